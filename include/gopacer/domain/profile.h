@@ -1,0 +1,129 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gopacer/base/clock.h"
+#include "gopacer/domain/settings.h"
+#include "gopacer/domain/workload.h"
+
+namespace gopacer {
+
+enum class UpdateMode { kOff, kCanary };
+enum class Objective { kBalanced, kThroughput, kLatency, kMemory };
+enum class Strategy { kModel, kFixed };
+
+/// What a person allows. Defaults are those of the CRD.
+struct Bounds {
+  int min_gogc = 50;
+  int max_gogc = 400;
+  std::optional<Bytes> min_go_mem_limit;
+  /// Of the container's memory limit.
+  int max_go_mem_limit_percent = 90;
+};
+
+struct MetricsEndpoint {
+  int port = 6060;
+  std::string path = "/debug/pprof";
+  Duration interval = std::chrono::seconds(15);
+};
+
+/// Where a histogram of an application's latency is read, and what of it counts.
+struct PodHistogram {
+  int port = 8080;
+  std::string path = "/metrics";
+  std::string metric;
+  double quantile = 0.99;  ///< in (0, 1)
+  Labels labels;           ///< only series with these labels count
+};
+
+struct Slo {
+  std::string name;
+  PodHistogram histogram;
+  std::optional<Duration> max;
+  int max_regression_percent = 5;
+};
+
+struct CanaryPlan {
+  int replicas = 1;
+  Duration warm_up = std::chrono::minutes(2);
+  Duration interval = std::chrono::seconds(15);
+  Duration max_duration = std::chrono::minutes(30);
+  int min_samples = 2000;  ///< requests per arm before anything is promoted
+};
+
+struct RollbackPlan {
+  Duration watch_for = std::chrono::minutes(30);
+  Duration cool_down = std::chrono::hours(6);
+};
+
+struct HistoryLimits {
+  int successful = 5;
+  int unsuccessful = 5;
+};
+
+struct ProfileSpec {
+  std::string target;     ///< name of the Deployment
+  std::string container;  ///< empty: the pod's only one
+  UpdateMode update_mode = UpdateMode::kOff;
+  bool suspend = false;
+  bool revert_on_deletion = false;
+  Objective objective = Objective::kBalanced;
+  Strategy strategy = Strategy::kModel;
+  Settings fixed;  ///< for Strategy::kFixed
+  Bounds bounds;
+  MetricsEndpoint metrics;
+  std::vector<Slo> slos;
+  CanaryPlan canary;
+  RollbackPlan rollback;
+  HistoryLimits history;
+};
+
+/// Settings that a trial found bad; not to be tried again while the workload is the same.
+struct BannedRegion {
+  Settings settings;
+  std::string template_hash;
+  std::string reason;
+  Time at;
+};
+
+/// The part of a profile's status that gopacer reads back: its memory between passes and across restarts.
+struct ProfileMemory {
+  int trial_count = 0;
+  std::string active_trial;
+  std::optional<Settings> last_good;  ///< what was in force before the latest promotion that still stands
+  std::optional<Time> cool_down_until;
+  std::vector<BannedRegion> banned;
+  int missed_predictions = 0;
+
+  bool operator==(const ProfileMemory&) const = default;
+};
+
+struct Condition {
+  std::string type;
+  bool status = false;
+  std::string reason;
+  std::string message;
+  Time since;
+  bool operator==(const Condition&) const = default;
+};
+
+struct Profile {
+  ObjectKey key;
+  std::string uid;
+  std::string resource_version;
+  std::int64_t generation = 0;
+  Time created;
+  bool deleting = false;
+  std::vector<std::string> finalizers;
+  ProfileSpec spec;
+  ProfileMemory memory;
+  std::vector<Condition> conditions;
+};
+
+inline bool operator==(const BannedRegion& a, const BannedRegion& b) {
+  return a.settings == b.settings && a.template_hash == b.template_hash && a.reason == b.reason && a.at == b.at;
+}
+
+}  // namespace gopacer

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "gopacer/base/units.h"
+
+namespace gopacer {
+
+/// A value of GOGC: a percentage or "off".
+class Gogc {
+ public:
+  /// Go's own default, in force when GOGC is not set.
+  static constexpr int kDefaultPercent = 100;
+
+  constexpr explicit Gogc(int percent) : percent_(percent) {}
+  static constexpr Gogc off() { return Gogc(-1); }
+
+  constexpr bool is_off() const { return percent_ < 0; }
+  /// The percentage; meaningless when off.
+  constexpr int percent() const { return percent_; }
+  constexpr bool operator==(const Gogc&) const = default;
+
+ private:
+  int percent_;
+};
+
+/// The two settings that gopacer owns. An empty member means that the environment variable is not set.
+struct Settings {
+  std::optional<Gogc> gogc;
+  std::optional<Bytes> go_mem_limit;
+
+  bool operator==(const Settings&) const = default;
+
+  /// γ of the pacer's model: GOGC/100, Go's default when unset. Infinite when off.
+  double gamma() const;
+};
+
+/// The text of the two environment variables, exactly as a pod template holds them.
+struct EnvText {
+  std::optional<std::string> gogc;
+  std::optional<std::string> go_mem_limit;
+
+  bool operator==(const EnvText&) const = default;
+};
+
+/// Reads the variables as Go's runtime does ("off" is legal for both; an empty value counts as unset).
+/// The error names the variable and what Go would accept.
+Result<Settings> parse_settings(const EnvText& env);
+
+/// The variables' text in Go's syntax.
+EnvText to_env(const Settings& settings);
+
+/// For people: "GOGC=180 GOMEMLIMIT=430MiB", "GOGC=50", "Go's defaults".
+std::string describe(const Settings& settings);
+
+/// The environment variables' names.
+inline constexpr const char* kGogcVariable = "GOGC";
+inline constexpr const char* kGoMemLimitVariable = "GOMEMLIMIT";
+
+}  // namespace gopacer

@@ -1,0 +1,51 @@
+#include "gopacer/domain/settings.h"
+
+#include <charconv>
+#include <limits>
+
+namespace gopacer {
+
+double Settings::gamma() const {
+  const Gogc value = gogc.value_or(Gogc(Gogc::kDefaultPercent));
+  return value.is_off() ? std::numeric_limits<double>::infinity() : value.percent() / 100.0;
+}
+
+Result<Settings> parse_settings(const EnvText& env) {
+  Settings settings;
+  if (env.gogc && !env.gogc->empty()) {
+    if (*env.gogc == "off") {
+      settings.gogc = Gogc::off();
+    } else {
+      int percent = 0;
+      const char* const end = env.gogc->data() + env.gogc->size();
+      const auto [last, error] = std::from_chars(env.gogc->data(), end, percent);
+      if (error != std::errc() || last != end) {
+        return invalid("GOGC='" + *env.gogc + "' is not a percentage: write a whole number, or off");
+      }
+      settings.gogc = percent < 0 ? Gogc::off() : Gogc(percent);
+    }
+  }
+  if (env.go_mem_limit && !env.go_mem_limit->empty() && *env.go_mem_limit != "off") {
+    const Result<Bytes> limit = parse_go_size(*env.go_mem_limit);
+    if (!limit) return invalid("GOMEMLIMIT: " + limit.error().message);
+    settings.go_mem_limit = *limit;
+  }
+  return settings;
+}
+
+EnvText to_env(const Settings& settings) {
+  EnvText env;
+  if (settings.gogc) env.gogc = settings.gogc->is_off() ? "off" : std::to_string(settings.gogc->percent());
+  if (settings.go_mem_limit) env.go_mem_limit = format_go_size(*settings.go_mem_limit);
+  return env;
+}
+
+std::string describe(const Settings& settings) {
+  const EnvText env = to_env(settings);
+  std::string text;
+  if (env.gogc) text = "GOGC=" + *env.gogc;
+  if (env.go_mem_limit) text += (text.empty() ? "GOMEMLIMIT=" : " GOMEMLIMIT=") + *env.go_mem_limit;
+  return text.empty() ? "Go's defaults" : text;
+}
+
+}  // namespace gopacer

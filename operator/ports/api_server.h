@@ -1,0 +1,84 @@
+#pragma once
+
+#include <functional>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "gopacer/base/clock.h"
+#include "gopacer/base/result.h"
+
+namespace gopacer {
+
+/// A kind of objects that the API server keeps. `group` is empty for the core group.
+struct ResourceType {
+  std::string group;
+  std::string version;
+  std::string plural;
+  std::string kind;
+  bool namespaced = true;
+};
+
+/// One object: the type, and its place.
+struct ObjectPath {
+  ResourceType type;
+  std::string ns;  ///< empty for a cluster-scoped type
+  std::string name;
+};
+
+/// Which objects a list or a watch covers. An empty namespace means all of them.
+struct Selection {
+  ResourceType type;
+  std::string ns;
+  std::string label_selector;
+  std::string field_selector;
+};
+
+struct ListPage {
+  std::vector<nlohmann::json> items;
+  std::string resource_version;
+  std::string continue_token;  ///< empty on the last page
+};
+
+enum class WatchEventType { kAdded, kModified, kDeleted, kBookmark };
+
+struct ApplyOptions {
+  bool dry_run = false;
+  std::string subresource;  ///< "status" or empty
+};
+
+/// The Kubernetes API as watch, act and record use it. Implemented by kube/, and by a fake in tests.
+///
+/// All calls block the calling thread, are bounded in time, and may be made from several threads at once.
+/// Errors: kNotFound for a missing object *or kind*, kConflict for a stale resourceVersion, an existing name or (apply) a
+/// field of another manager — the message is the server's and names the manager —, kExpired for 410, kRetriable for
+/// network failures, 429 and 5xx (with Retry-After), else kTerminal.
+class ApiServer {
+ public:
+  virtual ~ApiServer() = default;
+
+  virtual Result<nlohmann::json> get(const ObjectPath& object) = 0;
+  /// One page of at most 500 objects; go on with the page's token.
+  virtual Result<ListPage> list(const Selection& selection, const std::string& continue_token) = 0;
+  /// Calls `on_event` for each change after `resource_version` until the server ends the watch (success), an error, or
+  /// `stop`. Bookmarks are asked for. Quiet watches end by themselves after about five minutes.
+  virtual Result<void> watch(const Selection& selection, const std::string& resource_version,
+                             const std::function<void(WatchEventType, const nlohmann::json&)>& on_event,
+                             std::stop_token stop) = 0;
+  virtual Result<nlohmann::json> create(const ResourceType& type, const std::string& ns,
+                                        const nlohmann::json& object) = 0;
+  /// Server-side apply as field manager "gopacer"; never forced.
+  virtual Result<nlohmann::json> apply(const ObjectPath& object, const nlohmann::json& document,
+                                       const ApplyOptions& options) = 0;
+  /// JSON merge patch. A metadata.resourceVersion in `patch` makes it conditional. `subresource` is "status" or empty.
+  virtual Result<nlohmann::json> merge_patch(const ObjectPath& object, const nlohmann::json& patch,
+                                             const std::string& subresource) = 0;
+  /// PUT of the whole object, conditional on its metadata.resourceVersion.
+  virtual Result<nlohmann::json> replace(const ObjectPath& object, const nlohmann::json& document) = 0;
+  /// Background deletion; succeeds when the object is already gone. `uid`, if given, must match.
+  virtual Result<void> remove(const ObjectPath& object, const std::string& uid) = 0;
+};
+
+}  // namespace gopacer

@@ -1,0 +1,56 @@
+# The compile settings that every target shares, and the two functions that declare modules and their tests.
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+find_program(MOLD mold)
+if(MOLD)
+  add_link_options(-fuse-ld=mold)
+endif()
+
+add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Werror)
+# Debug information of line tables is enough for a backtrace and halves the object files.
+add_compile_options($<$<CONFIG:Debug>:-g1> $<$<CONFIG:Debug>:-O1>)
+# Same object files whatever the checkout's path, so that the compiler cache serves every clone.
+add_compile_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
+
+set(GOPACER_SANITIZE "" CACHE STRING "Sanitizers for every target, as -fsanitize= takes them")
+if(GOPACER_SANITIZE)
+  add_compile_options(-fsanitize=${GOPACER_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${GOPACER_SANITIZE})
+endif()
+
+# gopacer_library(NAME SOURCES a.cpp … [DEPS other modules and libraries …])
+# declares the static library gopacer_NAME of operator/NAME.
+function(gopacer_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  add_library(gopacer_${name} STATIC ${ARG_SOURCES})
+  target_include_directories(gopacer_${name} PUBLIC ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/operator)
+  target_link_libraries(gopacer_${name} PUBLIC ${ARG_DEPS})
+endfunction()
+
+# gopacer_test(NAME SOURCES a_test.cpp … [DEPS …] [LABEL unit|api|cluster])
+# declares the test program NAME_tests; ctest runs each of its tests in a process of its own.
+function(gopacer_test name)
+  cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "SOURCES;DEPS" ${ARGN})
+  if(NOT ARG_LABEL)
+    set(ARG_LABEL unit)
+  endif()
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 60)
+  endif()
+  add_executable(${name}_tests ${ARG_SOURCES})
+  target_include_directories(${name}_tests PRIVATE ${CMAKE_SOURCE_DIR}/tests)
+  target_compile_definitions(${name}_tests PRIVATE GOPACER_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  target_link_libraries(${name}_tests PRIVATE ${ARG_DEPS} GTest::gmock_main)
+  gtest_discover_tests(${name}_tests
+    DISCOVERY_TIMEOUT 60
+    TEST_PREFIX ${name}.
+    PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT})
+endfunction()
