@@ -13,7 +13,8 @@ enum class ErrorKind {
   kRetriable,  ///< may go away by itself: a time-out, a refused connection, HTTP 429 or 5xx
   kTerminal,   ///< stays until somebody changes something: bad input, forbidden, unsupported
   kNotFound,   ///< the object, or its kind, is not there
-  kConflict,   ///< the object changed since it was read, or another manager owns a field
+  kConflict,   ///< the object changed since it was read, or exists already
+  kOwned,      ///< another field manager owns a field that we would set (server-side apply)
   kExpired,    ///< the resource version is too old (HTTP 410): list again
 };
 

@@ -92,7 +92,9 @@ struct BannedRegion {
 struct ProfileMemory {
   int trial_count = 0;
   std::string active_trial;
-  std::optional<Settings> last_good;  ///< what was in force before the latest promotion that still stands
+  /// What gopacer itself put into the target and still stands; empty when it applied nothing. When the target has
+  /// something else, a person changed it. Kept in status.applied.
+  std::optional<Settings> applied;
   std::optional<Time> cool_down_until;
   std::vector<BannedRegion> banned;
   int missed_predictions = 0;

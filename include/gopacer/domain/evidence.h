@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gopacer/base/clock.h"
+
+namespace gopacer {
+
+/// Sufficient statistics of a row of numbers (Welford's algorithm): what a successor needs to go on with a test.
+struct RunningStats {
+  std::int64_t n = 0;
+  double mean = 0;
+  double m2 = 0;  ///< sum of squared deviations from the mean
+
+  void add(double x);
+  bool operator==(const RunningStats&) const = default;
+};
+
+enum class MetricState { kUndecided, kPass, kFail, kNoData };
+
+/// What a trial knows of one metric so far. Changes are relative: 0.05 means that the canary is 5 % above the baseline.
+struct MetricEvidence {
+  std::string name;
+  RunningStats stats;       ///< of the windows' differences, on the scale of `threshold`
+  double canary = 0;        ///< the latest window's value, in the metric's own unit
+  double baseline = 0;
+  double low = 0;           ///< confidence interval of the mean difference
+  double high = 0;
+  double threshold = 0;     ///< passes when `high` is below it, fails when `low` is above it
+  bool ratio = false;       ///< differences are of logarithms (a ratio), else plain
+  int violations = 0;       ///< consecutive windows in which only the canary broke the absolute limit
+  MetricState state = MetricState::kUndecided;
+};
+
+/// Everything that a trial's verdict rests on.
+struct Evidence {
+  std::vector<MetricEvidence> metrics;
+  int windows = 0;
+  int empty_windows = 0;
+  std::int64_t canary_requests = 0;
+  std::int64_t baseline_requests = 0;
+  /// End of the last window that was counted.
+  std::optional<Time> until;
+};
+
+}  // namespace gopacer

@@ -1,0 +1,110 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gopacer/domain/evidence.h"
+#include "gopacer/domain/profile.h"
+#include "gopacer/domain/settings.h"
+#include "gopacer/domain/sample.h"
+#include "gopacer/domain/workload.h"
+
+namespace gopacer {
+
+/// Where a trial is. Each is kept in the cluster before what it announces is done, so that a successor can go on.
+enum class TrialPhase { kPending, kWarmUp, kMeasuring, kPromoting, kWatching, kRollingBack, kEnded };
+
+enum class TrialVerdict { kNone, kPromote, kRollBack, kInconclusive, kSuperseded, kAborted };
+
+std::string to_string(TrialPhase phase);
+std::string to_string(TrialVerdict verdict);
+/// Inverse of to_string; none for an unknown word.
+std::optional<TrialPhase> parse_trial_phase(const std::string& text);
+std::optional<TrialVerdict> parse_trial_verdict(const std::string& text);
+
+/// What the model expected when the trial began; for the story that it tells.
+struct TrialPrediction {
+  std::string gc_cpu_percent;
+  std::string saving_percent;
+  std::string peak_memory;
+};
+
+/// Immutable: what is tried, on what, and by which rules.
+struct TrialSpec {
+  std::string profile;
+  std::string profile_uid;
+  std::string target;
+  std::string target_uid;
+  std::string container;
+  int number = 0;
+  Settings from;
+  Settings to;
+  Strategy strategy = Strategy::kModel;
+  std::string reason;
+  TrialPrediction predicted;
+  std::string template_hash;
+  std::vector<Slo> slos;
+  CanaryPlan canary;
+  Duration watch_for{0};
+  /// Least saving of GC CPU, as a share of the container's CPU, that makes the new settings worth having; negative when
+  /// a loss up to that share is accepted.
+  double min_saving = 0;
+  /// Whoever runs the operator then ends the trial at this time if nothing was promoted.
+  Time deadline;
+};
+
+struct TrialStep {
+  Time at;
+  TrialPhase phase = TrialPhase::kPending;
+  std::string message;
+};
+
+struct TrialStatus {
+  TrialPhase phase = TrialPhase::kPending;
+  TrialVerdict verdict = TrialVerdict::kNone;
+  std::string reason;   ///< CamelCase
+  std::string message;  ///< a sentence
+  std::optional<Time> started;
+  std::optional<Time> warm_until;
+  std::optional<Time> measuring_since;
+  std::optional<Time> promoted;  ///< the target was patched
+  std::optional<Time> watching_since;  ///< all of the target's pods run the new settings
+  std::optional<Time> ended;
+  Evidence evidence;             ///< canary against baseline
+  Evidence watch_evidence;       ///< after promotion
+  std::optional<double> latency_change;  ///< relative
+  std::optional<double> gc_change;       ///< difference of GC's share of the container's CPU
+  std::vector<TrialStep> steps;  ///< at most kMostTrialSteps, oldest first
+};
+
+inline constexpr std::size_t kMostTrialSteps = 30;
+
+struct Trial {
+  ObjectKey key;
+  std::string uid;
+  std::string resource_version;
+  Time created;
+  bool deleting = false;
+  TrialSpec spec;
+  TrialStatus status;
+
+  bool running() const { return status.phase != TrialPhase::kEnded; }
+};
+
+/// Names and labels of what a trial makes in the cluster.
+inline constexpr const char* kTrialLabel = "gopacer.dev/trial";
+inline constexpr const char* kTrackLabel = "gopacer.dev/track";
+inline constexpr const char* kProfileLabel = "gopacer.dev/profile";
+inline constexpr const char* kExpiresAnnotation = "gopacer.dev/expires-at";
+inline constexpr const char* kRevertFinalizer = "gopacer.dev/revert";
+inline constexpr const char* kFieldManager = "gopacer";
+
+/// `name` as a label value: itself, or shortened with a hash when it is longer than the 63 characters allowed.
+std::string label_value(const std::string& name);
+/// The trial's object name: "<profile>-<number>".
+std::string trial_name(const std::string& profile, int number);
+/// The name of the trial's Deployment of one track: "<target>-gopacer-canary" or "…-baseline".
+std::string track_deployment_name(const std::string& target, Track track);
+
+}  // namespace gopacer
