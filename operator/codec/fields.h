@@ -1,0 +1,27 @@
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+
+#include "gopacer/base/clock.h"
+
+namespace gopacer::codec {
+
+/// Readers of one member of a JSON object. A member that is missing or of another type gives the neutral value: the
+/// schema was checked by the API server, so a surprise is a newer version's field and must not stop us.
+
+std::string text(const nlohmann::json& object, const char* member);
+std::int64_t integer(const nlohmann::json& object, const char* member, std::int64_t otherwise = 0);
+bool boolean(const nlohmann::json& object, const char* member, bool otherwise = false);
+/// A member that holds a number as text ("12.5"), as Kubernetes keeps fractions.
+double number(const nlohmann::json& object, const char* member, double otherwise = 0);
+std::optional<Time> time(const nlohmann::json& object, const char* member);
+Duration duration(const nlohmann::json& object, const char* member, Duration otherwise);
+/// The member, or an empty object.
+const nlohmann::json& child(const nlohmann::json& object, const char* member);
+
+/// All digits that a double has, so that reading it back gives the same value.
+std::string exact(double value);
+
+}  // namespace gopacer::codec

@@ -1,0 +1,20 @@
+#pragma once
+
+#include "ports/api_server.h"
+
+namespace gopacer::resources {
+
+/// The kinds that gopacer reads or writes.
+inline const ResourceType kProfiles{"gopacer.dev", "v1alpha1", "goruntimeprofiles", "GoRuntimeProfile", true};
+inline const ResourceType kTrials{"gopacer.dev", "v1alpha1", "goruntimetrials", "GoRuntimeTrial", true};
+inline const ResourceType kDeployments{"apps", "v1", "deployments", "Deployment", true};
+inline const ResourceType kPods{"", "v1", "pods", "Pod", true};
+inline const ResourceType kNodes{"", "v1", "nodes", "Node", false};
+inline const ResourceType kAutoscalers{"autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", true};
+inline const ResourceType kPodMetrics{"metrics.k8s.io", "v1beta1", "pods", "PodMetrics", true};
+
+inline std::string api_version(const ResourceType& type) {
+  return type.group.empty() ? type.version : type.group + "/" + type.version;
+}
+
+}  // namespace gopacer::resources
