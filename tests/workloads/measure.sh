@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# What a GOGC costs the checkout service: one line per value with GC's share of its CPU, CPU per request, memory and
+# What a GOGC costs a service: one line per value with GC's share of its CPU, CPU per request, memory and
 # latency, under a CPU limit as a pod would have it (a cgroup with a CFS quota; root only).
-#   measure.sh [--cpus 1] [--gomaxprocs 2] [--rate 400] [--seconds 20] [--gogc "10 50 100"] [-- flags of checkout]
+#   measure.sh [--workload checkout|caddy] [--cpus 1] [--gomaxprocs 2] [--rate 400] [--seconds 20] [--gogc "10 50 100"]
+#              [-- flags of checkout]
 # The host must be quiet for the latencies to mean anything; GC's share holds on a busy one too.
 . "$(dirname "$0")/../../tools/common.sh"
 
-cpus=1 procs=2 rate=400 seconds=20 values="10 50 100 200 400"
+workload=checkout cpus=1 procs=2 rate=400 seconds=20 values="10 50 100 200 400"
 while [ $# -gt 0 ]; do
   case $1 in
+    --workload) workload=$2 ;;
     --cpus) cpus=$2 ;;
     --gomaxprocs) procs=$2 ;;
     --rate) rate=$2 ;;
@@ -19,8 +21,24 @@ while [ $# -gt 0 ]; do
   shift 2
 done
 
+case $workload in
+  checkout)
+    name=checkout
+    command=(--listen 127.0.0.1:18080 --pprof-listen 127.0.0.1:16060 --admin-listen 127.0.0.1:19090 --drain 0s "$@")
+    ready=http://127.0.0.1:18080/readyz metrics=http://127.0.0.1:18080/metrics pprof=http://127.0.0.1:16060/debug/pprof
+    requests_total=http_requests_total target=(--target http://127.0.0.1:18080/checkout --carts)
+    ;;
+  caddy)
+    name=caddy
+    command=(run --config "$ROOT/tests/workloads/thirdparty/Caddyfile")
+    export PORT=18080 ADMIN=127.0.0.1:12019 SITE=$ROOT/tests/workloads/thirdparty/site
+    ready=http://127.0.0.1:18080/healthz metrics=http://127.0.0.1:12019/metrics pprof=http://127.0.0.1:12019/debug/pprof
+    requests_total=caddy_http_requests_total target=(--target "http://127.0.0.1:18080/list.json?n=200")
+    ;;
+  *) die "measure.sh: no workload $workload; there are checkout and caddy" ;;
+esac
 declare -A program
-while read -r name path _; do program[$name]=$path; done < <("$ROOT/tests/workloads/build.sh" checkout load)
+while read -r key path _; do program[$key]=$path; done < <("$ROOT/tests/workloads/build.sh" "$name" load)
 work=$(mktemp -d)
 pid=
 group=
@@ -48,31 +66,30 @@ trap clean EXIT
 make_group
 
 metric() { # NAME: the sum over its series
-  curl -fsS http://127.0.0.1:18080/metrics | awk -v n="$1" '$1 == n || index($1, n "{") == 1 { s += $2 } END { printf "%.6f\n", s }'
+  curl -fsS "$metrics" | awk -v n="$1" '$1 == n || index($1, n "{") == 1 { s += $2 } END { printf "%.6f\n", s }'
 }
 
 printf '%5s %7s %9s %9s %8s %8s %8s %8s %9s %9s\n' GOGC GC/s GCshare ms/req req/s p50ms p90ms p99ms RSSMiB throttled
 for gogc in $values; do
   (
     echo "$BASHPID" >"$group/cgroup.procs"
-    exec env GOGC="$gogc" GOMAXPROCS="$procs" "${program[checkout]}" --listen 127.0.0.1:18080 \
-      --pprof-listen 127.0.0.1:16060 --admin-listen 127.0.0.1:19090 --drain 0s "$@"
+    exec env GOGC="$gogc" GOMAXPROCS="$procs" "${program[$name]}" "${command[@]}"
   ) 2>"$work/log" &
   pid=$!
   for _ in $(seq 300); do
-    curl -fsS http://127.0.0.1:18080/readyz >/dev/null 2>&1 && break
-    kill -0 "$pid" 2>/dev/null || die "checkout ended: $(tail -n 3 "$work/log")"
+    curl -fsS "$ready" >/dev/null 2>&1 && break
+    kill -0 "$pid" 2>/dev/null || die "$name ended: $(tail -n 3 "$work/log")"
     sleep 0.1
   done
-  send() { "${program[load]}" --target http://127.0.0.1:18080/checkout --carts --rate "$rate" --every 0 --json "$@"; }
+  send() { "${program[load]}" "${target[@]}" --rate "$rate" --every 0 --json "$@"; }
   send --duration 3s >/dev/null # warm up
-  cpu=$(metric process_cpu_seconds_total) gcs=$(metric go_gc_duration_seconds_count) requests=$(metric http_requests_total)
+  cpu=$(metric process_cpu_seconds_total) gcs=$(metric go_gc_duration_seconds_count) requests=$(metric "$requests_total")
   throttled=$(awk '/throttled_(time|usec)/ { print $2 }' "$group/cpu.stat")
   send --duration "${seconds}s" >"$work/report" &
   load=$!
-  curl -fsS -o "$work/profile" "http://127.0.0.1:16060/debug/pprof/profile?seconds=$((seconds - 1))"
+  curl -fsS -o "$work/profile" "$pprof/profile?seconds=$((seconds - 1))"
   wait "$load"
-  cpu2=$(metric process_cpu_seconds_total) gcs2=$(metric go_gc_duration_seconds_count) requests2=$(metric http_requests_total)
+  cpu2=$(metric process_cpu_seconds_total) gcs2=$(metric go_gc_duration_seconds_count) requests2=$(metric "$requests_total")
   rss=$(metric process_resident_memory_bytes)
   throttled2=$(awk '/throttled_(time|usec)/ { print $2 }' "$group/cpu.stat")
   share=$("$ROOT/tools/go.sh" tool pprof -top -cum -nodecount=100000 -nodefraction=0 "$work/profile" 2>/dev/null |
