@@ -1,47 +1,77 @@
 #!/usr/bin/env bash
 # Builds what the test cluster is made of, each from its own pinned Go module, and keeps the result in the cache under a
 # hash of what went into it: a clean clone builds nothing twice.
-#   build.sh            builds all that is missing and prints the directory with kube, kubectl, etcd…, helm, metrics-server
-#   build.sh --dir      only prints the directory
+#   build.sh [kube|metrics-server|helm|pause...]     without names: all
+# Prints the directory that then holds kube (and kubectl, etcd… as links to it), metrics-server, helm and pause.tar.
 . "$(dirname "$0")/../../tools/common.sh"
 here=$ROOT/tests/cluster
-bin=$CACHE/cluster/bin
+store=$CACHE/cluster
+bin=$store/bin
 
+hash_of() { sha256sum | cut -c1-16; }
 version_of() { awk -v module="$2" '$1 == module && $2 ~ /^v/ {print $2; exit}' "$here/$1/go.mod"; }
 
-# build NAME PACKAGE LDFLAGS: one static binary of module tests/cluster/NAME at $bin/NAME.
-build() {
-  local name=$1 package=$2 ldflags=$3 key store
-  key=$({ cat "$here/$name"/go.{mod,sum} "$here/$name"/*.go 2>/dev/null || true; echo "$package $ldflags"; } | sha256sum | cut -c1-16)
-  store=$CACHE/cluster/$name-$key
-  if [ ! -x "$store" ]; then
-    say "$name: building (once; $4)"
+# provide NAME FILE HINT COMMAND...: links bin/NAME to FILE; if FILE is not there yet, COMMAND makes it, given its name.
+provide() {
+  local name=$1 file=$2 hint=$3
+  shift 3
+  if [ ! -e "$store/$file" ]; then
     (
-      cd "$here/$name"
-      export CGO_ENABLED=0 GOFLAGS='-buildvcs=false -mod=readonly -trimpath'
-      nice "$ROOT/tools/go.sh" build -ldflags "-s -w $ldflags" -o "$store.$$" "$package"
-    ) || die "$name: the build failed; see above"
-    mv "$store.$$" "$store"
-    say "$name: built, $(($(stat -c %s "$store") >> 20)) MB"
+      flock 9 # two builds at once would only do the same work twice
+      [ -e "$store/$file" ] && exit
+      say "$name: building, once ($hint)"
+      "$@" "$store/$file.$$" || exit
+      mv "$store/$file.$$" "$store/$file"
+      say "$name: built, $((($(stat -c %s "$store/$file") >> 20) + 1)) MB"
+    ) 9>"$store/lock.$name" || die "$name: the build failed; see above"
   fi
-  ln -sfn "../${store##*/}" "$bin/$name"
+  [ "$(readlink "$bin/$name")" = "../$file" ] || ln -sfn "../$file" "$bin/$name"
 }
 
-[ "${1:-}" = --dir ] && { echo "$bin"; exit; }
-mkdir -p "$bin"
-exec 9>"$CACHE/cluster/lock"
-flock 9 # two builds at once would only do the same work twice
+go_program() { # MODULE PACKAGE LDFLAGS OUT
+  cd "$here/$1"
+  CGO_ENABLED=0 GOFLAGS='-buildvcs=false -mod=readonly -trimpath' nice "$ROOT/tools/go.sh" build -ldflags "-s -w $3" -o "$4" "$2"
+}
+provide_go() { # NAME HINT PACKAGE LDFLAGS
+  local key
+  key=$({ cat "$here/$1"/go.* && cat "$here/$1"/*.go 2>/dev/null || true; echo "$3 $4"; } | hash_of)
+  provide "$1" "$1-$key" "$2" go_program "$1" "$3" "$4"
+}
 
-kubernetes=$(version_of kube k8s.io/kubernetes)
-stamp=
-for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
-  stamp+=" -X $package.gitVersion=$kubernetes -X $package.gitMajor=1 -X $package.gitMinor=$(cut -d. -f2 <<<"$kubernetes")"
-  stamp+=" -X $package.gitTreeState=clean -X $package.buildDate=1970-01-01T00:00:00Z"
+kube() {
+  local version stamp= package component
+  version=$(version_of kube k8s.io/kubernetes)
+  for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
+    stamp+=" -X $package.gitVersion=$version -X $package.gitMajor=1 -X $package.gitMinor=$(cut -d. -f2 <<<"$version")"
+    stamp+=" -X $package.gitTreeState=clean -X $package.buildDate=1970-01-01T00:00:00Z"
+  done
+  provide_go kube "all of Kubernetes $version and etcd: 4 to 7 minutes" . "$stamp"
+  for component in etcd kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl; do
+    [ -e "$bin/$component" ] || ln -sfn kube "$bin/$component"
+  done
+}
+metrics-server() { provide_go metrics-server "1 to 2 minutes" sigs.k8s.io/metrics-server/cmd/metrics-server ""; }
+helm() {
+  provide_go helm "1 to 2 minutes" helm.sh/helm/v3/cmd/helm \
+    "-X helm.sh/helm/v3/internal/version.version=$(version_of helm helm.sh/helm/v3)"
+}
+
+pause_image() { # OUT
+  local program
+  program=$(mktemp)
+  gcc -Os -static -s -o "$program" "$here/pause/pause.c" && chmod 755 "$program" &&
+    python3 "$ROOT/tools/mkimage.py" "$1" localhost/pause:1 "$program=/pause" -- /pause
+  rm -f "$program"
+  [ -s "$1" ]
+}
+pause() { # the image of every pod's first process
+  provide pause.tar "pause-$(cat "$here/pause/pause.c" "$ROOT/tools/mkimage.py" | hash_of).tar" "a second" pause_image
+}
+
+mkdir -p "$bin"
+[ $# -gt 0 ] || set -- kube metrics-server helm pause
+for part in "$@"; do
+  [[ $part =~ ^(kube|metrics-server|helm|pause)$ ]] || die "build: no part '$part'; take kube, metrics-server, helm or pause"
 done
-build kube . "$stamp" "all of Kubernetes $kubernetes and etcd: 4 to 7 minutes"
-for component in etcd kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl; do
-  ln -sfn kube "$bin/$component"
-done
-build metrics-server sigs.k8s.io/metrics-server/cmd/metrics-server "" "about 1 minute"
-build helm helm.sh/helm/v3/cmd/helm "-X helm.sh/helm/v3/internal/version.version=$(version_of helm helm.sh/helm/v3)" "about 1 minute"
+for part in "$@"; do "$part"; done
 echo "$bin"

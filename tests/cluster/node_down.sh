@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Takes the one-node cluster down, also one that crashed, and leaves nothing: no process, link, route, cgroup or file.
+# Safe to repeat. Needs root if there is something to take down.
+. "$(dirname "$0")/lib.sh"
+
+run=$node_run
+# Process 1 of the node's pid namespace takes all others with it.
+if is_running "$run/inner.pid" node.sh; then stop "$run/inner.pid" node.sh KILL; fi
+if is_running "$run/outer.pid" node.sh; then stop "$run/outer.pid" node.sh KILL; fi
+
+ip link show $host_link >/dev/null 2>&1 && ip link del $host_link # and its routes
+
+cgroups_are_gone() {
+  local directory left=0
+  for directory in /sys/fs/cgroup/$cgroup /sys/fs/cgroup/*/$cgroup; do
+    [ -d "$directory" ] || continue
+    find "$directory" -depth -type d -exec rmdir {} + 2>/dev/null || left=1
+  done
+  return $left
+}
+wait_until 10 cgroups_are_gone || say "cluster: some cgroups named $cgroup are still busy; run ./dev cluster down again"
+
+[ -d "$run" ] || exit 0
+rm -rf --one-file-system "$run"
+rmdir /var/lib/kubelet /var/lib/cni 2>/dev/null || true # mount points; left alone if somebody else's
