@@ -1,0 +1,108 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "gopacer/base/clock.h"
+#include "gopacer/base/units.h"
+#include "gopacer/domain/profile.h"
+#include "gopacer/domain/sample.h"
+#include "gopacer/domain/settings.h"
+
+namespace gopacer {
+
+/// What the estimators found of a target's pods over one window. Per pod: means over pods where a benefit is computed,
+/// the highest pod where memory is.
+struct Estimate {
+  int pods = 0;             ///< that gave samples
+  std::int64_t cycles = 0;  ///< collections over all pods, forced ones included
+  std::int64_t forced = 0;  ///< of them, asked for by the program or by the runtime's two-minute timer
+  Duration window{0};       ///< the longest time that a pod's samples cover
+  double alloc_rate = 0;    ///< A, bytes a second
+  Bytes cycle_volume;       ///< V, bytes allocated between two collections that the heap's growth starts
+  Bytes live_heap;          ///< M, of the highest pod
+  Bytes mean_live_heap;     ///< M, mean over pods
+  Bytes roots;              ///< S: stacks. Globals can't be seen from outside and are small
+  Bytes heap_goal;          ///< N, of the highest pod
+  Bytes non_heap;           ///< Sys − HeapIdle − HeapAlloc of the highest pod: what GOMEMLIMIT counts besides the heap
+  Bytes mapped;             ///< Sys − HeapReleased of the highest pod: all that GOMEMLIMIT counts
+  Bytes non_go;             ///< container memory outside the Go runtime, of the highest pod
+  bool non_go_known = false;    ///< false: nothing reported the container's memory, and `non_go` is a guess
+  Bytes spike;                  ///< largest growth of `non_go` between two readings
+  double heap_growth = 0;       ///< relative growth of M over the window where it is steady; 0 when it is not
+  double cpu = 0;               ///< cores used by a pod
+  double gc_cpu = 0;            ///< of them, by collection
+  double gc_cpu_per_cycle = 0;  ///< m, CPU seconds
+  double gc_cpu_fraction = 0;   ///< gc_cpu / cpu
+  double gc_cpu_rel_error = 0;  ///< relative standard error of gc_cpu
+  std::string gc_cpu_source;    ///< "CPU profile", "runtime metrics", "GCCPUFraction" or "live heap"
+  double cycles_per_minute = 0;
+  double max_procs = 0;  ///< GOMAXPROCS as read, or as Go derives it from the CPU limit; 0 when unknown
+  Bytes peak_memory;     ///< of the highest container; what the runtime has mapped where no container is read
+  std::optional<Bytes> container_limit;
+  double effective_gogc = 0;  ///< 100·V/(M + roots): what GOGC comes to, whichever of the two settings rules
+  bool limit_rules = false;   ///< GOMEMLIMIT starts the collections, not GOGC
+  /// In force in the process: what its own metrics say, else what the pod's spec has.
+  Settings settings;
+};
+
+/// What the model expects of settings.
+struct Prediction {
+  double gc_cpu_fraction = 0;       ///< of the container's CPU
+  double gc_cpu_fraction_low = 0;   ///< two standard errors below
+  double gc_cpu_fraction_high = 0;  ///< two standard errors above
+  double saving = 0;                ///< share of the container's present CPU; negative: a cost
+  double saving_low = 0;            ///< two standard errors below
+  Bytes cycle_volume;               ///< V
+  Bytes peak_memory;                ///< of the container
+  Bytes peak_memory_high;
+  double cycles_per_minute = 0;
+};
+
+struct Decision {
+  enum class Kind {
+    kNoData,  ///< nothing can be said yet, or the target can't be read
+    kKeep,    ///< what is in force stays
+    kChange,  ///< `settings` are worth a trial
+    kRefuse,  ///< something stands against tuning this target; a person has to change it
+  };
+  Kind kind = Kind::kNoData;
+  /// kChange: what to try. Otherwise what is in force.
+  Settings settings;
+  /// What would be tried if a cool-down, a ban or a missed prediction did not hold it back; for people to see.
+  std::optional<Settings> recommended;
+  std::string reason;   ///< CamelCase
+  std::string message;  ///< a sentence, or a few
+  /// What keeps the settings from going further: "objective", "memory limit", "bounds.maxAllowed.gogc",
+  /// "bounds.minAllowed.gogc", "bounds.maxAllowed.goMemLimitPercent", "trust region", "no memory limit on the
+  /// container", "banned region", "settings" (Fixed). Empty when nothing was computed.
+  std::string binding;
+  std::optional<Estimate> estimate;
+  /// Of `recommended` where it is there, else of `settings`.
+  std::optional<Prediction> predicted;
+  /// The container's memory limit that would make tuning worth while, where the present one is too small.
+  std::optional<Bytes> needs_memory;
+};
+
+struct DecideInput {
+  ProfileSpec spec;
+  ProfileMemory memory;
+  Settings current;           ///< what the target's pod template has
+  std::string template_hash;  ///< Deployment::template_hash
+  Observation observed;       ///< only its stable pods are looked at
+  bool target_settled = true;
+  bool scaled_on_memory = false;  ///< a HorizontalPodAutoscaler scales the target on memory
+};
+
+/// The brain: what the target's settings should be, and why. Pure; safe to call from any thread.
+/// Formulas: docs of each step in operator/decide/model.cpp.
+Decision decide(const DecideInput& input, Time now);
+
+/// Whether what is seen now differs from what was predicted by more than 25 % in GC CPU or V. Differences of GC CPU
+/// below one point are noise.
+bool prediction_missed(const Prediction& predicted, const Estimate& seen);
+
+std::string to_string(Decision::Kind kind);
+
+}  // namespace gopacer

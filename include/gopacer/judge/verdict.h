@@ -1,0 +1,70 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gopacer/base/clock.h"
+#include "gopacer/domain/evidence.h"
+#include "gopacer/domain/profile.h"
+#include "gopacer/domain/sample.h"
+#include "gopacer/domain/settings.h"
+
+namespace gopacer {
+
+/// Name of the metric that every trial has: GC's share of the CPU that the container uses. SLOs go by their own names.
+inline constexpr const char* kGcCpuMetric = "gc-cpu";
+
+/// The rules of one comparison of canary and baseline pods.
+struct JudgePlan {
+  std::vector<Slo> slos;
+  /// End of the warm-up: windows begin here. Before it only hard stops are looked at.
+  Time measuring_since;
+  Duration interval = std::chrono::seconds(15);
+  int min_samples = 2000;    ///< requests per arm before anything is better
+  double min_saving = 0;     ///< least difference of GC's share of CPU, canary below baseline; negative: accepted loss
+  double alpha = 0.05;       ///< error probability of each metric's interval, over all windows together
+  Duration max_duration{0};  ///< for the message's outlook only; 0: none
+};
+
+/// The rules of the watch over the target's own pods once they run the new settings. There is no baseline at the same
+/// time, so tolerances are wider than in a trial, and only a promise that was kept before can be broken.
+struct WatchPlan {
+  std::vector<Slo> slos;
+  Settings settings;    ///< what was promoted; pods with other settings are not looked at
+  Evidence before;      ///< the promoted trial's
+  Time since;           ///< all of the target's pods run the new settings
+  Duration warm_up{0};  ///< of each pod; not held against it
+  Duration interval = std::chrono::seconds(15);
+  double alpha = 0.05;
+};
+
+enum class Outcome { kBetter, kWorse, kUndecided, kNoData };
+
+std::string to_string(Outcome outcome);
+
+struct Verdict {
+  Outcome outcome = Outcome::kNoData;
+  bool hard_stop = false;  ///< no statistics: something that must not go on
+  /// Better: "Better". Worse: "LatencyRegression", "SloViolated", "NoBenefit", "GcCpuRegression"; hard stops:
+  /// "OOMKilled", "Restarted", "GcShare", "MemoryNearLimit", "GcTooFrequent". Else "Measuring", "TooFewRequests",
+  /// "WarmUp", "NoData".
+  std::string reason;
+  std::string message;
+  Evidence evidence;
+  std::optional<double> p99_change;  ///< relative, of the first SLO with data
+  std::optional<double> gc_change;   ///< relative change of GC's share of CPU
+};
+
+/// Compares the canary pods with the baseline pods. Pure: the evidence so far goes in and comes out, and each window
+/// [measuring_since + k·interval, + interval) counts once, however often this is called.
+Verdict judge(const JudgePlan& plan, const Evidence& so_far, const Observation& observed, Time now);
+
+/// Compares the target's pods after a promotion with the baseline of the trial before it. Never kBetter by statistics
+/// alone: kUndecided means that nothing speaks against the settings so far.
+Verdict watch_after_promotion(const WatchPlan& plan, const Evidence& so_far, const Observation& observed, Time now);
+
+/// True once each pod of both arms has gone through `cycles` collections since it began.
+bool warmed_up(const Observation& observed, int cycles = 3);
+
+}  // namespace gopacer
