@@ -1,0 +1,478 @@
+#!/usr/bin/env python3
+"""What the API server makes of profiles and trials: admission, defaults, columns and `kubectl explain`.
+
+Starts a real API server of its own (tests/cluster/api_up.sh) and needs nothing beyond Python's standard library.
+GOPACER_TEST_KUBECONFIG names another cluster to ask; the CRDs of crds/ are installed there and stay.
+"""
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+import tempfile
+import time
+import unittest
+import urllib.error
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+NAMESPACE = f"admission-{os.getpid()}"
+GROUP = "gopacer.dev"
+API = f"/apis/{GROUP}/v1alpha1/namespaces/{NAMESPACE}"
+CLUSTER = ROOT / "tests/cluster"
+# Never KUBECONFIG: these tests are not for the cluster that a person happens to work with.
+ENVIRONMENT = {**os.environ, "KUBECONFIG": os.environ.get("GOPACER_TEST_KUBECONFIG", "")}
+KUBECTL = "kubectl"
+
+
+def run(*command):
+    """The command's last line of output; its messages go to ours."""
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip().splitlines()[-1]
+
+
+def setUpModule():
+    global KUBECTL
+    if ENVIRONMENT["KUBECONFIG"]:
+        return
+    state = tempfile.TemporaryDirectory(prefix="gopacer-api-")
+    unittest.addModuleCleanup(state.cleanup)
+    directory = f"{state.name}/api"
+    unittest.addModuleCleanup(subprocess.run, [str(CLUSTER / "api_down.sh"), directory], check=False)
+    ENVIRONMENT["KUBECONFIG"] = run(str(CLUSTER / "api_up.sh"), directory, "--parent", str(os.getpid()))
+    KUBECTL = run(str(CLUSTER / "build.sh"), "--dir") + "/kubectl"
+
+
+def kubectl(*arguments):
+    result = subprocess.run([KUBECTL, *arguments], env=ENVIRONMENT, capture_output=True, text=True, timeout=60)
+    if result.returncode != 0:
+        raise AssertionError(f"kubectl {' '.join(arguments)}: {result.stderr.strip()}")
+    return result.stdout
+
+
+class Server:
+    """The API server behind `kubectl proxy`, so that a request costs milliseconds and needs no credentials here."""
+
+    def __init__(self):
+        self.proxy = subprocess.Popen(
+            [KUBECTL, "proxy", "--port=0"], env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        greeting = self.proxy.stdout.readline()
+        address = re.search(r"127\.0\.0\.1:\d+", greeting)
+        if not address:
+            raise AssertionError(f"kubectl proxy did not start: {greeting}{self.proxy.stderr.read()}")
+        self.base = f"http://{address[0]}"
+
+    def close(self):
+        self.proxy.terminate()
+        self.proxy.communicate(timeout=10)
+
+    def send(self, method, path, body=None, content_type="application/json"):
+        """Returns (HTTP status, decoded answer)."""
+        request = urllib.request.Request(
+            self.base + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": content_type},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+
+
+def profile(spec=None, name="checkout"):
+    whole = {"targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "checkout"}}
+    whole.update(spec or {})
+    return {"apiVersion": f"{GROUP}/v1alpha1", "kind": "GoRuntimeProfile", "metadata": {"name": name}, "spec": whole}
+
+
+def target(**changes):
+    return {"targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "checkout", **changes}}
+
+
+def fixed(**settings):
+    return {"objective": {"strategy": "Fixed", "settings": settings}}
+
+
+def slo(**changes):
+    histogram = {"metric": "http_request_duration_seconds", **changes.pop("podHistogram", {})}
+    return {"slos": [{"name": "latency-p99", "podHistogram": histogram, **changes}]}
+
+
+def trial(**changes):
+    spec = {
+        "profileRef": {"name": "checkout", "uid": "1"},
+        "targetRef": {"name": "checkout", "uid": "2"},
+        "container": "app",
+        "number": 1,
+        "from": {},
+        "to": {"gogc": "200", "goMemLimit": "400MiB"},
+        "fromText": "Go's defaults",
+        "toText": "GOGC=200 GOMEMLIMIT=400MiB",
+        **changes,
+    }
+    return {
+        "apiVersion": f"{GROUP}/v1alpha1",
+        "kind": "GoRuntimeTrial",
+        "metadata": {"name": "checkout-1"},
+        "spec": spec,
+    }
+
+
+# What a person may write: what it is, and the spec beside targetRef.
+ACCEPTED = [
+    ("nothing but a target", {}),
+    ("the mode Off in quotes", {"updatePolicy": {"updateMode": "Off"}}),
+    ("Fixed with GOGC only", fixed(gogc=10)),
+    ("Fixed with GOMEMLIMIT only", fixed(goMemLimit="440MiB")),
+    ("Fixed with both, outside the bounds", fixed(gogc=10000, goMemLimit="1GiB")),
+    ("a memory size in plain bytes", fixed(goMemLimit="460800000")),
+    ("a memory size in B", fixed(goMemLimit="460800000B")),
+    ("a memory size in TiB", fixed(goMemLimit="1TiB")),
+    ("bounds that are equal", {"bounds": {"minAllowed": {"gogc": 100}, "maxAllowed": {"gogc": 100}}}),
+    ("a lowest memory limit", {"bounds": {"minAllowed": {"goMemLimit": "256MiB"}}}),
+    ("durations of several parts", {"canary": {"warmUp": "1m30s", "interval": "2500ms", "maxDuration": "1h30m"}}),
+    ("no warm-up, watch or cool-down", {"canary": {"warmUp": "0s"}, "rollback": {"watchFor": "0s", "coolDown": "0s"}}),
+    ("the short intervals of a demonstration", {"canary": {"warmUp": "10s", "interval": "2s", "maxDuration": "3m"}}),
+    ("an SLO without an absolute limit", slo()),
+    ("an SLO with everything", slo(
+        podHistogram={"port": 9000, "path": "/internal/metrics", "quantile": "0.999", "labels": {"handler": "/a b"}},
+        max="300ms", maxRegressionPercent=10)),
+    ("eight SLOs", {"slos": [slo(name=f"s{i}")["slos"][0] for i in range(8)]}),
+    ("a container by name", {"containerName": "app"}),
+]
+
+# What must be refused: what it is, the spec beside targetRef, and a part of the message.
+NOT_A_SIZE = "is not a Go memory size: give a whole number with B, KiB, MiB, GiB or TiB"
+NOT_A_DURATION = "is not a duration: give whole numbers of h, m, s or ms"
+REFUSED = [
+    ("an unknown strategy", {"objective": {"strategy": "Fastest"}},
+     'spec.objective.strategy: Unsupported value: "Fastest": supported values: "Model", "Fixed"'),
+    ("an unknown objective", {"objective": {"type": "Speed"}},
+     'supported values: "Balanced", "Throughput", "Latency", "Memory"'),
+    ("an unknown mode", {"updatePolicy": {"updateMode": "Auto"}}, 'supported values: "Off", "Canary"'),
+    ("Off without quotes, which YAML reads as false", {"updatePolicy": {"updateMode": False}},
+     "spec.updatePolicy.updateMode in body must be of type string"),
+    ("Fixed without settings", {"objective": {"strategy": "Fixed"}},
+     "spec.objective.settings: Required value: strategy Fixed needs settings: give gogc, goMemLimit or both"),
+    ("Fixed with empty settings", fixed(), "spec.objective.settings: Required value: give gogc, goMemLimit or both"),
+    ("settings without Fixed", {"objective": {"settings": {"gogc": 200}}},
+     "spec.objective.settings: Forbidden: settings go with strategy Fixed only"),
+    ("a GOGC of 0", fixed(gogc=0), "should be greater than or equal to 1"),
+    ("a GOGC below 0", fixed(gogc=-1), "should be greater than or equal to 1"),
+    ("a GOGC that is far too large", fixed(gogc=10001), "should be less than or equal to 10000"),
+    ("a GOGC that is text", fixed(gogc="off"), "must be of type integer"),
+    ("440Mi as a Go limit", fixed(goMemLimit="440Mi"), "440Mi is a Kubernetes quantity; Go wants 440MiB"),
+    ("2Gi as a lowest limit", {"bounds": {"minAllowed": {"goMemLimit": "2Gi"}}},
+     "spec.bounds.minAllowed.goMemLimit: Invalid value: \"2Gi\": 2Gi is a Kubernetes quantity; Go wants 2GiB"),
+    ("a decimal memory size", fixed(goMemLimit="1.5GiB"), NOT_A_SIZE),
+    ("a memory size in MB", fixed(goMemLimit="440MB"), NOT_A_SIZE),
+    ("a memory size of nothing", fixed(goMemLimit="0MiB"), NOT_A_SIZE),
+    ("a negative memory size", fixed(goMemLimit="-1MiB"), NOT_A_SIZE),
+    ("a memory size beyond 64 bits", fixed(goMemLimit="9999999TiB"), NOT_A_SIZE),
+    ("a memory size with a space", fixed(goMemLimit="440 MiB"), NOT_A_SIZE),
+    ("an endless memory size", fixed(goMemLimit="1" * 100), "Too long"),
+    ("min greater than max", {"bounds": {"minAllowed": {"gogc": 300}, "maxAllowed": {"gogc": 200}}},
+     "spec.bounds: Invalid value: minAllowed.gogc (50 unless it is set) must not be greater than maxAllowed.gogc"),
+    ("min greater than the default max", {"bounds": {"minAllowed": {"gogc": 500}}}, "must not be greater than maxAllowed.gogc"),
+    ("max smaller than the default min", {"bounds": {"maxAllowed": {"gogc": 40}}}, "minAllowed.gogc (50 unless it is set)"),
+    ("a limit of all memory", {"bounds": {"maxAllowed": {"goMemLimitPercent": 100}}}, "should be less than or equal to 95"),
+    ("a target that is no Deployment", target(kind="StatefulSet"), 'spec.targetRef.kind: Unsupported value: "StatefulSet": supported values: "Deployment"'),
+    ("a target of another API", target(apiVersion="extensions/v1beta1"), 'supported values: "apps/v1"'),
+    ("a target without name", target(name=""), "spec.targetRef.name"),
+    ("a target in another namespace", target(name="shop/checkout"), "must be the name of a Deployment in this namespace"),
+    ("a target with a namespace", target(namespace="other"), 'unknown field "spec.targetRef.namespace"'),
+    ("no target", {"targetRef": None}, "spec.targetRef: Required value"),
+    ("a container that cannot be", {"containerName": "App!"}, "must be the name of a container of the target's pods"),
+    ("a misspelt field", {"updatePolicy": {"mode": "Canary"}}, 'unknown field "spec.updatePolicy.mode"'),
+    ("port 0", {"runtimeMetrics": {"port": 0}}, "spec.runtimeMetrics.port"),
+    ("a port beyond the last", {"runtimeMetrics": {"port": 65536}}, "should be less than or equal to 65535"),
+    ("a relative path", {"runtimeMetrics": {"path": "debug/pprof"}}, "must begin with /"),
+    ("a path that smuggles a header", {"runtimeMetrics": {"path": "/debug\r\nHost: x"}}, "must be a plain URL path"),
+    ("a path with a query", {"runtimeMetrics": {"path": "/debug?x=1"}}, "must be a plain URL path"),
+    ("a whole URL as path", {"runtimeMetrics": {"path": "http://169.254.169.254/"}}, "must begin with /"),
+    ("an interval in words", {"runtimeMetrics": {"interval": "15 seconds"}}, NOT_A_DURATION),
+    ("an interval without unit", {"runtimeMetrics": {"interval": "15"}}, NOT_A_DURATION),
+    ("an interval as a number", {"runtimeMetrics": {"interval": 15}}, "must be of type string"),
+    ("an interval of no time", {"runtimeMetrics": {"interval": "0s"}}, "must be from 1s to 5m"),
+    ("an interval below a second", {"runtimeMetrics": {"interval": "999ms"}}, "must be from 1s to 5m"),
+    ("an interval of hours", {"runtimeMetrics": {"interval": "2h"}}, "must be from 1s to 5m"),
+    ("a duration in days", {"rollback": {"coolDown": "7d"}}, NOT_A_DURATION),
+    ("a negative duration", {"rollback": {"watchFor": "-5m"}}, NOT_A_DURATION),
+    ("a duration that overflows", {"rollback": {"watchFor": "9999999999h"}}, NOT_A_DURATION),
+    ("a duration that only just fits", {"rollback": {"watchFor": "99999h99999h99999h"}}, "must be from 0s to 24h"),
+    ("a canary that has no time to measure", {"canary": {"warmUp": "30m"}}, "maxDuration must be longer than warmUp and one interval together"),
+    ("no canary pods", {"canary": {"replicas": 0}}, "should be greater than or equal to 1"),
+    ("too many canary pods", {"canary": {"replicas": 11}}, "should be less than or equal to 10"),
+    ("an old baseline", {"canary": {"baseline": "Target"}}, 'supported values: "Fresh"'),
+    ("no samples", {"canary": {"minSamples": 0}}, "should be greater than or equal to 1"),
+    ("a history without end", {"history": {"successfulTrialsLimit": 51}}, "should be less than or equal to 50"),
+    ("an SLO without a source", {"slos": [{"name": "p99"}]}, "spec.slos[0].podHistogram: Required value"),
+    ("an SLO without a metric", {"slos": [{"name": "p99", "podHistogram": {}}]}, "spec.slos[0].podHistogram.metric: Required value"),
+    ("an SLO without a name", {"slos": [{"podHistogram": {"metric": "x"}}]}, "spec.slos[0].name: Required value"),
+    ("two SLOs of one name", {"slos": slo()["slos"] * 2}, 'Duplicate value: {"name":"latency-p99"}'),
+    ("nine SLOs", {"slos": [slo(name=f"s{i}")["slos"][0] for i in range(9)]}, "Too many: 9: must have at most 8 items"),
+    ("an SLO name with a space", slo(name="my slo"), "must be of lower-case letters, digits and dashes"),
+    ("a metric with its suffix", slo(podHistogram={"metric": "latency_bucket"}), "must be the histogram's own name, without _bucket"),
+    ("a metric that is a query", slo(podHistogram={"metric": "rate(x[1m])"}), "must be the name of a Prometheus metric"),
+    ("the quantile 1", slo(podHistogram={"quantile": "1"}), 'must be a decimal between 0 and 1, in quotes, such as "0.99"'),
+    ("the quantile 0", slo(podHistogram={"quantile": "0.0"}), "must be a decimal between 0 and 1"),
+    ("a quantile of 99", slo(podHistogram={"quantile": "99"}), "must be a decimal between 0 and 1"),
+    ("a quantile that is no number", slo(podHistogram={"quantile": "NaN"}), "must be a decimal between 0 and 1"),
+    ("a quantile without quotes", slo(podHistogram={"quantile": 0.99}), "must be of type string"),
+    ("a filter by bucket", slo(podHistogram={"labels": {"le": "0.1"}}), "le is the bucket's own label"),
+    ("a label that cannot be", slo(podHistogram={"labels": {"a-b": "c"}}), "label names must be those of Prometheus"),
+    ("a max of no time", slo(max="0s"), "must be from 1ms to 1h"),
+    ("a max without unit", slo(max="300"), NOT_A_DURATION),
+    ("a tolerance of nothing", slo(maxRegressionPercent=0), "should be greater than or equal to 1"),
+    ("a tolerance of more than all", slo(maxRegressionPercent=101), "should be less than or equal to 100"),
+]
+
+DEFAULTS = {
+    "updatePolicy": {"updateMode": "Off", "suspend": False, "revertOnDeletion": False},
+    "objective": {"type": "Balanced", "strategy": "Model"},
+    "bounds": {"minAllowed": {"gogc": 50}, "maxAllowed": {"gogc": 400, "goMemLimitPercent": 90}},
+    "runtimeMetrics": {"port": 6060, "path": "/debug/pprof", "interval": "15s"},
+    "canary": {
+        "replicas": 1, "baseline": "Fresh", "warmUp": "2m", "interval": "15s", "maxDuration": "30m", "minSamples": 2000,
+    },
+    "rollback": {"watchFor": "30m", "coolDown": "6h"},
+    "history": {"successfulTrialsLimit": 5, "unsuccessfulTrialsLimit": 5},
+}
+
+
+class Admission(unittest.TestCase):
+    maxDiff = None
+
+    @classmethod
+    def setUpClass(cls):
+        kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
+        kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd",
+                "goruntimeprofiles.gopacer.dev", "goruntimetrials.gopacer.dev")
+        kubectl("create", "namespace", NAMESPACE)
+        cls.server = Server()
+        # Established comes a moment before the new paths are served.
+        deadline = time.monotonic() + 30
+        while any(cls.server.send("GET", f"{API}/{kind}")[0] != 200 for kind in ("goruntimeprofiles", "goruntimetrials")):
+            if time.monotonic() > deadline:
+                raise AssertionError("the API server does not serve gopacer.dev 30 s after its CRDs were established")
+            time.sleep(0.05)
+
+    @classmethod
+    def tearDownClass(cls):
+        for kind in ("goruntimeprofiles", "goruntimetrials"):
+            cls.server.send("DELETE", f"{API}/{kind}")
+        cls.server.close()
+        kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+
+    def create(self, thing, dry_run=True):
+        query = "?fieldValidation=Strict" + ("&dryRun=All" if dry_run else "")
+        return self.server.send("POST", f"{API}/{thing['kind'].lower()}s{query}", thing)
+
+    def created(self, thing):
+        """Creates it for the time of one test."""
+        status, answer = self.create(thing, dry_run=False)
+        self.assertEqual(status, 201, answer.get("message"))
+        path = f"{API}/{thing['kind'].lower()}s/{thing['metadata']['name']}"
+        self.addCleanup(lambda: self.server.send("DELETE", path))
+        return path, answer
+
+    def patch(self, path, change):
+        return self.server.send("PATCH", f"{path}?fieldValidation=Strict", change, "application/merge-patch+json")
+
+    def test_what_a_person_may_write_is_accepted(self):
+        for name, spec in ACCEPTED:
+            with self.subTest(name):
+                status, answer = self.create(profile(spec))
+                self.assertEqual(status, 201, answer.get("message"))
+
+    def test_bad_input_is_refused_with_what_to_do(self):
+        for name, spec, expected in REFUSED:
+            with self.subTest(name):
+                status, answer = self.create(profile(spec))
+                self.assertIn(status, (400, 422), f"it was accepted: {json.dumps(answer.get('spec'))}")
+                self.assertIn(expected, answer["message"])
+
+    def test_no_rule_fails_by_itself(self):
+        """A rule that cannot be evaluated would show its own source instead of its message."""
+        for name, spec, _ in REFUSED:
+            with self.subTest(name):
+                message = self.create(profile(spec))[1].get("message", "")
+                for symptom in ("no such key", "evaluation error", "failed rule", "rule evaluation"):
+                    self.assertNotIn(symptom, message)
+
+    def test_a_name_that_does_not_fit_into_labels_is_refused(self):
+        self.assertEqual(self.create(profile(name="a" * 63))[0], 201)
+        status, answer = self.create(profile(name="a" * 64))
+        self.assertEqual(status, 422)
+        self.assertIn("metadata.name must be at most 63 characters", answer["message"])
+
+    def test_defaults_are_those_of_the_docs(self):
+        _, answer = self.create(profile())
+        spec = answer["spec"]
+        spec.pop("targetRef")
+        self.assertEqual(spec, DEFAULTS)
+        _, answer = self.create(profile(slo()))
+        self.assertEqual(answer["spec"]["slos"][0], {
+            "name": "latency-p99",
+            "maxRegressionPercent": 5,
+            "podHistogram": {
+                "metric": "http_request_duration_seconds", "port": 8080, "path": "/metrics", "quantile": "0.99",
+            },
+        })
+
+    def test_every_default_is_named_in_its_description(self):
+        def walk(path, schema):
+            default = schema.get("default")
+            if default is not None and default != {}:
+                words = re.findall(r"[^\s\"]+", schema["description"])
+                text = str(default).lower() if isinstance(default, bool) else str(default)
+                with self.subTest(path):
+                    self.assertIn(text, words)
+                    self.assertIn("default", schema["description"])
+            for name, child in schema.get("properties", {}).items():
+                walk(f"{path}.{name}", child)
+            if isinstance(schema.get("items"), dict):
+                walk(f"{path}[]", schema["items"])
+
+        walk("grp", self.schema("goruntimeprofiles"))
+
+    def test_every_field_is_documented(self):
+        def walk(path, schema):
+            with self.subTest(path):
+                self.assertGreater(len(schema.get("description", "")), 4, "this field has no description")
+            for name, child in schema.get("properties", {}).items():
+                if path not in ("grp", "grt") or name != "metadata":
+                    walk(f"{path}.{name}", child)
+            if isinstance(schema.get("items"), dict):
+                walk(f"{path}[]", schema["items"])
+
+        walk("grp", self.schema("goruntimeprofiles"))
+        walk("grt", self.schema("goruntimetrials"))
+
+    def schema(self, plural):
+        _, crd = self.server.send("GET", f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{plural}.{GROUP}")
+        return crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+
+    def test_the_crds_are_structural(self):
+        for plural in ("goruntimeprofiles", "goruntimetrials"):
+            _, crd = self.server.send("GET", f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{plural}.{GROUP}")
+            conditions = {c["type"]: c for c in crd["status"]["conditions"]}
+            self.assertEqual(conditions["NamesAccepted"]["status"], "True")
+            self.assertNotIn("NonStructuralSchema", conditions)
+
+    def test_the_target_cannot_be_changed(self):
+        path, _ = self.created(profile())
+        status, answer = self.patch(path, {"spec": {"targetRef": {"name": "other"}}})
+        self.assertEqual(status, 422)
+        self.assertIn("targetRef cannot be changed: delete this profile and create one for the new target", answer["message"])
+        status, answer = self.patch(path, {"spec": {"updatePolicy": {"updateMode": "Canary"}}})
+        self.assertEqual(status, 200, answer.get("message"))
+
+    def test_a_person_can_go_to_fixed_settings_and_back(self):
+        path, _ = self.created(profile())
+        status, answer = self.patch(path, {"spec": {"objective": {"strategy": "Fixed", "settings": {"gogc": 10}}}})
+        self.assertEqual(status, 200, answer.get("message"))
+        status, answer = self.patch(path, {"spec": {"objective": {"strategy": "Model"}}})
+        self.assertEqual(status, 422)
+        self.assertIn("remove settings, or set strategy to Fixed", answer["message"])
+        status, answer = self.patch(path, {"spec": {"objective": {"strategy": "Model", "settings": None}}})
+        self.assertEqual(status, 200, answer.get("message"))
+
+    def test_writing_the_spec_leaves_status_alone_and_the_other_way_round(self):
+        path, made = self.created(profile())
+        status, answer = self.patch(path + "/status", {"spec": {"containerName": "x"}, "status": {"phase": "Observing"}})
+        self.assertEqual(status, 200, answer.get("message"))
+        self.assertNotIn("containerName", answer["spec"])
+        self.assertEqual(answer["metadata"]["generation"], made["metadata"]["generation"])
+        _, answer = self.patch(path, {"spec": {"containerName": "x"}, "status": {"phase": "Tuned"}})
+        self.assertEqual(answer["status"]["phase"], "Observing")
+        self.assertEqual(answer["metadata"]["generation"], made["metadata"]["generation"] + 1)
+
+    def test_a_trials_spec_cannot_be_changed(self):
+        path, _ = self.created(trial())
+        for change in ({"to": {"gogc": "300"}}, {"container": "other"}, {"requestedBy": "user"}):
+            with self.subTest(change):
+                status, answer = self.patch(path, {"spec": change})
+                self.assertEqual(status, 422)
+                self.assertIn("the spec of a trial cannot be changed", answer["message"])
+        status, answer = self.patch(path, {"metadata": {"labels": {"team": "shop"}}})
+        self.assertEqual(status, 200, answer.get("message"))
+
+    def test_a_trial_carries_its_story(self):
+        path, _ = self.created(trial())
+        story = {
+            "phase": "Measuring",
+            "verdict": "",
+            "windows": 3,
+            "samples": {"canary": 1200, "baseline": 1180},
+            "metrics": [{"name": "gc-cpu", "canary": "4.1%", "baseline": "8.0%", "low": "-52.0%", "high": "-44.0%",
+                         "statistics": {"n": 3, "mean": "-0.66", "m2": "0.01"}}],
+            "steps": [{"at": "2026-01-02T03:04:05Z", "phase": "Measuring", "message": "warm after 4 collections"}],
+        }
+        status, answer = self.patch(path + "/status", {"status": story})
+        self.assertEqual(status, 200, answer.get("message"))
+        self.assertEqual(answer["status"], story)
+        status, answer = self.patch(path + "/status", {"status": {"steps": story["steps"] * 31}})
+        self.assertEqual(status, 422)
+        self.assertIn("must have at most 30 items", answer["message"])
+
+    def test_columns(self):
+        path, _ = self.created(profile())
+        condition = {"type": "Ready", "status": "True", "reason": "Working", "message": "All is well.",
+                     "lastTransitionTime": "2026-01-02T03:04:05Z"}
+        status, answer = self.patch(path + "/status", {"status": {
+            "phase": "Trial", "current": {"gogc": "100", "goMemLimit": "300MiB"}, "observed": {"gcCpuPercent": "12.3%"},
+            "recommendation": {"gogc": 210, "goMemLimit": "400MiB", "expectedSavingPercent": "7.1%"},
+            "activeTrial": "checkout-1", "conditions": [condition]}})
+        self.assertEqual(status, 200, answer.get("message"))
+        path, _ = self.created(trial())
+        status, answer = self.patch(path + "/status", {"status": {
+            "phase": "Ended", "verdict": "Promote", "reason": "Better", "p99ChangePercent": "-3.1%", "gcChangePercent": "-50.2%"}})
+        self.assertEqual(status, 200, answer.get("message"))
+
+        header, row = self.table("grp")
+        self.assertEqual(header, ["NAME", "TARGET", "MODE", "PHASE", "GOGC", "MEMLIMIT", "GC-CPU", "SAVING", "READY", "AGE"])
+        self.assertEqual(row[:-1], ["checkout", "checkout", "Off", "Trial", "100", "300MiB", "12.3%", "7.1%", "True"])
+        header, row = self.table("grp", "-o", "wide")
+        self.assertEqual(header[10:], ["RECOMMENDED GOGC", "RECOMMENDED MEMLIMIT", "STRATEGY", "TRIAL", "REASON"])
+        self.assertEqual(row[10:], ["210", "400MiB", "Model", "checkout-1", "Working"])
+        header, row = self.table("grt")
+        self.assertEqual(header, ["NAME", "PROFILE", "TRIAL", "FROM", "TO", "PHASE", "VERDICT", "REASON", "P99Δ", "GCΔ", "AGE"])
+        self.assertEqual(row[:-1], ["checkout-1", "checkout", "1", "Go's defaults", "GOGC=200 GOMEMLIMIT=400MiB", "Ended",
+                                    "Promote", "Better", "-3.1%", "-50.2%"])
+        self.assertIn("goruntimeprofile.gopacer.dev/checkout", kubectl("-n", NAMESPACE, "get", "gopacer", "-o", "name"))
+
+    def table(self, kind, *arguments):
+        lines = kubectl("-n", NAMESPACE, "get", kind, *arguments).splitlines()
+        return [re.split(r"\s{2,}", line.strip()) for line in lines[:2]]
+
+    def test_explain_reads_well(self):
+        text = kubectl("explain", "grp.spec.objective.settings.goMemLimit")
+        self.assertIn("such as", text)
+        self.assertIn("850MiB", text)
+        fields = kubectl("explain", "grp.spec", "--recursive")
+        for field in ("targetRef", "updateMode", "goMemLimitPercent", "maxRegressionPercent", "coolDown"):
+            self.assertIn(field, fields)
+        self.assertIn("statistics", kubectl("explain", "grt.status", "--recursive"))
+
+    def test_every_example_is_accepted(self):
+        examples = sorted((ROOT / "examples").glob("*.yaml"))
+        self.assertGreater(len(examples), 4)
+        for example in examples:
+            with self.subTest(example.name):
+                # The file is what people apply, so kubectl reads it here too.
+                out = kubectl("-n", NAMESPACE, "apply", "--dry-run=server", "--validate=strict", "-f", str(example))
+                self.assertIn("(server dry run)", out)
+
+    def test_the_chart_ships_the_same_crds(self):
+        here = {f.name: f.read_bytes() for f in (ROOT / "crds").glob("*.yaml")}
+        chart = {f.name: f.read_bytes() for f in (ROOT / "charts/gopacer/crds").glob("*.yaml")}
+        self.assertEqual(sorted(here), ["gopacer.dev_goruntimeprofiles.yaml", "gopacer.dev_goruntimetrials.yaml"])
+        self.assertEqual(here, chart)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
