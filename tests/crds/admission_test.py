@@ -40,7 +40,7 @@ def setUpModule():
     directory = f"{state.name}/api"
     unittest.addModuleCleanup(subprocess.run, [str(CLUSTER / "api_down.sh"), directory], check=False)
     ENVIRONMENT["KUBECONFIG"] = run(str(CLUSTER / "api_up.sh"), directory, "--parent", str(os.getpid()))
-    KUBECTL = run(str(CLUSTER / "build.sh"), "--dir") + "/kubectl"
+    KUBECTL = run(str(CLUSTER / "build.sh"), "kube") + "/kubectl"
 
 
 def kubectl(*arguments):
