@@ -28,7 +28,7 @@ shift || true
 # root_do SCRIPT: with the caller's cache, also under sudo.
 root_do() { as_root env GOPACER_CACHE="$CACHE" "$@"; }
 api_is_up() { is_running "$1/kube-apiserver.pid" "$1"; }
-node_is_up() { is_running "$node_run/outer.pid" node.sh; }
+node_is_up() { is_running "$node_run/outer.pid" "node.sh $node_run"; }
 use_kubeconfig() {
   local file=$node_run/kubeconfig
   if [ -n "$name" ]; then

@@ -96,7 +96,7 @@ as() { # USER: the three flags with which a component finds the API server and l
   kube kube-controller-manager $(as controller-manager) --bind-address=127.0.0.1 --leader-elect=false \
     --use-service-account-credentials=true --root-ca-file="$pki/ca.crt" --service-account-private-key-file="$pki/sa.key" \
     --cluster-signing-cert-file="$pki/ca.crt" --cluster-signing-key-file="$pki/ca.key" --allocate-node-cidrs=false \
-    --node-monitor-period=1s --kube-api-qps=1000 --kube-api-burst=2000
+    --flex-volume-plugin-dir="$run/kubelet/volume-plugins" --node-monitor-period=1s --kube-api-qps=1000 --kube-api-burst=2000
   kube kube-scheduler $(as scheduler) --bind-address=127.0.0.1 --leader-elect=false --kube-api-qps=1000 --kube-api-burst=2000
   # cAdvisor looks at each container once a second instead of every ten: what gopacer reads of it is then fresh.
   kube kubelet --config="$run/kubelet.yaml" --kubeconfig="$run/kubelet.kubeconfig" --hostname-override=$node_name \

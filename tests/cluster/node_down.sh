@@ -4,9 +4,14 @@
 . "$(dirname "$0")/lib.sh"
 
 run=$node_run
-# Process 1 of the node's pid namespace takes all others with it.
-if is_running "$run/inner.pid" node.sh; then stop "$run/inner.pid" node.sh KILL; fi
-if is_running "$run/outer.pid" node.sh; then stop "$run/outer.pid" node.sh KILL; fi
+# Process 1 of the node's pid namespace takes all others with it. It is looked for by its argument, the run directory,
+# because its pid file may be lost.
+node_processes() { pgrep -f "node.sh $run\$"; }
+if pids=$(node_processes); then
+  # shellcheck disable=SC2086 # a list
+  kill -KILL $pids 2>/dev/null || true
+  wait_until 10 eval '! node_processes' || die "cluster: process $(node_processes | head -n1) of the node does not end; look at what it waits for: cat /proc/PID/stack"
+fi
 
 ip link show $host_link >/dev/null 2>&1 && ip link del $host_link # and its routes
 

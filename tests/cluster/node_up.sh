@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 
 run=$node_run
-if is_running "$run/outer.pid" node.sh; then
+if is_running "$run/outer.pid" "node.sh $run"; then
   say "cluster: already up; kubeconfig: $run/kubeconfig"
   echo "$run/kubeconfig"
   exit
@@ -20,7 +20,7 @@ ln -sfn "$pki" "$run/pki"
 
 say "cluster: starting"
 setsid unshare --mount --net --uts --ipc --pid --fork --kill-child=KILL --mount-proc --propagation private \
-  "$here/node.sh" </dev/null >"$run/log/node.log" 2>&1 &
+  "$here/node.sh" "$run" </dev/null >"$run/log/node.log" 2>&1 &
 outer=$!
 echo $outer >"$run/outer.pid"
 
