@@ -79,6 +79,8 @@ class ApiServer {
   virtual Result<nlohmann::json> replace(const ObjectPath& object, const nlohmann::json& document) = 0;
   /// Background deletion; succeeds when the object is already gone. `uid`, if given, must match.
   virtual Result<void> remove(const ObjectPath& object, const std::string& uid) = 0;
+  /// Whether the server knows this kind now; a CustomResourceDefinition can come and go at any time.
+  virtual Result<bool> kind_is_served(const ResourceType& type) = 0;
 };
 
 }  // namespace gopacer

@@ -1,0 +1,268 @@
+#include "kube/client.h"
+
+#include <nlohmann/json.hpp>
+#include <random>
+#include <thread>
+
+#include "base/backoff.h"
+#include "kube/codec.h"
+#include "kube/transport.h"
+
+namespace gopacer::kube {
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kJson = "application/json";
+constexpr const char* kManager = "fieldManager=gopacer";
+/// A watch that says nothing for this much longer than it should last has lost its connection.
+constexpr Duration kWatchGrace = std::chrono::seconds(20);
+constexpr int kSmallestPage = 5;
+
+std::string text_of(const json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+/// "?a=b&c=d" of what is not empty.
+class Query {
+ public:
+  Query& add(const std::string& key, const std::string& value) {
+    if (!value.empty()) text_ += (text_.empty() ? "?" : "&") + key + "=" + percent_encode(value);
+    return *this;
+  }
+  Query& add(const Selection& selection) {
+    return add("labelSelector", selection.label_selector).add("fieldSelector", selection.field_selector);
+  }
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+std::optional<WatchEventType> event_type(const std::string& text) {
+  if (text == "ADDED") return WatchEventType::kAdded;
+  if (text == "MODIFIED") return WatchEventType::kModified;
+  if (text == "DELETED") return WatchEventType::kDeleted;
+  if (text == "BOOKMARK") return WatchEventType::kBookmark;
+  return std::nullopt;
+}
+
+double jitter() {
+  thread_local std::minstd_rand random{std::random_device{}()};
+  return std::uniform_real_distribution<double>(0, 1)(random);
+}
+
+}  // namespace
+
+struct Client::Impl {
+  std::unique_ptr<Transport> transport;
+  std::shared_ptr<TokenSource> token;
+  ClientOptions options;
+
+  HttpLimits limits() const {
+    HttpLimits limits;
+    limits.total = options.request_timeout;
+    limits.most_bytes = options.most_bytes;
+    return limits;
+  }
+
+  /// One attempt, and a second one when the token was refused: it may just have been replaced.
+  Result<HttpResponse> attempt(const HttpRequest& request) {
+    Result<HttpResponse> response = transport->send(request, limits());
+    if (!response || response->status != 401) return response;
+    token->refused();
+    return transport->send(request, limits());
+  }
+
+  /// `what`: the attempt in words. A response that is too large comes back as such.
+  Result<HttpResponse> once(const HttpRequest& request, const std::string& what, const ResourceType& type) {
+    Result<HttpResponse> response = attempt(request);
+    if (!response) {
+      Error error = response.error();
+      error.message = "cannot " + what + ": " + error.message;
+      return tl::unexpected(std::move(error));
+    }
+    if (response->status >= 300 || response->status < 200) return tl::unexpected(error_of(*response, what, type));
+    return response;
+  }
+
+  Result<HttpResponse> read(const HttpRequest& request, const std::string& what, const ResourceType& type) {
+    const Backoff backoff{options.first_retry, options.longest_retry};
+    for (int failures = 0;; ++failures) {
+      Result<HttpResponse> response = once(request, what, type);
+      if (response || response.error().kind != ErrorKind::kRetriable || failures >= options.read_retries) return response;
+      const Duration asked = response.error().retry_after.value_or(std::chrono::milliseconds(0));
+      if (asked > options.longest_retry) return response;
+      std::this_thread::sleep_for(std::max(asked, backoff.delay(failures, jitter())));
+    }
+  }
+
+  static Result<json> parse(const HttpResponse& response, const std::string& what) {
+    if (response.too_large) return invalid("cannot " + what + ": the answer is too large");
+    std::optional<json> document = parse_json(response.body);
+    if (!document || !document->is_object()) {
+      return retriable("cannot " + what + ": the answer is not JSON; is something between gopacer and the API server?");
+    }
+    return std::move(*document);
+  }
+
+  Result<json> write(const HttpRequest& request, const std::string& what, const ResourceType& type) {
+    const Result<HttpResponse> response = once(request, what, type);
+    if (!response) return tl::unexpected(response.error());
+    return parse(*response, what);
+  }
+};
+
+Client::Client(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Client::~Client() = default;
+
+Result<std::unique_ptr<Client>> Client::open(const ClusterConfig& config, std::shared_ptr<TokenSource> token,
+                                             const ClientOptions& options) {
+  auto transport = Transport::open(config, token, options.user_agent);
+  if (!transport) return tl::unexpected(transport.error());
+  return std::unique_ptr<Client>(
+      new Client(std::make_unique<Impl>(Impl{std::move(*transport), std::move(token), options})));
+}
+
+Result<json> Client::get(const ObjectPath& object) {
+  const std::string what = "get " + describe(object);
+  const Result<HttpResponse> response = impl_->read({"GET", object_path(object, ""), "", ""}, what, object.type);
+  if (!response) return tl::unexpected(response.error());
+  return Impl::parse(*response, what);
+}
+
+Result<ListPage> Client::list(const Selection& selection, const std::string& continue_token) {
+  const std::string what = "list " + describe(selection.type, selection.ns);
+  for (int limit = impl_->options.page_size;; limit = std::max(limit / 10, kSmallestPage)) {
+    const Query query = Query().add("limit", std::to_string(limit)).add("continue", continue_token).add(selection);
+    const Result<HttpResponse> response =
+        impl_->read({"GET", collection_path(selection.type, selection.ns) + query.text(), "", ""}, what, selection.type);
+    if (!response) return tl::unexpected(response.error());
+    // Somebody may fill objects with annotations to the brim: fewer of them always fit.
+    if (response->too_large && limit > kSmallestPage) continue;
+    Result<json> document = Impl::parse(*response, what);
+    if (!document) return tl::unexpected(document.error());
+
+    ListPage page;
+    if (const auto metadata = document->find("metadata"); metadata != document->end() && metadata->is_object()) {
+      page.resource_version = text_of(*metadata, "resourceVersion");
+      page.continue_token = text_of(*metadata, "continue");
+    }
+    const auto items = document->find("items");
+    if (items == document->end() || (!items->is_array() && !items->is_null())) {
+      return retriable("cannot " + what + ": the answer is not a list");
+    }
+    if (items->is_array()) page.items = std::move(items->get_ref<json::array_t&>());
+    return page;
+  }
+}
+
+Result<void> Client::watch(const Selection& selection, const std::string& resource_version,
+                           const std::function<void(WatchEventType, const json&)>& on_event, std::stop_token stop) {
+  const std::string what = "watch " + describe(selection.type, selection.ns);
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(impl_->options.watch_timeout).count();
+  const Query query = Query()
+                          .add("watch", "1")
+                          .add("allowWatchBookmarks", "true")
+                          .add("resourceVersion", resource_version)
+                          .add("timeoutSeconds", std::to_string(std::max<long>(seconds, 1)))
+                          .add(selection);
+  const HttpRequest request{"GET", collection_path(selection.type, selection.ns) + query.text(), "", ""};
+
+  const auto on_line = [&](std::string_view line) -> Result<void> {
+    const std::optional<json> event = parse_json(line);
+    if (!event || !event->is_object()) return retriable("cannot " + what + ": an event is not JSON");
+    const std::string type = text_of(*event, "type");
+    const auto object = event->find("object");
+    if (object == event->end() || !object->is_object()) return retriable("cannot " + what + ": an event has no object");
+    if (type == "ERROR") return tl::unexpected(error_of_status(*object, what));
+    // A type that a later server may have is none of ours.
+    if (const auto known = event_type(type)) on_event(*known, *object);
+    return {};
+  };
+  LineReader lines(impl_->options.most_event_bytes);
+  HttpLimits limits = impl_->limits();
+  limits.idle = impl_->options.watch_timeout + kWatchGrace;
+  // A quiet watch sends its headers only with its first event, which may be long in coming.
+  limits.total = limits.idle;
+  const Result<HttpResponse> response = impl_->transport->stream(
+      request, limits,
+      [&](std::string_view data) {
+        Result<void> fed = lines.feed(data, on_line);
+        if (!fed && fed.error().message.find("cannot") != 0) fed.error().message = "cannot " + what + ": " + fed.error().message;
+        return fed;
+      },
+      stop);
+  if (!response) return tl::unexpected(response.error());
+  if (stop.stop_requested()) return {};
+  if (response->status == 401) impl_->token->refused();
+  if (response->status < 200 || response->status >= 300) return tl::unexpected(error_of(*response, what, selection.type));
+  return {};
+}
+
+Result<json> Client::create(const ResourceType& type, const std::string& ns, const json& object) {
+  const auto metadata = object.find("metadata");
+  std::string name = metadata == object.end() ? "" : text_of(*metadata, "name");
+  if (name.empty() && metadata != object.end()) name = text_of(*metadata, "generateName") + "…";
+  return impl_->write({"POST", collection_path(type, ns) + "?" + kManager, kJson, to_text(object)},
+                      "create " + describe(ObjectPath{type, ns, name}), type);
+}
+
+Result<json> Client::apply(const ObjectPath& object, const json& document, const ApplyOptions& options) {
+  json whole = document;
+  whole["apiVersion"] = api_version(object.type);
+  whole["kind"] = object.type.kind;
+  whole["metadata"]["name"] = object.name;
+  if (!object.ns.empty()) whole["metadata"]["namespace"] = object.ns;
+  const std::string target = object_path(object, options.subresource) + "?" + kManager + "&force=false" +
+                             (options.dry_run ? "&dryRun=All" : "");
+  return impl_->write({"PATCH", target, "application/apply-patch+yaml", to_text(whole)}, "apply " + describe(object),
+                      object.type);
+}
+
+Result<json> Client::merge_patch(const ObjectPath& object, const json& patch, const std::string& subresource) {
+  return impl_->write({"PATCH", object_path(object, subresource) + "?" + kManager, "application/merge-patch+json", to_text(patch)},
+                      "patch " + (subresource.empty() ? "" : "the " + subresource + " of ") + describe(object), object.type);
+}
+
+Result<json> Client::replace(const ObjectPath& object, const json& document) {
+  return impl_->write({"PUT", object_path(object, "") + "?" + kManager, kJson, to_text(document)},
+                      "replace " + describe(object), object.type);
+}
+
+Result<void> Client::remove(const ObjectPath& object, const std::string& uid) {
+  json options = {{"apiVersion", "v1"}, {"kind", "DeleteOptions"}, {"propagationPolicy", "Background"}};
+  if (!uid.empty()) options["preconditions"] = {{"uid", uid}};
+  const Result<HttpResponse> response =
+      impl_->once({"DELETE", object_path(object, ""), kJson, to_text(options)}, "delete " + describe(object), object.type);
+  if (!response && response.error().kind != ErrorKind::kNotFound) return tl::unexpected(response.error());
+  return {};
+}
+
+Result<bool> Client::kind_is_served(const ResourceType& type) {
+  const std::string what = "ask for the kinds of " + api_version(type);
+  const std::string path = (type.group.empty() ? "/api/" : "/apis/") + api_version(type);
+  const Result<HttpResponse> response = impl_->read({"GET", path, "", ""}, what, type);
+  if (!response) {
+    if (response.error().kind == ErrorKind::kNotFound) return false;
+    return tl::unexpected(response.error());
+  }
+  const Result<json> document = Impl::parse(*response, what);
+  if (!document) return tl::unexpected(document.error());
+  const auto resources = document->find("resources");
+  if (resources == document->end() || !resources->is_array()) return false;
+  return std::any_of(resources->begin(), resources->end(), [&](const json& resource) {
+    return resource.is_object() && text_of(resource, "name") == type.plural;
+  });
+}
+
+Result<std::string> Client::server_version() {
+  const Result<HttpResponse> response = impl_->read({"GET", "/version", "", ""}, "ask for the version", {});
+  if (!response) return tl::unexpected(response.error());
+  const Result<json> document = Impl::parse(*response, "ask for the version");
+  if (!document) return tl::unexpected(document.error());
+  return text_of(*document, "gitVersion");
+}
+
+}  // namespace gopacer::kube

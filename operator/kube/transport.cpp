@@ -1,0 +1,389 @@
+#include "kube/transport.h"
+
+#include <cpprest/astreambuf.h>
+#include <cpprest/http_client.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <pplx/threadpool.h>
+
+#include <algorithm>
+#include <charconv>
+#include <condition_variable>
+#include <cstdlib>
+#include <mutex>
+#include <utility>
+
+namespace gopacer::kube {
+namespace {
+
+/// Requests wait for the network, not for a processor.
+constexpr std::size_t kThreads = 3;
+/// Bytes that wait for their reader before the connection is read no further.
+constexpr std::size_t kMostPending = 1U << 20U;
+/// How long a cancelled request may take to come back before it is left to itself.
+constexpr Duration kCancelGrace = std::chrono::seconds(2);
+/// The library's own idle time-out is only a net under ours.
+constexpr std::chrono::seconds kLibraryTimeout{3600};
+
+/// What SSL_CERT_FILE and SSL_CERT_DIR said before prepare_process() emptied them.
+struct SystemAuthorities {
+  std::string file;
+  std::string dir;
+};
+
+SystemAuthorities& system_authorities() {
+  static SystemAuthorities authorities;
+  return authorities;
+}
+
+struct StoreFree {
+  void operator()(X509_STORE* store) const { X509_STORE_free(store); }
+};
+using Store = std::unique_ptr<X509_STORE, StoreFree>;
+
+std::string openssl_reason() {
+  const unsigned long code = ERR_peek_last_error();
+  ERR_clear_error();
+  const char* const reason = ERR_reason_error_string(code);
+  return reason == nullptr ? "unknown" : reason;
+}
+
+/// The certificates that a server's certificate may descend from.
+Result<Store> make_store(const std::string& ca) {
+  Store store(X509_STORE_new());
+  if (ca.empty()) {
+    const SystemAuthorities& system = system_authorities();
+    // A machine without them is fine as long as nothing is verified.
+    X509_STORE_load_file(store.get(), system.file.c_str());
+    X509_STORE_load_path(store.get(), system.dir.c_str());
+    ERR_clear_error();
+    return store;
+  }
+  const std::unique_ptr<BIO, int (*)(BIO*)> bio(BIO_new_mem_buf(ca.data(), static_cast<int>(ca.size())), &BIO_free);
+  int count = 0;
+  while (X509* const certificate = PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)) {
+    count += X509_STORE_add_cert(store.get(), certificate);
+    X509_free(certificate);
+  }
+  const unsigned long end = ERR_peek_last_error();
+  if (count == 0 || ERR_GET_REASON(end) != PEM_R_NO_START_LINE) {
+    return invalid("the cluster's certificate authority is not PEM: " + openssl_reason());
+  }
+  ERR_clear_error();
+  return store;
+}
+
+/// Why the last server certificate was refused; the HTTP library loses it.
+struct VerifyFailure {
+  std::mutex mutex;
+  std::string reason;
+};
+
+int verify_and_remember(X509_STORE_CTX* context, void* failure) {
+  const int ok = X509_verify_cert(context);
+  if (ok > 0) return ok;
+  const int code = X509_STORE_CTX_get_error(context);
+  auto& out = *static_cast<VerifyFailure*>(failure);
+  const std::lock_guard lock(out.mutex);
+  out.reason = code == X509_V_OK ? "it is not for this host" : X509_verify_cert_error_string(code);
+  return ok;
+}
+
+/// What the library's threads and the caller of one exchange share.
+struct Exchange {
+  std::mutex mutex;
+  std::condition_variable_any changed;
+  bool answered = false;  ///< status and headers are there
+  int status = 0;
+  std::optional<std::chrono::milliseconds> retry_after;
+  std::string pending;
+  /// Set while the library waits for `pending` to be taken.
+  std::optional<pplx::task_completion_event<void>> room;
+  bool abandoned = false;  ///< the caller takes no more
+  bool done = false;
+  std::string failure;
+
+  void finish(const std::string& why) {
+    {
+      const std::lock_guard lock(mutex);
+      done = true;
+      failure = why;
+    }
+    changed.notify_all();
+  }
+};
+
+/// The stream that the library writes a body into. It holds the library back when the caller does not keep up; the
+/// library's own buffers would grow without end.
+class Inbox final : public Concurrency::streams::details::streambuf_state_manager<std::uint8_t> {
+ public:
+  explicit Inbox(std::shared_ptr<Exchange> exchange)
+      : streambuf_state_manager(std::ios_base::out), exchange_(std::move(exchange)) {}
+
+  bool can_seek() const override { return false; }
+  bool has_size() const override { return false; }
+  std::size_t buffer_size(std::ios_base::openmode) const override { return 0; }
+  void set_buffer_size(std::size_t, std::ios_base::openmode) override {}
+  std::size_t in_avail() const override { return 0; }
+  pos_type getpos(std::ios_base::openmode) const override { return static_cast<pos_type>(traits::eof()); }
+  pos_type seekpos(pos_type, std::ios_base::openmode) override { return static_cast<pos_type>(traits::eof()); }
+  pos_type seekoff(off_type, std::ios_base::seekdir, std::ios_base::openmode) override {
+    return static_cast<pos_type>(traits::eof());
+  }
+  bool acquire(std::uint8_t*&, std::size_t&) override { return false; }
+  void release(std::uint8_t*, std::size_t) override {}
+
+ protected:
+  pplx::task<int_type> _putc(std::uint8_t c) override {
+    return _putn(&c, 1).then([c](std::size_t) { return static_cast<int_type>(c); });
+  }
+  pplx::task<std::size_t> _putn(const std::uint8_t* data, std::size_t count) override {
+    pplx::task<std::size_t> accepted = pplx::task_from_result(count);
+    {
+      const std::lock_guard lock(exchange_->mutex);
+      if (exchange_->abandoned) return pplx::task_from_result(count);
+      exchange_->pending.append(reinterpret_cast<const char*>(data), count);
+      if (exchange_->pending.size() > kMostPending) {
+        exchange_->room.emplace();
+        accepted = pplx::create_task(*exchange_->room).then([count] { return count; });
+      }
+    }
+    exchange_->changed.notify_all();
+    return accepted;
+  }
+  pplx::task<int_type> _bumpc() override { return pplx::task_from_result<int_type>(traits::eof()); }
+  int_type _sbumpc() override { return traits::eof(); }
+  pplx::task<int_type> _getc() override { return pplx::task_from_result<int_type>(traits::eof()); }
+  int_type _sgetc() override { return traits::eof(); }
+  pplx::task<int_type> _nextc() override { return pplx::task_from_result<int_type>(traits::eof()); }
+  pplx::task<int_type> _ungetc() override { return pplx::task_from_result<int_type>(traits::eof()); }
+  pplx::task<std::size_t> _getn(std::uint8_t*, std::size_t) override { return pplx::task_from_result<std::size_t>(0); }
+  std::size_t _scopy(std::uint8_t*, std::size_t) override { return 0; }
+  pplx::task<bool> _sync() override { return pplx::task_from_result(true); }
+  std::uint8_t* _alloc(std::size_t) override { return nullptr; }
+  void _commit(std::size_t) override {}
+
+ private:
+  const std::shared_ptr<Exchange> exchange_;
+};
+
+/// Retry-After in seconds; its other form, a date, is not used by the API server.
+std::optional<std::chrono::milliseconds> parse_retry_after(const std::string& text) {
+  unsigned seconds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return std::chrono::seconds(std::min(seconds, 3600U));
+}
+
+/// Starts the request; all that follows happens on the library's threads and ends in Exchange::finish().
+void start(web::http::client::http_client& client, const web::http::http_request& request,
+           const pplx::cancellation_token& token, const std::shared_ptr<Exchange>& exchange) {
+  using Response = web::http::http_response;
+  client.request(request, token).then([exchange](const pplx::task<Response>& head) {
+    try {
+      const Response response = head.get();
+      {
+        const std::lock_guard lock(exchange->mutex);
+        exchange->answered = true;
+        exchange->status = response.status_code();
+        if (const auto found = response.headers().find("Retry-After"); found != response.headers().end()) {
+          exchange->retry_after = parse_retry_after(found->second);
+        }
+      }
+      exchange->changed.notify_all();
+      // The body's stream ends the same way whether the server finished or the connection broke: only this task tells.
+      response.content_ready().then([exchange](const pplx::task<Response>& body) {
+        try {
+          body.get();
+          exchange->finish("");
+        } catch (const std::exception& error) {
+          exchange->finish(std::string("the connection broke in the middle of the answer: ") + error.what());
+        }
+      });
+    } catch (const std::exception& error) {
+      exchange->finish(error.what());
+    }
+  });
+}
+
+}  // namespace
+
+void prepare_process() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    const char* const file = std::getenv(X509_get_default_cert_file_env());
+    const char* const dir = std::getenv(X509_get_default_cert_dir_env());
+    system_authorities() = {file == nullptr ? X509_get_default_cert_file() : file,
+                            dir == nullptr ? X509_get_default_cert_dir() : dir};
+    // The library loads the system's authorities for each connection, about 45 ms; ours are in a store made once.
+    ::setenv(X509_get_default_cert_file_env(), "", 1);
+    try {
+      crossplat::threadpool::initialize_with_threads(kThreads);
+    } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch)
+      // Somebody used the library before: its default of 40 threads works as well.
+    }
+  });
+}
+
+struct Transport::Impl {
+  std::string server;
+  std::string user_agent;
+  std::string host_header;
+  std::shared_ptr<TokenSource> token;
+  Store store;
+  VerifyFailure verify_failure;
+  std::unique_ptr<web::http::client::http_client> client;
+
+  std::string explain(std::string failure) {
+    const std::lock_guard lock(verify_failure.mutex);
+    if (failure.find("SSL handshake") != std::string::npos && !verify_failure.reason.empty()) {
+      failure = "its certificate was refused (" + std::exchange(verify_failure.reason, "") +
+                "): check the certificate authority and tls-server-name of the cluster's configuration";
+    }
+    return "cannot talk to the API server at " + server + ": " + failure;
+  }
+
+  /// `on_data` null: keep the body.
+  Result<HttpResponse> exchange(const HttpRequest& request, const HttpLimits& limits,
+                                const std::function<Result<void>(std::string_view)>* on_data, std::stop_token stop);
+};
+
+Transport::Transport(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Transport::~Transport() = default;
+
+Result<std::unique_ptr<Transport>> Transport::open(const ClusterConfig& config, std::shared_ptr<TokenSource> token,
+                                                   const std::string& user_agent) {
+  prepare_process();
+  auto impl = std::make_unique<Impl>();
+  impl->server = config.server;
+  impl->user_agent = user_agent;
+  impl->token = std::move(token);
+  try {
+    const web::uri base(config.server);
+    if (base.host().starts_with('[')) {
+      return invalid("the API server's address " + config.server + " is an IPv6 literal, which cannot be used: give its host name");
+    }
+    Result<Store> store = make_store(config.skip_tls_verify ? "" : config.ca);
+    if (!store) return tl::unexpected(store.error());
+    impl->store = std::move(*store);
+
+    const auto set_up_tls = [raw = impl.get(), certificate = config.client_certificate,
+                             key = config.client_key](boost::asio::ssl::context& context) {
+      SSL_CTX* const native = context.native_handle();
+      SSL_CTX_set_min_proto_version(native, TLS1_2_VERSION);
+      SSL_CTX_set1_cert_store(native, raw->store.get());
+      SSL_CTX_set_cert_verify_callback(native, verify_and_remember, &raw->verify_failure);
+      if (certificate.empty()) return;
+      context.use_certificate_chain(boost::asio::buffer(certificate));
+      context.use_private_key(boost::asio::buffer(key), boost::asio::ssl::context::pem);
+    };
+    // Said once now instead of at each connection.
+    try {
+      boost::asio::ssl::context trial(boost::asio::ssl::context::tls_client);
+      set_up_tls(trial);
+    } catch (const std::exception& error) {
+      return invalid(std::string("the client certificate or its key cannot be used: ") + error.what());
+    }
+
+    web::http::client::http_client_config client_config;
+    client_config.set_timeout(kLibraryTimeout);
+    client_config.set_max_redirects(0);
+    client_config.set_validate_certificates(!config.skip_tls_verify);
+    client_config.set_ssl_context_callback(set_up_tls);
+    // The library verifies the certificate against the Host header.
+    impl->host_header = config.tls_server_name;
+    impl->client = std::make_unique<web::http::client::http_client>(base, client_config);
+  } catch (const std::exception& error) {
+    return invalid("the API server's address " + config.server + " cannot be used: " + error.what());
+  }
+  return std::unique_ptr<Transport>(new Transport(std::move(impl)));
+}
+
+Result<HttpResponse> Transport::send(const HttpRequest& request, const HttpLimits& limits, std::stop_token stop) {
+  return impl_->exchange(request, limits, nullptr, std::move(stop));
+}
+
+Result<HttpResponse> Transport::stream(const HttpRequest& request, const HttpLimits& limits,
+                                       const std::function<Result<void>(std::string_view)>& on_data,
+                                       std::stop_token stop) {
+  return impl_->exchange(request, limits, &on_data, std::move(stop));
+}
+
+Result<HttpResponse> Transport::Impl::exchange(const HttpRequest& request, const HttpLimits& limits,
+                                               const std::function<Result<void>(std::string_view)>* on_data,
+                                               std::stop_token stop) {
+  using std::chrono::steady_clock;
+  const auto shared = std::make_shared<Exchange>();
+  const auto inbox = std::make_shared<Inbox>(shared);
+  pplx::cancellation_token_source cancel;
+  const auto begun = steady_clock::now();
+
+  const Result<std::string> bearer = token->token();
+  if (!bearer) return tl::unexpected(bearer.error());
+  try {
+    web::http::http_request message(request.method);
+    message.set_request_uri(web::uri(request.target));
+    if (!host_header.empty()) message.headers().add("Host", host_header);
+    message.headers().add("User-Agent", user_agent);
+    message.headers().add("Accept", "application/json");
+    if (!bearer->empty()) message.headers().add("Authorization", "Bearer " + *bearer);
+    if (!request.body.empty()) message.set_body(request.body, request.content_type);
+    message.set_response_stream(concurrency::streams::ostream(concurrency::streams::streambuf<std::uint8_t>(inbox)));
+    start(*client, message, cancel.get_token(), shared);
+  } catch (const std::exception& error) {
+    return retriable(explain(error.what()));
+  }
+
+  HttpResponse response;
+  std::optional<Error> trouble;
+  auto deadline = begun + limits.total;
+  std::unique_lock lock(shared->mutex);
+  while (true) {
+    const bool woken = shared->changed.wait_until(lock, stop, deadline, [&] { return shared->done || !shared->pending.empty(); });
+    if (stop.stop_requested()) {
+      if (on_data == nullptr) trouble = Error{ErrorKind::kRetriable, "stopped while talking to the API server"};
+      break;
+    }
+    if (!woken) {
+      const Duration waited = steady_clock::now() - begun;
+      trouble = Error{ErrorKind::kRetriable, explain("no answer for " + format_duration(std::chrono::duration_cast<std::chrono::seconds>(waited)))};
+      break;
+    }
+    if (shared->pending.empty()) break;
+
+    const std::string data = std::exchange(shared->pending, {});
+    const auto room = std::exchange(shared->room, std::nullopt);
+    const bool good = shared->status >= 200 && shared->status < 300;
+    lock.unlock();
+    if (room) room->set();
+    if (on_data != nullptr && good) {
+      if (const Result<void> taken = (*on_data)(data); !taken) trouble = taken.error();
+      deadline = steady_clock::now() + limits.idle;
+    } else if (response.body.size() + data.size() > limits.most_bytes) {
+      response.too_large = true;
+    } else {
+      response.body += data;
+    }
+    lock.lock();
+    if (trouble || response.too_large) break;
+  }
+
+  if (!shared->done) {
+    shared->abandoned = true;
+    const auto room = std::exchange(shared->room, std::nullopt);
+    lock.unlock();
+    cancel.cancel();
+    if (room) room->set();
+    lock.lock();
+    shared->changed.wait_for(lock, kCancelGrace, [&] { return shared->done; });
+  } else if (!trouble && !response.too_large && !shared->failure.empty() && !stop.stop_requested()) {
+    trouble = Error{ErrorKind::kRetriable, explain(shared->failure)};
+  }
+  if (trouble) return tl::unexpected(*trouble);
+  response.status = shared->status;
+  response.retry_after = shared->retry_after;
+  return response;
+}
+
+}  // namespace gopacer::kube
