@@ -7,79 +7,20 @@ GOPACER_TEST_KUBECONFIG names another cluster to ask; the CRDs of crds/ are inst
 
 import json
 import os
-import pathlib
 import re
-import subprocess
-import tempfile
 import time
 import unittest
-import urllib.error
-import urllib.request
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+import harness
+from harness import ROOT, Server, kubectl
+
 NAMESPACE = f"admission-{os.getpid()}"
 GROUP = "gopacer.dev"
 API = f"/apis/{GROUP}/v1alpha1/namespaces/{NAMESPACE}"
-CLUSTER = ROOT / "tests/cluster"
-# Never KUBECONFIG: these tests are not for the cluster that a person happens to work with.
-ENVIRONMENT = {**os.environ, "KUBECONFIG": os.environ.get("GOPACER_TEST_KUBECONFIG", "")}
-KUBECTL = "kubectl"
-
-
-def run(*command):
-    """The command's last line of output; its messages go to ours."""
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip().splitlines()[-1]
 
 
 def setUpModule():
-    global KUBECTL
-    if ENVIRONMENT["KUBECONFIG"]:
-        return
-    state = tempfile.TemporaryDirectory(prefix="gopacer-api-")
-    unittest.addModuleCleanup(state.cleanup)
-    directory = f"{state.name}/api"
-    unittest.addModuleCleanup(subprocess.run, [str(CLUSTER / "api_down.sh"), directory], check=False)
-    ENVIRONMENT["KUBECONFIG"] = run(str(CLUSTER / "api_up.sh"), directory, "--parent", str(os.getpid()))
-    KUBECTL = run(str(CLUSTER / "build.sh"), "kube") + "/kubectl"
-
-
-def kubectl(*arguments):
-    result = subprocess.run([KUBECTL, *arguments], env=ENVIRONMENT, capture_output=True, text=True, timeout=60)
-    if result.returncode != 0:
-        raise AssertionError(f"kubectl {' '.join(arguments)}: {result.stderr.strip()}")
-    return result.stdout
-
-
-class Server:
-    """The API server behind `kubectl proxy`, so that a request costs milliseconds and needs no credentials here."""
-
-    def __init__(self):
-        self.proxy = subprocess.Popen(
-            [KUBECTL, "proxy", "--port=0"], env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        greeting = self.proxy.stdout.readline()
-        address = re.search(r"127\.0\.0\.1:\d+", greeting)
-        if not address:
-            raise AssertionError(f"kubectl proxy did not start: {greeting}{self.proxy.stderr.read()}")
-        self.base = f"http://{address[0]}"
-
-    def close(self):
-        self.proxy.terminate()
-        self.proxy.communicate(timeout=10)
-
-    def send(self, method, path, body=None, content_type="application/json"):
-        """Returns (HTTP status, decoded answer)."""
-        request = urllib.request.Request(
-            self.base + path,
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": content_type},
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                return answer.status, json.load(answer)
-        except urllib.error.HTTPError as error:
-            return error.code, json.load(error)
+    harness.start_api_server()
 
 
 def profile(spec=None, name="checkout"):
