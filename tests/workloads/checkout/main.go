@@ -57,7 +57,11 @@ func newService(s settings) *service {
 		Name: "http_requests_total",
 		Help: "Requests answered, by status code.",
 	}, []string{"code"})
-	v.registry.MustRegister(v.duration, v.requests, collectors.NewGoCollector(),
+	runtimeMetrics := collectors.NewGoCollector()
+	if s.allRuntimeMetrics {
+		runtimeMetrics = collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(collectors.MetricsAll))
+	}
+	v.registry.MustRegister(v.duration, v.requests, runtimeMetrics,
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return v
 }

@@ -46,7 +46,7 @@ var sizeUnits = []struct {
 
 type settings struct {
 	listen, pprofListen, adminListen string
-	expvar                           bool
+	expvar, allRuntimeMetrics        bool
 	liveHeap, offHeap                size
 	leak, leakLimit, extraAlloc      size
 	slowAfter, slowBy                time.Duration
@@ -62,6 +62,7 @@ func readSettings(args []string) (settings, error) {
 	f.StringVar(&s.pprofListen, "pprof-listen", ":6060", "address of net/http/pprof, empty for none")
 	f.StringVar(&s.adminListen, "admin-listen", ":9090", "address of /control, empty for none")
 	f.BoolVar(&s.expvar, "expvar", false, "serve /debug/vars beside pprof")
+	f.BoolVar(&s.allRuntimeMetrics, "all-runtime-metrics", false, "export all of runtime/metrics, not only Go's default set")
 	f.Var(&s.liveHeap, "live-heap", "heap that stays live, full of pointers; filled before the service is ready")
 	f.Var(&s.offHeap, "off-heap", "memory mapped and touched outside the Go heap, invisible to GOMEMLIMIT")
 	f.Var(&s.leak, "leak", "heap bytes kept for ever by each checkout")
