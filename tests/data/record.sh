@@ -89,8 +89,10 @@ record_metrics() {
   curl -fsS http://$api/metrics -o metrics/checkout.txt
   kill "${pids[-1]}"
   wait "${pids[-1]}" || true
-  start http://$api/healthz env PORT=18080 ADMIN=$admin SITE="$ROOT/tests/workloads/thirdparty/site" \
-    "${program[caddy]}" run --config "$ROOT/tests/workloads/thirdparty/Caddyfile"
+  # Short names, which /debug/vars shows.
+  cp "${program[caddy]}" "$ROOT/tests/workloads/thirdparty/Caddyfile" "$work"
+  start http://$api/healthz env -C "$work" PORT=18080 ADMIN=$admin SITE="$ROOT/tests/workloads/thirdparty/site" \
+    ./caddy run --config Caddyfile
   "${program[load]}" --target "http://$api/list.json?n=50" --rate 50 --duration 3s --every 0 >/dev/null
   curl -fsS http://$admin/metrics -o metrics/caddy.txt
   curl -fsS http://$admin/debug/vars -o metrics/caddy.vars.json
