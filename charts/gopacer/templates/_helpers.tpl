@@ -29,10 +29,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [gopacer.dev]
   resources: [goruntimeprofiles/status, goruntimetrials/status]
-  verbs: [get, patch, update]
-# To own canary Deployments and to keep a profile until it is cleaned up.
+  verbs: [get, patch]
+# So that a trial may own its Deployments where the cluster checks that.
 - apiGroups: [gopacer.dev]
-  resources: [goruntimeprofiles/finalizers, goruntimetrials/finalizers]
+  resources: [goruntimetrials/finalizers]
   verbs: [update]
 - apiGroups: [apps]
   resources: [deployments]
@@ -43,9 +43,6 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 # Only to see who else steers the target.
 - apiGroups: [autoscaling]
   resources: [horizontalpodautoscalers]
-  verbs: [get, list, watch]
-- apiGroups: [autoscaling.k8s.io]
-  resources: [verticalpodautoscalers]
   verbs: [get, list, watch]
 - apiGroups: [metrics.k8s.io]
   resources: [pods]
