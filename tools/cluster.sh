@@ -13,6 +13,7 @@ usage: ./dev cluster [--name NAME] COMMAND
   kubectl ARGUMENT...  kubectl of the same version, as the cluster's admin
   helm ARGUMENT...     helm, likewise
   load IMAGE.tar...    put images into the node (imagePullPolicy: Never or IfNotPresent finds them)
+  dir                  print the directory that holds kubeconfig, bin/kubectl, bin/helm and pki/ca.crt while it is up
   logs COMPONENT       kubelet, kube-apiserver, containerd…: its log
 
 Kubeconfig: $node_run/kubeconfig
@@ -97,6 +98,7 @@ case $command in
       as_root ctr -a "$containerd_socket" -n k8s.io images import "$image" >&2
     done
     ;;
+  dir) if [ -n "$name" ]; then echo "$runs/$name"; else echo "$node_run"; fi ;;
   logs)
     file=$node_run/log/${1:?usage: ./dev cluster logs COMPONENT}.log
     [ -f "$file" ] || die "cluster: no log of '$1'; there are: $(ls "$node_run/log" 2>/dev/null | sed 's/\.log$//' | tr '\n' ' ')"

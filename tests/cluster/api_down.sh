@@ -8,7 +8,7 @@ dir=$(cd "$dir" && pwd)
 [ "$(cat "$dir/guard.pid" 2>/dev/null)" = $$ ] || stop "$dir/guard.pid" "$dir"
 stop "$dir/kube-apiserver.pid" "$dir" KILL # its orderly end takes seconds, and nothing is kept
 stop "$dir/etcd.pid" "$dir" KILL
-rm -rf "$dir"/{etcd,etcd:1,peer:1,kubeconfig,kubeconfig.tmp,pki,guard.pid}
+rm -rf "$dir"/{etcd,etcd:1,peer:1,kubeconfig,kubeconfig.tmp,pki,bin,guard.pid}
 [ "${2:-}" = --keep ] && exit
 rm -f "$dir"/{etcd,kube-apiserver}.log
 rmdir "$dir" 2>/dev/null || true # not ours alone if something else is in it

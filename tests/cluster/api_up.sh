@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Starts etcd and kube-apiserver, and nothing else, on 127.0.0.1, with all state in DIR. Any number can run side by side.
 #   api_up.sh DIR [--port PORT] [--parent PID] [-- KUBE_APISERVER_FLAG...]
-# Prints the path of the kubeconfig (DIR/kubeconfig; its user may do everything). Without --port a free one is taken.
+# Prints the path of the kubeconfig (DIR/kubeconfig; its user may do everything). Beside it: pki/ca.crt, pki/admin.crt,
+# pki/admin.key, bin/kubectl. Without --port a free one is taken.
 # With --parent the server goes away by itself when that process does, so a test that crashes leaves nothing behind.
 # No controllers run: objects get no status, owners' dependents are not collected, namespaces have no service accounts.
 . "$(dirname "$0")/lib.sh"
@@ -78,6 +79,7 @@ done
 
 write_kubeconfig "$pki" admin "$server" "$dir/kubeconfig"
 ln -sfn "$pki" "$dir/pki"
+ln -sfn "$bin" "$dir/bin"
 if [ -n "$parent" ]; then
   setsid bash -c 'tail --pid="$1" -f /dev/null; exec "$2" "$3"' guard "$parent" "$here/api_down.sh" "$dir" </dev/null >/dev/null 2>&1 &
   echo $! >"$dir/guard.pid"

@@ -16,6 +16,7 @@ fi
 mkdir -p "$run/log"
 pki=$(pki)
 ln -sfn "$pki" "$run/pki"
+ln -sfn "$bin" "$run/bin"
 "$here/node_config.sh"
 
 say "cluster: starting"

@@ -1,0 +1,57 @@
+#!/usr/bin/env python3
+"""Makes one ctest tree of tests from several build directories, so that one run and one summary cover them all.
+
+merge_ctest.py OUT BUILD_DIR:CTEST_ARGUMENTS...     merge_ctest.py build/all build/asan:'-LE cluster' build/release:'-L cluster'
+"""
+import json
+import pathlib
+import shlex
+import subprocess
+import sys
+
+
+def quoted(value):
+    """A CMake bracket argument, in which nothing has a meaning."""
+    text = str(value)
+    level = 0
+    while f"]{'=' * level}]" in text:
+        level += 1
+    return f"[{'=' * level}[{text}]{'=' * level}]"
+
+
+def property_value(value):
+    return ";".join(map(str, value)) if isinstance(value, list) else value
+
+
+def tests_of(build, arguments):
+    listing = subprocess.run(["ctest", "--test-dir", build, "--show-only=json-v1", *arguments], check=True, capture_output=True, text=True)
+    return json.loads(listing.stdout)["tests"]
+
+
+def main():
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
+    out = pathlib.Path(sys.argv[1])
+    lines, names = [], set()
+    for argument in sys.argv[2:]:
+        build, _, selection = argument.partition(":")
+        for test in tests_of(build, shlex.split(selection)):
+            name = test["name"]
+            if name in names:
+                sys.exit(f"merge_ctest: two tests are called {name}; select each from one build directory")
+            if "command" not in test:
+                sys.exit(f"merge_ctest: {name} of {build} has no program; build all tests first")
+            names.add(name)
+            lines.append(f"add_test({quoted(name)} {' '.join(map(quoted, test['command']))})")
+            properties = [(entry["name"], property_value(entry["value"])) for entry in test.get("properties", [])]
+            if properties:
+                lines.append(f"set_tests_properties({quoted(name)} PROPERTIES {' '.join(f'{key} {quoted(value)}' for key, value in properties)})")
+    if not names:
+        sys.exit("merge_ctest: no tests were found")
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "CTestTestfile.cmake").write_text("\n".join(lines) + "\n")
+    print(len(names))
+
+
+if __name__ == "__main__":
+    main()

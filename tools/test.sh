@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Builds and runs all tests in one ctest run:  test.sh [REGEX]     (only tests whose name matches)
+# Unit and API tests run from build/asan with sanitizers, cluster tests from build/release against a real cluster, which is
+# brought up before and taken down after, unless it was up already.
+. "$(dirname "$0")/common.sh"
+filter=${1:-}
+cd "$ROOT"
+
+say "test 1/6: packages"
+tools/setup.sh
+say "test 2/6: what the cluster is made of"
+tests/cluster/build.sh >/dev/null
+say "test 3/6: programs"
+tools/build.sh asan
+# Of the release build only the operator and the cluster tests are needed.
+tools/build.sh release gopacer cluster_tests
+say "test 4/6: images"
+tests/workloads/build.sh >/dev/null
+tools/image.sh >/dev/null
+
+say "test 5/6: cluster"
+count=$(tools/merge_ctest.py build/all "build/asan:-LE ^cluster\$ ${filter:+-R $(printf %q "$filter")}" \
+  "build/release:-L ^cluster\$ ${filter:+-R $(printf %q "$filter")}")
+take_down() { :; }
+if ctest --test-dir build/all -N -L '^cluster$' | grep -q 'Total Tests: 0'; then
+  say "cluster: none of the tests needs it"
+elif tools/cluster.sh status | grep -q '^node: up'; then
+  say "cluster: one is up; using it and leaving it up"
+  tools/cluster.sh up >/dev/null
+else
+  take_down() { tools/cluster.sh down; }
+  trap 'take_down; exit 130' INT TERM
+  tools/cluster.sh up >/dev/null
+fi
+
+say "test 6/6: $count tests"
+result=0
+ctest --test-dir build/all --output-on-failure -j "$(nproc)" || result=$?
+take_down 2>/dev/null # its one line would stand after the summary
+exit $result
