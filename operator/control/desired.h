@@ -1,0 +1,29 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gopacer/domain/desired.h"
+
+namespace gopacer {
+
+/// What the cluster says, as the watches last saw it. Implemented by the stores, and by maps in tests. Thread-safe.
+class ClusterView {
+ public:
+  virtual ~ClusterView() = default;
+  virtual std::shared_ptr<const Profile> profile(const ObjectKey& key) const = 0;
+  virtual std::vector<std::shared_ptr<const Profile>> profiles(const std::string& ns) const = 0;
+  virtual std::shared_ptr<const Deployment> deployment(const ObjectKey& key) const = 0;
+  virtual std::vector<std::shared_ptr<const Trial>> trials(const std::string& ns) const = 0;
+  virtual std::vector<std::shared_ptr<const Pod>> pods(const std::string& ns) const = 0;
+  virtual std::vector<std::shared_ptr<const Autoscaler>> autoscalers(const std::string& ns) const = 0;
+};
+
+/// Gathers all that bears on one profile, and finds what stands against tuning it.
+Desired read_desired(const ClusterView& cluster, const ObjectKey& key);
+
+/// A HorizontalPodAutoscaler scales the target on memory: its figure means nothing once GOMEMLIMIT makes a plateau.
+bool scaled_on_memory(const ClusterView& cluster, const Desired& desired);
+
+}  // namespace gopacer

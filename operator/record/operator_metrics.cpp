@@ -1,0 +1,122 @@
+#include "record/operator_metrics.h"
+
+#include <prometheus/counter.h>
+#include <prometheus/family.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+namespace gopacer {
+namespace {
+
+using Labels = std::map<std::string, std::string>;
+
+Labels of(const ObjectKey& profile) { return {{"namespace", profile.ns}, {"profile", profile.name}}; }
+
+}  // namespace
+
+struct OperatorMetrics::Impl {
+  prometheus::Registry registry;
+  prometheus::Family<prometheus::Histogram>& pass_seconds = prometheus::BuildHistogram()
+                                                                .Name("gopacer_reconcile_duration_seconds")
+                                                                .Help("Time that one pass over one profile took")
+                                                                .Register(registry);
+  prometheus::Family<prometheus::Counter>& failed_passes = prometheus::BuildCounter()
+                                                               .Name("gopacer_reconcile_errors_total")
+                                                               .Help("Passes that failed and were repeated")
+                                                               .Register(registry);
+  prometheus::Family<prometheus::Counter>& steps = prometheus::BuildCounter()
+                                                       .Name("gopacer_steps_total")
+                                                       .Help("Steps taken, by kind")
+                                                       .Register(registry);
+  prometheus::Family<prometheus::Counter>& trials = prometheus::BuildCounter()
+                                                        .Name("gopacer_trials_total")
+                                                        .Help("Ended trials, by verdict")
+                                                        .Register(registry);
+  prometheus::Family<prometheus::Gauge>& gc_share =
+      prometheus::BuildGauge()
+          .Name("gopacer_target_gc_cpu_ratio")
+          .Help("Share of the target's CPU that garbage collection takes")
+          .Register(registry);
+  prometheus::Family<prometheus::Gauge>& pods = prometheus::BuildGauge()
+                                                    .Name("gopacer_target_pods")
+                                                    .Help("Pods of the target, by whether they could be read")
+                                                    .Register(registry);
+  prometheus::Family<prometheus::Gauge>& gogc = prometheus::BuildGauge()
+                                                    .Name("gopacer_target_gogc_percent")
+                                                    .Help("GOGC in the target's pod template")
+                                                    .Register(registry);
+  prometheus::Family<prometheus::Gauge>& limit =
+      prometheus::BuildGauge()
+          .Name("gopacer_target_gomemlimit_bytes")
+          .Help("GOMEMLIMIT in the target's pod template; 0 when it is not set")
+          .Register(registry);
+  prometheus::Family<prometheus::Gauge>& leader = prometheus::BuildGauge()
+                                                      .Name("gopacer_leader")
+                                                      .Help("1 in the replica that acts, 0 in the others")
+                                                      .Register(registry);
+  prometheus::Family<prometheus::Gauge>& scrape_counts = prometheus::BuildGauge()
+                                                             .Name("gopacer_scrapes")
+                                                             .Help("Readings of pods since the start, by result")
+                                                             .Register(registry);
+  prometheus::Family<prometheus::Gauge>& scraped_bytes = prometheus::BuildGauge()
+                                                             .Name("gopacer_scraped_bytes")
+                                                             .Help("Bytes read from pods since the start")
+                                                             .Register(registry);
+};
+
+OperatorMetrics::OperatorMetrics() : impl_(std::make_unique<Impl>()) { leading(false); }
+OperatorMetrics::~OperatorMetrics() = default;
+
+void OperatorMetrics::pass_done(const ObjectKey& profile, Duration took, bool failed) {
+  static const prometheus::Histogram::BucketBoundaries kBuckets{0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10};
+  impl_->pass_seconds.Add({}, kBuckets).Observe(to_seconds(took));
+  if (failed) impl_->failed_passes.Add(of(profile)).Increment();
+}
+
+void OperatorMetrics::step_taken(const std::string& step) { impl_->steps.Add({{"step", step}}).Increment(); }
+
+void OperatorMetrics::trial_ended(const ObjectKey& profile, const std::string& verdict) {
+  Labels labels = of(profile);
+  labels["verdict"] = verdict;
+  impl_->trials.Add(labels).Increment();
+}
+
+void OperatorMetrics::observed(const ObjectKey& profile, double gc_cpu_fraction, int pods_scraped, int pods_failing) {
+  impl_->gc_share.Add(of(profile)).Set(gc_cpu_fraction);
+  Labels labels = of(profile);
+  labels["result"] = "read";
+  impl_->pods.Add(labels).Set(pods_scraped);
+  labels["result"] = "failed";
+  impl_->pods.Add(labels).Set(pods_failing);
+}
+
+void OperatorMetrics::settings(const ObjectKey& profile, double gogc, double go_mem_limit_bytes) {
+  impl_->gogc.Add(of(profile)).Set(gogc);
+  impl_->limit.Add(of(profile)).Set(go_mem_limit_bytes);
+}
+
+void OperatorMetrics::forget(const ObjectKey& profile) {
+  const auto drop = [&](auto& family, Labels labels) { family.Remove(&family.Add(labels)); };
+  drop(impl_->gc_share, of(profile));
+  drop(impl_->gogc, of(profile));
+  drop(impl_->limit, of(profile));
+  for (const char* const result : {"read", "failed"}) {
+    Labels labels = of(profile);
+    labels["result"] = result;
+    drop(impl_->pods, labels);
+  }
+}
+
+void OperatorMetrics::leading(bool is_leader) { impl_->leader.Add({}).Set(is_leader ? 1 : 0); }
+
+void OperatorMetrics::scrapes(double total, double failed, double bytes) {
+  impl_->scrape_counts.Add({{"result", "all"}}).Set(total);
+  impl_->scrape_counts.Add({{"result", "failed"}}).Set(failed);
+  impl_->scraped_bytes.Add({}).Set(bytes);
+}
+
+std::string OperatorMetrics::text() const { return prometheus::TextSerializer().Serialize(impl_->registry.Collect()); }
+
+}  // namespace gopacer

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "gopacer/base/clock.h"
+#include "gopacer/domain/workload.h"
+
+namespace gopacer {
+
+/// gopacer's own figures in Prometheus's text format. Thread-safe.
+class OperatorMetrics {
+ public:
+  OperatorMetrics();
+  ~OperatorMetrics();
+
+  void pass_done(const ObjectKey& profile, Duration took, bool failed);
+  void step_taken(const std::string& step);
+  void trial_ended(const ObjectKey& profile, const std::string& verdict);
+  void observed(const ObjectKey& profile, double gc_cpu_fraction, int pods_scraped, int pods_failing);
+  void settings(const ObjectKey& profile, double gogc, double go_mem_limit_bytes);
+  void forget(const ObjectKey& profile);
+  void leading(bool is_leader);
+  void scrapes(double total, double failed, double bytes);
+
+  std::string text() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace gopacer

@@ -1,0 +1,228 @@
+#include "record/profile_status.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "codec/settings.h"
+
+namespace gopacer::record {
+
+using nlohmann::json;
+
+namespace {
+
+constexpr std::size_t kLongestMessage = 2000;
+
+std::string percent(double share) { return format_fixed(share * 100, 1) + "%"; }
+
+const PodSeries* first_failing(const Observation& observed) {
+  for (const PodSeries& pod : observed.pods) {
+    if (!pod.error.empty()) return &pod;
+  }
+  return nullptr;
+}
+
+int scraped_pods(const Observation& observed) {
+  return static_cast<int>(std::count_if(observed.pods.begin(), observed.pods.end(), [](const PodSeries& pod) {
+    return pod.error.empty() && !pod.samples.empty();
+  }));
+}
+
+int stable_pods(const Observation& observed) {
+  return static_cast<int>(std::count_if(observed.pods.begin(), observed.pods.end(),
+                                        [](const PodSeries& pod) { return pod.track == Track::kStable; }));
+}
+
+bool has_recommendation(const Decision& decision) {
+  return decision.recommended.has_value() || decision.kind == Decision::Kind::kChange;
+}
+
+const Settings& recommended(const Decision& decision) {
+  return decision.recommended ? *decision.recommended : decision.settings;
+}
+
+struct Verdicts {
+  bool status;
+  std::string reason;
+  std::string message;
+};
+
+Verdicts ready(const Pass& pass) {
+  if (!pass.desired.problems.empty()) {
+    const Problem& problem = pass.desired.problems.front();
+    return {false, problem.reason, problem.message};
+  }
+  if (pass.error) return {false, "WriteFailed", pass.error->message};
+  if (!pass.desired.conflict.empty() && pass.desired.profile->spec.update_mode == UpdateMode::kCanary) {
+    return {false, "FieldConflict", pass.desired.conflict};
+  }
+  if (pass.decision.kind == Decision::Kind::kRefuse) return {false, pass.decision.reason, pass.decision.message};
+  if (stable_pods(pass.observed) > 0 && scraped_pods(pass.observed) == 0) {
+    const PodSeries* const failing = first_failing(pass.observed);
+    return {false, failing != nullptr ? "MetricsUnavailable" : "WaitingForSamples",
+            failing != nullptr ? failing->error : "No pod of the target has been read yet."};
+  }
+  if (pass.step.reason.empty()) return {true, "Observing", "Observing."};
+  return {true, pass.step.reason, pass.step.message};
+}
+
+Verdicts metrics_available(const Pass& pass) {
+  const int scraped = scraped_pods(pass.observed);
+  const int all = static_cast<int>(pass.observed.pods.size());
+  if (all == 0) return {false, "NoPods", "The target has no running pods."};
+  const PodSeries* const failing = first_failing(pass.observed);
+  const std::string share = std::to_string(scraped) + " of " + std::to_string(all) + " pods were read.";
+  if (scraped == 0) {
+    return failing != nullptr ? Verdicts{false, "ScrapeFailed", failing->error}
+                              : Verdicts{false, "WaitingForSamples", "No pod of the target has been read yet."};
+  }
+  return {true, failing != nullptr ? "SomePodsFail" : "PodsRead",
+          failing != nullptr ? share + " " + failing->error : share};
+}
+
+Verdicts progressing(const Pass& pass) {
+  if (!pass.desired.trial || !pass.step.trial || pass.step.trial->phase == TrialPhase::kEnded) {
+    return {false, "NoTrial", "No trial is running."};
+  }
+  return {true, to_string(pass.step.trial->phase), "Trial " + pass.desired.trial->key.name + ": " + pass.step.message};
+}
+
+Verdicts recommendation_provided(const Pass& pass) {
+  if (has_recommendation(pass.decision)) return {true, "Recommended", pass.decision.message};
+  if (pass.decision.kind == Decision::Kind::kKeep) return {true, pass.decision.reason, pass.decision.message};
+  return {false, pass.decision.reason.empty() ? "NoData" : pass.decision.reason, pass.decision.message};
+}
+
+Verdicts config_unsupported(const Pass& pass) {
+  for (const Problem& problem : pass.desired.problems) {
+    if (problem.condition == "ConfigUnsupported") return {true, problem.reason, problem.message};
+  }
+  return {false, "Supported", "The target can be tuned."};
+}
+
+Verdicts field_conflict(const Pass& pass) {
+  if (!pass.desired.conflict.empty()) return {true, "OtherManager", pass.desired.conflict};
+  return {false, "NoConflict", "Nobody else sets GOGC or GOMEMLIMIT on the target."};
+}
+
+json observed_part(const Pass& pass) {
+  json part{{"pods", stable_pods(pass.observed)}, {"podsScraped", scraped_pods(pass.observed)}};
+  if (!pass.observed.container_source.empty()) part["containerSource"] = pass.observed.container_source;
+  if (!pass.decision.estimate) return part;
+  const Estimate& estimate = *pass.decision.estimate;
+  part["allocRate"] = format_bytes(Bytes::of(estimate.alloc_rate)) + "/s";
+  part["liveHeap"] = format_bytes(estimate.live_heap);
+  part["gcCpuPercent"] = percent(estimate.gc_cpu_fraction);
+  part["gcCyclesPerMinute"] = format_fixed(estimate.cycles_per_minute, 1);
+  part["peakMemory"] = format_bytes(estimate.peak_memory);
+  part["memoryLimit"] = estimate.container_limit ? json(format_bytes(*estimate.container_limit)) : json(nullptr);
+  part["source"] = estimate.gc_cpu_source;
+  return part;
+}
+
+json recommendation_part(const Pass& pass) {
+  const Decision& decision = pass.decision;
+  if (!has_recommendation(decision)) return nullptr;
+  const Settings& settings = recommended(decision);
+  json part{{"reason", decision.message.substr(0, kLongestMessage)}, {"binding", decision.binding}};
+  part["gogc"] = settings.gogc && !settings.gogc->is_off() ? json(settings.gogc->percent()) : json(nullptr);
+  part["goMemLimit"] = settings.go_mem_limit ? json(format_go_size(*settings.go_mem_limit)) : json(nullptr);
+  if (decision.predicted) {
+    part["expectedSavingPercent"] = percent(decision.predicted->saving);
+    part["predicted"] = {{"gcCpuPercent", percent(decision.predicted->gc_cpu_fraction)},
+                         {"peakMemory", format_bytes(decision.predicted->peak_memory)}};
+  }
+  return part;
+}
+
+json settings_or_null(const std::optional<Settings>& settings) {
+  if (!settings) return nullptr;
+  // Merge patches keep members that are not named: name both.
+  json object = codec::encode(*settings);
+  for (const char* const member : {"gogc", "goMemLimit"}) {
+    if (!object.contains(member)) object[member] = nullptr;
+  }
+  return object;
+}
+
+}  // namespace
+
+std::string phase(const Pass& pass) {
+  const bool trial_goes_on = pass.desired.trial && pass.step.trial && pass.step.trial->phase != TrialPhase::kEnded;
+  if (trial_goes_on) return pass.step.trial->phase == TrialPhase::kWatching ? "Watching" : "Trial";
+  if (pass.desired.profile->spec.suspend) return "Suspended";
+  if (!pass.desired.problems.empty() || pass.decision.kind == Decision::Kind::kRefuse) return "Blocked";
+  if (has_recommendation(pass.decision)) return "Recommended";
+  if (pass.decision.kind == Decision::Kind::kNoData) return "Observing";
+  return "Tuned";
+}
+
+std::vector<Condition> conditions(const Pass& pass) {
+  std::vector<Condition> all;
+  const auto add = [&](const char* type, const Verdicts& verdict) {
+    Condition condition{type, verdict.status, verdict.reason.empty() ? "Unknown" : verdict.reason,
+                        verdict.message.substr(0, kLongestMessage), pass.now};
+    for (const Condition& known : pass.desired.profile->conditions) {
+      if (known.type == type && known.status == verdict.status) condition.since = known.since;
+    }
+    all.push_back(std::move(condition));
+  };
+  add("Ready", ready(pass));
+  add("Progressing", progressing(pass));
+  add("MetricsAvailable", metrics_available(pass));
+  add("RecommendationProvided", recommendation_provided(pass));
+  add("FieldConflict", field_conflict(pass));
+  add("ConfigUnsupported", config_unsupported(pass));
+  return all;
+}
+
+json profile_status(const Pass& pass) {
+  const Profile& profile = *pass.desired.profile;
+  const bool remembered = pass.step.memory.has_value() && !pass.error;
+  const ProfileMemory& memory = remembered ? *pass.step.memory : profile.memory;
+  json status{{"observedGeneration", profile.generation},
+              {"phase", phase(pass)},
+              {"targetContainer", pass.desired.container},
+              {"current", settings_or_null(pass.desired.current)},
+              {"recommendation", recommendation_part(pass)},
+              {"observed", observed_part(pass)},
+              {"activeTrial", memory.active_trial},
+              {"trialCount", memory.trial_count},
+              {"applied", settings_or_null(memory.applied)},
+              {"coolDownUntil", nullptr},
+              {"missedPredictions", memory.missed_predictions}};
+  if (memory.cool_down_until) status["coolDownUntil"] = format_time(*memory.cool_down_until);
+  json banned = json::array();
+  for (const BannedRegion& region : memory.banned) {
+    json object = codec::encode(region.settings);
+    object["templateHash"] = region.template_hash;
+    object["reason"] = region.reason;
+    object["at"] = format_time(region.at);
+    banned.push_back(std::move(object));
+  }
+  status["bannedRegions"] = std::move(banned);
+  json list = json::array();
+  for (const Condition& condition : conditions(pass)) {
+    list.push_back({{"type", condition.type},
+                    {"status", condition.status ? "True" : "False"},
+                    {"observedGeneration", profile.generation},
+                    {"lastTransitionTime", format_time(condition.since)},
+                    {"reason", condition.reason},
+                    {"message", condition.message}});
+  }
+  status["conditions"] = std::move(list);
+  return status;
+}
+
+json lasting_part(const json& status) {
+  json part = status;
+  part.erase("observed");
+  if (part["recommendation"].is_object()) {
+    const json& full = status["recommendation"];
+    part["recommendation"] = {{"gogc", full["gogc"]}, {"goMemLimit", full["goMemLimit"]}};
+  }
+  for (json& condition : part["conditions"]) condition.erase("message");
+  return part;
+}
+
+}  // namespace gopacer::record

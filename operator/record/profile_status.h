@@ -1,0 +1,37 @@
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "gopacer/base/result.h"
+#include "gopacer/decide/decision.h"
+#include "gopacer/domain/desired.h"
+#include "gopacer/rollout/advance.h"
+
+namespace gopacer::record {
+
+/// All that one pass has to tell of a profile.
+struct Pass {
+  const Desired& desired;
+  const Observation& observed;
+  const Decision& decision;
+  const Verdict& verdict;
+  const Step& step;
+  const std::optional<Error>& error;  ///< why the step was not taken
+  Time now;
+};
+
+/// The one word for `kubectl get grp`.
+std::string phase(const Pass& pass);
+
+/// The profile's conditions; the time of a condition that did not change is kept.
+std::vector<Condition> conditions(const Pass& pass);
+
+/// The whole status, as the merge patch that replaces the present one: members that have nothing to say are null.
+nlohmann::json profile_status(const Pass& pass);
+
+/// The part of a status whose change must be written at once; the rest is figures that drift with each sample.
+nlohmann::json lasting_part(const nlohmann::json& status);
+
+}  // namespace gopacer::record

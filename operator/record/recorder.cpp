@@ -1,0 +1,241 @@
+#include "record/recorder.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "codec/resources.h"
+#include "codec/trial.h"
+#include "ports/api_server.h"
+#include "ports/event_sink.h"
+#include "record/operator_metrics.h"
+
+namespace gopacer {
+namespace {
+
+using nlohmann::json;
+using record::Pass;
+
+/// Figures that drift are written at most this often: each write wakes every watcher of the profile.
+constexpr Duration kQuietTime = std::chrono::seconds(10);
+
+Event event_about(const Profile& profile, bool warning, std::string reason, std::string note, std::string action) {
+  return {resources::kProfiles, profile.key.ns,    profile.key.name,  profile.uid,
+          warning,              std::move(reason), std::move(note), std::move(action)};
+}
+
+Event event_about(const Trial& trial, bool warning, std::string reason, std::string note, std::string action) {
+  return {resources::kTrials, trial.key.ns,      trial.key.name,  trial.uid,
+          warning,            std::move(reason), std::move(note), std::move(action)};
+}
+
+/// Recommendations that differ by less than this are the same one to a person.
+bool notably_different(const Settings& a, const Settings& b) {
+  constexpr double kNotable = 0.1;
+  const auto differs = [](double x, double y) { return std::abs(x - y) > kNotable * std::max(x, y); };
+  if (a.gogc.has_value() != b.gogc.has_value() || a.go_mem_limit.has_value() != b.go_mem_limit.has_value()) return true;
+  return (a.gogc && differs(a.gogc->percent(), b.gogc->percent())) ||
+         (a.go_mem_limit && differs(a.go_mem_limit->value(), b.go_mem_limit->value()));
+}
+
+/// The event with which a trial's new phase is told; none for phases that are told otherwise.
+std::optional<std::pair<std::string, bool>> event_of(const TrialStatus& status) {
+  switch (status.phase) {
+    case TrialPhase::kPending:
+      return std::nullopt;
+    case TrialPhase::kWarmUp:
+    case TrialPhase::kMeasuring:
+    case TrialPhase::kPromoting:
+      return std::pair("TrialStepCompleted", false);
+    case TrialPhase::kWatching:
+      return std::pair("Promoted", false);
+    case TrialPhase::kRollingBack:
+      return std::pair("RollbackStarted", true);
+    case TrialPhase::kEnded:
+      break;
+  }
+  switch (status.verdict) {
+    case TrialVerdict::kPromote:
+      return std::pair("TrialSucceeded", false);
+    case TrialVerdict::kRollBack:
+      return std::pair("RolledBack", true);
+    case TrialVerdict::kInconclusive:
+      return std::pair("TrialInconclusive", true);
+    case TrialVerdict::kSuperseded:
+      return std::pair("TrialSuperseded", false);
+    case TrialVerdict::kAborted:
+      return std::pair("TrialAborted", false);
+    case TrialVerdict::kNone:
+      break;
+  }
+  return std::nullopt;
+}
+
+bool is_true(const std::vector<Condition>& conditions, const char* type, bool otherwise) {
+  for (const Condition& condition : conditions) {
+    if (condition.type == type) return condition.status;
+  }
+  return otherwise;
+}
+
+const Condition& named(const std::vector<Condition>& conditions, const char* type) {
+  return *std::find_if(conditions.begin(), conditions.end(),
+                       [type](const Condition& condition) { return condition.type == type; });
+}
+
+}  // namespace
+
+struct Recorder::Written {
+  json lasting;
+  json full;
+  Time at;
+  std::optional<Settings> told_recommendation;
+};
+
+Recorder::Recorder(ApiServer& api, EventSink& events, OperatorMetrics& metrics)
+    : api_(api), events_(events), metrics_(metrics) {}
+Recorder::~Recorder() = default;
+
+std::shared_ptr<Recorder::Written> Recorder::written(const ObjectKey& key) {
+  const std::lock_guard lock(mutex_);
+  auto& entry = written_[key];
+  if (!entry) entry = std::make_shared<Written>();
+  return entry;
+}
+
+void Recorder::forget(const ObjectKey& key) {
+  {
+    const std::lock_guard lock(mutex_);
+    written_.erase(key);
+  }
+  metrics_.forget(key);
+}
+
+Result<void> Recorder::write(const Pass& pass) {
+  // The profile first: a trial that has ended is no longer looked at, so what is learned from it must be kept by then.
+  if (pass.desired.profile) {
+    if (auto profile = write_profile(pass); !profile) return profile;
+  }
+  if (auto trial = write_trial(pass); !trial) return trial;
+  tell(pass);
+  prune(pass.desired);
+  return {};
+}
+
+Result<void> Recorder::write_trial(const Pass& pass) {
+  if (!pass.desired.trial || !pass.step.trial || pass.error) return {};
+  const Trial& trial = *pass.desired.trial;
+  const json status = codec::encode(*pass.step.trial);
+  if (status == codec::encode(trial.status)) return {};
+  const json patch{{"metadata", {{"resourceVersion", trial.resource_version}}}, {"status", status}};
+  const Result<json> patched = api_.merge_patch({resources::kTrials, trial.key.ns, trial.key.name}, patch, "status");
+  if (patched || patched.error().kind == ErrorKind::kNotFound) return {};
+  return tl::unexpected(patched.error());
+}
+
+Result<void> Recorder::write_profile(const Pass& pass) {
+  const Profile& profile = *pass.desired.profile;
+  const std::shared_ptr<Written> last = written(profile.key);
+  const json status = record::profile_status(pass);
+  json lasting = record::lasting_part(status);
+  const bool drifted = status != last->full && pass.now - last->at >= kQuietTime;
+  if (lasting == last->lasting && !drifted) return {};
+  const json patch{{"metadata", {{"resourceVersion", profile.resource_version}}}, {"status", status}};
+  const Result<json> patched =
+      api_.merge_patch({resources::kProfiles, profile.key.ns, profile.key.name}, patch, "status");
+  if (!patched) {
+    if (patched.error().kind == ErrorKind::kNotFound) return {};
+    // What is there now is not known; the next pass writes again.
+    last->lasting = nullptr;
+    return tl::unexpected(patched.error());
+  }
+  last->lasting = std::move(lasting);
+  last->full = status;
+  last->at = pass.now;
+  return {};
+}
+
+void Recorder::tell(const Pass& pass) {
+  const std::string step = to_string(pass.step.kind);
+  if (!pass.error && pass.step.kind != StepKind::kHold) metrics_.step_taken(step);
+
+  if (pass.desired.profile) {
+    const Profile& profile = *pass.desired.profile;
+    const std::shared_ptr<Written> last = written(profile.key);
+    const Decision& decision = pass.decision;
+    const std::optional<Settings> recommended =
+        decision.recommended                        ? decision.recommended
+        : decision.kind == Decision::Kind::kChange ? std::optional(decision.settings)
+                                                    : std::nullopt;
+    if (recommended &&
+        (!last->told_recommendation || notably_different(*recommended, *last->told_recommendation))) {
+      events_.post(event_about(profile, false, "RecommendationUpdated",
+                               describe(*recommended) + ": " + decision.message, "Recommend"));
+      last->told_recommendation = recommended;
+    }
+    if (pass.step.kind == StepKind::kStartTrial && !pass.error) {
+      events_.post(event_about(profile, false, "TrialStarted",
+                               "Trial " + pass.step.memory->active_trial + ": " + pass.step.message, step));
+    }
+    const std::vector<Condition> now = record::conditions(pass);
+    const auto tell_change = [&](const char* type, bool bad, bool before, const char* reason) {
+      const Condition& condition = named(now, type);
+      if (condition.status == bad && is_true(profile.conditions, type, before) != bad) {
+        events_.post(event_about(profile, true, reason, condition.message, "Observe"));
+      }
+    };
+    tell_change("FieldConflict", true, false, "FieldConflict");
+    tell_change("ConfigUnsupported", true, false, "ConfigUnsupported");
+    const bool scrape_failed = named(now, "MetricsAvailable").reason == "ScrapeFailed";
+    if (scrape_failed) tell_change("MetricsAvailable", false, true, "MetricsUnavailable");
+
+    if (decision.estimate) {
+      const auto failing = std::count_if(pass.observed.pods.begin(), pass.observed.pods.end(),
+                                         [](const PodSeries& pod) { return !pod.error.empty(); });
+      metrics_.observed(profile.key, decision.estimate->gc_cpu_fraction, decision.estimate->pods,
+                        static_cast<int>(failing));
+    }
+    metrics_.settings(profile.key, pass.desired.current.gamma() * 100,
+                      pass.desired.current.go_mem_limit.value_or(Bytes(0)).value());
+  }
+
+  if (pass.desired.trial && pass.step.trial && !pass.error &&
+      pass.step.trial->phase != pass.desired.trial->status.phase) {
+    const TrialStatus& status = *pass.step.trial;
+    const std::string note = status.steps.empty() ? pass.step.message : status.steps.back().message;
+    if (const auto told = event_of(status)) {
+      events_.post(event_about(*pass.desired.trial, told->second, told->first, note, step));
+      if (pass.desired.profile) {
+        events_.post(event_about(*pass.desired.profile, told->second, told->first,
+                                 "Trial " + pass.desired.trial->key.name + ": " + note, step));
+      }
+    }
+    if (status.phase == TrialPhase::kEnded) metrics_.trial_ended(pass.desired.key, to_string(status.verdict));
+    spdlog::info("trial moved on namespace={} trial={} phase={} verdict={} reason={}", pass.desired.trial->key.ns,
+                 pass.desired.trial->key.name, to_string(status.phase), to_string(status.verdict), status.reason);
+  }
+}
+
+void Recorder::prune(const Desired& desired) {
+  if (!desired.profile) return;
+  const auto prune_some = [&](bool successful, int limit) {
+    std::vector<std::shared_ptr<const Trial>> kept;
+    for (const auto& trial : desired.ended_trials) {
+      if ((trial->status.verdict == TrialVerdict::kPromote) == successful) kept.push_back(trial);
+    }
+    for (std::size_t i = 0; i + static_cast<std::size_t>(limit) < kept.size(); ++i) {
+      const Trial& trial = *kept[i];
+      const Result<void> removed = api_.remove({resources::kTrials, trial.key.ns, trial.key.name}, trial.uid);
+      if (!removed) {
+        spdlog::warn("trial beyond the history limit not removed namespace={} trial={} error={}", trial.key.ns,
+                     trial.key.name, removed.error().message);
+      }
+    }
+  };
+  prune_some(true, desired.profile->spec.history.successful);
+  prune_some(false, desired.profile->spec.history.unsuccessful);
+}
+
+}  // namespace gopacer

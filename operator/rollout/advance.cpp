@@ -1,0 +1,447 @@
+#include "gopacer/rollout/advance.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+
+namespace gopacer {
+namespace {
+
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+/// Time that image pulls and scheduling of the trial's pods may take before the trial's own clock matters.
+constexpr Duration kStartAllowance = minutes(5);
+/// A rollout of the target that takes longer than this is undone. Kubernetes itself calls one stuck after ten minutes.
+constexpr Duration kLongestRollout = minutes(15);
+/// Between passes when nothing is going on; changes in the cluster wake the key earlier.
+constexpr Duration kIdlePass = seconds(15);
+/// A person's settings may cost this share of the container's CPU: they asked for them, and the SLOs have the word.
+constexpr double kAcceptedLossOfFixed = 0.05;
+/// A prediction that is off by more than this counts as missed.
+constexpr double kPredictionTolerance = 0.25;
+constexpr std::size_t kMostBannedRegions = 10;
+
+Step hold(std::string reason, std::string message, Duration requeue) {
+  Step step;
+  step.reason = std::move(reason);
+  step.message = std::move(message);
+  step.requeue_after = requeue;
+  return step;
+}
+
+bool wants_changes(const Profile& profile) {
+  return profile.spec.update_mode == UpdateMode::kCanary && !profile.spec.suspend && !profile.deleting;
+}
+
+/// One pass of a running trial: each member function is a phase, and gives the step to take in it.
+class RunningTrial {
+ public:
+  RunningTrial(const Trial& trial, const Situation& situation, const Decision& decision, const Verdict& verdict,
+               Time now)
+      : trial_(trial), situation_(situation), decision_(decision), verdict_(verdict), now_(now), next_(trial.status) {}
+
+  Step advance() {
+    if (auto over = interrupted()) return *over;
+    switch (trial_.status.phase) {
+      case TrialPhase::kPending:
+        return pending();
+      case TrialPhase::kWarmUp:
+        return warm_up();
+      case TrialPhase::kMeasuring:
+        return measuring();
+      case TrialPhase::kPromoting:
+        return promoting();
+      case TrialPhase::kWatching:
+        return watching();
+      case TrialPhase::kRollingBack:
+        return rolling_back();
+      case TrialPhase::kEnded:
+        break;
+    }
+    return hold("TrialEnded", "The trial has ended.", kIdlePass);
+  }
+
+ private:
+  bool before_promotion() const { return trial_.status.phase < TrialPhase::kPromoting; }
+  bool target_is_the_same() const {
+    return situation_.target != nullptr && situation_.target->uid == trial_.spec.target_uid;
+  }
+
+  /// What ends a trial from outside, whatever its own figures say.
+  std::optional<Step> interrupted() {
+    if (!target_is_the_same()) return end(TrialVerdict::kAborted, "TargetGone", "The target is gone.");
+    if (!situation_.conflict.empty()) {
+      return end(TrialVerdict::kSuperseded, "FieldConflict",
+                 situation_.conflict + " The trial ends; the settings stay as that owner has them.");
+    }
+    // Bad settings are in the target: neither a new image nor a deleted profile is a reason to leave them there.
+    if (trial_.status.phase == TrialPhase::kRollingBack) return std::nullopt;
+    if (situation_.profile == nullptr || situation_.profile->deleting) {
+      return end(TrialVerdict::kAborted, "ProfileDeleted", "The profile was deleted.");
+    }
+    if (!wants_changes(*situation_.profile)) {
+      return end(TrialVerdict::kAborted, "Suspended", "The profile was suspended or set to updateMode Off.");
+    }
+    if (situation_.target->template_hash != trial_.spec.template_hash) {
+      return end(TrialVerdict::kSuperseded, "TemplateChanged",
+                 "Somebody changed the target's pod template; what was measured no longer speaks of it.");
+    }
+    const bool settings_are_ours =
+        situation_.current == trial_.spec.from ||
+        (!before_promotion() && situation_.current == trial_.spec.to);
+    if (!settings_are_ours) {
+      return end(TrialVerdict::kSuperseded, "SettingsChanged",
+                 "Somebody set " + describe(situation_.current) + " on the target; that stands.");
+    }
+    if (trial_.status.phase == TrialPhase::kWatching && situation_.current != trial_.spec.to) {
+      return end(TrialVerdict::kSuperseded, "SettingsChanged",
+                 "Somebody put " + describe(situation_.current) + " back into the target; that stands.");
+    }
+    if (before_promotion() && !profile_still_asks_for_it()) {
+      return end(TrialVerdict::kSuperseded, "ProfileChanged", "The profile now asks for other settings.");
+    }
+    if (before_promotion() && now_ >= trial_.spec.deadline) return timed_out();
+    return std::nullopt;
+  }
+
+  bool profile_still_asks_for_it() const {
+    const ProfileSpec& spec = situation_.profile->spec;
+    if (spec.strategy != trial_.spec.strategy) return false;
+    if (spec.strategy != Strategy::kFixed) return true;
+    // A member that the person leaves out stays as the target has it.
+    return (!spec.fixed.gogc || spec.fixed.gogc == trial_.spec.to.gogc) &&
+           (!spec.fixed.go_mem_limit || spec.fixed.go_mem_limit == trial_.spec.to.go_mem_limit);
+  }
+
+  Step timed_out() {
+    if (trial_.status.phase == TrialPhase::kPending) {
+      return end(TrialVerdict::kInconclusive, "PodsNotReady",
+                 "The trial's pods did not become ready in time. Look at the pods labelled " + std::string(kTrialLabel) +
+                     "=" + label_value(trial_.key.name) + ": is there room for them in the cluster?");
+    }
+    if (trial_.status.phase == TrialPhase::kWarmUp) {
+      return end(TrialVerdict::kInconclusive, "NoCollections",
+                 "The trial's pods hardly collected garbage during the warm-up: the service is idle, and there is "
+                 "nothing to gain or to measure.");
+    }
+    if (verdict_.outcome == Outcome::kNoData) {
+      return end(TrialVerdict::kInconclusive, "NoData", "The trial's time is over without data. " + verdict_.message);
+    }
+    return end(TrialVerdict::kInconclusive, "TimeOut", "The trial's time is over undecided. " + verdict_.message);
+  }
+
+  Step pending() {
+    if (!next_.started) next_.started = now_;
+    if (hard_stop()) return end_badly();
+    if (situation_.pods_ready) {
+      next_.warm_until = now_ + trial_.spec.canary.warm_up;
+      enter(TrialPhase::kWarmUp, "Canary and baseline pods are ready; warming up until " + format_time(*next_.warm_until) +
+                                     " and three collections.");
+      return record("WarmUp");
+    }
+    Step step = record("WaitingForPods");
+    step.kind = StepKind::kRunCanary;
+    step.message = "Waiting for the canary and baseline pods.";
+    return step;
+  }
+
+  Step warm_up() {
+    if (hard_stop()) return end_badly();
+    if (now_ < trial_.status.warm_until.value_or(now_) || !situation_.collected) {
+      Step step = record("WarmUp");
+      step.message = "Warming up.";
+      return step;
+    }
+    next_.measuring_since = now_;
+    enter(TrialPhase::kMeasuring, "Warm; measuring in windows of " + format_duration(trial_.spec.canary.interval) + ".");
+    return record("Measuring");
+  }
+
+  Step measuring() {
+    take_evidence();
+    if (verdict_.outcome == Outcome::kWorse) return end_badly();
+    if (verdict_.outcome == Outcome::kBetter) {
+      next_.verdict = TrialVerdict::kPromote;
+      next_.reason = verdict_.reason;
+      next_.message = verdict_.message;
+      enter(TrialPhase::kPromoting, "Canary passed: " + verdict_.message);
+      return record("Promoting");
+    }
+    Step step = record("Measuring");
+    step.message = verdict_.message;
+    return step;
+  }
+
+  Step promoting() {
+    if (situation_.current != trial_.spec.to) {
+      // A person may have put the old settings back after ours were in: then the patch is not repeated.
+      if (trial_.status.promoted && situation_.target->observed_generation > 0 &&
+          now_ - *trial_.status.promoted > kSettleForStore) {
+        return end(TrialVerdict::kSuperseded, "SettingsChanged",
+                   "Somebody put " + describe(situation_.current) + " back into the target; that stands.");
+      }
+      Step step = apply(StepKind::kPromote, trial_.spec.to);
+      if (!next_.promoted) next_.promoted = now_;
+      step.trial = next_;
+      step.memory = situation_.profile->memory;
+      step.memory->applied = trial_.spec.to;
+      return step;
+    }
+    if (verdict_.outcome == Outcome::kWorse) return start_rollback();
+    if (now_ - trial_.status.promoted.value_or(now_) > kLongestRollout) {
+      next_.reason = "RolloutStuck";
+      next_.message = "The target's rollout did not finish within " + format_duration(kLongestRollout) + ".";
+      enter(TrialPhase::kRollingBack, next_.message);
+      return record("RollingBack");
+    }
+    if (!situation_.target->settled()) {
+      Step step = record("Promoting");
+      step.message = "Waiting for the target's rollout to finish.";
+      return step;
+    }
+    next_.watching_since = now_;
+    enter(TrialPhase::kWatching, "All of the target's pods run " + describe(trial_.spec.to) + "; watching for " +
+                                     format_duration(trial_.spec.watch_for) + ".");
+    Step step = record("Watching");
+    step.kind = StepKind::kRetireCanary;
+    return step;
+  }
+
+  Step watching() {
+    next_.watch_evidence = verdict_.evidence;
+    if (verdict_.outcome == Outcome::kWorse) return start_rollback();
+    const Time watching_since = trial_.status.watching_since.value_or(now_);
+    if (now_ - watching_since < trial_.spec.watch_for) {
+      Step step = record("Watching");
+      step.message = verdict_.message;
+      return step;
+    }
+    Step step = end(TrialVerdict::kPromote, trial_.status.reason, trial_.status.message);
+    step.memory->missed_predictions = prediction_held() ? 0 : step.memory->missed_predictions + 1;
+    return step;
+  }
+
+  Step rolling_back() {
+    if (situation_.current != trial_.spec.from) {
+      Step step = apply(StepKind::kRollBack, trial_.spec.from);
+      step.trial = next_;
+      return step;
+    }
+    if (!situation_.target->settled()) {
+      Step step = record("RollingBack");
+      step.message = "Waiting for the target's pods to run " + describe(trial_.spec.from) + " again.";
+      return step;
+    }
+    return end(TrialVerdict::kRollBack, trial_.status.reason, trial_.status.message);
+  }
+
+  bool hard_stop() const { return verdict_.outcome == Outcome::kWorse && verdict_.hard_stop; }
+
+  /// The target was never touched: the trial is over as soon as its pods are gone.
+  Step end_badly() {
+    take_evidence();
+    return end(TrialVerdict::kRollBack, verdict_.reason, verdict_.message);
+  }
+
+  Step start_rollback() {
+    next_.reason = verdict_.reason;
+    next_.message = verdict_.message;
+    enter(TrialPhase::kRollingBack, "After the promotion: " + verdict_.message);
+    return record("RollingBack");
+  }
+
+  void take_evidence() {
+    next_.evidence = verdict_.evidence;
+    if (verdict_.p99_change) next_.latency_change = verdict_.p99_change;
+    if (verdict_.gc_change) next_.gc_change = verdict_.gc_change;
+  }
+
+  void enter(TrialPhase phase, std::string message) {
+    next_.phase = phase;
+    next_.steps.push_back({now_, phase, std::move(message)});
+    if (next_.steps.size() > kMostTrialSteps) next_.steps.erase(next_.steps.begin() + 1);
+  }
+
+  Duration pass() const {
+    return std::clamp<Duration>(trial_.spec.canary.interval / 5, seconds(1), seconds(5));
+  }
+
+  /// A step that only writes the trial's status.
+  Step record(std::string reason) {
+    // A new phase goes on at once; the same one waits for new samples.
+    const bool moved = next_.phase != trial_.status.phase;
+    Step step = hold(std::move(reason), next_.steps.empty() ? "" : next_.steps.back().message,
+                     moved ? Duration(std::chrono::milliseconds(50)) : pass());
+    step.trial = next_;
+    return step;
+  }
+
+  Step apply(StepKind kind, const Settings& settings) {
+    Step step = hold(to_string(kind), "Putting " + describe(settings) + " into the target.", pass());
+    step.kind = kind;
+    step.settings = settings;
+    return step;
+  }
+
+  Step end(TrialVerdict verdict, std::string reason, std::string message) {
+    next_.verdict = verdict;
+    next_.reason = reason;
+    next_.message = message;
+    next_.ended = now_;
+    enter(TrialPhase::kEnded, message);
+    Step step = hold(std::move(reason), std::move(message), seconds(1));
+    step.kind = StepKind::kEnd;
+    step.trial = next_;
+    if (situation_.profile != nullptr) step.memory = remember(verdict);
+    return step;
+  }
+
+  ProfileMemory remember(TrialVerdict verdict) const {
+    ProfileMemory memory = situation_.profile->memory;
+    memory.active_trial.clear();
+    if (verdict == TrialVerdict::kRollBack) {
+      memory.banned.push_back({trial_.spec.to, trial_.spec.template_hash, next_.reason, now_});
+      if (memory.banned.size() > kMostBannedRegions) memory.banned.erase(memory.banned.begin());
+      if (memory.applied == trial_.spec.to) memory.applied.reset();
+      if (trial_.spec.from.gogc || trial_.spec.from.go_mem_limit) memory.applied = trial_.spec.from;
+    }
+    if (verdict == TrialVerdict::kSuperseded && memory.applied && *memory.applied != situation_.current) {
+      memory.applied.reset();
+    }
+    const bool decided_by_us = verdict == TrialVerdict::kPromote || verdict == TrialVerdict::kRollBack ||
+                               verdict == TrialVerdict::kInconclusive;
+    if (decided_by_us) memory.cool_down_until = now_ + situation_.profile->spec.rollback.cool_down;
+    return memory;
+  }
+
+  /// Compares what the model promised with what the target's pods show now.
+  bool prediction_held() const {
+    if (!decision_.estimate || trial_.spec.predicted.gc_cpu_percent.empty()) return true;
+    const double predicted = std::strtod(trial_.spec.predicted.gc_cpu_percent.c_str(), nullptr) / 100;
+    const double seen = decision_.estimate->gc_cpu_fraction;
+    // Below one per cent the difference is noise and costs nobody anything.
+    return std::abs(seen - predicted) <= std::max(kPredictionTolerance * predicted, 0.01);
+  }
+
+  /// How long our own cache may lag behind our own patch.
+  static constexpr Duration kSettleForStore = seconds(10);
+
+  const Trial& trial_;
+  const Situation& situation_;
+  const Decision& decision_;
+  const Verdict& verdict_;
+  const Time now_;
+  TrialStatus next_;
+};
+
+TrialPrediction in_words(const std::optional<Prediction>& predicted) {
+  if (!predicted) return {};
+  return {format_fixed(predicted->gc_cpu_fraction * 100, 1), format_fixed(predicted->saving * 100, 1),
+          format_bytes(predicted->peak_memory)};
+}
+
+Step start_trial(const Situation& situation, const Decision& decision, Time now) {
+  const Profile& profile = *situation.profile;
+  TrialSpec spec;
+  spec.profile = profile.key.name;
+  spec.profile_uid = profile.uid;
+  spec.target = situation.target->key.name;
+  spec.target_uid = situation.target->uid;
+  spec.container = profile.spec.container;
+  spec.number = profile.memory.trial_count + 1;
+  spec.from = situation.current;
+  spec.to = decision.settings;
+  spec.strategy = profile.spec.strategy;
+  spec.reason = decision.message;
+  spec.predicted = in_words(decision.predicted);
+  spec.template_hash = situation.target->template_hash;
+  spec.slos = profile.spec.slos;
+  spec.canary = profile.spec.canary;
+  spec.watch_for = profile.spec.rollback.watch_for;
+  spec.min_saving = least_saving(profile.spec.strategy, decision.predicted);
+  spec.deadline = now + kStartAllowance + spec.canary.warm_up + spec.canary.max_duration;
+
+  Step step = hold("TrialStarted", "Trying " + describe(spec.to) + " beside " + describe(spec.from) + ".", seconds(1));
+  step.kind = StepKind::kStartTrial;
+  step.memory = profile.memory;
+  step.memory->trial_count = spec.number;
+  step.memory->active_trial = trial_name(spec.profile, spec.number);
+  step.start = std::move(spec);
+  return step;
+}
+
+/// The target has something else than we put there: a person's word, which ends our say until they change more.
+Step yield_to_person(const Situation& situation, Time now) {
+  const Profile& profile = *situation.profile;
+  Step step = hold("SettingsChanged",
+                   "Somebody changed the target from " + describe(*profile.memory.applied) + " to " +
+                       describe(situation.current) + "; that stands, and the old settings are not tried again for this pod "
+                       "template.",
+                   kIdlePass);
+  step.memory = profile.memory;
+  step.memory->banned.push_back({*profile.memory.applied, situation.target->template_hash, "SettingsChanged", now});
+  if (step.memory->banned.size() > kMostBannedRegions) step.memory->banned.erase(step.memory->banned.begin());
+  step.memory->applied.reset();
+  step.memory->cool_down_until = now + profile.spec.rollback.cool_down;
+  return step;
+}
+
+}  // namespace
+
+std::string to_string(StepKind kind) {
+  switch (kind) {
+    case StepKind::kHold:
+      return "Hold";
+    case StepKind::kStartTrial:
+      return "StartTrial";
+    case StepKind::kRunCanary:
+      return "RunCanary";
+    case StepKind::kPromote:
+      return "Promote";
+    case StepKind::kRetireCanary:
+      return "RetireCanary";
+    case StepKind::kRollBack:
+      return "RollBack";
+    case StepKind::kRevert:
+      return "Revert";
+    case StepKind::kEnd:
+      return "End";
+  }
+  return {};
+}
+
+double least_saving(Strategy strategy, const std::optional<Prediction>& predicted) {
+  if (strategy == Strategy::kFixed || !predicted) return -kAcceptedLossOfFixed;
+  // A quarter of the promise is the least that is worth a restart; less means that the model is wrong here.
+  if (predicted->saving >= 0.02) return predicted->saving / 4;
+  // Settings that spend CPU on purpose (memory, latency) may spend what they promised, and three points more.
+  return predicted->saving - 0.03;
+}
+
+Step advance(const Trial* trial, const Situation& situation, const Decision& decision, const Verdict& verdict,
+             Time now) {
+  if (trial != nullptr) return RunningTrial(*trial, situation, decision, verdict, now).advance();
+  if (situation.profile == nullptr) return hold("ProfileGone", "The profile is gone.", Duration(0));
+
+  const Profile& profile = *situation.profile;
+  if (profile.deleting) {
+    Step step = hold("Revert", "The profile is being deleted; releasing its settings.", kIdlePass);
+    step.kind = StepKind::kRevert;
+    return step;
+  }
+  if (!situation.blocked.empty()) return hold("Blocked", situation.blocked, kIdlePass);
+  if (profile.memory.applied && *profile.memory.applied != situation.current) return yield_to_person(situation, now);
+  if (profile.spec.suspend) return hold("Suspended", "spec.updatePolicy.suspend is true.", kIdlePass);
+  if (decision.kind != Decision::Kind::kChange) return hold(decision.reason, decision.message, kIdlePass);
+  if (!wants_changes(profile)) {
+    return hold("RecommendOnly", "updateMode is Off: the recommendation is shown and nothing is applied.", kIdlePass);
+  }
+  if (!situation.conflict.empty()) return hold("FieldConflict", situation.conflict, kIdlePass);
+  if (!situation.target->settled()) {
+    return hold("TargetRolling", "Waiting for the target's own rollout or scaling to finish.", seconds(5));
+  }
+  return start_trial(situation, decision, now);
+}
+
+}  // namespace gopacer
