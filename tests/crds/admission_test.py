@@ -300,6 +300,33 @@ class Admission(unittest.TestCase):
         _, crd = self.server.send("GET", f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{plural}.{GROUP}")
         return crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
 
+    def test_the_reference_page_has_every_field_and_default(self):
+        page = (ROOT / "docs/profile-reference.md").read_text()
+        rows = dict(re.findall(r"^\| `([\w.]+)` \| ([^|]*) \|", page, re.MULTILINE))
+
+        def walk(path, schema):
+            if "properties" in schema:
+                for name, child in schema["properties"].items():
+                    walk(f"{path}.{name}" if path else name, child)
+            elif isinstance(schema.get("items"), dict):
+                self.assertIn(path, rows, "no row in the table")
+                walk("", schema["items"])
+            else:
+                with self.subTest(path):
+                    self.assertIn(path, rows, "no row in the table")
+                    if "default" in schema:
+                        default = schema["default"]
+                        text = str(default).lower() if isinstance(default, bool) else str(default)
+                        self.assertEqual(rows[path].strip("`\" "), text)
+                    else:
+                        self.assertNotIn("`", rows[path])
+
+        walk("", self.schema("goruntimeprofiles")["properties"]["spec"])
+        for plural in ("goruntimeprofiles", "goruntimetrials"):
+            for name in self.schema(plural)["properties"]["status"]["properties"]:
+                with self.subTest(f"{plural} status.{name}"):
+                    self.assertRegex(page, rf"`(status\.)?{name}(\[\])?`")
+
     def test_the_crds_are_structural(self):
         for plural in ("goruntimeprofiles", "goruntimetrials"):
             _, crd = self.server.send("GET", f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{plural}.{GROUP}")
