@@ -104,6 +104,13 @@ struct Autoscaler {
   bool scales_on_memory = false;
 };
 
+/// A node, as far as its kubelet is to be asked. Its key has no namespace.
+struct Node {
+  ObjectKey key;
+  std::string address;  ///< InternalIP; empty when it has none
+  int kubelet_port = 10250;
+};
+
 /// True when every label of `selector` is in `labels`; an empty selector selects nothing.
 bool selects(const Labels& selector, const Labels& labels);
 

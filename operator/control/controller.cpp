@@ -1,0 +1,211 @@
+#include "control/controller.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "act/actor.h"
+#include "base/steady_clock.h"
+#include "codec/node.h"
+#include "codec/resources.h"
+#include "codec/trial.h"
+#include "ports/api_server.h"
+#include "ports/event_sink.h"
+#include "record/operator_metrics.h"
+#include "record/recorder.h"
+#include "watch/decode.h"
+#include "watch/reflector.h"
+#include "watch/store.h"
+#include "watch/work_queue.h"
+
+namespace gopacer {
+
+class Controller::Impl final : public ClusterView {
+ public:
+  Impl(ApiServer& api, EventSink& events, Observations& observations, OperatorMetrics& metrics, const Clock& clock,
+       ControllerOptions options, OnNodes on_nodes)
+      : api_(api),
+        events_(events),
+        options_(std::move(options)),
+        on_nodes_(std::move(on_nodes)),
+        actor_(api),
+        recorder_(api, events, metrics),
+        reconciler_(*this, observations, actor_, recorder_, metrics, clock) {
+    const auto watch_all = [this](const ResourceType& type, Mirror& mirror) {
+      const std::string ns = type.namespaced ? options_.watch_namespace : "";
+      reflectors_.push_back(std::make_unique<Reflector>(
+          api_, Selection{type, ns, "", ""}, mirror, steady_,
+          [kind = type.kind](const Error& error) {
+            spdlog::warn("watch in trouble kind={} error=\"{}\"", kind, error.message);
+          }));
+    };
+    watch_all(resources::kProfiles, profiles_);
+    watch_all(resources::kTrials, trials_);
+    watch_all(resources::kDeployments, deployments_);
+    watch_all(resources::kPods, pods_);
+    watch_all(resources::kAutoscalers, autoscalers_);
+    watch_all(resources::kNodes, nodes_);
+  }
+
+  void run(std::stop_token stop) {
+    std::vector<std::jthread> threads;
+    for (const auto& reflector : reflectors_) {
+      threads.emplace_back([&reflector, stop] { reflector->run(stop); });
+    }
+    // A pass that saw only half of the cluster could take what it does not see for gone.
+    while (!stop.stop_requested() && !wait_until_synced(stop)) {
+    }
+    spdlog::info("the cluster is known profiles={} deployments={} pods={}", profiles_.list().size(),
+                 deployments_.list().size(), pods_.list().size());
+    for (int i = 0; i < options_.workers; ++i) {
+      threads.emplace_back([this, stop] { work(stop); });
+    }
+    const std::stop_callback wake(stop, [this] { queue_.shut_down(); });
+    threads.clear();
+  }
+
+  bool synced() const {
+    return profiles_.synced() && trials_.synced() && deployments_.synced() && pods_.synced() &&
+           autoscalers_.synced() && nodes_.synced();
+  }
+
+  std::string trouble() const {
+    for (const auto& reflector : reflectors_) {
+      if (std::string trouble = reflector->trouble(); !trouble.empty()) return trouble;
+    }
+    return {};
+  }
+
+  std::shared_ptr<const Profile> profile(const ObjectKey& key) const override { return profiles_.find(key); }
+  std::vector<std::shared_ptr<const Profile>> profiles(const std::string& ns) const override {
+    return profiles_.list(ns);
+  }
+  std::shared_ptr<const Deployment> deployment(const ObjectKey& key) const override { return deployments_.find(key); }
+  std::vector<std::shared_ptr<const Trial>> trials(const std::string& ns) const override { return trials_.list(ns); }
+  std::vector<std::shared_ptr<const Pod>> pods(const std::string& ns) const override { return pods_.list(ns); }
+  std::vector<std::shared_ptr<const Autoscaler>> autoscalers(const std::string& ns) const override {
+    return autoscalers_.list(ns);
+  }
+
+ private:
+  bool wait_until_synced(const std::stop_token& stop) const {
+    constexpr Duration kPatience = std::chrono::seconds(5);
+    return profiles_.wait_until_synced(kPatience, stop) && trials_.wait_until_synced(kPatience, stop) &&
+           deployments_.wait_until_synced(kPatience, stop) && pods_.wait_until_synced(kPatience, stop) &&
+           autoscalers_.wait_until_synced(kPatience, stop) && nodes_.wait_until_synced(kPatience, stop);
+  }
+
+  void work(std::stop_token stop) {
+    while (const std::optional<ObjectKey> key = queue_.take(stop)) {
+      const Requeue requeue = reconciler_.reconcile(*key);
+      if (requeue.failed && requeue.after == Duration(0)) {
+        queue_.add_failed(*key);
+      } else {
+        queue_.forget(*key);
+        if (requeue.after > Duration(0)) queue_.add_after(*key, requeue.after);
+      }
+      queue_.done(*key);
+    }
+  }
+
+  /// A Deployment or a pod changed: whoever tunes it, or runs a trial with it, has to look.
+  void wake_profiles_of(const std::string& ns, const std::string& deployment) {
+    for (const auto& profile : profiles_.list(ns)) {
+      if (profile->spec.target == deployment) queue_.add(profile->key);
+    }
+  }
+
+  void wake_owner(const std::string& ns, const Labels& labels) {
+    if (const auto label = labels.find(kTrialLabel); label != labels.end()) {
+      for (const auto& trial : trials_.list(ns)) {
+        if (label_value(trial->key.name) == label->second) queue_.add({ns, trial->spec.profile});
+      }
+    }
+  }
+
+  void on_deployment(const ObjectKey& key, const Deployment& deployment) {
+    wake_profiles_of(key.ns, key.name);
+    wake_owner(key.ns, deployment.labels);
+  }
+
+  void on_pod(const ObjectKey& key, const Pod& pod) {
+    wake_owner(key.ns, pod.labels);
+    for (const auto& profile : profiles_.list(key.ns)) {
+      const auto target = deployments_.find({key.ns, profile->spec.target});
+      if (target && selects(target->match_labels, pod.labels)) queue_.add(profile->key);
+    }
+  }
+
+  void on_autoscaler(const ObjectKey& key, const Autoscaler& autoscaler) {
+    wake_profiles_of(key.ns, autoscaler.target_name);
+  }
+
+  void on_profile(const ObjectKey& key, const std::shared_ptr<const Profile>& before,
+                  const std::shared_ptr<const Profile>& after) {
+    queue_.add(key);
+    // A profile that goes may free its target for another one.
+    if (!after && before) wake_profiles_of(key.ns, before->spec.target);
+  }
+
+  void on_trial(const ObjectKey& key, const Trial& trial) { queue_.add({key.ns, trial.spec.profile}); }
+
+  void on_nodes_changed() {
+    std::vector<Node> nodes;
+    for (const auto& node : nodes_.list()) nodes.push_back(*node);
+    on_nodes_(nodes);
+  }
+
+  template <typename T, typename Handler>
+  static typename Store<T>::OnChange either(Handler handler) {
+    return [handler](const ObjectKey& key, const typename Store<T>::Value& before,
+                     const typename Store<T>::Value& after) { handler(key, after ? *after : *before); };
+  }
+
+  ApiServer& api_;
+  EventSink& events_;
+  const ControllerOptions options_;
+  const OnNodes on_nodes_;
+  const SystemSteadyClock steady_;
+  WorkQueue queue_{steady_};
+  Actor actor_;
+  Recorder recorder_;
+  Reconciler reconciler_;
+
+  Store<Profile> profiles_{
+      decode_profile,
+      [this](const ObjectKey& key, const auto& before, const auto& after) { on_profile(key, before, after); },
+      [this](const ObjectKey& key, const Error& error) {
+        spdlog::warn("profile can't be read profile={} error=\"{}\"", key.text(), error.message);
+        events_.post({resources::kProfiles, key.ns, key.name, "", true, "ConfigUnsupported", error.message, "Read"});
+      }};
+  Store<Trial> trials_{codec::decode_trial,
+                       either<Trial>([this](const ObjectKey& key, const Trial& trial) { on_trial(key, trial); }),
+                       [](const ObjectKey& key, const Error& error) {
+                         spdlog::warn("trial can't be read trial={} error=\"{}\"", key.text(), error.message);
+                       }};
+  Store<Deployment> deployments_{decode_deployment, either<Deployment>([this](const ObjectKey& key,
+                                                                              const Deployment& deployment) {
+                                   on_deployment(key, deployment);
+                                 })};
+  Store<Pod> pods_{decode_pod, either<Pod>([this](const ObjectKey& key, const Pod& pod) { on_pod(key, pod); })};
+  Store<Autoscaler> autoscalers_{
+      decode_autoscaler, either<Autoscaler>([this](const ObjectKey& key, const Autoscaler& autoscaler) {
+        on_autoscaler(key, autoscaler);
+      })};
+  Store<Node> nodes_{codec::decode_node, [this](const auto&, const auto&, const auto&) { on_nodes_changed(); }};
+  std::vector<std::unique_ptr<Reflector>> reflectors_;
+};
+
+Controller::Controller(ApiServer& api, EventSink& events, Observations& observations, OperatorMetrics& metrics,
+                       const Clock& clock, ControllerOptions options, OnNodes on_nodes)
+    : impl_(std::make_unique<Impl>(api, events, observations, metrics, clock, std::move(options),
+                                   std::move(on_nodes))) {}
+Controller::~Controller() = default;
+
+void Controller::run(std::stop_token stop) { impl_->run(std::move(stop)); }
+bool Controller::synced() const { return impl_->synced(); }
+std::string Controller::trouble() const { return impl_->trouble(); }
+
+}  // namespace gopacer
