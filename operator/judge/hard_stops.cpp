@@ -1,0 +1,98 @@
+#include "judge/hard_stops.h"
+
+#include <algorithm>
+
+namespace gopacer::judging {
+namespace {
+
+constexpr double kMostMemory = 0.93;
+constexpr double kMostGcShare = 0.25;
+/// Below it collections cost more than anything they give back.
+constexpr double kLeastGrowth = 0.3;
+/// The runtime keeps a heap of 4 MiB·GOGC/100 whatever lives: small heaps say nothing.
+constexpr double kSmallHeap = 16.0 * 1024 * 1024;
+
+struct Memory {
+  Bytes used;
+  Bytes limit;
+  bool anonymous = false;
+  double share() const { return used / limit; }
+};
+
+std::optional<Memory> memory_of(const PodSeries& pod) {
+  for (auto sample = pod.samples.rbegin(); sample != pod.samples.rend(); ++sample) {
+    if (!sample->usage) continue;
+    const std::optional<Bytes> limit = sample->usage->limit ? sample->usage->limit : pod.memory_limit;
+    if (!limit || limit->count() <= 0) return std::nullopt;
+    const bool anonymous = sample->usage->anonymous.has_value();
+    return Memory{sample->usage->anonymous.value_or(sample->usage->working_set), *limit, anonymous};
+  }
+  return std::nullopt;
+}
+
+bool too_often(const CycleSize& size) { return size.live >= kSmallHeap && size.volume < kLeastGrowth * size.live; }
+
+}  // namespace
+
+std::optional<HardStop> killed(const Arm& suspects, const Arm& reference) {
+  int restarts = 0;
+  const PodSeries* restarted = nullptr;
+  for (const PodSeries* pod : suspects) {
+    if (pod->oom_killed) {
+      return HardStop{"OOMKilled", "Pod " + pod->pod + " was killed because its container ran out of memory" +
+                                       (pod->memory_limit ? " (limit " + format_bytes(*pod->memory_limit) + ")" : "") +
+                                       " with " + describe(pod->settings) + "."};
+    }
+    restarts += pod->restarts;
+    if (pod->restarts > 0) restarted = pod;
+  }
+  int usual = 0;
+  for (const PodSeries* pod : reference) usual += pod->restarts;
+  // When the old settings crash as often, the new ones are not to blame.
+  if (restarted == nullptr || restarts <= usual) return std::nullopt;
+  return HardStop{"Restarted", "Pod " + restarted->pod + " restarted with " + describe(restarted->settings) +
+                                   "; see kubectl logs --previous for its reason."};
+}
+
+std::optional<HardStop> near_memory_limit(const Arm& suspects, const Arm& reference) {
+  double usual = 0;
+  for (const PodSeries* pod : reference) {
+    if (const auto memory = memory_of(*pod)) usual = std::max(usual, memory->share());
+  }
+  for (const PodSeries* pod : suspects) {
+    const auto memory = memory_of(*pod);
+    if (!memory || memory->share() <= kMostMemory || memory->share() <= usual) continue;
+    return HardStop{"MemoryNearLimit", "Pod " + pod->pod + " uses " + format_bytes(memory->used) + " of " +
+                                           (memory->anonymous ? "anonymous memory, " : "memory (working set), ") +
+                                           format_fixed(memory->share() * 100, 1) + " % of its container's limit of " +
+                                           format_bytes(memory->limit) + ", with " + describe(pod->settings) +
+                                           "; the kernel would kill it next."};
+  }
+  return std::nullopt;
+}
+
+std::optional<HardStop> collects_too_often(const Arm& suspects, const Arm& reference, const Window& window) {
+  for (const PodSeries* pod : reference) {
+    const auto size = cycle_size_in(*pod, window);
+    if (size && too_often(*size)) return std::nullopt;
+  }
+  for (const PodSeries* pod : suspects) {
+    const auto size = cycle_size_in(*pod, window);
+    if (!size || !too_often(*size)) continue;
+    return HardStop{"GcTooFrequent", "Pod " + pod->pod + " collects garbage each time that " +
+                                         format_bytes(Bytes::of(size->volume)) + " were allocated, only " +
+                                         format_fixed(size->volume / size->live, 2) + " of its live heap of " +
+                                         format_bytes(Bytes::of(size->live)) + ", with " + describe(pod->settings) +
+                                         "; below " + format_fixed(kLeastGrowth, 1) + " collecting runs away."};
+  }
+  return std::nullopt;
+}
+
+bool gc_share_too_high(const GcShare& suspects, const std::optional<GcShare>& reference) {
+  if (suspects.share - 2 * suspects.std_error <= kMostGcShare) return false;
+  // A service that has nearly such a share, or more, with its old settings is only protected from a clearly higher one.
+  if (!reference) return true;
+  return suspects.share > (reference->share > kMostGcShare ? 1.25 : 1.1) * reference->share;
+}
+
+}  // namespace gopacer::judging

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "gopacer/base/clock.h"
+#include "judge/windows.h"
+
+namespace gopacer::judging {
+
+/// Something that must not go on, whatever the statistics say later.
+struct HardStop {
+  std::string reason;
+  std::string message;
+};
+
+/// A pod of `suspects` was killed for its memory, or restarted while those of `reference` did not.
+std::optional<HardStop> killed(const Arm& suspects, const Arm& reference);
+
+/// A pod of `suspects` is about to be killed: its anonymous memory is above 93 % of the container's limit, and above
+/// what `reference` has.
+std::optional<HardStop> near_memory_limit(const Arm& suspects, const Arm& reference);
+
+/// A pod of `suspects` collects before the heap has grown by 0.3 of what lives, and none of `reference` does.
+std::optional<HardStop> collects_too_often(const Arm& suspects, const Arm& reference, const Window& window);
+
+/// GC takes more than a quarter of the CPU in this window, beyond what sampling explains, and clearly more than in
+/// `reference`.
+bool gc_share_too_high(const GcShare& suspects, const std::optional<GcShare>& reference);
+
+/// Consecutive windows of that before it is a hard stop.
+inline constexpr int kHighShareWindows = 2;
+
+}  // namespace gopacer::judging

@@ -1,0 +1,309 @@
+#include <algorithm>
+#include <cmath>
+
+#include "gopacer/judge/histogram.h"
+#include "gopacer/judge/sequential.h"
+#include "gopacer/judge/verdict.h"
+#include "judge/hard_stops.h"
+#include "judge/metrics.h"
+#include "judge/windows.h"
+
+namespace gopacer {
+namespace {
+
+using judging::Arm;
+using judging::GcShare;
+using judging::GcSource;
+using judging::HardStop;
+using judging::Window;
+
+/// Consecutive windows over the absolute limit that end a trial.
+constexpr int kViolationsAllowed = 3;
+/// Windows with too few requests are added up, this many at most.
+constexpr int kMostPendingWindows = 8;
+/// A source of GC's CPU that stays silent for so many windows is given up for another one.
+constexpr int kSilentWindows = 4;
+
+/// One call of judge(): counts the windows that are complete, and concludes.
+class Comparison {
+ public:
+  Comparison(const JudgePlan& plan, const Evidence& so_far, const Observation& observed, Time now)
+      : plan_(plan),
+        now_(now),
+        canary_(judging::arm_of(observed, Track::kCanary)),
+        baseline_(judging::arm_of(observed, Track::kBaseline)) {
+    verdict_.evidence = so_far;
+  }
+
+  Verdict verdict() {
+    if (stopped(judging::killed(canary_, baseline_))) return verdict_;
+    if (stopped(judging::near_memory_limit(canary_, baseline_))) return verdict_;
+    if (now_ < plan_.measuring_since) return say(Outcome::kUndecided, "WarmUp", "The pods are warming up.");
+    declare_metrics();
+    if (stopped(count_windows())) return verdict_;
+    conclude();
+    return verdict_;
+  }
+
+ private:
+  Evidence& evidence() { return verdict_.evidence; }
+
+  Verdict& say(Outcome outcome, std::string reason, std::string message) {
+    verdict_.outcome = outcome;
+    verdict_.reason = std::move(reason);
+    verdict_.message = std::move(message);
+    return verdict_;
+  }
+
+  bool stopped(const std::optional<HardStop>& stop) {
+    if (!stop) return false;
+    say(Outcome::kWorse, stop->reason, stop->message);
+    verdict_.hard_stop = true;
+    return true;
+  }
+
+  void declare_metrics() {
+    for (const Slo& slo : plan_.slos) {
+      MetricEvidence& metric = judging::metric_named(evidence(), slo.name);
+      metric.ratio = true;
+      metric.threshold = std::log1p(slo.max_regression_percent / 100.0);
+    }
+    MetricEvidence& gc = judging::metric_named(evidence(), kGcCpuMetric);
+    gc.ratio = false;
+    gc.threshold = -plan_.min_saving;
+  }
+
+  std::optional<HardStop> count_windows() {
+    for (const Window& window :
+         judging::take_due_windows(evidence(), plan_.measuring_since, plan_.interval, now_, {&canary_, &baseline_})) {
+      if (const auto stop = count_window(window)) return stop;
+    }
+    return std::nullopt;
+  }
+
+  std::optional<HardStop> count_window(const Window& window) {
+    bool any = false;
+    for (std::size_t i = 0; i < plan_.slos.size(); ++i) any |= count_latency(plan_.slos[i], window, i == 0);
+    any |= count_gc(window);
+    ++(any ? evidence().windows : evidence().empty_windows);
+
+    const MetricEvidence& gc = judging::metric_named(evidence(), kGcCpuMetric);
+    if (gc.violations >= judging::kHighShareWindows) {
+      return HardStop{"GcShare",
+                      "Collection takes more than a quarter of the canary's CPU: " + judging::tell(gc) + "."};
+    }
+    return judging::collects_too_often(canary_, baseline_, window);
+  }
+
+  bool count_latency(const Slo& slo, const Window& window, bool count_requests) {
+    MetricEvidence& metric = judging::metric_named(evidence(), slo.name);
+    const Window span{metric.pending_since.value_or(window.from), window.to};
+    const auto canary = judging::latency_in(canary_, span, slo.name);
+    const auto baseline = judging::latency_in(baseline_, span, slo.name);
+    const double q = slo.histogram.quantile;
+    const double fewest = canary && baseline ? std::min(canary->count(), baseline->count()) : 0;
+    if (fewest < judging::fewest_requests(q)) {
+      const bool go_on = fewest > 0 && window.to - span.from < kMostPendingWindows * plan_.interval;
+      metric.pending_since = go_on ? std::optional<Time>(span.from) : std::nullopt;
+      ++metric.missing;
+      return fewest > 0;
+    }
+    metric.pending_since.reset();
+    metric.missing = 0;
+    if (count_requests) {
+      evidence().canary_requests += static_cast<std::int64_t>(canary->count());
+      evidence().baseline_requests += static_cast<std::int64_t>(baseline->count());
+    }
+    const auto slowdown = judging::log_slowdown(*canary, *baseline, q);
+    if (!slowdown) return false;
+    judging::count(metric, *slowdown, quantile(*canary, q)->value, quantile(*baseline, q)->value);
+    metric.violations = judging::only_canary_violates(*canary, *baseline, slo) ? metric.violations + 1 : 0;
+    return true;
+  }
+
+  bool count_gc(const Window& window) {
+    MetricEvidence& metric = judging::metric_named(evidence(), kGcCpuMetric);
+    auto source = judging::gc_source_named(metric.source);
+    if (!source || metric.missing >= kSilentWindows) {
+      const auto other = best_source(window);
+      if (other && other != source) {
+        // Sources measure different things: what was added up from another one is no use.
+        metric.stats = {};
+        metric.canary = metric.baseline = 0;
+        metric.source = judging::to_string(*other);
+        source = other;
+      }
+    }
+    const auto canary = source ? judging::gc_share_in(canary_, window, *source) : std::nullopt;
+    const auto baseline = source ? judging::gc_share_in(baseline_, window, *source) : std::nullopt;
+    if (!canary || !baseline) {
+      ++metric.missing;
+      return false;
+    }
+    metric.missing = 0;
+    judging::count(metric, canary->share - baseline->share, canary->share, baseline->share);
+    metric.violations = judging::gc_share_too_high(*canary, baseline) ? metric.violations + 1 : 0;
+    return true;
+  }
+
+  std::optional<GcSource> best_source(const Window& window) const {
+    for (const GcSource source : judging::kGcSources) {
+      if (judging::gc_share_in(canary_, window, source) && judging::gc_share_in(baseline_, window, source))
+        return source;
+    }
+    return std::nullopt;
+  }
+
+  void conclude() {
+    const int windows = evidence().windows + evidence().empty_windows;
+    for (MetricEvidence& metric : evidence().metrics) judging::weigh(metric, plan_.alpha, windows);
+    note_changes();
+
+    for (const Slo& slo : plan_.slos) {
+      const MetricEvidence& metric = judging::metric_named(evidence(), slo.name);
+      if (metric.violations >= kViolationsAllowed) {
+        say(Outcome::kWorse, "SloViolated",
+            "Only the canary is above " + format_duration(*slo.max) + ", in " + std::to_string(metric.violations) +
+                " windows in a row: " + judging::tell(metric) + ".");
+        return;
+      }
+      if (metric.state == MetricState::kFail) {
+        say(Outcome::kWorse, "LatencyRegression", "The canary is slower: " + judging::tell(metric) + ".");
+        return;
+      }
+    }
+    const MetricEvidence& gc = judging::metric_named(evidence(), kGcCpuMetric);
+    if (gc.state == MetricState::kFail) {
+      const bool loss = plan_.min_saving < 0;
+      say(Outcome::kWorse, loss ? "GcCpuRegression" : "NoBenefit",
+          (loss ? "Collection costs more than was accepted: "
+                : "The saving is below the least that is worth having: ") +
+              judging::tell(gc) + ".");
+      return;
+    }
+    for (const MetricEvidence& metric : evidence().metrics) {
+      if (metric.state != MetricState::kNoData) continue;
+      say(Outcome::kNoData, "NoData", why_no_data(metric));
+      return;
+    }
+    const bool all_pass = std::all_of(evidence().metrics.begin(), evidence().metrics.end(),
+                                      [](const MetricEvidence& metric) { return metric.state == MetricState::kPass; });
+    if (all_pass && !enough_requests()) {
+      say(Outcome::kUndecided, "TooFewRequests",
+          "Good so far, after " + std::to_string(evidence().canary_requests) + " requests to the canary and " +
+              std::to_string(evidence().baseline_requests) + " to the baseline of at least " +
+              std::to_string(plan_.min_samples) + " each: " + story() + ".");
+      return;
+    }
+    if (all_pass) {
+      say(Outcome::kBetter, "Better", story() + "; " + std::to_string(evidence().windows) + " windows.");
+      return;
+    }
+    say(Outcome::kUndecided, "Measuring", story() + ". " + outlook());
+  }
+
+  bool enough_requests() {
+    return plan_.slos.empty() ||
+           std::min(evidence().canary_requests, evidence().baseline_requests) >= plan_.min_samples;
+  }
+
+  void note_changes() {
+    for (const Slo& slo : plan_.slos) {
+      const MetricEvidence& metric = judging::metric_named(evidence(), slo.name);
+      if (metric.stats.n == 0 || verdict_.p99_change) continue;
+      verdict_.p99_change = std::expm1(metric.stats.mean);
+    }
+    const MetricEvidence& gc = judging::metric_named(evidence(), kGcCpuMetric);
+    if (gc.stats.n > 0 && gc.baseline > 0) verdict_.gc_change = gc.canary / gc.baseline - 1;
+  }
+
+  std::string story() {
+    std::string text;
+    for (const MetricEvidence& metric : evidence().metrics) text += (text.empty() ? "" : "; ") + judging::tell(metric);
+    return text;
+  }
+
+  std::string why_no_data(const MetricEvidence& metric) const {
+    std::string text = metric.name + " has no data in " +
+                       std::to_string(verdict_.evidence.windows + verdict_.evidence.empty_windows) + " windows";
+    for (const Arm* arm : {&canary_, &baseline_}) {
+      const std::string which = arm == &canary_ ? "canary" : "baseline";
+      if (arm->empty()) text += "; there is no " + which + " pod";
+      for (const PodSeries* pod : *arm) {
+        if (!pod->error.empty()) text += "; " + pod->error;
+      }
+    }
+    text += metric.name == kGcCpuMetric
+                ? ". It needs CPU profiles of both arms, go_cpu_classes_gc_total_cpu_seconds_total, or GOMAXPROCS and "
+                  "a CPU counter."
+                : ". Do requests reach both arms, and is podHistogram (port, path, metric, labels) right?";
+    return text;
+  }
+
+  /// How much longer it takes if nothing changes, for the metric that needs most.
+  std::string outlook() const {
+    double most = 0;
+    for (const MetricEvidence& metric : verdict_.evidence.metrics) {
+      if (metric.state != MetricState::kUndecided) continue;
+      const double distance = std::abs(metric.stats.mean - metric.threshold);
+      // Before ten windows even the spread is a guess.
+      const double all = metric.stats.n < 10 ? kFewestWindows : windows_needed(metric.stats, distance, plan_.alpha);
+      // Windows with few requests count as one: the pace so far tells how many go into one.
+      const double pace = metric.stats.n == 0 ? 1
+                                              : (verdict_.evidence.windows + verdict_.evidence.empty_windows) /
+                                                    static_cast<double>(metric.stats.n);
+      most = std::max(most, (all - static_cast<double>(metric.stats.n)) * std::max(1.0, pace));
+    }
+    const double seconds = std::max(1.0, most) * to_seconds(plan_.interval);
+    if (plan_.max_duration > Duration(0)) {
+      const double left = to_seconds(plan_.measuring_since + plan_.max_duration - now_);
+      if (seconds > left) {
+        return "At this pace the time left is not enough: more requests, more canary.replicas, a longer "
+               "canary.maxDuration or a wider maxRegressionPercent would decide it.";
+      }
+    }
+    return "About " + format_duration(std::chrono::seconds(static_cast<std::int64_t>(std::min(seconds, 1e8)))) +
+           " more.";
+  }
+
+  const JudgePlan& plan_;
+  const Time now_;
+  const Arm canary_;
+  const Arm baseline_;
+  Verdict verdict_;
+};
+
+}  // namespace
+
+Verdict judge(const JudgePlan& plan, const Evidence& so_far, const Observation& observed, Time now) {
+  return Comparison(plan, so_far, observed, now).verdict();
+}
+
+bool warmed_up(const Observation& observed, int cycles) {
+  const auto warm = [&](Track track) {
+    const Arm arm = judging::arm_of(observed, track);
+    return !arm.empty() && std::all_of(arm.begin(), arm.end(), [&](const PodSeries* pod) {
+      for (auto sample = pod->samples.rbegin(); sample != pod->samples.rend(); ++sample) {
+        if (sample->mem) return sample->mem->num_gc >= static_cast<std::uint32_t>(cycles);
+      }
+      return false;
+    });
+  };
+  return warm(Track::kCanary) && warm(Track::kBaseline);
+}
+
+std::string to_string(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::kBetter:
+      return "better";
+    case Outcome::kWorse:
+      return "worse";
+    case Outcome::kUndecided:
+      return "undecided";
+    case Outcome::kNoData:
+      return "no data";
+  }
+  return {};
+}
+
+}  // namespace gopacer

@@ -1,0 +1,200 @@
+#include "judge/windows.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "gopacer/judge/histogram.h"
+
+namespace gopacer::judging {
+namespace {
+
+/// Older windows have no samples any more; looking for them one by one would only take time.
+constexpr std::int64_t kMostWindowsPerCall = 1000;
+
+/// The last sample at or before `time` that has what `wanted` looks for.
+template <typename Wanted>
+const Sample* last_at(const PodSeries& pod, Time time, const Wanted& wanted) {
+  for (auto sample = pod.samples.rbegin(); sample != pod.samples.rend(); ++sample) {
+    if (sample->at <= time && wanted(*sample)) return &*sample;
+  }
+  return nullptr;
+}
+
+struct Ends {
+  const Sample* first = nullptr;
+  const Sample* last = nullptr;
+};
+
+/// The two samples whose difference stands for the window. None when the pod was not read within it, or when the
+/// earlier one is so old that the difference would mostly speak of another time.
+template <typename Wanted>
+std::optional<Ends> ends_of(const PodSeries& pod, const Window& window, const Wanted& wanted) {
+  const Ends ends{last_at(pod, window.from, wanted), last_at(pod, window.to, wanted)};
+  if (ends.first == nullptr || ends.last == nullptr || ends.last->at <= window.from) return std::nullopt;
+  if (window.from - ends.first->at > 2 * (window.to - window.from)) return std::nullopt;
+  return ends;
+}
+
+std::optional<double> cpu_seconds(const Sample& sample) {
+  // The process's own counter is read at the same moment as the rest; the kubelet's may be many seconds old.
+  if (sample.process && sample.process->cpu_seconds) return sample.process->cpu_seconds;
+  if (sample.usage && sample.usage->cpu_seconds) return sample.usage->cpu_seconds;
+  return std::nullopt;
+}
+
+std::optional<double> gc_seconds_by_metrics(const PodSeries&, const Sample& sample) {
+  return sample.process ? sample.process->gc_cpu_seconds : std::nullopt;
+}
+
+/// GCCPUFraction is a share of the CPU time that GOMAXPROCS made available since the process began, as of the last
+/// collection: made absolute, so that differences mean something.
+std::optional<double> gc_seconds_by_fraction(const PodSeries& pod, const Sample& sample) {
+  if (!sample.mem || sample.mem->pauses.empty()) return std::nullopt;
+  double procs = 0;
+  if (sample.process && sample.process->max_procs) {
+    procs = *sample.process->max_procs;
+  } else if (pod.cpu_limit) {
+    procs = std::max(2.0, std::ceil(*pod.cpu_limit));  // as Go 1.25 and later derive it
+  } else {
+    return std::nullopt;
+  }
+  const Time began = sample.process && sample.process->started ? *sample.process->started : pod.started;
+  const double uptime = to_seconds(sample.mem->pauses.back().end - began);
+  if (uptime <= 0) return std::nullopt;
+  return sample.mem->gc_cpu_fraction * procs * uptime;
+}
+
+template <typename Seconds>
+std::optional<GcShare> counted_share(const Arm& arm, const Window& window, const Seconds& seconds) {
+  double gc = 0;
+  double cpu = 0;
+  bool any = false;
+  for (const PodSeries* pod : arm) {
+    const auto ends = ends_of(*pod, window, [&](const Sample& sample) {
+      return cpu_seconds(sample).has_value() && seconds(*pod, sample).has_value();
+    });
+    if (!ends) continue;
+    const double pod_gc = *seconds(*pod, *ends->last) - *seconds(*pod, *ends->first);
+    const double pod_cpu = *cpu_seconds(*ends->last) - *cpu_seconds(*ends->first);
+    if (!(pod_gc >= 0) || !(pod_cpu > 0)) continue;
+    gc += pod_gc;
+    cpu += pod_cpu;
+    any = true;
+  }
+  if (!any) return std::nullopt;
+  return GcShare{gc / cpu, 0};
+}
+
+std::optional<GcShare> sampled_share(const Arm& arm, const Window& window) {
+  double gc = 0;
+  double cpu = 0;
+  double stacks = 0;
+  for (const PodSeries* pod : arm) {
+    for (const Sample& sample : pod->samples) {
+      if (sample.at <= window.from || sample.at > window.to || !sample.profile) continue;
+      gc += sample.profile->gc_cpu_seconds;
+      cpu += sample.profile->total_cpu_seconds;
+      stacks += static_cast<double>(sample.profile->stacks);
+    }
+  }
+  if (!(cpu > 0) || !(gc >= 0)) return std::nullopt;
+  const double share = std::min(1.0, gc / cpu);
+  return GcShare{share, stacks > 0 ? std::sqrt(share * (1 - share) / stacks) : 0};
+}
+
+}  // namespace
+
+Arm arm_of(const Observation& observed, Track track) {
+  Arm arm;
+  for (const PodSeries& pod : observed.pods) {
+    if (pod.track == track) arm.push_back(&pod);
+  }
+  return arm;
+}
+
+std::vector<Window> take_due_windows(Evidence& evidence, Time since, Duration interval, Time now,
+                                     std::initializer_list<const Arm*> arms) {
+  std::vector<Window> due;
+  if (interval <= Duration(0)) return due;
+  Time from = evidence.until.value_or(since);
+  const std::int64_t passed = (now - from) / interval;
+  if (passed > kMostWindowsPerCall) {
+    const std::int64_t skipped = passed - kMostWindowsPerCall;
+    evidence.empty_windows += static_cast<int>(std::min<std::int64_t>(skipped, 1'000'000));
+    from += skipped * interval;
+  }
+  const auto read_after = [&](Time end) {
+    return std::all_of(arms.begin(), arms.end(), [&](const Arm* arm) {
+      return std::all_of(arm->begin(), arm->end(),
+                         [&](const PodSeries* pod) { return !pod->samples.empty() && pod->samples.back().at >= end; });
+    });
+  };
+  for (Time to = from + interval; to <= now && (now >= to + interval || read_after(to)); to += interval) {
+    due.push_back({from, to});
+    from = to;
+  }
+  evidence.until = from;
+  return due;
+}
+
+std::optional<Histogram> latency_in(const Arm& arm, const Window& window, const std::string& slo) {
+  std::optional<Histogram> sum;
+  for (const PodSeries* pod : arm) {
+    const auto ends =
+        ends_of(*pod, window, [&](const Sample& sample) { return sample.latency.find(slo) != sample.latency.end(); });
+    if (!ends) continue;
+    const auto delta = difference(ends->last->latency.at(slo), ends->first->latency.at(slo));
+    if (!delta) continue;
+    if (!sum) sum.emplace();
+    merge(*sum, *delta);
+  }
+  return sum;
+}
+
+std::string to_string(GcSource source) {
+  switch (source) {
+    case GcSource::kProfile:
+      return "CPU profile";
+    case GcSource::kRuntimeMetrics:
+      return "runtime metrics";
+    case GcSource::kFraction:
+      return "GCCPUFraction";
+  }
+  return {};
+}
+
+std::optional<GcSource> gc_source_named(const std::string& name) {
+  for (const GcSource source : kGcSources) {
+    if (to_string(source) == name) return source;
+  }
+  return std::nullopt;
+}
+
+std::optional<GcShare> gc_share_in(const Arm& arm, const Window& window, GcSource source) {
+  switch (source) {
+    case GcSource::kProfile:
+      return sampled_share(arm, window);
+    case GcSource::kRuntimeMetrics:
+      return counted_share(arm, window, gc_seconds_by_metrics);
+    case GcSource::kFraction:
+      return counted_share(arm, window, gc_seconds_by_fraction);
+  }
+  return std::nullopt;
+}
+
+std::optional<CycleSize> cycle_size_in(const PodSeries& pod, const Window& window) {
+  const auto ends = ends_of(pod, window, [](const Sample& sample) { return sample.mem.has_value(); });
+  if (!ends) return std::nullopt;
+  const MemStats& before = *ends->first->mem;
+  const MemStats& after = *ends->last->mem;
+  if (after.num_gc < before.num_gc || after.num_forced_gc < before.num_forced_gc) return std::nullopt;
+  const std::uint32_t forced = after.num_forced_gc - before.num_forced_gc;
+  const std::uint32_t all = after.num_gc - before.num_gc;
+  // A forced collection ends a cycle early: with some among them V is not what the heap's growth allows.
+  if (all < 3 || forced > 0) return std::nullopt;
+  const double volume = (after.total_alloc - before.total_alloc).value() / all;
+  if (!(volume > 0)) return std::nullopt;
+  return CycleSize{volume, std::max(0.0, after.next_gc.value() - volume)};
+}
+
+}  // namespace gopacer::judging

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gopacer/base/clock.h"
+#include "gopacer/domain/evidence.h"
+#include "gopacer/domain/sample.h"
+
+namespace gopacer::judging {
+
+/// (from, to]: a window stands for what happened between the last readings at or before its two ends.
+struct Window {
+  Time from;
+  Time to;
+};
+
+using Arm = std::vector<const PodSeries*>;
+
+Arm arm_of(const Observation& observed, Track track);
+
+/// The windows that are complete now and were not taken before; `evidence.until` moves to the end of the last one.
+/// A window is complete when each pod of the arms was read at or after its end, or a whole interval has passed since.
+/// Windows that are too long ago to have samples are only counted, as empty.
+std::vector<Window> take_due_windows(Evidence& evidence, Time since, Duration interval, Time now,
+                                     std::initializer_list<const Arm*> arms);
+
+/// The change of an SLO's histogram over the window, all pods of the arm added up; none without data.
+std::optional<Histogram> latency_in(const Arm& arm, const Window& window, const std::string& slo);
+
+/// Where GC's CPU is read from; best first.
+enum class GcSource { kProfile, kRuntimeMetrics, kFraction };
+inline constexpr GcSource kGcSources[] = {GcSource::kProfile, GcSource::kRuntimeMetrics, GcSource::kFraction};
+
+std::string to_string(GcSource source);
+std::optional<GcSource> gc_source_named(const std::string& name);
+
+struct GcShare {
+  double share = 0;      ///< GC's part of the CPU that the arm used
+  double std_error = 0;  ///< of sampling; 0 where the source counts
+};
+
+/// None when the source has nothing for this window, or the arm used no CPU.
+std::optional<GcShare> gc_share_in(const Arm& arm, const Window& window, GcSource source);
+
+/// What a pod allocates between two collections, and what lives, over the window.
+struct CycleSize {
+  double volume = 0;  ///< V, bytes
+  double live = 0;    ///< M = NextGC − V, bytes
+};
+
+/// None with fewer than three collections that the program did not ask for.
+std::optional<CycleSize> cycle_size_in(const PodSeries& pod, const Window& window);
+
+}  // namespace gopacer::judging
