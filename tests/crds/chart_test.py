@@ -109,7 +109,7 @@ class Chart(unittest.TestCase):
             ("create", "goruntimetrials.gopacer.dev"), ("delete", "goruntimetrials.gopacer.dev"),
             ("patch", "goruntimetrials.gopacer.dev/status"), ("update", "goruntimetrials.gopacer.dev/finalizers"),
             ("patch", "deployments.apps"), ("create", "deployments.apps"), ("delete", "deployments.apps"),
-            ("watch", "pods"), ("watch", "horizontalpodautoscalers.autoscaling"), ("get", "nodes/metrics"),
+            ("watch", "pods"), ("watch", "horizontalpodautoscalers.autoscaling"), ("watch", "nodes"), ("get", "nodes/metrics"),
             ("create", "events.events.k8s.io"),
         ):
             with self.subTest(f"{verb} {resource}"):
