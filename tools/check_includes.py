@@ -26,7 +26,7 @@ ALLOWED = {
     "simulate": _VALUES | {"decide"},
     "codec": _VALUES | _DECISIONS | {"ports"},
     "ports": _VALUES,
-    "kube": _VALUES | {"ports"},
+    "kube": _VALUES | _EDGES,
     "net": _VALUES | {"ports"},
     "watch": _VALUES | _EDGES,
     "observe": _VALUES | _EDGES,
@@ -44,7 +44,6 @@ LIBRARIES = {
     re.compile(r"^boost/beast"): {"net"},
     re.compile(r"^boost/asio"): {"net", "observe", "control", "cli"},
     re.compile(r"^yaml-cpp/"): {"kube", "cli"},
-    re.compile(r"^openssl/"): {"kube", "net"},
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
