@@ -1,10 +1,12 @@
 #include "kube/client.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <random>
 #include <thread>
 
 #include "base/backoff.h"
+#include "codec/fields.h"
 #include "kube/codec.h"
 #include "kube/transport.h"
 
@@ -18,11 +20,6 @@ constexpr const char* kManager = "fieldManager=gopacer";
 /// A watch that says nothing for this much longer than it should last has lost its connection.
 constexpr Duration kWatchGrace = std::chrono::seconds(20);
 constexpr int kSmallestPage = 5;
-
-std::string text_of(const json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
 
 /// "?a=b&c=d" of what is not empty.
 class Query {
@@ -146,8 +143,8 @@ Result<ListPage> Client::list(const Selection& selection, const std::string& con
 
     ListPage page;
     if (const auto metadata = document->find("metadata"); metadata != document->end() && metadata->is_object()) {
-      page.resource_version = text_of(*metadata, "resourceVersion");
-      page.continue_token = text_of(*metadata, "continue");
+      page.resource_version = codec::text(*metadata, "resourceVersion");
+      page.continue_token = codec::text(*metadata, "continue");
     }
     const auto items = document->find("items");
     if (items == document->end() || (!items->is_array() && !items->is_null())) {
@@ -173,7 +170,7 @@ Result<void> Client::watch(const Selection& selection, const std::string& resour
   const auto on_line = [&](std::string_view line) -> Result<void> {
     const std::optional<json> event = parse_json(line);
     if (!event || !event->is_object()) return retriable("cannot " + what + ": an event is not JSON");
-    const std::string type = text_of(*event, "type");
+    const std::string type = codec::text(*event, "type");
     const auto object = event->find("object");
     if (object == event->end() || !object->is_object()) return retriable("cannot " + what + ": an event has no object");
     if (type == "ERROR") return tl::unexpected(error_of_status(*object, what));
@@ -184,8 +181,6 @@ Result<void> Client::watch(const Selection& selection, const std::string& resour
   LineReader lines(impl_->options.most_event_bytes);
   HttpLimits limits = impl_->limits();
   limits.idle = impl_->options.watch_timeout + kWatchGrace;
-  // A quiet watch sends its headers only with its first event, which may be long in coming.
-  limits.total = limits.idle;
   const Result<HttpResponse> response = impl_->transport->stream(
       request, limits,
       [&](std::string_view data) {
@@ -203,8 +198,8 @@ Result<void> Client::watch(const Selection& selection, const std::string& resour
 
 Result<json> Client::create(const ResourceType& type, const std::string& ns, const json& object) {
   const auto metadata = object.find("metadata");
-  std::string name = metadata == object.end() ? "" : text_of(*metadata, "name");
-  if (name.empty() && metadata != object.end()) name = text_of(*metadata, "generateName") + "…";
+  std::string name = metadata == object.end() ? "" : codec::text(*metadata, "name");
+  if (name.empty() && metadata != object.end()) name = codec::text(*metadata, "generateName") + "…";
   return impl_->write({"POST", collection_path(type, ns) + "?" + kManager, kJson, to_text(object)},
                       "create " + describe(ObjectPath{type, ns, name}), type);
 }
@@ -253,7 +248,7 @@ Result<bool> Client::kind_is_served(const ResourceType& type) {
   const auto resources = document->find("resources");
   if (resources == document->end() || !resources->is_array()) return false;
   return std::any_of(resources->begin(), resources->end(), [&](const json& resource) {
-    return resource.is_object() && text_of(resource, "name") == type.plural;
+    return resource.is_object() && codec::text(resource, "name") == type.plural;
   });
 }
 
@@ -262,7 +257,7 @@ Result<std::string> Client::server_version() {
   if (!response) return tl::unexpected(response.error());
   const Result<json> document = Impl::parse(*response, "ask for the version");
   if (!document) return tl::unexpected(document.error());
-  return text_of(*document, "gitVersion");
+  return codec::text(*document, "gitVersion");
 }
 
 }  // namespace gopacer::kube

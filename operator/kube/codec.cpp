@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
+#include <utility>
+
+#include "codec/fields.h"
 
 namespace gopacer::kube {
 namespace {
@@ -11,16 +14,6 @@ using nlohmann::json;
 
 constexpr std::size_t kMostMessage = 2000;
 constexpr std::size_t kMostCauses = 5;
-
-std::string text_of(const json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
-int number_of(const json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_number_integer() ? found->get<int>() : 0;
-}
 
 /// What a person can do about a refusal.
 std::string advice(int code) {
@@ -43,20 +36,20 @@ ErrorKind kind_of(int code, bool field_conflict) {
 }
 
 Error from_status(const json& status, int code, const std::string& what) {
-  std::string message = text_of(status, "message");
-  if (message.empty()) message = text_of(status, "reason");
+  std::string message = codec::text(status, "message");
+  if (message.empty()) message = codec::text(status, "reason");
   bool field_conflict = false;
   std::optional<std::chrono::milliseconds> retry_after;
   if (const auto details = status.find("details"); details != status.end() && details->is_object()) {
-    if (const int seconds = number_of(*details, "retryAfterSeconds"); seconds > 0) retry_after = std::chrono::seconds(seconds);
+    if (const std::int64_t seconds = codec::integer(*details, "retryAfterSeconds"); seconds > 0) retry_after = std::chrono::seconds(std::min<std::int64_t>(seconds, 3600));
     if (const auto causes = details->find("causes"); causes != details->end() && causes->is_array()) {
       std::size_t told = 0;
       for (const json& cause : *causes) {
         if (!cause.is_object()) continue;
-        field_conflict |= text_of(cause, "reason") == "FieldManagerConflict";
-        const std::string text = text_of(cause, "message");
+        field_conflict |= codec::text(cause, "reason") == "FieldManagerConflict";
+        const std::string text = codec::text(cause, "message");
         if (text.empty() || message.find(text) != std::string::npos || ++told > kMostCauses) continue;
-        const std::string field = text_of(cause, "field");
+        const std::string field = codec::text(cause, "field");
         message += "; " + (field.empty() ? "" : field + ": ") + text;
       }
     }
@@ -113,13 +106,13 @@ std::string describe(const ResourceType& type, const std::string& ns) {
 }
 
 Error error_of_status(const json& status, const std::string& what) {
-  return from_status(status, number_of(status, "code"), what);
+  return from_status(status, static_cast<int>(codec::integer(status, "code")), what);
 }
 
 Error error_of(const HttpResponse& response, const std::string& what, const ResourceType& type) {
   const std::optional<json> body = parse_json(response.body);
   Error error;
-  if (body && body->is_object() && text_of(*body, "kind") == "Status") {
+  if (body && body->is_object() && codec::text(*body, "kind") == "Status") {
     error = from_status(*body, response.status, what);
   } else if (response.status == 404) {
     error = Error{ErrorKind::kNotFound, "cannot " + what + ": the API server does not serve " + type.plural + " of " +

@@ -339,8 +339,11 @@ Result<HttpResponse> Transport::Impl::exchange(const HttpRequest& request, const
   std::optional<Error> trouble;
   auto deadline = begun + limits.total;
   std::unique_lock lock(shared->mutex);
+  bool answered = false;
   while (true) {
-    const bool woken = shared->changed.wait_until(lock, stop, deadline, [&] { return shared->done || !shared->pending.empty(); });
+    const bool woken = shared->changed.wait_until(lock, stop, deadline, [&] {
+      return shared->done || !shared->pending.empty() || shared->answered != answered;
+    });
     if (stop.stop_requested()) {
       if (on_data == nullptr) trouble = Error{ErrorKind::kRetriable, "stopped while talking to the API server"};
       break;
@@ -349,6 +352,11 @@ Result<HttpResponse> Transport::Impl::exchange(const HttpRequest& request, const
       const Duration waited = steady_clock::now() - begun;
       trouble = Error{ErrorKind::kRetriable, explain("no answer for " + format_duration(std::chrono::duration_cast<std::chrono::seconds>(waited)))};
       break;
+    }
+    if (shared->answered != answered) {
+      answered = true;
+      if (on_data != nullptr) deadline = steady_clock::now() + limits.idle;
+      continue;
     }
     if (shared->pending.empty()) break;
 

@@ -34,7 +34,7 @@ struct HttpResponse {
 
 /// What one exchange may cost.
 struct HttpLimits {
-  Duration total = std::chrono::seconds(30);  ///< of a send; of a stream until its first byte
+  Duration total = std::chrono::seconds(30);  ///< of a send; of a stream until its headers
   Duration idle = std::chrono::seconds(310);  ///< of a stream: longest silence
   std::size_t most_bytes = 64U << 20U;        ///< of a body that is kept
 };

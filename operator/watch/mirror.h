@@ -1,0 +1,28 @@
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "gopacer/domain/workload.h"
+
+namespace gopacer {
+
+/// What a reflector fills: a copy of the cluster's objects of one kind. Called by one thread only.
+class Mirror {
+ public:
+  virtual ~Mirror() = default;
+  /// A new list begins: what add() brings from now on replaces everything at commit().
+  virtual void begin() = 0;
+  virtual void add(const nlohmann::json& object) = 0;
+  virtual void commit() = 0;
+  /// One object changed or came.
+  virtual void put(const nlohmann::json& object) = 0;
+  virtual void remove(const nlohmann::json& object) = 0;
+};
+
+/// metadata.namespace and metadata.name.
+ObjectKey key_of(const nlohmann::json& object);
+/// metadata.resourceVersion.
+std::string resource_version_of(const nlohmann::json& object);
+
+}  // namespace gopacer

@@ -1,0 +1,128 @@
+#include "watch/reflector.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "codec/fields.h"
+
+namespace gopacer {
+
+ObjectKey key_of(const nlohmann::json& object) {
+  const nlohmann::json& metadata = codec::child(object, "metadata");
+  return {codec::text(metadata, "namespace"), codec::text(metadata, "name")};
+}
+
+std::string resource_version_of(const nlohmann::json& object) {
+  return codec::text(codec::child(object, "metadata"), "resourceVersion");
+}
+
+Reflector::Reflector(ApiServer& api, Selection selection, Mirror& mirror, const SteadyClock& clock, OnTrouble on_trouble,
+                     ReflectorOptions options)
+    : api_(api),
+      selection_(std::move(selection)),
+      mirror_(mirror),
+      clock_(clock),
+      on_trouble_(std::move(on_trouble)),
+      options_(options) {}
+
+void Reflector::run(std::stop_token stop) {
+  std::mutex mutex;
+  std::condition_variable_any wake;
+  std::unique_lock lock(mutex);
+  while (!stop.stop_requested()) {
+    const Duration wait = step(stop);
+    if (wait > Duration(0)) wake.wait_for(lock, stop, wait, [] { return false; });
+  }
+}
+
+Duration Reflector::step(std::stop_token stop) {
+  return state_ == ReflectorState::kWatching ? watch(stop) : list(stop);
+}
+
+Duration Reflector::list(const std::stop_token& stop) {
+  mirror_.begin();
+  std::string token;
+  do {
+    const Result<ListPage> page = api_.list(selection_, token);
+    if (stop.stop_requested()) return Duration(0);
+    if (!page) {
+      if (page.error().kind == ErrorKind::kNotFound) {
+        if (state_ != ReflectorState::kNotServed && on_trouble_) on_trouble_(page.error());
+        state_ = ReflectorState::kNotServed;
+        const std::lock_guard lock(trouble_mutex_);
+        trouble_ = page.error().message;
+        return options_.not_served_wait;
+      }
+      return failed(page.error());
+    }
+    for (const nlohmann::json& object : page->items) mirror_.add(object);
+    resource_version_ = page->resource_version;
+    token = page->continue_token;
+  } while (!token.empty());
+  mirror_.commit();
+  state_ = ReflectorState::kWatching;
+  // A row of failures ends only with a watch that holds: a server whose lists are good and whose watches are not must
+  // not be asked for lists in a tight loop.
+  clear_trouble();
+  return Duration(0);
+}
+
+Duration Reflector::watch(const std::stop_token& stop) {
+  const Duration begun = clock_.now();
+  bool heard = false;
+  const auto on_event = [&](WatchEventType type, const nlohmann::json& object) {
+    heard = true;
+    switch (type) {
+      case WatchEventType::kAdded:
+      case WatchEventType::kModified:
+        mirror_.put(object);
+        break;
+      case WatchEventType::kDeleted:
+        mirror_.remove(object);
+        break;
+      case WatchEventType::kBookmark:
+        break;
+    }
+    if (std::string version = resource_version_of(object); !version.empty()) resource_version_ = std::move(version);
+  };
+  const Result<void> ended = api_.watch(selection_, resource_version_, on_event, stop);
+  if (stop.stop_requested()) return Duration(0);
+  if (ended) {
+    if (!heard && clock_.now() - begun < options_.shortest_watch) {
+      return failed({ErrorKind::kRetriable, "the watch of " + selection_.type.plural + " ended as soon as it began"});
+    }
+    failures_ = 0;
+    clear_trouble();
+    return Duration(0);
+  }
+  if (heard || clock_.now() - begun >= options_.shortest_watch) failures_ = 0;
+  if (ended.error().kind == ErrorKind::kExpired || ended.error().kind == ErrorKind::kNotFound) {
+    state_ = ReflectorState::kListing;
+  }
+  return failed(ended.error());
+}
+
+Duration Reflector::failed(const Error& error) {
+  // That a version is too old is the course of things; only a row of it is a failure.
+  if (error.kind == ErrorKind::kExpired && failures_ == 0) {
+    ++failures_;
+    return Duration(0);
+  }
+  {
+    const std::lock_guard lock(trouble_mutex_);
+    trouble_ = error.message;
+  }
+  if (on_trouble_) on_trouble_(error);
+  const Duration wait = options_.backoff.delay(failures_, std::uniform_real_distribution<double>(0, 1)(random_));
+  failures_ = std::min(failures_ + 1, 30);
+  return std::max<Duration>(wait, error.retry_after.value_or(std::chrono::milliseconds(0)));
+}
+
+void Reflector::clear_trouble() {
+  const std::lock_guard lock(trouble_mutex_);
+  trouble_.clear();
+}
+
+}  // namespace gopacer

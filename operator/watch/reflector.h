@@ -1,0 +1,73 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <mutex>
+#include <random>
+#include <stop_token>
+#include <string>
+
+#include "base/backoff.h"
+#include "base/steady_clock.h"
+#include "ports/api_server.h"
+#include "watch/mirror.h"
+
+namespace gopacer {
+
+enum class ReflectorState {
+  kListing,    ///< reading all objects, page by page
+  kWatching,   ///< following the changes after the last known version
+  kNotServed,  ///< the API server does not know the kind: its CustomResourceDefinition is missing
+};
+
+struct ReflectorOptions {
+  Backoff backoff{std::chrono::milliseconds(200), std::chrono::seconds(30)};
+  /// Between two looks for a kind that is not served.
+  Duration not_served_wait = std::chrono::seconds(5);
+  /// A watch that ends sooner than this without a word counts as failed, so that it is not repeated in a tight loop.
+  Duration shortest_watch = std::chrono::seconds(1);
+};
+
+/// Keeps a mirror equal to what the cluster holds of one kind: list, then watch, list again when the version is too old.
+///
+/// One thread calls run() (or step()); the rest may be called from any thread.
+class Reflector {
+ public:
+  /// Told of each failure, of a kind that is not served (once each time it begins), and of nothing else.
+  using OnTrouble = std::function<void(const Error&)>;
+
+  Reflector(ApiServer& api, Selection selection, Mirror& mirror, const SteadyClock& clock, OnTrouble on_trouble,
+            ReflectorOptions options = {});
+
+  /// Works until `stop`.
+  void run(std::stop_token stop);
+
+  /// One action of the state machine: a whole list, or one watch until it ends. Gives the wait before the next one.
+  Duration step(std::stop_token stop);
+
+  ReflectorState state() const { return state_; }
+  /// Of the latest attempt; empty when it went well.
+  std::string trouble() const;
+  const ResourceType& type() const { return selection_.type; }
+
+ private:
+  Duration list(const std::stop_token& stop);
+  Duration watch(const std::stop_token& stop);
+  Duration failed(const Error& error);
+  void clear_trouble();
+
+  ApiServer& api_;
+  const Selection selection_;
+  Mirror& mirror_;
+  const SteadyClock& clock_;
+  const OnTrouble on_trouble_;
+  const ReflectorOptions options_;
+  std::atomic<ReflectorState> state_{ReflectorState::kListing};
+  std::string resource_version_;
+  int failures_ = 0;
+  std::minstd_rand random_{std::random_device{}()};
+  mutable std::mutex trouble_mutex_;
+  std::string trouble_;
+};
+
+}  // namespace gopacer

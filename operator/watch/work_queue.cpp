@@ -1,0 +1,138 @@
+#include "watch/work_queue.h"
+
+#include <algorithm>
+
+namespace gopacer {
+namespace {
+
+/// So that the exponent of the backoff stays small.
+constexpr int kMostFailures = 30;
+
+}  // namespace
+
+WorkQueue::WorkQueue(const SteadyClock& clock, Backoff backoff) : clock_(clock), backoff_(backoff) {}
+
+void WorkQueue::add_after(const ObjectKey& key, Duration delay) {
+  {
+    const std::lock_guard lock(mutex_);
+    add_locked(key, delay);
+  }
+  changed_.notify_one();
+}
+
+void WorkQueue::add_failed(const ObjectKey& key) {
+  {
+    const std::lock_guard lock(mutex_);
+    Entry& entry = entries_[key];
+    const double jitter = std::uniform_real_distribution<double>(0, 1)(random_);
+    const Duration delay = backoff_.delay(entry.failures, jitter);
+    entry.failures = std::min(entry.failures + 1, kMostFailures);
+    add_locked(key, delay);
+  }
+  changed_.notify_one();
+}
+
+void WorkQueue::add_locked(const ObjectKey& key, Duration delay) {
+  if (down_) return;
+  Entry& entry = entries_[key];
+  const Duration due = clock_.now() + std::max(delay, Duration(0));
+  if (entry.due && *entry.due <= due) return;
+  unschedule(key, entry);
+  entry.due = due;
+  entry.order = next_order_++;
+  if (!entry.working) schedule(key, entry);
+  ++version_;
+}
+
+void WorkQueue::schedule(const ObjectKey& key, Entry& entry) {
+  waiting_.emplace(*entry.due, entry.order, key);
+  entry.scheduled = true;
+}
+
+void WorkQueue::unschedule(const ObjectKey& key, Entry& entry) {
+  if (entry.scheduled) waiting_.erase({*entry.due, entry.order, key});
+  entry.scheduled = false;
+}
+
+void WorkQueue::drop_if_idle(const ObjectKey& key) {
+  const auto found = entries_.find(key);
+  if (found == entries_.end()) return;
+  const Entry& entry = found->second;
+  if (!entry.due && !entry.working && entry.failures == 0) entries_.erase(found);
+}
+
+void WorkQueue::forget(const ObjectKey& key) {
+  const std::lock_guard lock(mutex_);
+  const auto found = entries_.find(key);
+  if (found == entries_.end()) return;
+  found->second.failures = 0;
+  drop_if_idle(key);
+}
+
+std::optional<ObjectKey> WorkQueue::take_locked() {
+  if (down_ || waiting_.empty()) return std::nullopt;
+  const auto [due, order, key] = *waiting_.begin();
+  if (due > clock_.now()) return std::nullopt;
+  Entry& entry = entries_[key];
+  unschedule(key, entry);
+  entry.due.reset();
+  entry.working = true;
+  return key;
+}
+
+std::optional<ObjectKey> WorkQueue::try_take() {
+  const std::lock_guard lock(mutex_);
+  return take_locked();
+}
+
+std::optional<ObjectKey> WorkQueue::take(std::stop_token stop) {
+  std::unique_lock lock(mutex_);
+  while (!stop.stop_requested() && !down_) {
+    if (auto key = take_locked()) {
+      // Others may be due as well, and this thread has eaten the notification.
+      changed_.notify_one();
+      return key;
+    }
+    const std::uint64_t seen = version_;
+    const auto is_news = [&] { return version_ != seen || down_; };
+    if (waiting_.empty()) {
+      changed_.wait(lock, stop, is_news);
+    } else {
+      changed_.wait_for(lock, stop, std::get<0>(*waiting_.begin()) - clock_.now(), is_news);
+    }
+  }
+  return std::nullopt;
+}
+
+void WorkQueue::done(const ObjectKey& key) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = entries_.find(key);
+    if (found == entries_.end()) return;
+    found->second.working = false;
+    if (found->second.due) schedule(key, found->second);
+    drop_if_idle(key);
+    ++version_;
+  }
+  changed_.notify_one();
+}
+
+void WorkQueue::shut_down() {
+  {
+    const std::lock_guard lock(mutex_);
+    down_ = true;
+    waiting_.clear();
+    for (auto& [key, entry] : entries_) {
+      entry.scheduled = false;
+      entry.due.reset();
+    }
+  }
+  changed_.notify_all();
+}
+
+std::size_t WorkQueue::size() const {
+  const std::lock_guard lock(mutex_);
+  return waiting_.size();
+}
+
+}  // namespace gopacer

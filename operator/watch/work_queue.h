@@ -1,0 +1,70 @@
+#pragma once
+
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <random>
+#include <set>
+#include <stop_token>
+#include <tuple>
+
+#include "base/backoff.h"
+#include "base/steady_clock.h"
+#include "gopacer/domain/workload.h"
+
+namespace gopacer {
+
+/// The keys that wait to be reconciled. A key is there at most once, at the earliest time that it was asked for, and is
+/// never with two workers at once: one that is added while it is worked on comes back after done(). Thread-safe.
+class WorkQueue {
+ public:
+  explicit WorkQueue(const SteadyClock& clock, Backoff backoff = {});
+
+  void add(const ObjectKey& key) { add_after(key, Duration(0)); }
+  void add_after(const ObjectKey& key, Duration delay);
+  /// Adds the key after a wait that grows with each failure in a row.
+  void add_failed(const ObjectKey& key);
+  /// Ends the row of failures.
+  void forget(const ObjectKey& key);
+
+  /// Waits for a key that is due; none at `stop` or after shut_down(). Follow it by done().
+  std::optional<ObjectKey> take(std::stop_token stop);
+  /// The same without waiting.
+  std::optional<ObjectKey> try_take();
+  void done(const ObjectKey& key);
+
+  /// Lets every take() return empty from now on; keys with workers stay theirs.
+  void shut_down();
+
+  /// Keys that wait, due or not.
+  std::size_t size() const;
+
+ private:
+  struct Entry {
+    std::optional<Duration> due;
+    std::uint64_t order = 0;  ///< of arrival, so that nobody is overtaken for ever
+    bool working = false;
+    bool scheduled = false;
+    int failures = 0;
+  };
+
+  void schedule(const ObjectKey& key, Entry& entry);
+  void unschedule(const ObjectKey& key, Entry& entry);
+  void drop_if_idle(const ObjectKey& key);
+  void add_locked(const ObjectKey& key, Duration delay);
+  std::optional<ObjectKey> take_locked();
+
+  const SteadyClock& clock_;
+  const Backoff backoff_;
+  mutable std::mutex mutex_;
+  std::condition_variable_any changed_;
+  std::map<ObjectKey, Entry> entries_;
+  std::set<std::tuple<Duration, std::uint64_t, ObjectKey>> waiting_;
+  std::minstd_rand random_{std::random_device{}()};
+  std::uint64_t next_order_ = 0;
+  std::uint64_t version_ = 0;
+  bool down_ = false;
+};
+
+}  // namespace gopacer
