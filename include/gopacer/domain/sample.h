@@ -64,6 +64,9 @@ struct GcProfile {
 /// What the kernel charges a container with.
 /// Sources: the kubelet's /metrics/cadvisor, or metrics.k8s.io.
 struct ContainerUsage {
+  /// When the kernel was asked. A kubelet asks only every 10 to 15 s, so several samples may carry the same reading:
+  /// rates are over the differences of this time.
+  Time at;
   std::optional<Bytes> limit;
   Bytes working_set;
   std::optional<Bytes> anonymous;           ///< anonymous resident memory
@@ -108,6 +111,8 @@ struct PodSeries {
   std::vector<Sample> samples;
   /// Why the latest attempt to read the pod gave nothing; empty when it went well.
   std::string error;
+  /// What else could not be read at the latest attempt, a sentence each: a histogram, the CPU profile, the container.
+  std::vector<std::string> notes;
 };
 
 /// What is known of a profile's pods at one moment. Immutable once handed out.

@@ -1,0 +1,376 @@
+#include "net/fetcher.h"
+
+#include <sys/stat.h>
+
+// Asio 1.74 uses std::exchange without including it.
+#include <utility>
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/spawn.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/error.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http/buffer_body.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/error.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/write.hpp>
+#include <boost/beast/ssl/ssl_stream.hpp>
+#include <limits>
+#include <list>
+#include <map>
+#include <optional>
+#include <set>
+#include <thread>
+#include <tuple>
+
+namespace gopacer {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+using boost::system::error_code;
+using tcp = asio::ip::tcp;
+using SteadyTime = std::chrono::steady_clock::time_point;
+
+constexpr std::size_t kStackBytes = 128 * 1024;  // OpenSSL's handshake alone takes tens of kilobytes
+constexpr std::size_t kPieceBytes = 16 * 1024;
+constexpr std::size_t kBufferBytes = 64 * 1024;
+constexpr std::size_t kExcerptBytes = 240;
+
+/// Text of a stranger, fit for a log line and a condition.
+std::string printable(std::string_view text, std::size_t most) {
+  std::string out;
+  for (const char c : text.substr(0, most)) out.push_back(c >= ' ' && c <= '~' ? c : ' ');
+  while (!out.empty() && out.back() == ' ') out.pop_back();
+  return out;
+}
+
+/// Where a connection leads to; connections with equal places can stand in for each other.
+using Place = std::tuple<std::string, int, bool>;
+
+struct Connection {
+  Connection(asio::io_context& io, std::shared_ptr<asio::ssl::context> tls)
+      : context(std::move(tls)), buffer(kBufferBytes) {
+    if (context) {
+      secure.emplace(io, *context);
+    } else {
+      plain.emplace(io);
+    }
+  }
+  beast::tcp_stream& socket() { return secure ? secure->next_layer() : *plain; }
+  void close() { socket().close(); }
+
+  std::shared_ptr<asio::ssl::context> context;
+  std::optional<beast::tcp_stream> plain;
+  std::optional<beast::ssl_stream<beast::tcp_stream>> secure;
+  beast::flat_buffer buffer;
+  bool used = false;
+};
+using ConnectionPtr = std::shared_ptr<Connection>;
+
+tl::unexpected<FetchError> failed(FetchFailure failure, std::string detail, std::size_t bytes = 0) {
+  return tl::unexpected<FetchError>(FetchError{failure, std::move(detail), bytes});
+}
+
+tl::unexpected<FetchError> failed_connect(const error_code& ec) {
+  if (ec == beast::error::timeout) return failed(FetchFailure::kTimedOut, "no connection in time");
+  if (ec == asio::error::connection_refused) return failed(FetchFailure::kRefused, "connection refused");
+  return failed(FetchFailure::kUnreachable, ec.message());
+}
+
+tl::unexpected<FetchError> failed_exchange(const error_code& ec, std::size_t bytes) {
+  if (ec == beast::error::timeout) return failed(FetchFailure::kTimedOut, "no complete answer in time", bytes);
+  if (ec == http::error::end_of_stream || ec == http::error::partial_message || ec == asio::error::eof ||
+      ec == asio::error::connection_reset || ec == asio::error::broken_pipe ||
+      ec == asio::ssl::error::stream_truncated) {
+    return failed(FetchFailure::kCutOff, "the connection was closed in the middle of the answer", bytes);
+  }
+  if (ec == http::error::header_limit || ec == http::error::buffer_overflow) {
+    return failed(FetchFailure::kTooLong, "the answer's header is too long", bytes);
+  }
+  if (ec.category() == http::make_error_code(http::error::bad_version).category()) {
+    return failed(FetchFailure::kNotHttp, "the answer is not HTTP (" + ec.message() + ")", bytes);
+  }
+  return failed(FetchFailure::kCutOff, ec.message(), bytes);
+}
+
+}  // namespace
+
+class Fetcher::Impl {
+ public:
+  Impl(TlsTrust trust, FetcherLimits limits)
+      : trust_(std::move(trust)), limits_(limits), work_(asio::make_work_guard(io_)), thread_([this] { io_.run(); }) {}
+
+  ~Impl() {
+    asio::post(io_, [this] {
+      stopping_ = true;
+      for (const ConnectionPtr& connection : active_) connection->close();
+      idle_.clear();
+      idle_by_place_.clear();
+    });
+    work_.reset();
+    thread_.join();
+  }
+
+  void fetch(HttpRequest request, BodySink sink, FetchDone done) {
+    asio::spawn(
+        io_,
+        [this, request = std::move(request), sink = std::move(sink),
+         done = std::move(done)](asio::yield_context yield) { done(attempt(request, sink, yield)); },
+        boost::coroutines::attributes(kStackBytes));
+  }
+
+ private:
+  using Outcome = tl::expected<HttpAnswer, FetchError>;
+
+  struct Idle {
+    Place place;
+    ConnectionPtr connection;
+    SteadyTime since;
+  };
+  using IdleList = std::list<Idle>;
+
+  Outcome attempt(const HttpRequest& request, const BodySink& sink, asio::yield_context yield) {
+    // Until the deadline everything has to be done: no single slow step gets time of its own.
+    const SteadyTime deadline = std::chrono::steady_clock::now() + request.timeout;
+    try {
+      Outcome outcome = once(request, sink, deadline, true, yield);
+      return stopping_ ? Outcome(failed(FetchFailure::kStopped, "stopping")) : outcome;
+    } catch (const std::exception& e) {
+      return failed(FetchFailure::kNotHttp, e.what());
+    }
+  }
+
+  Outcome once(const HttpRequest& request, const BodySink& sink, SteadyTime deadline, bool may_reuse,
+               asio::yield_context yield) {
+    if (stopping_) return failed(FetchFailure::kStopped, "stopping");
+    const Place place{request.address, request.port, request.tls};
+    ConnectionPtr connection = may_reuse ? take_idle(place) : nullptr;
+    const bool reused = connection != nullptr;
+    if (!connection) {
+      tl::expected<ConnectionPtr, FetchError> opened = open(request, deadline, yield);
+      if (!opened) return tl::unexpected<FetchError>(opened.error());
+      connection = std::move(*opened);
+    }
+
+    connection->socket().expires_at(deadline);
+    active_.insert(connection);
+    bool answered = false;
+    bool reusable = false;
+    Outcome outcome = connection->secure
+                          ? exchange(*connection->secure, *connection, request, sink, answered, reusable, yield)
+                          : exchange(*connection->plain, *connection, request, sink, answered, reusable, yield);
+    active_.erase(connection);
+
+    if (reused && !answered && !outcome && outcome.error().failure == FetchFailure::kCutOff) {
+      // The other side had closed it while it was idle; that says nothing about the page.
+      connection->close();
+      return once(request, sink, deadline, false, yield);
+    }
+    if (reusable && !stopping_) {
+      keep(place, std::move(connection));
+    } else {
+      connection->close();
+    }
+    return outcome;
+  }
+
+  tl::expected<ConnectionPtr, FetchError> open(const HttpRequest& request, SteadyTime deadline,
+                                               asio::yield_context yield) {
+    error_code ec;
+    const auto address = asio::ip::make_address(request.address, ec);
+    if (ec) return failed(FetchFailure::kUnreachable, "'" + printable(request.address, 64) + "' is not an IP address");
+    if (request.port < 1 || request.port > 65535) {
+      return failed(FetchFailure::kUnreachable, "there is no port " + std::to_string(request.port));
+    }
+    std::shared_ptr<asio::ssl::context> tls;
+    if (request.tls) {
+      auto context = tls_context();
+      if (!context) return tl::unexpected<FetchError>(context.error());
+      tls = std::move(*context);
+    }
+
+    auto connection = std::make_shared<Connection>(io_, tls);
+    active_.insert(connection);
+    connection->socket().expires_at(deadline);
+    connection->socket().async_connect(tcp::endpoint(address, static_cast<unsigned short>(request.port)), yield[ec]);
+    if (!ec) connection->socket().socket().set_option(tcp::no_delay(true), ec);
+    if (ec) {
+      active_.erase(connection);
+      return failed_connect(ec);
+    }
+    if (connection->secure) {
+      SSL* const ssl = connection->secure->native_handle();
+      if (!trust_.waived) X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), request.address.c_str());
+      connection->secure->async_handshake(asio::ssl::stream_base::client, yield[ec]);
+      if (ec) {
+        active_.erase(connection);
+        if (ec == beast::error::timeout) return failed(FetchFailure::kTimedOut, "no TLS handshake in time");
+        const long verified = SSL_get_verify_result(ssl);
+        std::string why = ec.message();
+        if (verified != X509_V_OK) why = X509_verify_cert_error_string(verified);
+        return failed(FetchFailure::kTls, "TLS: " + why);
+      }
+    }
+    active_.erase(connection);
+    return connection;
+  }
+
+  template <typename Stream>
+  Outcome exchange(Stream& stream, Connection& connection, const HttpRequest& request, const BodySink& sink,
+                   bool& answered, bool& reusable, asio::yield_context yield) {
+    error_code ec;
+    http::request<http::empty_body> question{http::verb::get, request.target, 11};
+    const bool bracketed = request.address.find(':') != std::string::npos;
+    question.set(http::field::host,
+                 (bracketed ? "[" + request.address + "]" : request.address) + ":" + std::to_string(request.port));
+    question.set(http::field::user_agent, "gopacer");
+    question.set(http::field::accept, "text/plain;version=0.0.4, */*;q=0.5");
+    question.set(http::field::accept_encoding, "identity");
+    if (request.tls && !request.bearer_token.empty()) {
+      question.set(http::field::authorization, "Bearer " + request.bearer_token);
+    }
+    http::async_write(stream, question, yield[ec]);
+    if (ec) return failed_exchange(ec, 0);
+
+    http::response_parser<http::buffer_body> parser;
+    parser.header_limit(static_cast<std::uint32_t>(limits_.header_bytes));
+    // Counted below, with an error that says more. (boost::none refuses every body in 1.74.)
+    parser.body_limit(std::numeric_limits<std::uint64_t>::max());
+    http::async_read_header(stream, connection.buffer, parser, yield[ec]);
+    answered = parser.got_some();
+    if (ec) return failed_exchange(ec, 0);
+
+    HttpAnswer answer;
+    answer.status = parser.get().result_int();
+    answer.content_type = printable(
+        {parser.get()[http::field::content_type].data(), parser.get()[http::field::content_type].size()}, 100);
+    if (answer.status >= 300 && answer.status < 400) {
+      const auto location = parser.get()[http::field::location];
+      return failed(FetchFailure::kRedirected, "HTTP " + std::to_string(answer.status) + " redirects to '" +
+                                                   printable({location.data(), location.size()}, 160) + "'");
+    }
+    const bool good = answer.status >= 200 && answer.status < 300;
+    const auto encoding = parser.get()[http::field::content_encoding];
+    if (good && !encoding.empty() && encoding != "identity") {
+      return failed(FetchFailure::kNotHttp, "the answer is compressed (" +
+                                                printable({encoding.data(), encoding.size()}, 40) +
+                                                ") although that was not asked for");
+    }
+
+    std::array<char, kPieceBytes> piece;
+    bool wanted = true;
+    while (wanted && !parser.is_done()) {
+      parser.get().body().data = piece.data();
+      parser.get().body().size = piece.size();
+      http::async_read_some(stream, connection.buffer, parser, yield[ec]);
+      if (ec == http::error::need_buffer) ec = {};
+      if (ec) return failed_exchange(ec, answer.bytes);
+      const std::size_t n = piece.size() - parser.get().body().size;
+      answer.bytes += n;
+      const std::string_view text(piece.data(), n);
+      if (!good) {
+        answer.excerpt += printable(text, kExcerptBytes - answer.excerpt.size());
+        wanted = answer.bytes < kExcerptBytes;
+      } else if (answer.bytes > request.most_bytes) {
+        return failed(FetchFailure::kTooLong,
+                      "the answer is longer than " + std::to_string(request.most_bytes) + " bytes", answer.bytes);
+      } else if (n > 0) {
+        wanted = sink(text);
+      }
+    }
+    // Bytes beyond the answer would be taken for the next one.
+    reusable = parser.is_done() && parser.keep_alive() && connection.buffer.size() == 0;
+    return answer;
+  }
+
+  ConnectionPtr take_idle(const Place& place) {
+    const SteadyTime oldest = std::chrono::steady_clock::now() - limits_.idle_time;
+    while (!idle_.empty() && idle_.front().since < oldest) drop(idle_.begin());
+    const auto found = idle_by_place_.find(place);
+    if (found == idle_by_place_.end()) return nullptr;
+    ConnectionPtr connection = std::move(found->second->connection);
+    idle_.erase(found->second);
+    idle_by_place_.erase(found);
+    return connection;
+  }
+
+  void keep(const Place& place, ConnectionPtr connection) {
+    const auto found = idle_by_place_.find(place);
+    if (found != idle_by_place_.end()) drop(found->second);
+    while (!idle_.empty() && idle_.size() >= limits_.idle_connections) drop(idle_.begin());
+    if (limits_.idle_connections == 0) return;
+    connection->socket().expires_never();
+    idle_.push_back({place, std::move(connection), std::chrono::steady_clock::now()});
+    idle_by_place_[place] = std::prev(idle_.end());
+  }
+
+  void drop(IdleList::iterator entry) {
+    idle_by_place_.erase(entry->place);
+    idle_.erase(entry);
+  }
+
+  tl::expected<std::shared_ptr<asio::ssl::context>, FetchError> tls_context() {
+    struct stat file{};
+    if (!trust_.waived) {
+      if (trust_.ca_file.empty()) {
+        return failed(FetchFailure::kTls, "no CA file is configured to check the certificate with");
+      }
+      if (::stat(trust_.ca_file.c_str(), &file) != 0) {
+        return failed(FetchFailure::kTls, "the CA file " + trust_.ca_file + " cannot be read");
+      }
+      if (tls_ && file.st_mtim.tv_sec == tls_file_.st_mtim.tv_sec && file.st_ino == tls_file_.st_ino &&
+          file.st_mtim.tv_nsec == tls_file_.st_mtim.tv_nsec) {
+        return tls_;
+      }
+    } else if (tls_) {
+      return tls_;
+    }
+    auto context = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_client);
+    error_code ec;
+    SSL_CTX_set_min_proto_version(context->native_handle(), TLS1_2_VERSION);
+    if (trust_.waived) {
+      context->set_verify_mode(asio::ssl::verify_none, ec);
+    } else {
+      context->set_verify_mode(asio::ssl::verify_peer, ec);
+      context->load_verify_file(trust_.ca_file, ec);
+      if (ec) {
+        return failed(FetchFailure::kTls,
+                      "the CA file " + trust_.ca_file + " holds no certificates in PEM form (" + ec.message() + ")");
+      }
+    }
+    tls_ = context;
+    tls_file_ = file;
+    return tls_;
+  }
+
+  const TlsTrust trust_;
+  const FetcherLimits limits_;
+  asio::io_context io_{1};
+  asio::executor_work_guard<asio::io_context::executor_type> work_;
+
+  // All below belongs to the thread.
+  bool stopping_ = false;
+  std::set<ConnectionPtr> active_;
+  IdleList idle_;  ///< the longest unused first
+  std::map<Place, IdleList::iterator> idle_by_place_;
+  std::shared_ptr<asio::ssl::context> tls_;
+  struct stat tls_file_{};
+  std::thread thread_;
+};
+
+Fetcher::Fetcher(TlsTrust trust, FetcherLimits limits) : impl_(std::make_unique<Impl>(std::move(trust), limits)) {}
+Fetcher::~Fetcher() = default;
+
+void Fetcher::fetch(HttpRequest request, BodySink sink, FetchDone done) {
+  impl_->fetch(std::move(request), std::move(sink), std::move(done));
+}
+
+}  // namespace gopacer

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "ports/http_fetcher.h"
+
+namespace gopacer {
+
+/// How the other side of a TLS connection has to prove who it is.
+struct TlsTrust {
+  /// PEM bundle of the authorities that are believed; read again when the file changes. Empty: nobody is believed.
+  std::string ca_file;
+  /// True: anybody who answers is believed. A person has to ask for this.
+  bool waived = false;
+};
+
+struct FetcherLimits {
+  /// Connections kept open for the next request; the longest unused ones are closed first.
+  std::size_t idle_connections = 512;
+  /// An unused connection is closed after this time.
+  Duration idle_time = std::chrono::seconds(75);
+  /// Of an answer's status line and headers, in bytes.
+  std::size_t header_bytes = 16 * 1024;
+};
+
+/// HttpFetcher on one io_context and one thread of its own. Connections are kept and used again, one per address and
+/// port. Destruction ends all running fetches with FetchFailure::kStopped and waits for them.
+class Fetcher final : public HttpFetcher {
+ public:
+  explicit Fetcher(TlsTrust trust = {}, FetcherLimits limits = {});
+  ~Fetcher() override;
+  Fetcher(const Fetcher&) = delete;
+  Fetcher& operator=(const Fetcher&) = delete;
+
+  void fetch(HttpRequest request, BodySink sink, FetchDone done) override;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace gopacer

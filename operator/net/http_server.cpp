@@ -1,0 +1,125 @@
+#include "net/http_server.h"
+
+// Asio 1.74 needs std::exchange in C++20 and does not include it itself.
+#include <utility>
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ip/v6_only.hpp>
+#include <boost/asio/spawn.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+#include <thread>
+
+namespace gopacer {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+using asio::ip::tcp;
+
+constexpr int kMostConnections = 64;
+constexpr std::chrono::seconds kLongestExchange(5);
+constexpr std::size_t kMostHeaderBytes = 8 * 1024;
+
+}  // namespace
+
+class HttpServer::Impl {
+ public:
+  Impl(std::map<std::string, Page> pages) : pages_(std::move(pages)), acceptor_(context_) {}
+
+  ~Impl() {
+    context_.stop();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  Result<void> listen(int port) {
+    beast::error_code error;
+    // One socket for both families; where the kernel has no IPv6, IPv4 alone.
+    acceptor_.open(tcp::v6(), error);
+    const bool both = !error;
+    if (both) {
+      acceptor_.set_option(asio::ip::v6_only(false), error);
+    } else {
+      acceptor_.open(tcp::v4(), error);
+    }
+    if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
+    if (!error) {
+      acceptor_.bind(tcp::endpoint(both ? tcp::v6() : tcp::v4(), static_cast<unsigned short>(port)), error);
+    }
+    if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
+    if (error) {
+      return invalid("can't listen on port " + std::to_string(port) + ": " + error.message() +
+                     "; choose another port or end what uses it");
+    }
+    asio::spawn(context_, [this](asio::yield_context yield) { accept(yield); });
+    thread_ = std::thread([this] { context_.run(); });
+    return {};
+  }
+
+  int port() const { return acceptor_.local_endpoint().port(); }
+
+ private:
+  void accept(asio::yield_context yield) {
+    while (true) {
+      beast::error_code error;
+      tcp::socket socket(context_);
+      acceptor_.async_accept(socket, yield[error]);
+      if (error == asio::error::operation_aborted) return;
+      // At the limit the connection is closed at once: a prober comes again, an attacker gains nothing.
+      if (error || connections_ >= kMostConnections) continue;
+      ++connections_;
+      auto stream = std::make_shared<beast::tcp_stream>(std::move(socket));
+      asio::spawn(context_, [this, stream](asio::yield_context inner) {
+        serve(*stream, inner);
+        --connections_;
+      });
+    }
+  }
+
+  void serve(beast::tcp_stream& stream, asio::yield_context yield) {
+    beast::error_code error;
+    beast::flat_buffer buffer;
+    http::request_parser<http::empty_body> parser;
+    parser.header_limit(kMostHeaderBytes);
+    stream.expires_after(kLongestExchange);
+    http::async_read(stream, buffer, parser, yield[error]);
+    if (error) return;
+
+    const Answer answer = answer_to(parser.get());
+    http::response<http::string_body> response(static_cast<http::status>(answer.status), parser.get().version());
+    response.set(http::field::content_type, answer.content_type);
+    response.set(http::field::connection, "close");
+    response.body() = answer.body;
+    response.prepare_payload();
+    http::async_write(stream, response, yield[error]);
+    stream.socket().shutdown(tcp::socket::shutdown_both, error);
+  }
+
+  Answer answer_to(const http::request<http::empty_body>& request) const {
+    if (request.method() != http::verb::get) return {405, "only GET is answered here\n"};
+    const std::string path(request.target().substr(0, request.target().find('?')));
+    const auto page = pages_.find(path);
+    if (page == pages_.end()) return {404, "there is no such page here\n"};
+    return page->second();
+  }
+
+  const std::map<std::string, Page> pages_;
+  asio::io_context context_;
+  tcp::acceptor acceptor_;
+  std::thread thread_;
+  int connections_ = 0;
+};
+
+HttpServer::HttpServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+HttpServer::~HttpServer() = default;
+
+Result<std::unique_ptr<HttpServer>> HttpServer::listen(int port, std::map<std::string, Page> pages) {
+  auto impl = std::make_unique<Impl>(std::move(pages));
+  if (const Result<void> listening = impl->listen(port); !listening) return tl::unexpected(listening.error());
+  return std::unique_ptr<HttpServer>(new HttpServer(std::move(impl)));
+}
+
+int HttpServer::port() const { return impl_->port(); }
+
+}  // namespace gopacer

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "gopacer/base/result.h"
+
+namespace gopacer {
+
+/// A small HTTP server for pages that machines ask for: metrics and health. Answers GET of known paths, one request a
+/// connection, on one thread of its own; slow or many clients are cut off. Destruction ends it.
+class HttpServer {
+ public:
+  struct Answer {
+    int status = 200;
+    std::string body;
+    std::string content_type = "text/plain; charset=utf-8";
+  };
+  /// Called on the server's thread, so it must not block.
+  using Page = std::function<Answer()>;
+
+  /// Listens on all addresses; port 0 picks a free one. Error: the port is taken or not allowed.
+  static Result<std::unique_ptr<HttpServer>> listen(int port, std::map<std::string, Page> pages);
+  ~HttpServer();
+  HttpServer(const HttpServer&) = delete;
+  HttpServer& operator=(const HttpServer&) = delete;
+
+  int port() const;
+
+ private:
+  class Impl;
+  explicit HttpServer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace gopacer

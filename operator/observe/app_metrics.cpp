@@ -1,0 +1,212 @@
+#include "observe/app_metrics.h"
+
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <limits>
+
+namespace gopacer {
+namespace {
+
+constexpr std::array<std::string_view, 7> kProcessMetrics{"go_gc_gogc_percent",
+                                                          "go_gc_gomemlimit_bytes",
+                                                          "go_sched_gomaxprocs_threads",
+                                                          "process_cpu_seconds_total",
+                                                          "go_cpu_classes_gc_total_cpu_seconds_total",
+                                                          "process_resident_memory_bytes",
+                                                          "process_start_time_seconds"};
+
+std::optional<double> bound(const std::string& le) {
+  std::string_view text = le;
+  if (text.starts_with('+')) text.remove_prefix(1);
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || std::isnan(value)) return std::nullopt;
+  return value;
+}
+
+bool is_count(double value) { return std::isfinite(value) && value >= 0; }
+
+}  // namespace
+
+AppMetricsReader::AppMetricsReader(std::vector<Slo> slos)
+    : exposition_([this](std::string_view name) { return wanted_.contains(name); },
+                  [this](const ExpositionSample& sample) { return take(sample); }) {
+  for (const std::string_view name : kProcessMetrics) wanted_.emplace(name);
+  wanted_.emplace("go_info");
+  for (Slo& slo : slos) {
+    Family family;
+    const std::string& metric = slo.histogram.metric;
+    family.bucket = metric + "_bucket";
+    family.sum = metric + "_sum";
+    family.count = metric + "_count";
+    wanted_.insert({metric, family.bucket, family.sum, family.count});
+    family.slo = std::move(slo);
+    families_.push_back(std::move(family));
+  }
+}
+
+std::string AppMetricsReader::take(const ExpositionSample& sample) {
+  for (Family& family : families_) {
+    if (sample.name == family.bucket || sample.name == family.sum || sample.name == family.count ||
+        sample.name == family.slo.histogram.metric) {
+      take_into(family, sample);
+    }
+  }
+  take_process(sample);
+  return {};
+}
+
+void AppMetricsReader::take_into(Family& family, const ExpositionSample& sample) {
+  if (!family.problem.empty()) return;
+  if (sample.name == family.slo.histogram.metric) {
+    family.is_summary = family.is_summary || sample.labels.contains("quantile");
+    return;
+  }
+  const bool is_bucket = sample.name == family.bucket;
+  family.seen = family.seen || is_bucket;
+  const Labels& filter = family.slo.histogram.labels;
+  if (!filter.empty() && !selects(filter, sample.labels)) return;
+
+  Labels key = sample.labels;
+  std::optional<double> le;
+  if (is_bucket) {
+    const auto text = key.find("le");
+    if (text == key.end()) {
+      family.problem = "has a line of " + family.bucket + " without the label 'le'";
+      return;
+    }
+    le = bound(text->second);
+    if (!le) {
+      family.problem =
+          "has a bucket of " + family.bucket + " with le=\"" + shown(text->second) + "\", which is no number";
+      return;
+    }
+    key.erase(text);
+  }
+  if (sample.name != family.sum && !is_count(sample.value)) {
+    family.problem = "has a count in " + std::string(sample.name) + " that is negative or no number";
+    return;
+  }
+  auto found = family.series.find(key);
+  if (found == family.series.end()) {
+    if (family.series.size() == kMostSeries) {
+      family.problem = "has more than " + std::to_string(kMostSeries) + " series of " + family.bucket +
+                       ": narrow them down by podHistogram.labels";
+      return;
+    }
+    found = family.series.emplace(std::move(key), Series{}).first;
+  }
+  Series& series = found->second;
+  // The first of two equal lines counts; Prometheus does the same.
+  if (is_bucket) {
+    if (++family.buckets > kMostBuckets) {
+      family.problem = "has more than " + std::to_string(kMostBuckets) + " buckets of " + family.bucket +
+                       ": narrow them down by podHistogram.labels";
+      return;
+    }
+    series.cumulative.emplace(*le, sample.value);
+  } else if (sample.name == family.sum) {
+    if (!series.sum) series.sum = sample.value;
+  } else if (!series.count) {
+    series.count = sample.value;
+  }
+}
+
+void AppMetricsReader::take_process(const ExpositionSample& sample) {
+  const double value = sample.value;
+  if (sample.name == "go_info") {
+    const auto version = sample.labels.find("version");
+    if (version == sample.labels.end()) return;
+    process_.go_version = shown(version->second);
+    seen_process_ = true;
+    return;
+  }
+  if (!std::isfinite(value) || value < 0) return;
+  constexpr double kMostBytes = 9.2e18;
+  if (sample.name == "go_gc_gogc_percent") {
+    // "off" is -1 in the runtime and comes out as a huge unsigned number.
+    process_.gogc = value > std::numeric_limits<int>::max() ? Gogc::off() : Gogc(static_cast<int>(value));
+  } else if (sample.name == "go_gc_gomemlimit_bytes") {
+    if (value < kMostBytes) process_.go_mem_limit = Bytes::of(value);
+  } else if (sample.name == "go_sched_gomaxprocs_threads") {
+    process_.max_procs = value;
+  } else if (sample.name == "process_cpu_seconds_total") {
+    process_.cpu_seconds = value;
+  } else if (sample.name == "go_cpu_classes_gc_total_cpu_seconds_total") {
+    process_.gc_cpu_seconds = value;
+  } else if (sample.name == "process_resident_memory_bytes") {
+    if (value < kMostBytes) process_.resident = Bytes::of(value);
+  } else if (sample.name == "process_start_time_seconds") {
+    if (value < 8e9)
+      process_.started = Time(std::chrono::duration_cast<Duration>(std::chrono::duration<double>(value)));
+  } else {
+    return;
+  }
+  seen_process_ = true;
+}
+
+Result<Histogram> AppMetricsReader::merge(const Family& family) {
+  const PodHistogram& wanted = family.slo.histogram;
+  if (!family.problem.empty()) return invalid(family.problem);
+  if (!family.seen) {
+    if (family.is_summary) {
+      return invalid("has " + wanted.metric +
+                     " as a summary, whose quantiles cannot be merged over pods: export a histogram instead");
+    }
+    if (!family.series.empty()) {
+      return invalid("has " + wanted.metric +
+                     " without classic buckets: export them beside the native ones, or name another histogram");
+    }
+    return retriable("has no histogram " + wanted.metric +
+                     ": check podHistogram.metric; a labelled one appears with its first observation");
+  }
+  Histogram merged;
+  std::map<double, std::size_t> holders;
+  std::size_t series_count = 0;
+  for (const auto& [labels, series] : family.series) {
+    std::map<double, double> cumulative = series.cumulative;
+    const double infinity = std::numeric_limits<double>::infinity();
+    if (cumulative.empty()) continue;  // only _sum or _count: no buckets were exported for it
+    if (!cumulative.contains(infinity)) {
+      if (!series.count) {
+        return invalid("has a series of " + wanted.metric + " without the bucket le=\"+Inf\" and without _count");
+      }
+      cumulative.emplace(infinity, *series.count);
+    }
+    ++series_count;
+    double below = 0;
+    for (const auto& [le, count] : cumulative) {
+      if (count < below) return invalid("has a series of " + wanted.metric + " whose buckets are not cumulative");
+      below = count;
+      merged.cumulative[le] += count;
+      ++holders[le];
+    }
+    if (series.sum && std::isfinite(*series.sum)) merged.sum += *series.sum;
+  }
+  if (series_count == 0) {
+    return retriable(
+        "has no series of " + wanted.metric +
+        " with the labels of podHistogram.labels: check them; a series appears with its first observation");
+  }
+  // Where layouts differ, only bounds that all series have can be added up.
+  std::erase_if(merged.cumulative, [&](const auto& bucket) { return holders[bucket.first] != series_count; });
+  return merged;
+}
+
+Result<AppMetrics> AppMetricsReader::finish() {
+  if (const Result<void> read = exposition_.finish(); !read) return tl::unexpected<Error>(read.error());
+  AppMetrics metrics;
+  if (seen_process_) metrics.process = process_;
+  for (const Family& family : families_) {
+    Result<Histogram> merged = merge(family);
+    if (merged) {
+      metrics.latency.emplace(family.slo.name, std::move(*merged));
+    } else {
+      metrics.missing.emplace(family.slo.name, merged.error().message);
+    }
+  }
+  return metrics;
+}
+
+}  // namespace gopacer

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "gopacer/domain/profile.h"
+#include "gopacer/domain/sample.h"
+#include "observe/exposition.h"
+
+namespace gopacer {
+
+/// What one /metrics page of an application gave.
+struct AppMetrics {
+  /// None when the page has none of client_golang's own metrics.
+  std::optional<ProcessMetrics> process;
+  /// By the SLO's name.
+  std::map<std::string, Histogram> latency;
+  /// Why an SLO's histogram is not among them, by the SLO's name: a sentence without a subject.
+  std::map<std::string, std::string> missing;
+};
+
+/// Picks the SLOs' histograms and the process' own metrics out of a page.
+///
+/// All series of a histogram that have the wanted labels are merged: their counts add up at the bounds that all of them
+/// have. Memory is bounded by kMostSeries and kMostBuckets.
+class AppMetricsReader {
+ public:
+  static constexpr std::size_t kMostSeries = 4096;    ///< of one histogram
+  static constexpr std::size_t kMostBuckets = 65536;  ///< of one histogram, over all its series
+
+  /// `slos` are those whose histogram is on this page.
+  explicit AppMetricsReader(std::vector<Slo> slos);
+  AppMetricsReader(const AppMetricsReader&) = delete;
+  AppMetricsReader& operator=(const AppMetricsReader&) = delete;
+
+  bool feed(std::string_view piece) { return exposition_.feed(piece); }
+  Result<AppMetrics> finish();
+
+ private:
+  struct Series {
+    std::map<double, double> cumulative;
+    std::optional<double> sum;
+    std::optional<double> count;
+  };
+  struct Family {
+    Slo slo;
+    std::string bucket, sum, count;   ///< the names of the three metrics
+    std::map<Labels, Series> series;  ///< by all labels but "le"
+    std::size_t buckets = 0;
+    bool seen = false;  ///< with any labels
+    bool is_summary = false;
+    std::string problem;
+  };
+
+  std::string take(const ExpositionSample& sample);
+  void take_into(Family& family, const ExpositionSample& sample);
+  void take_process(const ExpositionSample& sample);
+  static Result<Histogram> merge(const Family& family);
+
+  std::vector<Family> families_;
+  std::set<std::string, std::less<>> wanted_;
+  ProcessMetrics process_;
+  bool seen_process_ = false;
+  Exposition exposition_;
+};
+
+}  // namespace gopacer

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gopacer/base/clock.h"
+#include "gopacer/base/result.h"
+#include "gopacer/domain/workload.h"
+#include "observe/lines.h"
+
+namespace gopacer {
+
+/// One line of a page in Prometheus' text format.
+struct ExpositionSample {
+  std::string_view name;
+  const Labels& labels;
+  double value;  ///< may be NaN or infinite
+  std::optional<Time> at;
+};
+
+/// Reads Prometheus' text format, version 0.0.4, piece by piece and in the memory of one line. Lines of metrics that
+/// nobody wants are skipped unread; a wanted line that is malformed is an error.
+class Exposition {
+ public:
+  /// Says whether a metric of this name is of interest.
+  using Wants = std::function<bool(std::string_view name)>;
+  /// Returns an error text to stop with, or nothing.
+  using Take = std::function<std::string(const ExpositionSample& sample)>;
+
+  Exposition(Wants wants, Take take);
+
+  /// False when no more of the body is needed: it is not what was asked for.
+  bool feed(std::string_view piece);
+  /// After the body's end.
+  Result<void> finish();
+
+ private:
+  bool take_line(std::string_view line, bool complete);
+  bool reject(std::string message);
+  bool reject_page(std::string_view beginning);
+
+  Lines lines_;
+  Wants wants_;
+  Take take_;
+  bool seen_metric_ = false;
+  std::string error_;
+};
+
+}  // namespace gopacer

@@ -1,0 +1,366 @@
+#include "net/fetcher.h"
+
+#include <gmock/gmock.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <future>
+#include <string>
+
+#include "fakes/pod_imposter.h"
+
+namespace gopacer {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::HasSubstr;
+using testing::Not;
+
+struct Fetched {
+  tl::expected<HttpAnswer, FetchError> outcome;
+  std::string body;
+};
+
+HttpRequest get(const PodImposter& pod, const std::string& target = "/") {
+  HttpRequest request;
+  request.address = "127.0.0.1";
+  request.port = pod.port();
+  request.target = target;
+  return request;
+}
+
+/// `most` is the length after which the sink has enough.
+Fetched fetch(HttpFetcher& fetcher, const HttpRequest& request, std::size_t most = 1 << 30) {
+  std::string body;
+  std::promise<tl::expected<HttpAnswer, FetchError>> promise;
+  auto future = promise.get_future();
+  fetcher.fetch(
+      request,
+      [&](std::string_view piece) {
+        body.append(piece);
+        return body.size() < most;
+      },
+      [&](tl::expected<HttpAnswer, FetchError> outcome) { promise.set_value(std::move(outcome)); });
+  auto outcome = future.get();
+  return {std::move(outcome), std::move(body)};
+}
+
+/// A file that lives as long as the test.
+struct TemporaryFile {
+  explicit TemporaryFile(const std::string& text)
+      : path(testing::TempDir() + "gopacer-ca-" + std::to_string(::getpid()) + ".pem") {
+    write(text);
+  }
+  ~TemporaryFile() { std::remove(path.c_str()); }
+  void write(const std::string& text) const { std::ofstream(path) << text; }
+  std::string path;
+};
+
+TEST(Fetcher, HandsOverTheBodyOfAPage) {
+  PodImposter pod;
+  pod.on("/metrics", Page{"up 1\n"});
+  Fetcher fetcher;
+  const Fetched fetched = fetch(fetcher, get(pod, "/metrics"));
+  ASSERT_TRUE(fetched.outcome.has_value()) << fetched.outcome.error().detail;
+  EXPECT_EQ(fetched.outcome->status, 200);
+  EXPECT_EQ(fetched.outcome->bytes, 5U);
+  EXPECT_THAT(fetched.outcome->content_type, HasSubstr("version=0.0.4"));
+  EXPECT_EQ(fetched.body, "up 1\n");
+  EXPECT_THAT(pod.last_head(), HasSubstr("Host: 127.0.0.1:" + std::to_string(pod.port())));
+}
+
+TEST(Fetcher, UsesAConnectionAgain) {
+  PodImposter pod;
+  pod.on("/", Page{"ok"});
+  Fetcher fetcher;
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(fetch(fetcher, get(pod)).body, "ok");
+  EXPECT_EQ(pod.requests(), 5);
+  EXPECT_EQ(pod.connections(), 1);
+}
+
+TEST(Fetcher, OpensANewConnectionWhenTheOldOneWasClosedMeanwhile) {
+  PodImposter pod;
+  pod.on("/", Page{"ok"});
+  Fetcher fetcher;
+  EXPECT_EQ(fetch(fetcher, get(pod)).body, "ok");
+  pod.close_idle();
+  const Fetched again = fetch(fetcher, get(pod));
+  ASSERT_TRUE(again.outcome.has_value()) << again.outcome.error().detail;
+  EXPECT_EQ(again.body, "ok");
+}
+
+TEST(Fetcher, NeverTakesBytesBehindOneAnswerForTheNext) {
+  PodImposter pod;
+  pod.on("/first",
+         Raw{"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"});
+  pod.on("/second", Page{"good"});
+  Fetcher fetcher;
+  EXPECT_EQ(fetch(fetcher, get(pod, "/first")).body, "ok");
+  EXPECT_EQ(fetch(fetcher, get(pod, "/second")).body, "good");
+}
+
+TEST(Fetcher, StopsWhenTheSinkHasEnough) {
+  PodImposter pod;
+  pod.on("/", Drip{"", std::string(1000, 'x'), milliseconds(0)});
+  Fetcher fetcher;
+  const Fetched fetched = fetch(fetcher, get(pod), 5000);
+  ASSERT_TRUE(fetched.outcome.has_value()) << fetched.outcome.error().detail;
+  EXPECT_GE(fetched.body.size(), 5000U);
+}
+
+TEST(Fetcher, EndsABodyThatIsTooLong) {
+  PodImposter pod;
+  pod.on("/", Drip{"", std::string(1000, 'x'), milliseconds(0)});
+  Fetcher fetcher;
+  HttpRequest request = get(pod);
+  request.most_bytes = 100'000;
+  const Fetched fetched = fetch(fetcher, request);
+  ASSERT_FALSE(fetched.outcome.has_value());
+  EXPECT_EQ(fetched.outcome.error().failure, FetchFailure::kTooLong);
+  EXPECT_LE(fetched.body.size(), 100'000U);
+}
+
+TEST(Fetcher, GivesASlowDripNoMoreTimeThanTheWholeRequestHas) {
+  PodImposter pod;
+  pod.on("/", Drip{"", "x", milliseconds(20)});
+  Fetcher fetcher;
+  HttpRequest request = get(pod);
+  request.timeout = milliseconds(300);
+  const auto start = std::chrono::steady_clock::now();
+  const Fetched fetched = fetch(fetcher, request);
+  const auto took = std::chrono::steady_clock::now() - start;
+  ASSERT_FALSE(fetched.outcome.has_value());
+  EXPECT_EQ(fetched.outcome.error().failure, FetchFailure::kTimedOut);
+  EXPECT_GT(fetched.outcome.error().bytes, 0U);
+  EXPECT_GE(took, milliseconds(290));
+  EXPECT_LT(took, seconds(5));
+}
+
+TEST(Fetcher, TimesOutWhenNobodyAnswers) {
+  PodImposter pod;
+  pod.on("/", Silence{});
+  Fetcher fetcher;
+  HttpRequest request = get(pod);
+  request.timeout = milliseconds(200);
+  const Fetched fetched = fetch(fetcher, request);
+  ASSERT_FALSE(fetched.outcome.has_value());
+  EXPECT_EQ(fetched.outcome.error().failure, FetchFailure::kTimedOut);
+}
+
+TEST(Fetcher, IsNotHeldUpByASlowPod) {
+  PodImposter slow;
+  slow.on("/", Silence{});
+  PodImposter fast;
+  fast.on("/", Page{"ok"});
+  std::promise<void> ended;
+  Fetcher fetcher;
+  HttpRequest request = get(slow);
+  request.timeout = seconds(30);
+  fetcher.fetch(request, [](std::string_view) { return true; }, [&](const auto&) { ended.set_value(); });
+  ASSERT_TRUE(slow.wait_for_requests(1));
+  EXPECT_EQ(fetch(fetcher, get(fast)).body, "ok");
+  EXPECT_EQ(ended.get_future().wait_for(seconds(0)), std::future_status::timeout);
+}
+
+TEST(Fetcher, NeverFollowsARedirect) {
+  PodImposter pod;
+  pod.on("/", Page{"", 302, "text/plain", "Location: http://169.254.169.254/latest\r\n"});
+  Fetcher fetcher;
+  const Fetched fetched = fetch(fetcher, get(pod));
+  ASSERT_FALSE(fetched.outcome.has_value());
+  EXPECT_EQ(fetched.outcome.error().failure, FetchFailure::kRedirected);
+  EXPECT_THAT(fetched.outcome.error().detail, HasSubstr("169.254.169.254"));
+  EXPECT_EQ(pod.requests(), 1);
+}
+
+TEST(Fetcher, TellsAPartialBodyFromAWholeOne) {
+  PodImposter pod;
+  pod.on("/", Cut{std::string(1000, 'x'), 400});
+  Fetcher fetcher;
+  const Fetched fetched = fetch(fetcher, get(pod));
+  ASSERT_FALSE(fetched.outcome.has_value());
+  EXPECT_EQ(fetched.outcome.error().failure, FetchFailure::kCutOff);
+}
+
+TEST(Fetcher, GivesTheBeginningOfAnErrorPageButNotToTheSink) {
+  PodImposter pod;
+  pod.on("/", Page{"Could not enable CPU profiling: cpu profiling already in use\n", 500});
+  Fetcher fetcher;
+  const Fetched fetched = fetch(fetcher, get(pod));
+  ASSERT_TRUE(fetched.outcome.has_value());
+  EXPECT_EQ(fetched.outcome->status, 500);
+  EXPECT_THAT(fetched.outcome->excerpt, HasSubstr("already in use"));
+  EXPECT_EQ(fetched.body, "");
+}
+
+TEST(Fetcher, SaysThatSomethingElseThanHttpAnswered) {
+  PodImposter pod;
+  pod.on("/", Raw{"SSH-2.0-OpenSSH_9.2\r\n"});
+  Fetcher fetcher;
+  const Fetched fetched = fetch(fetcher, get(pod));
+  ASSERT_FALSE(fetched.outcome.has_value());
+  EXPECT_EQ(fetched.outcome.error().failure, FetchFailure::kNotHttp);
+}
+
+TEST(Fetcher, RefusesAnEndlessHeader) {
+  PodImposter pod;
+  pod.on("/", Raw{"HTTP/1.1 200 OK\r\nX: " + std::string(1 << 20, 'x')});
+  Fetcher fetcher;
+  const Fetched fetched = fetch(fetcher, get(pod));
+  ASSERT_FALSE(fetched.outcome.has_value());
+  EXPECT_EQ(fetched.outcome.error().failure, FetchFailure::kTooLong);
+}
+
+TEST(Fetcher, RefusesACompressedAnswer) {
+  PodImposter pod;
+  pod.on("/", Page{"\x1f\x8b", 200, "text/plain", "Content-Encoding: gzip\r\n"});
+  Fetcher fetcher;
+  const Fetched fetched = fetch(fetcher, get(pod));
+  ASSERT_FALSE(fetched.outcome.has_value());
+  EXPECT_THAT(fetched.outcome.error().detail, HasSubstr("gzip"));
+}
+
+TEST(Fetcher, SaysThatAPortIsClosed) {
+  int port = 0;
+  {
+    const PodImposter gone;
+    port = gone.port();
+  }
+  Fetcher fetcher;
+  HttpRequest request;
+  request.address = "127.0.0.1";
+  request.port = port;
+  const Fetched fetched = fetch(fetcher, request);
+  ASSERT_FALSE(fetched.outcome.has_value());
+  EXPECT_EQ(fetched.outcome.error().failure, FetchFailure::kRefused);
+}
+
+TEST(Fetcher, ResolvesNoNames) {
+  Fetcher fetcher;
+  HttpRequest request;
+  request.address = "localhost";
+  const Fetched fetched = fetch(fetcher, request);
+  ASSERT_FALSE(fetched.outcome.has_value());
+  EXPECT_EQ(fetched.outcome.error().failure, FetchFailure::kUnreachable);
+  EXPECT_THAT(fetched.outcome.error().detail, HasSubstr("'localhost' is not an IP address"));
+}
+
+TEST(Fetcher, ReachesIPv6Addresses) {
+  PodImposter pod("::1");
+  pod.on("/", Page{"ok"});
+  Fetcher fetcher;
+  HttpRequest request = get(pod);
+  request.address = "::1";
+  EXPECT_EQ(fetch(fetcher, request).body, "ok");
+  EXPECT_THAT(pod.last_head(), HasSubstr("Host: [::1]:"));
+}
+
+TEST(Fetcher, EndsRunningFetchesWhenItIsDestroyed) {
+  PodImposter pod;
+  pod.on("/", Silence{});
+  std::promise<FetchFailure> promise;
+  {
+    Fetcher fetcher;
+    HttpRequest request = get(pod);
+    request.timeout = seconds(60);
+    fetcher.fetch(
+        request, [](std::string_view) { return true; },
+        [&](const auto& outcome) { promise.set_value(outcome.error().failure); });
+    ASSERT_TRUE(pod.wait_for_requests(1));
+  }
+  EXPECT_EQ(promise.get_future().get(), FetchFailure::kStopped);
+}
+
+TEST(FetcherTls, BelievesACertificateOfItsAuthority) {
+  const TestCertificates certificates = make_certificates("127.0.0.1");
+  PodImposter kubelet("127.0.0.1", &certificates);
+  kubelet.on("/", Page{"ok"});
+  const TemporaryFile ca(certificates.ca_pem);
+  Fetcher fetcher({.ca_file = ca.path, .waived = false});
+  HttpRequest request = get(kubelet);
+  request.tls = true;
+  request.bearer_token = "secret";
+  const Fetched fetched = fetch(fetcher, request);
+  ASSERT_TRUE(fetched.outcome.has_value()) << fetched.outcome.error().detail;
+  EXPECT_EQ(fetched.body, "ok");
+  EXPECT_THAT(kubelet.last_head(), HasSubstr("Authorization: Bearer secret"));
+  fetch(fetcher, request);
+  EXPECT_EQ(kubelet.connections(), 1);
+}
+
+TEST(FetcherTls, RefusesACertificateForAnotherAddress) {
+  const TestCertificates certificates = make_certificates("10.1.2.3");
+  PodImposter kubelet("127.0.0.1", &certificates);
+  const TemporaryFile ca(certificates.ca_pem);
+  Fetcher fetcher({.ca_file = ca.path, .waived = false});
+  HttpRequest request = get(kubelet);
+  request.tls = true;
+  const Fetched fetched = fetch(fetcher, request);
+  ASSERT_FALSE(fetched.outcome.has_value());
+  EXPECT_EQ(fetched.outcome.error().failure, FetchFailure::kTls);
+  EXPECT_THAT(fetched.outcome.error().detail, HasSubstr("IP address mismatch"));
+  EXPECT_EQ(kubelet.requests(), 0) << "the token must not be sent to a stranger";
+}
+
+TEST(FetcherTls, RefusesACertificateOfAnotherAuthority) {
+  const TestCertificates certificates = make_certificates("127.0.0.1");
+  PodImposter kubelet("127.0.0.1", &certificates);
+  const TemporaryFile ca(make_certificates("127.0.0.1").ca_pem);
+  Fetcher fetcher({.ca_file = ca.path, .waived = false});
+  HttpRequest request = get(kubelet);
+  request.tls = true;
+  EXPECT_EQ(fetch(fetcher, request).outcome.error().failure, FetchFailure::kTls);
+}
+
+TEST(FetcherTls, ReadsTheAuthoritiesAgainWhenTheFileChanges) {
+  const TestCertificates certificates = make_certificates("127.0.0.1");
+  PodImposter kubelet("127.0.0.1", &certificates);
+  kubelet.on("/", Page{"ok"});
+  const TemporaryFile ca(make_certificates("127.0.0.1").ca_pem);
+  Fetcher fetcher({.ca_file = ca.path, .waived = false});
+  HttpRequest request = get(kubelet);
+  request.tls = true;
+  EXPECT_FALSE(fetch(fetcher, request).outcome.has_value());
+  std::remove(ca.path.c_str());
+  ca.write(certificates.ca_pem);
+  EXPECT_EQ(fetch(fetcher, request).body, "ok");
+}
+
+TEST(FetcherTls, BelievesAnybodyOnlyWhenToldTo) {
+  const TestCertificates certificates = make_certificates("10.1.2.3");
+  PodImposter kubelet("127.0.0.1", &certificates);
+  kubelet.on("/", Page{"ok"});
+  HttpRequest request = get(kubelet);
+  request.tls = true;
+  Fetcher strict;
+  const Fetched refused = fetch(strict, request);
+  ASSERT_FALSE(refused.outcome.has_value());
+  EXPECT_THAT(refused.outcome.error().detail, HasSubstr("no CA file"));
+  Fetcher trusting({.ca_file = "", .waived = true});
+  EXPECT_EQ(fetch(trusting, request).body, "ok");
+}
+
+TEST(FetcherTls, KeepsTheTokenFromPlainConnections) {
+  PodImposter pod;
+  pod.on("/", Page{"ok"});
+  Fetcher fetcher;
+  HttpRequest request = get(pod);
+  request.bearer_token = "secret";
+  EXPECT_EQ(fetch(fetcher, request).body, "ok");
+  EXPECT_THAT(pod.last_head(), Not(HasSubstr("secret")));
+}
+
+TEST(FetcherTls, SaysThatThePortDoesNotSpeakTls) {
+  PodImposter pod;
+  Fetcher fetcher({.ca_file = "", .waived = true});
+  HttpRequest request = get(pod);
+  request.tls = true;
+  request.timeout = milliseconds(500);
+  EXPECT_FALSE(fetch(fetcher, request).outcome.has_value());
+}
+
+}  // namespace
+}  // namespace gopacer
