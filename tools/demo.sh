@@ -1,0 +1,142 @@
+#!/usr/bin/env bash
+# The whole story on a real cluster:  demo.sh [--kubeconfig FILE --registry NAME] [--keep]
+# Without --kubeconfig it brings up the one-node cluster and takes it down at the end (--keep leaves it up).
+# With it, the images checkout:dev, load:dev and gopacer:dev must have been pushed to the registry.
+. "$(dirname "$0")/common.sh"
+cd "$ROOT"
+
+kubeconfig='' registry=localhost keep=''
+while [ $# -gt 0 ]; do
+  case $1 in
+    --kubeconfig) kubeconfig=$2 && shift 2 ;;
+    --registry) registry=$2 && shift 2 ;;
+    --keep) keep=yes && shift ;;
+    *) die "demo: unknown option $1; there are --kubeconfig FILE, --registry NAME and --keep" ;;
+  esac
+done
+namespace=shop
+cluster_bin=$CACHE/cluster/bin
+
+title() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
+# Shows a command as a person would type it, and runs it.
+run() {
+  printf '$ %s\n' "$*"
+  "$@"
+}
+kubectl() { "$cluster_bin/kubectl" -n "$namespace" "$@"; }
+
+say "demo 1/3: setting up"
+tools/setup.sh
+tests/cluster/build.sh >/dev/null
+say "demo 2/3: images"
+mapfile -t workload_images < <(tests/workloads/build.sh checkout load | awk '{print $3}')
+operator_image=$(tools/image.sh | tail -n1)
+say "demo 3/3: cluster"
+if [ -n "$kubeconfig" ]; then
+  export KUBECONFIG=$kubeconfig
+else
+  already_up=$(tools/cluster.sh status | grep -c '^node: up' || true)
+  tools/cluster.sh up >/dev/null
+  tools/cluster.sh load "${workload_images[@]}" "$operator_image" 2>/dev/null
+  KUBECONFIG=$(tools/cluster.sh dir)/kubeconfig
+  export KUBECONFIG
+fi
+
+follower=
+clean() {
+  [ -z "$follower" ] || kill "$follower" 2>/dev/null || true
+  if [ -n "$kubeconfig" ] || [ "${already_up:-0}" != 0 ]; then
+    kubectl delete namespace "$namespace" --wait=false >/dev/null 2>&1 || true
+    "$cluster_bin/helm" uninstall gopacer -n gopacer >/dev/null 2>&1 || true
+  elif [ -z "$keep" ]; then
+    tools/cluster.sh down
+  fi
+}
+trap clean EXIT
+
+# Waits until the profile's latest trial has ended, and prints its steps as they come.
+follow_trial() { # NUMBER SECONDS
+  local deadline=$((SECONDS + $2)) shown=0 trial lines
+  while [ $SECONDS -lt $deadline ]; do
+    trial=$(kubectl get grt "checkout-$1" -o json 2>/dev/null) || trial='{}'
+    mapfile -t lines < <(jq -r '.status.steps[]? | "  " + (.at | sub(".*T"; "") | sub("Z"; "")) + "  " + .phase + ": " + .message' <<<"$trial")
+    for ((; shown < ${#lines[@]}; shown++)); do echo "${lines[$shown]}"; done
+    [ "$(jq -r '.status.phase // ""' <<<"$trial")" = Ended ] && return
+    sleep 1
+  done
+  echo "  The trial did not end within $2 s; it shows: $(jq -c '.status | {phase, message}' <<<"$trial")"
+  return 1
+}
+
+wait_for() { # SECONDS DESCRIPTION COMMAND...
+  local deadline=$((SECONDS + $1)) description=$2
+  shift 2
+  until "$@" >/dev/null 2>&1; do
+    [ $SECONDS -lt $deadline ] || {
+      kubectl get pods,grp,grt -o wide || true
+      "$cluster_bin/kubectl" -n gopacer logs deployment/gopacer --tail=20 || true
+      die "demo: $description did not happen in time"
+    }
+    sleep 0.5
+  done
+}
+
+# What a person would look at: the load generator's own latencies, and what gopacer and the kubelet see of the pods.
+figures() { # prints: GC share, p50 ms, p99 ms, memory, success
+  local since=$1 latency observed
+  latency=$(kubectl logs deployment/load --since="${since}s" | jq -s -r '[.[] | select(.p50Ms != null)] | sort_by(.p99Ms) | .[(length / 2 | floor)] | "\(.p50Ms * 10 | round / 10) ms|\(.p99Ms * 10 | round / 10) ms"')
+  observed=$(kubectl get grp checkout -o json | jq -r '.status.observed | "\(.gcCpuPercent)|\(.peakMemory)"')
+  echo "${observed%%|*}|$latency|${observed##*|}"
+}
+
+title "A Go service under load"
+kubectl create namespace "$namespace" >/dev/null 2>&1 || true
+sed "s#localhost/#$registry/#" examples/checkout-service.yaml | run kubectl apply -f -
+kubectl create deployment load --image="$registry/load:dev" --dry-run=client -o json -- \
+  /bin/load --target http://checkout/checkout --carts --rate 200 --duration 1h --json |
+  jq --arg ip "$(kubectl get service checkout -o jsonpath='{.spec.clusterIP}')" \
+    '.spec.template.spec.containers[0] |= (.imagePullPolicy = "IfNotPresent" | .command |= map(sub("//checkout/"; "//" + $ip + "/")))' |
+  kubectl apply -f - >/dev/null
+kubectl rollout status deployment/checkout --timeout=120s >/dev/null
+wait_for 60 "the load" sh -c "'$cluster_bin/kubectl' -n $namespace logs deployment/load --tail=1 | grep -q p99"
+run kubectl get deployments,pods
+
+title "gopacer, installed by helm"
+run "$cluster_bin/helm" upgrade --install gopacer charts/gopacer -n gopacer --create-namespace \
+  --set image.repository="$registry/gopacer" --set image.tag=dev --wait --timeout 2m | sed -n '/^STATUS/p'
+
+title "One profile asks for the service to be tuned"
+echo "(Its intervals are made short, so that the demo ends in minutes. In production leave the defaults: they take half an hour.)"
+run kubectl apply -f examples/checkout.yaml
+run kubectl patch grp checkout --type=merge -p '{"spec":{
+  "runtimeMetrics":{"interval":"2s"},
+  "canary":{"warmUp":"15s","interval":"5s","maxDuration":"6m","minSamples":500},
+  "rollback":{"watchFor":"30s","coolDown":"5s"}}}'
+wait_for 120 "a recommendation" sh -c "'$cluster_bin/kubectl' -n $namespace get grp checkout -o jsonpath='{.status.recommendation.goMemLimit}' | grep -q ."
+before=$(figures 25)
+run kubectl get grp checkout
+kubectl get grp checkout -o jsonpath='{.status.recommendation.reason}{"\n"}'
+
+title "gopacer tries the recommendation on a canary beside a fresh baseline"
+follow_trial 1 720 || true
+after=$(figures 25)
+run kubectl get grp,grt
+kubectl get grt checkout-1 -o jsonpath='{.status.message}{"\n"}'
+
+title "A person asks for bad settings: GOGC=10"
+run kubectl patch grp checkout --type=merge -p '{"spec":{"objective":{"strategy":"Fixed","settings":{"gogc":10}}}}'
+wait_for 60 "the second trial" kubectl get grt checkout-2
+follow_trial 2 480 || true
+
+title "What is left to see"
+run kubectl get grp,grt
+run kubectl describe grt checkout-2
+run kubectl rollout history deployment/checkout
+run kubectl get events --field-selector involvedObject.kind=GoRuntimeProfile
+
+title "Before and after"
+{
+  echo "|GC's share of CPU|p50|p99|peak memory"
+  echo "before|$before"
+  echo "after|$after"
+} | column -t -s '|'
