@@ -1,0 +1,106 @@
+#include <algorithm>
+#include <cmath>
+
+#include "decide/estimators.h"
+#include "decide/guards.h"
+#include "decide/physics.h"
+#include "decide/strategies.h"
+#include "gopacer/decide/decision.h"
+
+namespace gopacer {
+namespace {
+
+/// After so many misses the model does not understand this service.
+constexpr int kMissesAllowed = 2;
+constexpr double kPredictionTolerance = 0.25;
+/// Of the container's CPU.
+constexpr double kNoise = 0.01;
+
+/// A change that may not be made now stays visible as a recommendation.
+void hold_back(Decision& decision, const Settings& current, std::string reason, const std::string& why) {
+  decision.kind = Decision::Kind::kKeep;
+  decision.recommended = decision.settings;
+  decision.settings = current;
+  decision.reason = std::move(reason);
+  decision.message = why + " " + decision.message;
+}
+
+}  // namespace
+
+Decision decide(const DecideInput& input, Time now) {
+  Decision decision;
+  decision.settings = input.current;
+
+  // 1. Is there anything to decide on?
+  if (!input.target_settled) {
+    decision.reason = "TargetNotSettled";
+    decision.message = "The target is being rolled out or scaled; its pods are measured once that is done.";
+    return decision;
+  }
+  const deciding::Estimation estimation = deciding::estimate(input.spec, input.current, input.observed, now);
+  if (!estimation.estimate) {
+    decision.reason = estimation.reason;
+    decision.message = estimation.message;
+    if (estimation.reason == "Idle") decision.kind = Decision::Kind::kKeep;
+    return decision;
+  }
+  decision.estimate = estimation.estimate;
+
+  // 2. Does anything stand against tuning this target at all?
+  if (auto refused = deciding::refusal(input, estimation.self_tuned)) {
+    refused->estimate = decision.estimate;
+    return *refused;
+  }
+  if (!estimation.reason.empty()) {
+    decision.reason = estimation.reason;
+    decision.message = estimation.message;
+    return decision;
+  }
+
+  // 3. What should the settings be?
+  const deciding::Physics physics(*decision.estimate);
+  if (input.spec.strategy == Strategy::kFixed) {
+    deciding::decide_fixed(input, physics, decision);
+  } else {
+    deciding::decide_by_model(input, physics, decision);
+  }
+  if (decision.kind != Decision::Kind::kChange) return decision;
+
+  // 4. May they be tried now?
+  if (input.spec.strategy == Strategy::kModel && input.memory.missed_predictions >= kMissesAllowed) {
+    hold_back(
+        decision, input.current, "PredictionsMissed",
+        "The model's last " + std::to_string(input.memory.missed_predictions) +
+            " predictions were off by more than a quarter: gopacer only observes this service. Settings of your own go "
+            "with strategy Fixed. The model would set:");
+  } else if (input.memory.cool_down_until && now < *input.memory.cool_down_until) {
+    hold_back(decision, input.current, "CoolDown",
+              "No trial begins before " + format_time(*input.memory.cool_down_until) + " (rollback.coolDown). Next:");
+  }
+  return decision;
+}
+
+bool prediction_missed(const Prediction& predicted, const Estimate& seen) {
+  const auto off = [](double expected, double found) {
+    return std::abs(found - expected) > kPredictionTolerance * expected;
+  };
+  const bool share_off = off(predicted.gc_cpu_fraction, seen.gc_cpu_fraction) &&
+                         std::abs(predicted.gc_cpu_fraction - seen.gc_cpu_fraction) > kNoise;
+  return share_off || off(predicted.cycle_volume.value(), seen.cycle_volume.value());
+}
+
+std::string to_string(Decision::Kind kind) {
+  switch (kind) {
+    case Decision::Kind::kNoData:
+      return "NoData";
+    case Decision::Kind::kKeep:
+      return "Keep";
+    case Decision::Kind::kChange:
+      return "Change";
+    case Decision::Kind::kRefuse:
+      return "Refuse";
+  }
+  return {};
+}
+
+}  // namespace gopacer

@@ -1,0 +1,60 @@
+#include "decide/guards.h"
+#include "decide/strategies.h"
+
+namespace gopacer::deciding {
+
+void decide_fixed(const DecideInput& input, const Physics& physics, Decision& decision) {
+  const Estimate& estimate = *decision.estimate;
+  Settings wanted = input.spec.fixed;
+  // What a person leaves out stays as the target has it.
+  if (!wanted.gogc) wanted.gogc = input.current.gogc;
+  if (!wanted.go_mem_limit) wanted.go_mem_limit = input.current.go_mem_limit;
+
+  decision.settings = input.current;
+  decision.binding = "settings";
+  decision.predicted = physics.predict(wanted);
+  const std::string wanted_text = describe(wanted);
+  if (wanted == input.current) {
+    decision.kind = Decision::Kind::kKeep;
+    decision.reason = "InForce";
+    decision.message = wanted_text + " is in force. " + expectation(estimate, *decision.predicted);
+    return;
+  }
+  const auto refuse = [&](std::string reason, std::string message) {
+    decision.kind = Decision::Kind::kRefuse;
+    decision.reason = std::move(reason);
+    decision.message = std::move(message);
+  };
+  if (const BannedRegion* ban = ban_of(input, wanted)) {
+    return refuse("SettingsBanned",
+                  wanted_text + " was tried on this pod template and rolled back at " + format_time(ban->at) + " (" +
+                      ban->reason + "). It is not tried again: change objective.settings, or change the pod template.");
+  }
+  const auto& container = estimate.container_limit;
+  if (container && wanted.go_mem_limit && *wanted.go_mem_limit >= *container) {
+    return refuse("FixedSettingsUnsafe",
+                  "objective.settings.goMemLimit is " + format_go_size(*wanted.go_mem_limit) +
+                      ", not below the container's memory limit of " + format_go_size(*container) +
+                      ": the kernel would kill the process before Go noticed. " +
+                      format_go_size(safe_limit(*container, estimate, input.spec.bounds.max_go_mem_limit_percent)) +
+                      " would be safe.");
+  }
+  const Gogc gogc = wanted.gogc.value_or(Gogc(Gogc::kDefaultPercent));
+  if (!wanted.go_mem_limit && (gogc.is_off() || gogc.percent() > Gogc::kDefaultPercent)) {
+    return refuse(
+        "FixedSettingsUnsafe",
+        wanted_text +
+            " has no GOMEMLIMIT behind it, so nothing would stop the heap: add objective.settings.goMemLimit" +
+            (container ? ", such as " + format_go_size(safe_limit(*container, estimate,
+                                                                  input.spec.bounds.max_go_mem_limit_percent))
+                       : std::string()) +
+            ".");
+  }
+  decision.kind = Decision::Kind::kChange;
+  decision.settings = wanted;
+  decision.reason = "FixedSettings";
+  decision.message = wanted_text + " instead of " + describe(input.current) + ", as objective.settings asks. " +
+                     expectation(estimate, *decision.predicted);
+}
+
+}  // namespace gopacer::deciding

@@ -1,0 +1,61 @@
+#include "decide/guards.h"
+
+#include <cmath>
+
+namespace gopacer::deciding {
+namespace {
+
+constexpr double kSame = 0.05;
+
+bool close(double a, double b) { return std::abs(a - b) <= kSame * std::max(std::abs(a), std::abs(b)); }
+
+}  // namespace
+
+std::optional<Decision> refusal(const DecideInput& input, const std::string& self_tuned) {
+  Decision decision;
+  decision.kind = Decision::Kind::kRefuse;
+  decision.settings = input.current;
+  if (input.scaled_on_memory) {
+    decision.reason = "MemoryAutoscaler";
+    decision.message =
+        "A HorizontalPodAutoscaler scales " + input.spec.target +
+        " on memory: the heap's size would change the number of pods. Scale on CPU or on requests instead.";
+    return decision;
+  }
+  if (!self_tuned.empty()) {
+    decision.reason = "SelfTuned";
+    decision.message = self_tuned;
+    return decision;
+  }
+  return std::nullopt;
+}
+
+bool about_equal(const Settings& a, const Settings& b) {
+  const Gogc unset(Gogc::kDefaultPercent);
+  const Gogc first = a.gogc.value_or(unset);
+  const Gogc second = b.gogc.value_or(unset);
+  if (first.is_off() != second.is_off()) return false;
+  if (!first.is_off() && !close(first.percent(), second.percent())) return false;
+  if (a.go_mem_limit.has_value() != b.go_mem_limit.has_value()) return false;
+  return !a.go_mem_limit || close(a.go_mem_limit->value(), b.go_mem_limit->value());
+}
+
+const BannedRegion* ban_of(const DecideInput& input, const Settings& settings) {
+  for (const BannedRegion& ban : input.memory.banned) {
+    if (ban.template_hash == input.template_hash && about_equal(ban.settings, settings)) return &ban;
+  }
+  return nullptr;
+}
+
+const BannedRegion* ban_towards(const DecideInput& input, double now_gogc, int wanted_gogc) {
+  for (const BannedRegion& ban : input.memory.banned) {
+    if (ban.template_hash != input.template_hash || !ban.settings.gogc || ban.settings.gogc->is_off()) continue;
+    const double banned = ban.settings.gogc->percent();
+    const bool up = banned > now_gogc && wanted_gogc >= banned * (1 - 2 * kSame);
+    const bool down = banned < now_gogc && wanted_gogc <= banned * (1 + 2 * kSame);
+    if (up || down) return &ban;
+  }
+  return nullptr;
+}
+
+}  // namespace gopacer::deciding

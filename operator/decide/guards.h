@@ -1,0 +1,24 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gopacer/decide/decision.h"
+
+namespace gopacer::deciding {
+
+/// Refusals that hold for every strategy. None when nothing stands against tuning.
+std::optional<Decision> refusal(const DecideInput& input, const std::string& self_tuned);
+
+/// Both settings within 5 % of each other; an unset GOGC is Go's 100. A limit that only one of them has is a
+/// difference.
+bool about_equal(const Settings& a, const Settings& b);
+
+/// The ban that `settings` themselves fall under, on the present pod template.
+const BannedRegion* ban_of(const DecideInput& input, const Settings& settings);
+
+/// The ban in whose direction GOGC lies: at it or beyond it, as seen from what is in force now.
+const BannedRegion* ban_towards(const DecideInput& input, double now_gogc, int wanted_gogc);
+
+}  // namespace gopacer::deciding

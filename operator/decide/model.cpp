@@ -1,0 +1,295 @@
+#include <algorithm>
+#include <cmath>
+
+#include "decide/guards.h"
+#include "decide/strategies.h"
+#include "gopacer/decide/go_pacer.h"
+
+namespace gopacer::deciding {
+namespace {
+
+constexpr double kMiB = 1024.0 * 1024;
+
+/// Below it collections crowd near the limit: then the limit must not be tightened, more memory is needed.
+constexpr double kLeastEffectiveGogc = 50;
+constexpr int kLeastGogc = 50;
+constexpr int kMostGogc = 800;
+/// Without a memory limit behind it a larger GOGC is a burst bomb.
+constexpr int kMostGogcWithoutLimit = 100;
+/// Where more memory would save next to nothing.
+constexpr double kEnoughShare = 0.02;
+/// Latency's upper quantiles flatten when marking takes less than this share of the time.
+constexpr double kEnoughDuty = 0.01;
+/// Memory may cost at most so much CPU.
+constexpr double kMostShareForMemory = 0.10;
+constexpr double kMostShareForBalance = 0.05;
+/// Memory counts this much more under the objective Memory.
+constexpr double kMemoryWeight = 4;
+constexpr double kStepUp = 2;
+constexpr double kStepUpWithRoom = 4;
+/// Of the container's CPU: less is not worth a restart.
+constexpr double kLeastSaving = 0.02;
+constexpr double kLeastStandardErrors = 3;
+constexpr double kCrowded = 0.9;
+
+struct Candidate {
+  Settings settings;
+  std::string binding;
+};
+
+/// Steps 2 to 6: from the estimate to settings. One object for each decision.
+class Model {
+ public:
+  Model(const DecideInput& input, const Estimate& estimate, const Physics& physics)
+      : input_(input), estimate_(estimate), physics_(physics) {
+    if (estimate.container_limit) {
+      limit_ = safe_limit(*estimate.container_limit, estimate, input.spec.bounds.max_go_mem_limit_percent);
+    }
+  }
+
+  /// GOGC that everything starts from: what the heap really does where GOMEMLIMIT or "off" rules.
+  double present_gogc() const {
+    const Gogc gogc = estimate_.settings.gogc.value_or(Gogc(Gogc::kDefaultPercent));
+    return estimate_.limit_rules || gogc.is_off() ? estimate_.effective_gogc : gogc.percent();
+  }
+
+  bool limit_is_feasible() const {
+    const go_pacer::Heap heap{estimate_.live_heap, estimate_.roots};
+    if (!limit_ || *limit_ <= estimate_.non_heap) return false;
+    const Bytes room = go_pacer::limit_goal(heap, *limit_, estimate_.non_heap) - heap.live;
+    return 100 * room.value() >= kLeastEffectiveGogc * (heap.live + heap.roots).value();
+  }
+
+  std::optional<Bytes> limit() const { return limit_; }
+
+  Candidate wanted() const {
+    Candidate candidate;
+    candidate.binding = "objective";
+    double volume = wanted_volume();
+    if (limit_) {
+      const go_pacer::Heap heap{estimate_.live_heap, estimate_.roots};
+      const double most = physics_.volume_at(go_pacer::limit_goal(heap, *limit_, estimate_.non_heap));
+      if (volume > most) {
+        volume = most;
+        candidate.binding = "memory limit";
+      }
+      candidate.settings.go_mem_limit = limit_;
+    }
+    double gogc = physics_.gogc_for(volume);
+    const auto bound = [&](double low, double high, const char* low_name, const char* high_name) {
+      if (gogc > high) {
+        gogc = high;
+        candidate.binding = high_name;
+      } else if (gogc < low) {
+        gogc = low;
+        candidate.binding = low_name;
+      }
+    };
+    const double highest = std::min(kMostGogc, input_.spec.bounds.max_gogc);
+    const double lowest = std::min<double>(highest, std::max(kLeastGogc, input_.spec.bounds.min_gogc));
+    bound(0, present_gogc() * step(), "", "trust region");
+    bound(lowest, highest, "bounds.minAllowed.gogc", "bounds.maxAllowed.gogc");
+    if (!limit_) bound(0, kMostGogcWithoutLimit, "", "no memory limit on the container");
+    candidate.settings.gogc = rounded(gogc, lowest, highest);
+    return candidate;
+  }
+
+  /// GOGC for people: a multiple of 5 where the bounds leave one.
+  static Gogc rounded(double gogc, double lowest, double highest) {
+    const double tidy = 5 * std::round(gogc / 5);
+    return Gogc(static_cast<int>(std::clamp(tidy, std::ceil(lowest), std::floor(highest))));
+  }
+
+ private:
+  /// Step 4: V by the objective, without any bound.
+  double wanted_volume() const {
+    // min p_cpu·A·m/V + p_mem·V, in cores: V* = √(A·m·bytes per core).
+    const double balanced = std::sqrt(estimate_.alloc_rate * estimate_.gc_cpu_per_cycle * kBytesPerCore);
+    switch (input_.spec.objective) {
+      case Objective::kBalanced:
+        return balanced;
+      case Objective::kThroughput:
+        return std::max(balanced, physics_.volume_for_share(kEnoughShare));
+      case Objective::kLatency:
+        return std::max({balanced, physics_.volume_for_share(kEnoughShare), physics_.volume_for_duty(kEnoughDuty)});
+      case Objective::kMemory:
+        return std::min(balanced,
+                        std::max(balanced / std::sqrt(kMemoryWeight), physics_.volume_for_share(kMostShareForMemory)));
+    }
+    return balanced;
+  }
+
+  /// Step 6: how far GOGC may rise at once.
+  double step() const {
+    const bool room = limit_ && estimate_.peak_memory < *estimate_.container_limit * 0.5;
+    return room ? kStepUpWithRoom : kStepUp;
+  }
+
+  const DecideInput& input_;
+  const Estimate& estimate_;
+  const Physics& physics_;
+  std::optional<Bytes> limit_;
+};
+
+/// Step 7: is it worth a restart?
+struct Worth {
+  bool enough = false;
+  std::string why;  ///< for the message
+};
+
+Worth worth_of(const DecideInput& input, const Estimate& estimate, const Prediction& predicted) {
+  if (estimate.container_limit && estimate.peak_memory > *estimate.container_limit * kCrowded &&
+      predicted.peak_memory < estimate.peak_memory - *estimate.container_limit * 0.05) {
+    return {true, "The container is close to its memory limit. "};
+  }
+  const double error = (predicted.saving - predicted.saving_low) / 2;
+  if (predicted.saving > 0) {
+    return {predicted.saving_low >= kLeastSaving && predicted.saving >= kLeastStandardErrors * error, ""};
+  }
+  // Less memory for more CPU: only where the objective weighs the two.
+  const bool balanced = input.spec.objective == Objective::kBalanced;
+  if (!balanced && input.spec.objective != Objective::kMemory) return {};
+  if (predicted.gc_cpu_fraction_high > (balanced ? kMostShareForBalance : 1.2 * kMostShareForMemory)) return {};
+  const Bytes freed = estimate.peak_memory - predicted.peak_memory;
+  if (freed < std::max(mib(16), estimate.peak_memory * 0.05)) return {};
+  const double cores = freed.value() / kBytesPerCore * (balanced ? 1 : kMemoryWeight);
+  return {cores / std::max(1e-9, estimate.cpu) + predicted.saving_low >= kLeastSaving,
+          "It frees " + format_bytes(freed) + " of memory. "};
+}
+
+bool about_benefit(const std::string& reason) { return reason == "NoBenefit" || reason == "GcCpuRegression"; }
+
+/// Where a ban lies in the way, half of the way to it, once; none when even that is not worth trying.
+std::optional<Candidate> avoid_bans(const DecideInput& input, const Model& model, Candidate candidate) {
+  const BannedRegion* ban = ban_towards(input, model.present_gogc(), candidate.settings.gogc->percent());
+  if (ban == nullptr && ban_of(input, candidate.settings) == nullptr) return candidate;
+  if (ban == nullptr || about_benefit(ban->reason)) return std::nullopt;
+  const double half = std::sqrt(model.present_gogc() * ban->settings.gogc->percent());
+  const double most = std::min(kMostGogc, input.spec.bounds.max_gogc);
+  candidate.settings.gogc = Model::rounded(half, std::min<double>(input.spec.bounds.min_gogc, most), most);
+  candidate.binding = "banned region";
+  if (ban_towards(input, model.present_gogc(), candidate.settings.gogc->percent()) != nullptr) return std::nullopt;
+  if (ban_of(input, candidate.settings) != nullptr) return std::nullopt;
+  return candidate;
+}
+
+}  // namespace
+
+Bytes safe_limit(Bytes container, const Estimate& estimate, int max_percent) {
+  const double c = container.value();
+  const double margin = std::max({0.03 * c, 32 * kMiB, estimate.spike.value()});
+  const double safe = std::min(0.95 * c, c - 1.1 * estimate.non_go.value()) - margin;
+  return mib(std::floor(std::min(safe, c * max_percent / 100) / kMiB));
+}
+
+Bytes container_needed(const Estimate& estimate, int max_percent) {
+  const double scanned = (estimate.live_heap + estimate.roots).value();
+  const double goal = estimate.live_heap.value() + kLeastEffectiveGogc / 100 * scanned;
+  const double heap_share = std::max(goal / 0.97, goal + kMiB);
+  // One MiB for the limit's own rounding.
+  const double limit = heap_share + estimate.non_heap.value() + kMiB;
+  double container = limit;
+  // The margin is a share of the result: a few rounds settle it.
+  for (int round = 0; round < 30; ++round) {
+    const double margin = std::max({0.03 * container, 32 * kMiB, estimate.spike.value()});
+    container =
+        std::max({(limit + margin) / 0.95, limit + margin + 1.1 * estimate.non_go.value(), limit * 100 / max_percent});
+  }
+  return mib(std::ceil(container / kMiB));
+}
+
+std::string expectation(const Estimate& estimate, const Prediction& predicted) {
+  return "Collection takes " + format_fixed(estimate.gc_cpu_fraction * 100, 1) + " % of " +
+         format_fixed(estimate.cpu, 2) + " cores now (" + estimate.gc_cpu_source + ") and is expected to take " +
+         format_fixed(predicted.gc_cpu_fraction * 100, 1) + " %; peak memory " + format_bytes(estimate.peak_memory) +
+         " now, expected " + format_bytes(predicted.peak_memory) +
+         (estimate.container_limit ? " of " + format_bytes(*estimate.container_limit) : std::string()) + ".";
+}
+
+void decide_by_model(const DecideInput& input, const Physics& physics, Decision& decision) {
+  const Estimate& estimate = *decision.estimate;
+  const Model model(input, estimate, physics);
+  const auto keep = [&](std::string reason, std::string message) {
+    decision.kind = Decision::Kind::kKeep;
+    decision.settings = input.current;
+    decision.reason = std::move(reason);
+    decision.message = std::move(message);
+  };
+  decision.predicted = physics.predict(estimate.settings);
+  const std::string now_text = describe(input.current);
+
+  if (model.limit() && !model.limit_is_feasible()) {
+    decision.needs_memory = container_needed(estimate, input.spec.bounds.max_go_mem_limit_percent);
+    decision.binding = "memory limit";
+    return keep("NeedsMemory", "The container's " + format_bytes(*estimate.container_limit) +
+                                   " are too few for a live heap of " + format_bytes(estimate.live_heap) +
+                                   " to be collected at ease; " + format_bytes(*decision.needs_memory) +
+                                   " would do. Raise resources.limits.memory; until then " + now_text + " stays.");
+  }
+  if (model.limit() && input.spec.bounds.min_go_mem_limit && *input.spec.bounds.min_go_mem_limit > *model.limit()) {
+    decision.kind = Decision::Kind::kRefuse;
+    decision.settings = input.current;
+    decision.reason = "BoundsUnsatisfiable";
+    decision.binding = "bounds.minAllowed.goMemLimit";
+    decision.message = "bounds.minAllowed.goMemLimit is " + format_go_size(*input.spec.bounds.min_go_mem_limit) +
+                       ", but the highest GOMEMLIMIT that is safe in this container is " +
+                       format_go_size(*model.limit()) + ". Lower the bound or raise resources.limits.memory.";
+    return;
+  }
+  if (estimate.heap_growth > 0.2) {
+    return keep("HeapGrowing", "The live heap grew steadily by " + format_fixed(estimate.heap_growth * 100, 0) +
+                                   " % in " +
+                                   format_duration(std::chrono::floor<std::chrono::seconds>(estimate.window)) +
+                                   ": a leak, or a cache that still fills. Nothing is changed until it is steady.");
+  }
+
+  Candidate candidate = model.wanted();
+  const bool held_by_missing_limit = candidate.binding == "no memory limit on the container";
+  if (held_by_missing_limit && model.present_gogc() > kMostGogcWithoutLimit) {
+    // Lowering a person's choice would cost CPU; what is missing is the limit.
+    decision.binding = candidate.binding;
+    return keep("NoMemoryLimit",
+                "The container has no memory limit, so " + now_text +
+                    " lets the heap grow without end. Set resources.limits.memory; until then nothing is changed.");
+  }
+  decision.binding = candidate.binding;
+  if (about_equal(candidate.settings, input.current)) {
+    if (held_by_missing_limit) {
+      return keep("NoMemoryLimit",
+                  "A larger GOGC would save CPU, but without a memory limit on the container nothing would "
+                  "stop the heap: set resources.limits.memory. " +
+                      now_text + " stays.");
+    }
+    return keep("AlreadyBest",
+                now_text + " is what the model would set. " + expectation(estimate, *decision.predicted));
+  }
+  const auto allowed = avoid_bans(input, model, candidate);
+  if (!allowed) {
+    return keep("Banned", describe(candidate.settings) +
+                              " would be next, but a trial there failed with this pod template" +
+                              ". It is tried again once the pod template changes.");
+  }
+  candidate = *allowed;
+  const Prediction predicted = physics.predict(candidate.settings);
+  const Worth worth = worth_of(input, estimate, predicted);
+  if (!worth.enough) {
+    const bool no_limit = held_by_missing_limit && predicted.saving > 0;
+    return keep(
+        no_limit ? "NoMemoryLimit" : "NotWorthIt",
+        now_text + " stays: " + describe(candidate.settings) + " would save " +
+            format_fixed(predicted.saving * 100, 1) + " % of the CPU, at least " +
+            format_fixed(predicted.saving_low * 100, 1) + " %; a restart is worth " +
+            format_fixed(kLeastSaving * 100, 0) + " %." +
+            (no_limit ? " A larger GOGC needs a memory limit on the container: set resources.limits.memory." : ""));
+  }
+
+  decision.predicted = predicted;
+  decision.binding = candidate.binding;
+  decision.kind = Decision::Kind::kChange;
+  decision.settings = candidate.settings;
+  decision.reason = "Recommended";
+  decision.message = describe(candidate.settings) + " instead of " + now_text + ". " + worth.why +
+                     expectation(estimate, predicted) + " Held by: " + candidate.binding + ".";
+}
+
+}  // namespace gopacer::deciding

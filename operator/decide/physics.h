@@ -1,0 +1,39 @@
+#pragma once
+
+#include "gopacer/decide/decision.h"
+
+namespace gopacer::deciding {
+
+/// The law that everything rests on: GC's CPU = A·m/V. m hardly depends on the settings, so that they only choose V.
+class Physics {
+ public:
+  /// `estimate` outlives the object.
+  explicit Physics(const Estimate& estimate);
+
+  /// V under `settings`, bytes a cycle, mean over pods.
+  double volume(const Settings& settings) const;
+  /// The largest V that a heap goal of `goal` gives, for the pod with the largest live heap.
+  double volume_at(Bytes goal) const;
+  /// GOGC, in percent, that gives `volume`; not yet bounded or rounded.
+  double gogc_for(double volume) const;
+  /// Cores that collection takes at `volume`.
+  double gc_cpu(double volume) const;
+  /// V at which collection takes `share` of the CPU in use; infinite when forced collections alone take more.
+  double volume_for_share(double share) const;
+  /// V at which the time spent marking is `duty` of all time. GOMAXPROCS counts as two when it is unknown, the least
+  /// that Go derives from a CPU limit.
+  double volume_for_duty(double duty) const;
+
+  Prediction predict(const Settings& settings) const;
+
+ private:
+  const Estimate& estimate_;
+  /// V measured over V as the formulas have it: marking ends a little before or after the goal.
+  double pacing_ = 1;
+  double forced_per_second_ = 0;
+};
+
+/// Cores that one GiB of memory is worth: clouds sell a core for the price of about 8 GiB.
+inline constexpr double kBytesPerCore = 8.0 * 1024 * 1024 * 1024;
+
+}  // namespace gopacer::deciding

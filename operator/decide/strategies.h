@@ -1,0 +1,25 @@
+#pragma once
+
+#include "decide/physics.h"
+#include "gopacer/decide/decision.h"
+
+namespace gopacer::deciding {
+
+/// GOMEMLIMIT that leaves room for what it does not count:
+/// min(0.95·C, C − 1.1·nonGo) − max(3 %·C, 32 MiB, spike), at most `max_percent` of C, whole MiB. May be ≤ 0.
+Bytes safe_limit(Bytes container, const Estimate& estimate, int max_percent);
+
+/// The container's limit that lets the heap grow by half of what is scanned under its safe limit; whole MiB.
+Bytes container_needed(const Estimate& estimate, int max_percent);
+
+/// "GC takes 14.2 % of 0.31 cores (CPU profile) now and is expected to take 7.4 %; memory 210.0MiB → 290.0MiB of
+/// 512.0MiB."
+std::string expectation(const Estimate& estimate, const Prediction& predicted);
+
+/// Strategy Model: what the formulas want. `decision.estimate` is set; fills in the rest.
+void decide_by_model(const DecideInput& input, const Physics& physics, Decision& decision);
+
+/// Strategy Fixed: what a person wants. `decision.estimate` is set; fills in the rest.
+void decide_fixed(const DecideInput& input, const Physics& physics, Decision& decision);
+
+}  // namespace gopacer::deciding
