@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # What a GOGC costs a service: one line per value with GC's share of its CPU, CPU per request, memory and
 # latency, under a CPU limit as a pod would have it (a cgroup with a CFS quota; root only).
-#   measure.sh [--workload checkout|caddy] [--cpus 1] [--gomaxprocs 2] [--rate 400] [--seconds 20] [--gogc "10 50 100"]
-#              [-- flags of checkout]
+#   measure.sh [--workload checkout|caddy] [--cpus 1] [--gomaxprocs 2] [--rate 400] [--warm 10] [--seconds 20]
+#              [--gogc "10 50 100"] [-- flags of checkout]
 # The host must be quiet for the latencies to mean anything; GC's share holds on a busy one too.
 . "$(dirname "$0")/../../tools/common.sh"
 
-workload=checkout cpus=1 procs=2 rate=400 seconds=20 values="10 50 100 200 400"
+workload=checkout cpus=1 procs=2 rate=400 seconds=20 warm=10 values="10 50 100 200 400"
 while [ $# -gt 0 ]; do
   case $1 in
     --workload) workload=$2 ;;
@@ -14,6 +14,7 @@ while [ $# -gt 0 ]; do
     --gomaxprocs) procs=$2 ;;
     --rate) rate=$2 ;;
     --seconds) seconds=$2 ;;
+    --warm) warm=$2 ;;
     --gogc) values=$2 ;;
     --) shift && break ;;
     *) die "measure.sh: unknown option $1; see the head of the script" ;;
@@ -82,7 +83,7 @@ for gogc in $values; do
     sleep 0.1
   done
   send() { "${program[load]}" "${target[@]}" --rate "$rate" --every 0 --json "$@"; }
-  send --duration 3s >/dev/null # warm up
+  send --duration "${warm}s" >/dev/null # warm up
   cpu=$(metric process_cpu_seconds_total) gcs=$(metric go_gc_duration_seconds_count) requests=$(metric "$requests_total")
   throttled=$(awk '/throttled_(time|usec)/ { print $2 }' "$group/cpu.stat")
   send --duration "${seconds}s" >"$work/report" &

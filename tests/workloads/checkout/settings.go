@@ -56,7 +56,7 @@ type settings struct {
 // readSettings takes flags first, then the environment (--live-heap is CHECKOUT_LIVE_HEAP), then defaults.
 // The defaults are chosen so that Go's collector takes a share of the CPU that is worth tuning; README.md has figures.
 func readSettings(args []string) (settings, error) {
-	s := settings{liveHeap: 64 << 20, leakLimit: 1 << 30, extraAlloc: 32 << 10}
+	s := settings{liveHeap: 64 << 20, leakLimit: 1 << 30, extraAlloc: 64 << 10}
 	f := flag.NewFlagSet("checkout", flag.ContinueOnError)
 	f.StringVar(&s.listen, "listen", ":8080", "address of the API, /healthz, /readyz and /metrics")
 	f.StringVar(&s.pprofListen, "pprof-listen", ":6060", "address of net/http/pprof, empty for none")
