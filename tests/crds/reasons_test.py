@@ -1,0 +1,49 @@
+#!/usr/bin/env python3
+"""Every reason that gopacer can give is in docs/troubleshooting.md, and none that it cannot give. Needs no cluster."""
+
+import pathlib
+import re
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+# Where reasons of conditions, trials and events come from.
+SOURCES = ["control/desired.cpp", "control/pass.cpp", "record/profile_status.cpp", "record/recorder.cpp", "rollout/advance.cpp",
+           "decide", "judge"]
+# Capitalized words in these files that are no reasons: kinds, words of enumerations, names of steps and of actions.
+NO_REASONS = {
+    "Deployment", "True", "False", "GCCPUFraction", "Trial", "Tuned", "Change", "Keep", "Refuse", "Hold", "End", "Revert", "RunCanary",
+    "RetireCanary", "StartTrial", "Promoting", "Recommend", "Observe", "ProfileGone", "TrialEnded", "RollingBack",
+}
+
+
+def reasons():
+    found = {}
+    for source in SOURCES:
+        path = ROOT / "operator" / source
+        for file in sorted(path.glob("*.cpp")) if path.is_dir() else [path]:
+            for word in re.findall(r'"([A-Z][A-Za-z]*[a-z][A-Za-z]*)"', file.read_text()):
+                found.setdefault(word, file.relative_to(ROOT))
+    return {word: file for word, file in found.items() if word not in NO_REASONS}
+
+
+class Reasons(unittest.TestCase):
+    def setUp(self):
+        self.page = (ROOT / "docs/troubleshooting.md").read_text()
+
+    def test_every_reason_is_explained(self):
+        known = reasons()
+        self.assertGreater(len(known), 50, "the sources were not found or not understood")
+        for word, file in sorted(known.items()):
+            with self.subTest(word):
+                self.assertTrue(f"`{word}`" in self.page, f"{file} gives the reason {word}: say in docs/troubleshooting.md what to do")
+
+    def test_no_reason_is_made_up(self):
+        known = set(reasons()) | NO_REASONS
+        named = set(re.findall(r"^\| (?:`\w+` )?\|? ?`([A-Z][A-Za-z]*[a-z][A-Za-z]*)`", self.page, re.MULTILINE))
+        self.assertGreater(len(named), 30)
+        verdicts = {"Inconclusive", "Superseded", "Aborted", "RollBack"}
+        self.assertEqual(named - known - verdicts, set())
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
