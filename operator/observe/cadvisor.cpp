@@ -1,0 +1,83 @@
+#include "observe/cadvisor.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+namespace gopacer {
+namespace {
+
+constexpr std::string_view kWorkingSet = "container_memory_working_set_bytes";
+constexpr std::string_view kAnonymous = "container_memory_rss";
+constexpr std::string_view kKernel = "container_memory_kernel_usage";
+constexpr std::string_view kLimit = "container_spec_memory_limit_bytes";
+constexpr std::string_view kCpu = "container_cpu_usage_seconds_total";
+constexpr std::string_view kThrottled = "container_cpu_cfs_throttled_seconds_total";
+constexpr std::array kMetrics{kWorkingSet, kAnonymous, kKernel, kLimit, kCpu, kThrottled};
+
+// A container has one cgroup, or two while the old one is still going away.
+constexpr std::size_t kMostCgroups = 16;
+
+const std::string& label(const Labels& labels, const char* name) {
+  static const std::string none;
+  const auto found = labels.find(name);
+  return found == labels.end() ? none : found->second;
+}
+
+}  // namespace
+
+CadvisorReader::CadvisorReader(std::set<ContainerKey> wanted, Time now)
+    : wanted_(std::move(wanted)),
+      now_(now),
+      exposition_([](std::string_view name) { return std::find(kMetrics.begin(), kMetrics.end(), name) != kMetrics.end(); },
+                  [this](const ExpositionSample& sample) { return take(sample); }) {}
+
+std::string CadvisorReader::take(const ExpositionSample& sample) {
+  seen_any_ = true;
+  ContainerKey key{label(sample.labels, "namespace"), label(sample.labels, "pod"), label(sample.labels, "container")};
+  if (!wanted_.contains(key)) return {};
+  // 8e18 and more is how the kernel says that there is no limit.
+  if (!std::isfinite(sample.value) || sample.value < 0 || sample.value > 8e18) return {};
+  if (sample.name == kCpu) {
+    const std::string& cpu = label(sample.labels, "cpu");
+    if (!cpu.empty() && cpu != "total") return {};
+  }
+  auto& cgroups = readings_[std::move(key)];
+  const std::string& id = label(sample.labels, "id");
+  if (!cgroups.contains(id) && cgroups.size() == kMostCgroups) return {};
+  Reading& reading = cgroups[id];
+  const Time at = sample.at.value_or(now_);
+  // The CPU's time is the one that matters: rates are made of it. The others stand in where it is missing.
+  if (sample.name == kCpu || !reading.usage.cpu_seconds) reading.usage.at = at;
+  if (sample.name == kWorkingSet) {
+    reading.usage.working_set = Bytes::of(sample.value);
+    reading.has_working_set = true;
+  } else if (sample.name == kAnonymous) {
+    reading.usage.anonymous = Bytes::of(sample.value);
+  } else if (sample.name == kKernel) {
+    reading.usage.kernel = Bytes::of(sample.value);
+  } else if (sample.name == kLimit) {
+    if (sample.value > 0) reading.usage.limit = Bytes::of(sample.value);
+  } else if (sample.name == kCpu) {
+    reading.usage.cpu_seconds = sample.value;
+  } else if (sample.name == kThrottled) {
+    reading.usage.throttled_seconds = sample.value;
+  }
+  return {};
+}
+
+Result<ContainerUsages> CadvisorReader::finish() {
+  if (const Result<void> read = exposition_.finish(); !read) return tl::unexpected<Error>(read.error());
+  if (!seen_any_) return retriable("has no metrics of containers: check that this is a kubelet's /metrics/cadvisor");
+  ContainerUsages usages;
+  for (const auto& [key, cgroups] : readings_) {
+    const Reading* latest = nullptr;
+    for (const auto& [id, reading] : cgroups) {
+      if (reading.has_working_set && (latest == nullptr || reading.usage.at > latest->usage.at)) latest = &reading;
+    }
+    if (latest != nullptr) usages.emplace(key, latest->usage);
+  }
+  return usages;
+}
+
+}  // namespace gopacer

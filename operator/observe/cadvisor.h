@@ -1,0 +1,51 @@
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+
+#include "gopacer/domain/sample.h"
+#include "observe/exposition.h"
+
+namespace gopacer {
+
+/// A container of a pod.
+struct ContainerKey {
+  std::string ns;
+  std::string pod;
+  std::string container;
+  auto operator<=>(const ContainerKey&) const = default;
+};
+
+using ContainerUsages = std::map<ContainerKey, ContainerUsage>;
+
+/// Picks the usage of some containers out of a kubelet's /metrics/cadvisor page.
+///
+/// A container that was started again may be there more than once, by its cgroups; the latest reading counts. A container
+/// without a working set is left out.
+class CadvisorReader {
+ public:
+  /// `now` stands in for readings without a time of their own.
+  CadvisorReader(std::set<ContainerKey> wanted, Time now);
+  CadvisorReader(const CadvisorReader&) = delete;
+  CadvisorReader& operator=(const CadvisorReader&) = delete;
+
+  bool feed(std::string_view piece) { return exposition_.feed(piece); }
+  Result<ContainerUsages> finish();
+
+ private:
+  struct Reading {
+    ContainerUsage usage;
+    bool has_working_set = false;
+  };
+
+  std::string take(const ExpositionSample& sample);
+
+  std::set<ContainerKey> wanted_;
+  Time now_;
+  std::map<ContainerKey, std::map<std::string, Reading>> readings_;  ///< the inner one by cgroup
+  bool seen_any_ = false;
+  Exposition exposition_;
+};
+
+}  // namespace gopacer

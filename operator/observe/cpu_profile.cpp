@@ -1,0 +1,206 @@
+#include "observe/cpu_profile.h"
+
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/wire_format_lite.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <unordered_set>
+
+#include "observe/lines.h"
+#include "pprof.pb.h"
+
+namespace gopacer {
+namespace {
+
+using google::protobuf::io::CodedInputStream;
+using google::protobuf::internal::WireFormatLite;
+
+// Go cuts stacks at 128 frames (1,024 if told to): nothing in a profile but the profile itself comes near this.
+constexpr std::size_t kLongestPart = 64 * 1024;
+// Of functions and of places in them that count as GC; a few hundred in a real profile.
+constexpr std::size_t kMostIds = 16 * 1024;
+
+/// The fields of perftools.profiles.Profile.
+enum ProfileField { kSampleType = 1, kSample = 2, kLocation = 4, kFunction = 5, kString = 6, kDuration = 10 };
+
+const char* const kWhatToDo = "something else than net/http/pprof answers there";
+
+bool is_gc(std::string_view function) {
+  constexpr std::string_view kAssist = "runtime.gcAssistAlloc";
+  if (function == "runtime.gcBgMarkWorker" || function == "runtime.bgsweep") return true;
+  // gcAssistAlloc, gcAssistAlloc1 and their closures.
+  return function.starts_with(kAssist);
+}
+
+Result<std::string> inflated(const std::string& body) {
+  z_stream stream{};
+  // 16: a gzip header is wanted.
+  if (inflateInit2(&stream, 16 + MAX_WBITS) != Z_OK) return retriable("could not be inflated: out of memory");
+  std::string out;
+  std::array<char, 64 * 1024> piece;
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(body.data()));
+  stream.avail_in = static_cast<uInt>(body.size());
+  int state = Z_OK;
+  bool too_long = false;
+  while (state == Z_OK && !too_long) {
+    stream.next_out = reinterpret_cast<Bytef*>(piece.data());
+    stream.avail_out = piece.size();
+    state = inflate(&stream, Z_NO_FLUSH);
+    const std::size_t n = piece.size() - stream.avail_out;
+    too_long = out.size() + n > CpuProfileReader::kMostInflated;
+    if (!too_long) out.append(piece.data(), n);
+  }
+  inflateEnd(&stream);
+  if (too_long) {
+    return invalid("answered a CPU profile of more than " + std::to_string(CpuProfileReader::kMostInflated) + " bytes");
+  }
+  if (state == Z_BUF_ERROR) return retriable("answered a CPU profile that was cut off");
+  if (state != Z_STREAM_END) return invalid(std::string("answered a CPU profile that is damaged: ") + kWhatToDo);
+  return out;
+}
+
+/// Calls `part` for each length-delimited field and `number` for each varint of the message; false when it is malformed
+/// or one of them says so.
+bool for_each_field(const std::string& message, const std::function<bool(int, std::string_view)>& part,
+                    const std::function<bool(int, std::uint64_t)>& number) {
+  const auto* const data = reinterpret_cast<const std::uint8_t*>(message.data());
+  CodedInputStream in(data, static_cast<int>(message.size()));
+  while (const std::uint32_t tag = in.ReadTag()) {
+    const int field = WireFormatLite::GetTagFieldNumber(tag);
+    switch (WireFormatLite::GetTagWireType(tag)) {
+      case WireFormatLite::WIRETYPE_LENGTH_DELIMITED: {
+        std::uint32_t size = 0;
+        const auto at = [&] { return static_cast<std::size_t>(in.CurrentPosition()); };
+        if (!in.ReadVarint32(&size) || size > message.size() - at()) return false;
+        if (!part(field, std::string_view(message).substr(at(), size))) return false;
+        if (!in.Skip(static_cast<int>(size))) return false;
+        break;
+      }
+      case WireFormatLite::WIRETYPE_VARINT: {
+        std::uint64_t value = 0;
+        if (!in.ReadVarint64(&value) || !number(field, value)) return false;
+        break;
+      }
+      default:
+        if (!WireFormatLite::SkipField(&in, tag)) return false;
+    }
+  }
+  return in.ConsumedEntireMessage();
+}
+
+/// Calls `take` with each part of the profile that is a `Message` in the field `field`.
+template <typename Message>
+bool for_each(const std::string& profile, int field, const std::function<bool(const Message&)>& take) {
+  Message message;
+  return for_each_field(
+      profile,
+      [&](int number, std::string_view text) {
+        if (number != field) return true;
+        if (text.size() > kLongestPart) return false;
+        message.Clear();
+        return message.ParseFromArray(text.data(), static_cast<int>(text.size())) && take(message);
+      },
+      [](int, std::uint64_t) { return true; });
+}
+
+Result<GcProfile> read(const std::string& profile) {
+  const auto damaged = [] {
+    return invalid(std::string("answered something that is not a CPU profile of Go: ") + kWhatToDo);
+  };
+
+  // The names come last in the profile, and everything else refers to them.
+  std::unordered_set<std::int64_t> gc_names;
+  std::int64_t cpu_name = -1;
+  std::int64_t samples_name = -1;
+  std::int64_t strings = 0;
+  std::uint64_t duration = 0;
+  bool good = for_each_field(
+      profile,
+      [&](int field, std::string_view text) {
+        if (field != kString) return true;
+        if (text == "cpu") cpu_name = strings;
+        if (text == "samples") samples_name = strings;
+        if (is_gc(text)) gc_names.insert(strings);
+        ++strings;
+        return gc_names.size() <= kMostIds;
+      },
+      [&](int field, std::uint64_t value) {
+        if (field == kDuration) duration = value;
+        return true;
+      });
+  if (!good || strings == 0) return damaged();
+
+  int column = 0;
+  int cpu_column = -1;
+  int samples_column = -1;
+  good = for_each<pprof::ValueType>(profile, kSampleType, [&](const pprof::ValueType& type) {
+    if (type.type() == cpu_name && cpu_name > 0) cpu_column = column;
+    if (type.type() == samples_name && samples_name > 0) samples_column = column;
+    return ++column <= 64;
+  });
+  if (!good || cpu_column < 0 || samples_column < 0) return damaged();
+
+  std::unordered_set<std::uint64_t> gc_functions;
+  good = for_each<pprof::Function>(profile, kFunction, [&](const pprof::Function& function) {
+    if (gc_names.contains(function.name())) gc_functions.insert(function.id());
+    return gc_functions.size() <= kMostIds;
+  });
+  if (!good) return damaged();
+
+  std::unordered_set<std::uint64_t> gc_locations;
+  good = for_each<pprof::Location>(profile, kLocation, [&](const pprof::Location& location) {
+    if (std::any_of(location.line().begin(), location.line().end(),
+                    [&](const pprof::Line& line) { return gc_functions.contains(line.function_id()); })) {
+      gc_locations.insert(location.id());
+    }
+    return gc_locations.size() <= kMostIds;
+  });
+  if (!good) return damaged();
+
+  GcProfile result;
+  good = for_each<pprof::Sample>(profile, kSample, [&](const pprof::Sample& sample) {
+    if (sample.value_size() != column) return false;
+    const std::int64_t nanoseconds = sample.value(cpu_column);
+    const std::int64_t count = sample.value(samples_column);
+    // A year of CPU is more than any profile holds, and far from overflow.
+    constexpr std::int64_t kMost = std::int64_t{365} * 24 * 3600 * 1'000'000'000;
+    if (nanoseconds < 0 || count < 0 || nanoseconds > kMost || count > kMost) return false;
+    const double seconds = static_cast<double>(nanoseconds) / 1e9;
+    result.total_cpu_seconds += seconds;
+    result.stacks = std::min(result.stacks + count, kMost);
+    if (std::any_of(sample.location_id().begin(), sample.location_id().end(),
+                    [&](std::uint64_t id) { return gc_locations.contains(id); })) {
+      result.gc_cpu_seconds += seconds;
+    }
+    return true;
+  });
+  constexpr std::uint64_t kLongest = 3600ULL * 1'000'000'000;
+  if (!good || duration == 0 || duration > kLongest) return damaged();
+  result.length = Duration(static_cast<std::int64_t>(duration));
+  return result;
+}
+
+}  // namespace
+
+bool CpuProfileReader::feed(std::string_view piece) {
+  too_long_ = body_.size() + piece.size() > kMostBytes;
+  if (!too_long_) body_.append(piece);
+  return !too_long_;
+}
+
+Result<GcProfile> CpuProfileReader::finish() {
+  if (too_long_) return invalid("answered a CPU profile of more than " + std::to_string(kMostBytes) + " bytes");
+  if (!body_.starts_with("\x1f\x8b")) {
+    return invalid("answered " + describe_body(std::string_view(body_).substr(0, 256)) +
+                   " instead of a CPU profile: " + kWhatToDo);
+  }
+  const Result<std::string> profile = inflated(body_);
+  if (!profile) return tl::unexpected<Error>(profile.error());
+  return read(*profile);
+}
+
+}  // namespace gopacer

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gopacer/base/clock.h"
+#include "gopacer/base/result.h"
+#include "gopacer/domain/profile.h"
+#include "gopacer/domain/sample.h"
+#include "gopacer/domain/workload.h"
+
+namespace gopacer {
+
+/// One container to read, with what the API server says of it.
+struct PodTarget {
+  ObjectKey pod;
+  std::string uid;
+  std::string ip;         ///< from the pod's status, and from nowhere else; empty while it has none
+  std::string node;       ///< empty while it is not scheduled
+  std::string container;  ///< name
+  Track track = Track::kStable;
+  bool ready = false;
+  Time started;  ///< of the container
+  int restarts = 0;
+  bool oom_killed = false;  ///< the last restart's reason
+  Settings settings;
+  std::optional<Bytes> memory_limit;
+  std::optional<double> cpu_limit;  ///< cores
+};
+
+/// How often CPU profiles are taken.
+enum class Profiling {
+  kNever,
+  kBackground,  ///< 5 s every 2 min
+  kTrial,       ///< half of each interval
+};
+
+/// What to read for one profile. Replaced as a whole.
+struct ScrapePlan {
+  std::vector<PodTarget> pods;
+  MetricsEndpoint endpoint;  ///< its interval is not used here
+  std::vector<Slo> slos;
+  Duration interval = std::chrono::seconds(15);  ///< at least kShortestInterval
+  Profiling profiling = Profiling::kBackground;
+};
+
+inline constexpr Duration kShortestInterval = std::chrono::seconds(1);
+
+/// Where a node's kubelet listens: the node's InternalIP and status.daemonEndpoints.kubeletEndpoint.
+struct NodeAddress {
+  std::string ip;
+  int port = 10250;
+  bool operator==(const NodeAddress&) const = default;
+};
+
+/// What metrics.k8s.io says of one container.
+struct PodUsage {
+  ObjectKey pod;
+  std::string container;
+  ContainerUsage usage;  ///< without counters: metrics.k8s.io has none
+};
+
+/// The second source of containers' usage: metrics.k8s.io (PodMetrics), through the API server.
+class UsageFallback {
+ public:
+  virtual ~UsageFallback() = default;
+  /// All containers of a namespace. Called from a thread of its own; may block, but not without end.
+  virtual Result<std::vector<PodUsage>> list(const std::string& ns) = 0;
+};
+
+}  // namespace gopacer

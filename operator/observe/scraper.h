@@ -1,0 +1,69 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "gopacer/domain/sample.h"
+#include "observe/plan.h"
+#include "observe/scraper_probe.h"
+#include "ports/http_fetcher.h"
+#include "ports/token_source.h"
+
+namespace gopacer {
+
+struct ScraperOptions {
+  std::size_t samples_per_pod = 400;
+  int fetches_at_once = 128;
+  int fetches_per_profile = 32;  ///< so that slow pods of one profile leave places to the others
+  int cpu_profiles_at_once = 32;
+  int cpu_profiles_per_profile = 8;
+  Duration fetch_timeout = std::chrono::seconds(5);
+  Duration kubelet_interval = std::chrono::seconds(10);  ///< a trial's shorter interval holds down to 5 s
+  Duration background_profile_every = std::chrono::minutes(2);
+  Duration background_profile_length = std::chrono::seconds(5);
+  /// In [0, 1): spreads the pods over the interval. The default is a seeded generator.
+  std::function<double()> random;
+};
+
+/// Reads all pods of all profiles, again and again, and keeps the latest samples.
+///
+/// Each pod has a cycle of its own, once per interval: its MemStats, then the metrics pages of its SLOs, then, when it is
+/// due, a CPU profile; one fetch at a time, so a slow pod delays only itself. Each node's kubelet is read once per
+/// interval for all its pods. Samples of one series are of one process: a restart or a counter that went back begins
+/// anew. Thread-safe. Nothing here blocks but the destructor, and that only for a moment.
+class Scraper {
+ public:
+  /// `tokens` and `fallback` may be null. All must outlive the scraper.
+  Scraper(HttpFetcher& fetcher, const Clock& clock, TokenSource* tokens, UsageFallback* fallback,
+          ScraperOptions options = {});
+  ~Scraper();
+  Scraper(const Scraper&) = delete;
+  Scraper& operator=(const Scraper&) = delete;
+
+  /// Replaces what is read for a profile. Pods that are not in the plan are forgotten at once.
+  void set_targets(const ObjectKey& profile, ScrapePlan plan);
+  /// Forgets a profile with all its samples.
+  void remove(const ObjectKey& profile);
+  /// Replaces the addresses of all nodes, by name.
+  void set_nodes(std::map<std::string, NodeAddress> nodes);
+
+  /// What is known of a profile's pods now; no pods for an unknown profile.
+  Observation snapshot(const ObjectKey& profile, Time now) const;
+  ScraperProbe probe() const;
+
+  /// Begins to read, on a thread of its own (and another for the fallback).
+  void start();
+
+  /// What the thread does, for tests: begins the cycles that are due, and returns when the next one will be.
+  Time run_due();
+  /// What the fallback's thread does, for tests: asks the fallback for the pods that no kubelet spoke of.
+  void run_fallback();
+
+ private:
+  class Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace gopacer
