@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+"""Tests of tools/merge_ctest.py on trees written by hand, run by the real ctest."""
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+TOOL = pathlib.Path(__file__).resolve().parents[2] / "tools" / "merge_ctest.py"
+
+
+class MergeCtest(unittest.TestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.root = pathlib.Path(directory.name)
+
+    def tree(self, name, text):
+        (self.root / name).mkdir()
+        (self.root / name / "CTestTestfile.cmake").write_text(text)
+        return str(self.root / name)
+
+    def merge(self, *arguments):
+        return subprocess.run([sys.executable, TOOL, self.root / "all", *arguments], capture_output=True, text=True)
+
+    def ctest(self):
+        return subprocess.run(["ctest", "--test-dir", self.root / "all"], capture_output=True, text=True)
+
+    def test_runs_what_was_selected_of_each_tree_and_sums_it_up_once(self):
+        one = self.tree("one", 'add_test(a "true")\nadd_test(b "false")\nset_tests_properties(b PROPERTIES LABELS cluster)\n')
+        two = self.tree("two", 'add_test(a "false")\nadd_test(b "true")\nset_tests_properties(b PROPERTIES LABELS cluster)\n')
+        merged = self.merge(f"{one}:-LE cluster", f"{two}:-L cluster")
+        self.assertEqual((merged.returncode, merged.stdout), (0, "2\n"), merged.stderr)
+        result = self.ctest()
+        self.assertEqual(result.returncode, 0, result.stdout)
+        self.assertEqual(result.stdout.count("100% tests passed, 0 tests failed out of 2"), 1, result.stdout)
+
+    def test_keeps_what_a_test_says_of_itself(self):
+        tree = self.tree("one", 'add_test(a "sh" "-c" "test \\"$COLOUR\\" = \'dark ]] blue;green\' && exit 3")\n'
+                         'set_tests_properties(a PROPERTIES WILL_FAIL true ENVIRONMENT "COLOUR=dark ]] blue\\;green" LABELS "x;y")\n')
+        self.assertEqual(self.merge(f"{tree}:").returncode, 0)
+        self.assertIn("100% tests passed", self.ctest().stdout)
+        labels = subprocess.run(["ctest", "--test-dir", self.root / "all", "-N", "-L", "y"], capture_output=True, text=True)
+        self.assertIn("Total Tests: 1", labels.stdout)
+
+    def test_fails_when_a_test_fails(self):
+        tree = self.tree("one", 'add_test(a "false")\n')
+        self.assertEqual(self.merge(f"{tree}:").returncode, 0)
+        self.assertNotEqual(self.ctest().returncode, 0)
+
+    def test_refuses_one_name_twice_and_no_tests_at_all(self):
+        one, two = self.tree("one", 'add_test(a "true")\n'), self.tree("two", 'add_test(a "true")\n')
+        self.assertIn("two tests are called a", self.merge(f"{one}:", f"{two}:").stderr)
+        self.assertIn("no tests were found", self.merge(f"{one}:-R nothing").stderr)
+
+    def test_refuses_a_test_whose_program_is_not_built(self):
+        tree = self.tree("one", 'add_test(a "NOT_AVAILABLE/of_this_name")\n')
+        result = self.merge(f"{tree}:")
+        self.assertNotEqual((result.returncode, self.ctest().returncode), (0, 0))
+
+
+if __name__ == "__main__":
+    unittest.main()
