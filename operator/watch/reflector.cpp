@@ -120,6 +120,11 @@ Duration Reflector::failed(const Error& error) {
   return std::max<Duration>(wait, error.retry_after.value_or(std::chrono::milliseconds(0)));
 }
 
+std::string Reflector::trouble() const {
+  const std::lock_guard lock(trouble_mutex_);
+  return trouble_;
+}
+
 void Reflector::clear_trouble() {
   const std::lock_guard lock(trouble_mutex_);
   trouble_.clear();

@@ -1,0 +1,225 @@
+#include "watch/reflector.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "codec/fields.h"
+#include "fakes/fake_api_server.h"
+#include "fakes/fake_steady_clock.h"
+#include "watch/store.h"
+
+namespace gopacer {
+namespace {
+
+using nlohmann::json;
+using std::chrono::seconds;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+const ResourceType kThings{"test.dev", "v1", "things", "Thing", true};
+constexpr Duration kLong = seconds(20);
+
+ObjectPath path(const std::string& name) { return {kThings, "shop", name}; }
+
+/// A reflector whose steps the test takes itself; watches run until the test ends them.
+class ReflectorTest : public testing::Test {
+ protected:
+  FakeApiServer api_;
+  FakeSteadyClock clock_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int changes_ = 0;
+  std::vector<std::string> troubles_;
+  Store<std::string> store_{[](const json& object) -> Result<std::string> { return codec::text(object, "color"); },
+                            [this](const ObjectKey&, const auto&, const auto&) {
+                              const std::lock_guard lock(mutex_);
+                              ++changes_;
+                              changed_.notify_all();
+                            }};
+  Reflector reflector_{api_, Selection{kThings, "", "", ""}, store_, clock_,
+                       [this](const Error& error) { troubles_.push_back(error.message); }};
+
+  void make(const std::string& name, const std::string& color) {
+    ASSERT_TRUE(api_.create(kThings, "shop", {{"metadata", {{"name", name}}}, {"color", color}}));
+  }
+  std::string color(const std::string& name) {
+    const auto value = store_.find({"shop", name});
+    return value ? *value : "-";
+  }
+  bool wait_for_changes(int count) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, kLong, [&] { return changes_ >= count; });
+  }
+  /// One watch during which `what` happens.
+  template <typename What>
+  Duration watch_while(const What& what) {
+    Duration wait{};
+    std::jthread watching([&](const std::stop_token& stop) { wait = reflector_.step(stop); });
+    EXPECT_TRUE(api_.wait_for_watches(1, kLong));
+    what();
+    api_.end_watches();
+    watching.join();
+    return wait;
+  }
+};
+
+TEST_F(ReflectorTest, ListsAllPagesBeforeAnythingShows) {
+  api_.set_page_size(2);
+  for (const char* name : {"a", "b", "c", "d", "e"}) make(name, "red");
+  EXPECT_EQ(reflector_.step({}), Duration(0));
+  EXPECT_EQ(store_.list().size(), 5);
+  EXPECT_EQ(reflector_.state(), ReflectorState::kWatching);
+}
+
+TEST_F(ReflectorTest, FollowsChangesAfterTheList) {
+  make("a", "red");
+  make("b", "red");
+  reflector_.step({});
+  watch_while([&] {
+    make("c", "green");
+    ASSERT_TRUE(api_.merge_patch(path("a"), {{"color", "blue"}}, ""));
+    ASSERT_TRUE(api_.remove(path("b"), ""));
+    EXPECT_TRUE(wait_for_changes(5));
+  });
+  EXPECT_EQ(color("a"), "blue");
+  EXPECT_EQ(color("b"), "-");
+  EXPECT_EQ(color("c"), "green");
+}
+
+TEST_F(ReflectorTest, MissesNothingBetweenTwoWatches) {
+  reflector_.step({});
+  watch_while([&] {
+    make("a", "red");
+    EXPECT_TRUE(wait_for_changes(1));
+  });
+  make("b", "red");
+  watch_while([&] { EXPECT_TRUE(wait_for_changes(2)); });
+  EXPECT_EQ(changes_, 2) << "what is known is not told again";
+}
+
+TEST_F(ReflectorTest, ListsAgainWhenItsVersionIsTooOld) {
+  make("a", "red");
+  reflector_.step({});
+  ASSERT_TRUE(api_.remove(path("a"), ""));
+  make("b", "red");
+  api_.compact();
+  EXPECT_EQ(reflector_.step({}), Duration(0)) << "an old version is the course of things and no failure";
+  EXPECT_EQ(reflector_.state(), ReflectorState::kListing);
+  EXPECT_EQ(color("a"), "red") << "until the new list is whole the old one stands";
+  reflector_.step({});
+  EXPECT_EQ(color("a"), "-");
+  EXPECT_EQ(color("b"), "red");
+  EXPECT_THAT(troubles_, IsEmpty());
+}
+
+TEST_F(ReflectorTest, ABookmarkMovesItsVersion) {
+  reflector_.step({});
+  watch_while([&] {
+    // Another kind's changes make the versions go on.
+    ASSERT_TRUE(api_.create({"", "v1", "others", "Other", true}, "shop", {{"metadata", {{"name", "x"}}}}));
+    api_.bookmark();
+    make("a", "red");
+    EXPECT_TRUE(wait_for_changes(1));
+  });
+  EXPECT_THAT(troubles_, IsEmpty());
+  watch_while([] {});
+  EXPECT_EQ(reflector_.state(), ReflectorState::kWatching);
+}
+
+TEST_F(ReflectorTest, StartsTheListAnewWhenItsTokenExpires) {
+  api_.set_page_size(1);
+  make("a", "red");
+  make("b", "red");
+  bool first = true;
+  api_.before("list", [&](const std::string&) {
+    if (!first) api_.compact();
+    first = false;
+  });
+  EXPECT_EQ(reflector_.step({}), Duration(0));
+  EXPECT_THAT(store_.list(), IsEmpty());
+  api_.before("list", nullptr);
+  reflector_.step({});
+  EXPECT_EQ(store_.list().size(), 2);
+}
+
+TEST_F(ReflectorTest, SaysThatAKindIsMissingOnceAndWaitsForIt) {
+  api_.stop_serving("things");
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(reflector_.step({}), Duration(seconds(5)));
+  EXPECT_EQ(reflector_.state(), ReflectorState::kNotServed);
+  ASSERT_EQ(troubles_.size(), 1);
+  EXPECT_THAT(troubles_[0], HasSubstr("does not serve things"));
+  EXPECT_THAT(reflector_.trouble(), HasSubstr("does not serve things"));
+  EXPECT_FALSE(store_.synced());
+  api_.serve("things");
+  make("a", "red");
+  reflector_.step({});
+  EXPECT_EQ(color("a"), "red");
+  EXPECT_EQ(reflector_.trouble(), "");
+}
+
+TEST_F(ReflectorTest, WaitsLongerAfterEachFailureAndKeepsWhatItHas) {
+  make("a", "red");
+  reflector_.step({});
+  api_.fail_next("watch", {ErrorKind::kRetriable, "no route"}, 3);
+  Duration least(0);
+  for (int i = 0; i < 3; ++i) {
+    const Duration wait = reflector_.step({});
+    EXPECT_GT(wait, least);
+    least = wait / 2;
+  }
+  EXPECT_EQ(troubles_.size(), 3);
+  EXPECT_EQ(reflector_.trouble(), "no route");
+  EXPECT_EQ(color("a"), "red");
+  EXPECT_EQ(reflector_.state(), ReflectorState::kWatching) << "a broken connection is no reason for another list";
+}
+
+TEST_F(ReflectorTest, WaitsAsLongAsTheServerAsks) {
+  api_.fail_next("list", Error{ErrorKind::kRetriable, "too many requests", seconds(17)});
+  EXPECT_EQ(reflector_.step({}), Duration(seconds(17)));
+}
+
+TEST_F(ReflectorTest, DoesNotSpinWhenEveryWatchIsTooOld) {
+  api_.fail_next("watch", {ErrorKind::kExpired, "too old"}, 4);
+  Duration waited(0);
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_EQ(reflector_.step({}), Duration(0));
+    waited += reflector_.step({});
+  }
+  EXPECT_GT(waited, Duration(seconds(1)));
+}
+
+TEST_F(ReflectorTest, DoesNotSpinWhenWatchesEndAtOnce) {
+  reflector_.step({});
+  EXPECT_GT(watch_while([] {}), Duration(0));
+  EXPECT_EQ(watch_while([&] { clock_.advance(seconds(290)); }), Duration(0));
+}
+
+TEST_F(ReflectorTest, ForbiddenListsAreReportedAndTriedAgain) {
+  api_.fail_next("list", {ErrorKind::kTerminal, "forbidden"});
+  EXPECT_GT(reflector_.step({}), Duration(0));
+  EXPECT_EQ(reflector_.trouble(), "forbidden");
+  reflector_.step({});
+  EXPECT_TRUE(store_.synced());
+}
+
+TEST_F(ReflectorTest, RunEndsAtStopInTheMiddleOfAWatch) {
+  make("a", "red");
+  std::jthread running([&](std::stop_token stop) { reflector_.run(std::move(stop)); });
+  ASSERT_TRUE(api_.wait_for_watches(1, kLong));
+  EXPECT_EQ(color("a"), "red");
+  running.request_stop();
+  running.join();
+  EXPECT_EQ(api_.watches(), 0);
+}
+
+TEST_F(ReflectorTest, RunEndsAtStopWhileItWaits) {
+  api_.stop_serving("things");
+  std::jthread running([&](std::stop_token stop) { reflector_.run(std::move(stop)); });
+  running.request_stop();
+  running.join();
+}
+
+}  // namespace
+}  // namespace gopacer
