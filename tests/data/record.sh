@@ -100,11 +100,26 @@ record_metrics() {
 }
 
 record_cadvisor() {
-  local node
-  node=$("$ROOT/dev" cluster kubectl get nodes -o 'jsonpath={.items[0].metadata.name}')
+  local node image
+  kubectl() { "$ROOT/dev" cluster kubectl "$@"; }
+  kubectl create namespace shop >/dev/null || die "namespace shop cannot be made; delete it, or start the cluster anew"
+  image=$("$ROOT/tests/workloads/build.sh" checkout | cut -d' ' -f3)
+  "$ROOT/dev" cluster load "$image" >/dev/null
+  kubectl -n shop apply -f "$ROOT/examples/checkout-service.yaml" >/dev/null
+  # So little CPU that filling its cache is throttled.
+  kubectl -n shop set resources deployment/checkout -c app --limits=cpu=200m,memory=512Mi >/dev/null
+  kubectl -n shop rollout status deployment/checkout --timeout=120s >/dev/null
+  kubectl -n shop wait --for=delete pod -l app=checkout --field-selector=status.phase!=Running --timeout=60s >/dev/null 2>&1 || true
+  node=$(kubectl get nodes -o 'jsonpath={.items[0].metadata.name}')
   mkdir -p kubelet
-  "$ROOT/dev" cluster kubectl get --raw "/api/v1/nodes/$node/proxy/metrics/cadvisor" >kubelet/cadvisor.txt
-  say "recorded cadvisor"
+  # Figures of a new pod's own cgroup are 0 until the second look, a few seconds later.
+  for _ in $(seq 60); do
+    kubectl get --raw "/api/v1/nodes/$node/proxy/metrics/cadvisor" >kubelet/cadvisor.txt
+    [ "$(grep -cE '^container_memory_rss.container="",.*namespace="shop".* [1-9]' kubelet/cadvisor.txt)" -ge 2 ] && break
+    sleep 1
+  done
+  kubectl delete namespace shop --wait=false >/dev/null
+  say "recorded cadvisor: $(stat -c %s kubelet/cadvisor.txt) bytes"
 }
 
 case ${1:-} in

@@ -7,6 +7,7 @@ cd "$ROOT/tests/workloads"
 
 declare -A source=([checkout]=checkout [load]=load [caddy]=thirdparty [hostile]=probe)
 declare -A files=([caddy]="thirdparty/Caddyfile=/etc/caddy/Caddyfile thirdparty/site/item.json=/srv/item.json thirdparty/site/list.json=/srv/list.json")
+declare -A environment=([caddy]="--env HOME=/tmp") # caddy writes an id of itself there
 declare -A arguments=([caddy]="run --config /etc/caddy/Caddyfile")
 
 go_version=$("$ROOT/tools/go.sh" env GOVERSION)
@@ -24,7 +25,7 @@ build() { # NAME
     mkdir -p "$dir"
     (cd "$from" && CGO_ENABLED=0 nice "$ROOT/tools/go.sh" build -p "${GOPACER_GO_JOBS:-2}" -trimpath -ldflags '-s -w' -o "$dir/$name" .)
     # shellcheck disable=SC2086  # lists of words
-    "$ROOT/tools/mkimage.py" "$dir/$name.tar" "localhost/$name:dev" --user 65532:65532 \
+    "$ROOT/tools/mkimage.py" "$dir/$name.tar" "localhost/$name:dev" --user 65532:65532 ${environment[$name]:-} \
       "$dir/$name=/bin/$name" ${files[$name]:-} -- "/bin/$name" ${arguments[$name]:-}
   fi
   echo "$name $dir/$name $dir/$name.tar"

@@ -33,6 +33,7 @@ type service struct {
 	trouble  *trouble
 	orders   atomic.Int64
 	ready    atomic.Bool
+	stopping atomic.Bool
 
 	registry *prometheus.Registry
 	duration *prometheus.HistogramVec
@@ -82,6 +83,9 @@ func (v *service) measured(handler string, h http.HandlerFunc) http.HandlerFunc 
 		start := time.Now()
 		r := &recorder{ResponseWriter: w, code: http.StatusOK}
 		w.Header().Set("X-Pod", v.pod)
+		if v.stopping.Load() {
+			w.Header().Set("Connection", "close")
+		}
 		h(r, q)
 		code := strconv.Itoa(r.code)
 		v.duration.WithLabelValues(handler, code).Observe(time.Since(start).Seconds())
@@ -259,8 +263,9 @@ func run(args []string) error {
 	}
 	// Endpoints are withdrawn while the pod is already stopping: go on serving until clients have gone elsewhere.
 	log.Printf("stopping: serving for %s more", s.drain)
+	// Connections end with their next answer; closing idle ones at once would break requests that are on their way.
 	v.ready.Store(false)
-	api.SetKeepAlivesEnabled(false)
+	v.stopping.Store(true)
 	time.Sleep(s.drain)
 	runtime.KeepAlive(offHeap)
 	last, cancel := context.WithTimeout(context.Background(), 5*time.Second)
