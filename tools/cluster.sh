@@ -51,8 +51,9 @@ case $command in
     [ -z "$name" ] || die "cluster: only API servers have names, because the node is one per machine: up --api-only --name $name"
     "$here/build.sh" >/dev/null # as the caller, not as root
     pki >/dev/null
+    mkdir -p "$runs" "$CACHE/log"
     root_do "$here/node_up.sh"
-    [ "$(id -u)" = 0 ] || as_root chown -R "$(id -u)" "$node_run/kubeconfig" "$CACHE/log"
+    [ "$(id -u)" = 0 ] || as_root chown "$(id -u)" "$node_run/kubeconfig"
     ;;
   down)
     [ "${1:-}" = --name ] && { name=$2 && shift 2; }

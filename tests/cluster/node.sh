@@ -87,12 +87,12 @@ as() { # USER: the three flags with which a component finds the API server and l
 
   # The kubelet needs the pause image at once.
   ctr=(ctr -a /run/containerd/containerd.sock -n k8s.io)
-  wait_until 30 "${ctr[@]}" version
+  wait_until 300 "${ctr[@]}" version
   "${ctr[@]}" images import "$bin/pause.tar"
 
   # The other components give up if they start before the API server knows their rights.
   # Their usual client limits would cost seconds of start-up.
-  wait_until 60 is_ready "$pki" https://$node_ip:6443
+  wait_until 600 is_ready "$pki" https://$node_ip:6443
   kube kube-controller-manager $(as controller-manager) --bind-address=127.0.0.1 --leader-elect=false \
     --use-service-account-credentials=true --root-ca-file="$pki/ca.crt" --service-account-private-key-file="$pki/sa.key" \
     --cluster-signing-cert-file="$pki/ca.crt" --cluster-signing-key-file="$pki/ca.key" --allocate-node-cidrs=false \
