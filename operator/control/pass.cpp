@@ -1,5 +1,7 @@
 #include "control/pass.h"
 
+#include <algorithm>
+
 namespace gopacer {
 namespace {
 
@@ -67,6 +69,9 @@ Situation situation_of(const Desired& desired, const Observation& observed) {
   situation.current = desired.current;
   if (!desired.problems.empty()) situation.blocked = desired.problems.front().message;
   situation.conflict = desired.conflict;
+  for (const auto& trial : desired.ended_trials) {
+    situation.last_trial_number = std::max(situation.last_trial_number, trial->spec.number);
+  }
   if (desired.trial) {
     const int replicas = desired.trial->spec.canary.replicas;
     situation.pods_ready = runs_all_pods(desired.canary, replicas) && runs_all_pods(desired.baseline, replicas);

@@ -1,0 +1,33 @@
+#include "cli/commands.h"
+
+#include <CLI/CLI.hpp>
+
+namespace gopacer {
+
+int run(int argc, char** argv) {
+  CLI::App app("gopacer tunes GOGC and GOMEMLIMIT of Go services on Kubernetes", "gopacer");
+  app.set_version_flag("--version", GOPACER_VERSION);
+  app.require_subcommand(1);
+
+  OperatorOptions options;
+  CLI::App* const operate = app.add_subcommand("operator", "Run the operator");
+  operate->add_option("--kubeconfig", options.kubeconfig, "Kubeconfig file; default: the pod's own account");
+  operate->add_option("--context", options.context, "Context of the kubeconfig");
+  operate->add_option("--watch-namespace", options.watch_namespace, "Only this namespace; default: all");
+  operate->add_option("--metrics-port", options.metrics_port, "Port of /metrics")->check(CLI::Range(0, 65535));
+  operate->add_option("--health-port", options.health_port, "Port of /healthz and /readyz")
+      ->check(CLI::Range(0, 65535));
+  operate->add_option("--log-level", options.log_level, "Least level that is logged")
+      ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}));
+  operate->add_option("--workers", options.workers, "Profiles worked on at the same time")->check(CLI::Range(1, 64));
+  operate->add_option("--leader-elect", options.leader_elect, "Act only while holding the lease");
+  operate->add_option("--lease-namespace", options.lease_namespace, "Namespace of the lease");
+  operate->add_option("--kubelet-ca-file", options.kubelet_ca_file,
+                      "PEM bundle that kubelets' certificates are checked against; default: the cluster's CA");
+  operate->add_option("--kubelet-insecure", options.kubelet_insecure,
+                      "Believe whoever answers at a kubelet's address");
+  CLI11_PARSE(app, argc, argv);
+  return run_operator(options);
+}
+
+}  // namespace gopacer

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+
+namespace gopacer {
+
+/// Runs the subcommand that the arguments name; gives the process's exit status.
+int run(int argc, char** argv);
+
+/// What `gopacer operator` is told on its command line.
+struct OperatorOptions {
+  std::string kubeconfig;  ///< empty: $KUBECONFIG, the pod's own service account, ~/.kube/config
+  std::string context;
+  std::string watch_namespace;  ///< empty: all
+  int metrics_port = 8080;
+  int health_port = 8081;
+  std::string log_level = "info";
+  int workers = 2;
+  bool leader_elect = true;
+  std::string lease_namespace = "gopacer";
+  std::string kubelet_ca_file;
+  bool kubelet_insecure = false;
+};
+
+/// Runs the operator until SIGTERM or SIGINT (0), or until it loses its lease or can't start (1).
+int run_operator(const OperatorOptions& options);
+
+}  // namespace gopacer

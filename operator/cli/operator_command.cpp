@@ -1,0 +1,219 @@
+#include <signal.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cstdlib>
+#include <filesystem>
+#include <thread>
+
+#include "base/steady_clock.h"
+#include "cli/commands.h"
+#include "control/controller.h"
+#include "control/metrics_api.h"
+#include "control/observation_feed.h"
+#include "kube/client.h"
+#include "kube/config.h"
+#include "kube/event_writer.h"
+#include "kube/leader_elector.h"
+#include "kube/transport.h"
+#include "net/fetcher.h"
+#include "net/http_server.h"
+#include "observe/scraper.h"
+#include "record/operator_metrics.h"
+
+namespace gopacer {
+namespace {
+
+constexpr std::chrono::seconds kLeaseRequestTimeout(5);
+
+/// SIGTERM and SIGINT as something to wait for. Made before any other thread, so that all of them leave the signals alone.
+class StopSignals {
+ public:
+  StopSignals() {
+    sigemptyset(&set_);
+    sigaddset(&set_, SIGTERM);
+    sigaddset(&set_, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &set_, nullptr);
+    // A peer that hangs up is an error of that write, not the end of the process.
+    signal(SIGPIPE, SIG_IGN);
+  }
+
+  int wait() const {
+    int number = 0;
+    sigwait(&set_, &number);
+    return number;
+  }
+
+ private:
+  sigset_t set_{};
+};
+
+std::string own_name() {
+  if (const char* const pod = std::getenv("POD_NAME"); pod != nullptr && *pod != '\0') return pod;
+  std::array<char, 256> host{};
+  gethostname(host.data(), host.size() - 1);
+  return std::string(host.data()) + "-" + std::to_string(getpid());
+}
+
+std::string kubelet_ca(const OperatorOptions& options) {
+  if (!options.kubelet_ca_file.empty()) return options.kubelet_ca_file;
+  const std::string cluster_ca = kube::ServiceAccountFiles().ca;
+  return std::filesystem::exists(cluster_ca) ? cluster_ca : std::string();
+}
+
+void publish(const ScraperProbe& probe, OperatorMetrics& metrics) {
+  std::uint64_t all = 0;
+  std::uint64_t failed = 0;
+  std::uint64_t bytes = 0;
+  for (const ScraperProbe::Pages& pages : probe.pages) {
+    bytes += pages.bytes;
+    for (std::size_t i = 0; i < pages.outcomes.size(); ++i) {
+      all += pages.outcomes[i];
+      if (i != static_cast<std::size_t>(PageFailure::kNone)) failed += pages.outcomes[i];
+    }
+  }
+  metrics.scrapes(static_cast<double>(all), static_cast<double>(failed), static_cast<double>(bytes));
+}
+
+/// The whole running operator: everything that main() would otherwise hold in its locals.
+class Operator {
+ public:
+  Operator(const OperatorOptions& options, kube::Client& api, kube::Client& lease_api, TokenSource& tokens)
+      : options_(options),
+        fetcher_(TlsTrust{kubelet_ca(options), options.kubelet_insecure}),
+        metrics_api_(api),
+        scraper_(fetcher_, clock_, &tokens, &metrics_api_),
+        feed_(scraper_),
+        events_(api, clock_, steady_, kube::EventWriterOptions{.instance = own_name()}),
+        controller_(api, events_, feed_, metrics_, clock_, {options.watch_namespace, options.workers},
+                    [this](const std::vector<Node>& nodes) { set_nodes(nodes); }),
+        elector_(lease_api,
+                 kube::LeaseOptions{.ns = options.lease_namespace, .name = "gopacer", .identity = own_name()}, clock_,
+                 steady_, [this] { start(); }, [this] { lose(); }) {}
+
+  Result<void> serve_pages() {
+    auto pages = HttpServer::listen(options_.metrics_port, {{"/metrics", [this] { return metrics_page(); }}});
+    if (!pages) return tl::unexpected(pages.error());
+    auto health = HttpServer::listen(options_.health_port, {{"/healthz", [] { return HttpServer::Answer{200, "ok\n"}; }},
+                                                            {"/readyz", [this] { return ready_page(); }}});
+    if (!health) return tl::unexpected(health.error());
+    metrics_server_ = std::move(*pages);
+    health_server_ = std::move(*health);
+    return {};
+  }
+
+  /// Until a signal, or until the lease is lost. Gives the process's exit status.
+  int run(const StopSignals& signals) {
+    scraper_.start();
+    std::jthread events([this](std::stop_token stop) { events_.run(stop); });
+    std::jthread lead;
+    if (options_.leader_elect) {
+      lead = std::jthread([this](std::stop_token stop) { elector_.run(stop); });
+    } else {
+      start();
+    }
+    const int number = signals.wait();
+    stopping_ = true;
+    spdlog::info("stopping signal={} lease_lost={}", number, lost_lease_.load());
+    lead = {};       // gives the lease back once the controller has stopped
+    stop_working();  // without leader election nobody else does
+    return lost_lease_ ? 1 : 0;
+  }
+
+ private:
+  void start() {
+    spdlog::info("leading identity={}", own_name());
+    metrics_.leading(true);
+    leading_ = true;
+    controller_thread_ = std::jthread([this](std::stop_token stop) { controller_.run(stop); });
+  }
+
+  void stop_working() {
+    controller_thread_ = {};
+    metrics_.leading(false);
+    leading_ = false;
+  }
+
+  /// Whoever lost the lease must not act, and begins anew: the process ends, and its container is started again.
+  void lose() {
+    stop_working();
+    if (!stopping_ && !lost_lease_.exchange(true)) kill(getpid(), SIGTERM);
+  }
+
+  void set_nodes(const std::vector<Node>& nodes) {
+    std::map<std::string, NodeAddress> addresses;
+    for (const Node& node : nodes) {
+      if (!node.address.empty()) addresses[node.key.name] = {node.address, node.kubelet_port};
+    }
+    scraper_.set_nodes(std::move(addresses));
+  }
+
+  HttpServer::Answer metrics_page() {
+    publish(scraper_.probe(), metrics_);
+    return {200, metrics_.text(), "text/plain; version=0.0.4; charset=utf-8"};
+  }
+
+  /// A replica that stands by is ready too: it is what a rollout of the operator itself waits for.
+  HttpServer::Answer ready_page() const {
+    if (leading_) {
+      if (controller_.synced()) return {200, "leading\n"};
+      const std::string trouble = controller_.trouble();
+      return {503, trouble.empty() ? "reading the cluster\n" : trouble + "\n"};
+    }
+    const std::string trouble = elector_.trouble();
+    return trouble.empty() ? HttpServer::Answer{200, "standing by\n"} : HttpServer::Answer{503, trouble + "\n"};
+  }
+
+  const OperatorOptions& options_;
+  const SystemClock clock_;
+  const SystemSteadyClock steady_;
+  OperatorMetrics metrics_;
+  Fetcher fetcher_;
+  MetricsApi metrics_api_;
+  Scraper scraper_;
+  ObservationFeed feed_;
+  kube::EventWriter events_;
+  Controller controller_;
+  kube::LeaderElector elector_;
+  std::unique_ptr<HttpServer> metrics_server_;
+  std::unique_ptr<HttpServer> health_server_;
+  std::atomic<bool> leading_ = false;
+  std::atomic<bool> lost_lease_ = false;
+  std::atomic<bool> stopping_ = false;
+  std::jthread controller_thread_;
+};
+
+int fail_start(const Error& error) {
+  spdlog::error("can't start error=\"{}\"", error.message);
+  return 1;
+}
+
+}  // namespace
+
+int run_operator(const OperatorOptions& options) {
+  const StopSignals signals;
+  kube::prepare_process();
+  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
+  spdlog::set_level(spdlog::level::from_str(options.log_level == "warn" ? "warning" : options.log_level));
+  spdlog::info("gopacer starts watch_namespace={} workers={}",
+               options.watch_namespace.empty() ? "all" : options.watch_namespace, options.workers);
+
+  const Result<kube::ClusterConfig> config = kube::find_config(options.kubeconfig, options.context);
+  if (!config) return fail_start(config.error());
+  const std::shared_ptr<TokenSource> tokens = kube::make_token_source(*config);
+  const auto api = kube::Client::open(*config, tokens, {});
+  if (!api) return fail_start(api.error());
+  kube::ClientOptions lease_client;
+  lease_client.request_timeout = kLeaseRequestTimeout;
+  lease_client.read_retries = 0;
+  const auto lease_api = kube::Client::open(*config, tokens, lease_client);
+  if (!lease_api) return fail_start(lease_api.error());
+
+  Operator whole(options, **api, **lease_api, *tokens);
+  if (const Result<void> serving = whole.serve_pages(); !serving) return fail_start(serving.error());
+  return whole.run(signals);
+}
+
+}  // namespace gopacer

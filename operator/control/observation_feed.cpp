@@ -1,0 +1,85 @@
+#include "control/observation_feed.h"
+
+#include <algorithm>
+
+#include "observe/scraper.h"
+
+namespace gopacer {
+namespace {
+
+Track track_of(const Pod& pod) {
+  const auto label = pod.labels.find(kTrackLabel);
+  if (label == pod.labels.end()) return Track::kStable;
+  return label->second == "canary" ? Track::kCanary : Track::kBaseline;
+}
+
+template <typename T>
+const T* named(const std::vector<T>& all, const std::string& name) {
+  const auto found = std::find_if(all.begin(), all.end(), [&](const T& one) { return one.name == name; });
+  return found == all.end() ? nullptr : &*found;
+}
+
+Settings settings_of(const ContainerSpec& container) {
+  EnvText env;
+  for (const EnvEntry& entry : container.env) {
+    (entry.name == kGogcVariable ? env.gogc : env.go_mem_limit) = entry.value;
+  }
+  // What can't be read was already told of the target's template; the pod runs with whatever Go made of it.
+  return parse_settings(env).value_or(Settings{});
+}
+
+}  // namespace
+
+ScrapePlan scrape_plan(const Desired& desired) {
+  ScrapePlan plan;
+  const bool in_trial = desired.trial != nullptr;
+  if (desired.profile) {
+    plan.endpoint = desired.profile->spec.metrics;
+    plan.slos = desired.profile->spec.slos;
+    plan.interval = plan.endpoint.interval;
+  }
+  if (in_trial) {
+    plan.slos = desired.trial->spec.slos;
+    plan.interval = std::min(plan.interval, desired.trial->spec.canary.interval);
+    plan.profiling = Profiling::kTrial;
+  }
+  for (const auto& pod : desired.pods) {
+    const ContainerSpec* const container = named(pod->containers, desired.container);
+    if (container == nullptr || pod->deleting || pod->phase != "Running") continue;
+    PodTarget target;
+    target.pod = pod->key;
+    target.uid = pod->uid;
+    target.ip = pod->ip;
+    target.node = pod->node;
+    target.container = container->name;
+    target.track = track_of(*pod);
+    target.ready = pod->ready;
+    target.settings = settings_of(*container);
+    target.memory_limit = container->memory_limit;
+    target.cpu_limit = container->cpu_limit;
+    if (const ContainerState* const state = named(pod->states, container->name)) {
+      target.started = state->started.value_or(Time{});
+      target.restarts = state->restarts;
+      target.oom_killed = state->last_termination_reason == "OOMKilled";
+    }
+    plan.pods.push_back(std::move(target));
+  }
+  return plan;
+}
+
+void ObservationFeed::follow(const Desired& desired) {
+  const bool wanted = desired.profile && !desired.profile->spec.suspend && !desired.container.empty();
+  if (wanted || desired.trial) {
+    scraper_.set_targets(desired.key, scrape_plan(desired));
+  } else {
+    scraper_.remove(desired.key);
+  }
+}
+
+Observation ObservationFeed::snapshot(const ObjectKey& profile, Time now) const {
+  return scraper_.snapshot(profile, now);
+}
+
+void ObservationFeed::forget(const ObjectKey& profile) { scraper_.remove(profile); }
+
+}  // namespace gopacer
