@@ -21,6 +21,8 @@ constexpr double kAcceptedLossOfFixed = 0.05;
 /// A prediction that is off by more than this counts as missed.
 constexpr double kPredictionTolerance = 0.25;
 constexpr std::size_t kMostBannedRegions = 10;
+/// After a step that the next one follows without waiting for anything.
+constexpr Duration kAtOnce = std::chrono::milliseconds(50);
 
 Step hold(std::string reason, std::string message, Duration requeue) {
   Step step;
@@ -28,6 +30,15 @@ Step hold(std::string reason, std::string message, Duration requeue) {
   step.message = std::move(message);
   step.requeue_after = requeue;
   return step;
+}
+
+/// A region is banned once, with what was learned last.
+void ban(ProfileMemory& memory, BannedRegion region) {
+  std::erase_if(memory.banned, [&](const BannedRegion& known) {
+    return known.settings == region.settings && known.template_hash == region.template_hash;
+  });
+  memory.banned.push_back(std::move(region));
+  if (memory.banned.size() > kMostBannedRegions) memory.banned.erase(memory.banned.begin());
 }
 
 bool wants_changes(const Profile& profile) {
@@ -42,7 +53,23 @@ class RunningTrial {
       : trial_(trial), situation_(situation), decision_(decision), verdict_(verdict), now_(now), next_(trial.status) {}
 
   Step advance() {
-    if (auto over = interrupted()) return *over;
+    Step step = next();
+    // The note may be missing: an operator can die between making the trial and noting it.
+    const bool noted = !our_profile() || (situation_.profile->memory.active_trial == trial_.key.name &&
+                                          situation_.profile->memory.trial_count >= trial_.spec.number);
+    if (!noted && !step.memory) {
+      step.memory = situation_.profile->memory;
+      note(*step.memory);
+    }
+    return step;
+  }
+
+ private:
+  Step next() {
+    if (trial_.status.phase != TrialPhase::kEnded) {
+      if (closing()) return end(trial_.status.verdict, trial_.status.reason, trial_.status.message);
+      if (auto over = interrupted()) return *over;
+    }
     switch (trial_.status.phase) {
       case TrialPhase::kPending:
         return pending();
@@ -62,7 +89,14 @@ class RunningTrial {
     return hold("TrialEnded", "The trial has ended.", kIdlePass);
   }
 
- private:
+  /// How it ends is written down already; what is left is to clear up and to close.
+  bool closing() const {
+    return trial_.status.verdict != TrialVerdict::kNone && trial_.status.verdict != TrialVerdict::kPromote;
+  }
+  /// The profile that asked for the trial is there, and not another one of its name.
+  bool our_profile() const {
+    return situation_.profile != nullptr && situation_.profile->uid == trial_.spec.profile_uid;
+  }
   bool before_promotion() const { return trial_.status.phase < TrialPhase::kPromoting; }
   bool target_is_the_same() const {
     return situation_.target != nullptr && situation_.target->uid == trial_.spec.target_uid;
@@ -75,9 +109,18 @@ class RunningTrial {
       return end(TrialVerdict::kSuperseded, "FieldConflict",
                  situation_.conflict + " The trial ends; the settings stay as that owner has them.");
     }
+    const bool settings_are_ours =
+        situation_.current == trial_.spec.from ||
+        (!before_promotion() && situation_.current == trial_.spec.to);
+    const auto settings_changed = [&] {
+      return end(TrialVerdict::kSuperseded, "SettingsChanged",
+                 "Somebody set " + describe(situation_.current) + " on the target; that stands.");
+    };
     // Bad settings are in the target: neither a new image nor a deleted profile is a reason to leave them there.
-    if (trial_.status.phase == TrialPhase::kRollingBack) return std::nullopt;
-    if (situation_.profile == nullptr || situation_.profile->deleting) {
+    if (trial_.status.phase == TrialPhase::kRollingBack) {
+      return settings_are_ours ? std::nullopt : std::optional(settings_changed());
+    }
+    if (!our_profile() || situation_.profile->deleting) {
       return end(TrialVerdict::kAborted, "ProfileDeleted", "The profile was deleted.");
     }
     if (!wants_changes(*situation_.profile)) {
@@ -87,13 +130,7 @@ class RunningTrial {
       return end(TrialVerdict::kSuperseded, "TemplateChanged",
                  "Somebody changed the target's pod template; what was measured no longer speaks of it.");
     }
-    const bool settings_are_ours =
-        situation_.current == trial_.spec.from ||
-        (!before_promotion() && situation_.current == trial_.spec.to);
-    if (!settings_are_ours) {
-      return end(TrialVerdict::kSuperseded, "SettingsChanged",
-                 "Somebody set " + describe(situation_.current) + " on the target; that stands.");
-    }
+    if (!settings_are_ours) return settings_changed();
     if (trial_.status.phase == TrialPhase::kWatching && situation_.current != trial_.spec.to) {
       return end(TrialVerdict::kSuperseded, "SettingsChanged",
                  "Somebody put " + describe(situation_.current) + " back into the target; that stands.");
@@ -107,6 +144,7 @@ class RunningTrial {
 
   bool profile_still_asks_for_it() const {
     const ProfileSpec& spec = situation_.profile->spec;
+    if (!spec.container.empty() && spec.container != trial_.spec.container) return false;
     if (spec.strategy != trial_.spec.strategy) return false;
     if (spec.strategy != Strategy::kFixed) return true;
     // A member that the person leaves out stays as the target has it.
@@ -125,6 +163,7 @@ class RunningTrial {
                  "The trial's pods hardly collected garbage during the warm-up: the service is idle, and there is "
                  "nothing to gain or to measure.");
     }
+    take_evidence();
     if (verdict_.outcome == Outcome::kNoData) {
       return end(TrialVerdict::kInconclusive, "NoData", "The trial's time is over without data. " + verdict_.message);
     }
@@ -181,23 +220,31 @@ class RunningTrial {
         return end(TrialVerdict::kSuperseded, "SettingsChanged",
                    "Somebody put " + describe(situation_.current) + " back into the target; that stands.");
       }
+      if (!trial_.status.promoted && now_ >= trial_.spec.deadline + kLongestRollout) {
+        return end(TrialVerdict::kInconclusive, "PromotionFailed",
+                   "The settings passed, but could not be put into the target; Ready's message of the profile and "
+                   "gopacer's log say why.");
+      }
       Step step = apply(StepKind::kPromote, trial_.spec.to);
       if (!next_.promoted) next_.promoted = now_;
       step.trial = next_;
-      step.memory = situation_.profile->memory;
-      step.memory->applied = trial_.spec.to;
+      step.memory = with_applied(trial_.spec.to);
       return step;
     }
-    if (verdict_.outcome == Outcome::kWorse) return start_rollback();
+    // An operator can die between the patch and its note.
+    if (!next_.promoted) next_.promoted = now_;
+    if (verdict_.outcome == Outcome::kWorse) {
+      return start_rollback(verdict_.reason, verdict_.message, "After the promotion: " + verdict_.message);
+    }
     if (now_ - trial_.status.promoted.value_or(now_) > kLongestRollout) {
-      next_.reason = "RolloutStuck";
-      next_.message = "The target's rollout did not finish within " + format_duration(kLongestRollout) + ".";
-      enter(TrialPhase::kRollingBack, next_.message);
-      return record("RollingBack");
+      const std::string message =
+          "The target's rollout did not finish within " + format_duration(kLongestRollout) + ".";
+      return start_rollback("RolloutStuck", message, message);
     }
     if (!situation_.target->settled()) {
       Step step = record("Promoting");
       step.message = "Waiting for the target's rollout to finish.";
+      step.memory = with_applied(trial_.spec.to);
       return step;
     }
     next_.watching_since = now_;
@@ -205,12 +252,15 @@ class RunningTrial {
                                      format_duration(trial_.spec.watch_for) + ".");
     Step step = record("Watching");
     step.kind = StepKind::kRetireCanary;
+    step.memory = with_applied(trial_.spec.to);
     return step;
   }
 
   Step watching() {
     next_.watch_evidence = verdict_.evidence;
-    if (verdict_.outcome == Outcome::kWorse) return start_rollback();
+    if (verdict_.outcome == Outcome::kWorse) {
+      return start_rollback(verdict_.reason, verdict_.message, "After the promotion: " + verdict_.message);
+    }
     const Time watching_since = trial_.status.watching_since.value_or(now_);
     if (now_ - watching_since < trial_.spec.watch_for) {
       Step step = record("Watching");
@@ -218,7 +268,9 @@ class RunningTrial {
       return step;
     }
     Step step = end(TrialVerdict::kPromote, trial_.status.reason, trial_.status.message);
-    step.memory->missed_predictions = prediction_held() ? 0 : step.memory->missed_predictions + 1;
+    if (step.memory && !counted()) {
+      step.memory->missed_predictions = prediction_held() ? 0 : step.memory->missed_predictions + 1;
+    }
     return step;
   }
 
@@ -228,7 +280,8 @@ class RunningTrial {
       step.trial = next_;
       return step;
     }
-    if (!situation_.target->settled()) {
+    // The old settings are in the pod template. If the pods still don't come up after so long, it is not for want of them.
+    if (!situation_.target->settled() && now_ - entered(TrialPhase::kRollingBack) <= kLongestRollout) {
       Step step = record("RollingBack");
       step.message = "Waiting for the target's pods to run " + describe(trial_.spec.from) + " again.";
       return step;
@@ -244,10 +297,11 @@ class RunningTrial {
     return end(TrialVerdict::kRollBack, verdict_.reason, verdict_.message);
   }
 
-  Step start_rollback() {
-    next_.reason = verdict_.reason;
-    next_.message = verdict_.message;
-    enter(TrialPhase::kRollingBack, "After the promotion: " + verdict_.message);
+  Step start_rollback(const std::string& reason, const std::string& message, const std::string& told) {
+    next_.verdict = TrialVerdict::kNone;
+    next_.reason = reason;
+    next_.message = message;
+    enter(TrialPhase::kRollingBack, told);
     return record("RollingBack");
   }
 
@@ -263,6 +317,13 @@ class RunningTrial {
     if (next_.steps.size() > kMostTrialSteps) next_.steps.erase(next_.steps.begin() + 1);
   }
 
+  /// When the trial entered the phase that it is in.
+  Time entered(TrialPhase phase) const {
+    const auto& steps = trial_.status.steps;
+    const auto found = std::find_if(steps.rbegin(), steps.rend(), [&](const TrialStep& s) { return s.phase == phase; });
+    return found == steps.rend() ? trial_.spec.deadline : found->at;
+  }
+
   Duration pass() const {
     return std::clamp<Duration>(trial_.spec.canary.interval / 5, seconds(1), seconds(5));
   }
@@ -272,7 +333,7 @@ class RunningTrial {
     // A new phase goes on at once; the same one waits for new samples.
     const bool moved = next_.phase != trial_.status.phase;
     Step step = hold(std::move(reason), next_.steps.empty() ? "" : next_.steps.back().message,
-                     moved ? Duration(std::chrono::milliseconds(50)) : pass());
+                     moved ? kAtOnce : pass());
     step.trial = next_;
     return step;
   }
@@ -284,31 +345,59 @@ class RunningTrial {
     return step;
   }
 
+  /// In two passes: how the trial ends is written down first, so that clearing up can't take away what it rests on.
   Step end(TrialVerdict verdict, std::string reason, std::string message) {
     next_.verdict = verdict;
     next_.reason = reason;
     next_.message = message;
+    if (trial_.status.verdict != verdict) {
+      Step step = hold(std::move(reason), std::move(message), kAtOnce);
+      step.trial = next_;
+      return step;
+    }
     next_.ended = now_;
     enter(TrialPhase::kEnded, message);
     Step step = hold(std::move(reason), std::move(message), seconds(1));
     step.kind = StepKind::kEnd;
     step.trial = next_;
-    if (situation_.profile != nullptr) step.memory = remember(verdict);
+    if (our_profile()) step.memory = remember(verdict);
     return step;
+  }
+
+  void note(ProfileMemory& memory) const {
+    memory.active_trial = trial_.key.name;
+    memory.trial_count = std::max(memory.trial_count, trial_.spec.number);
+  }
+
+  ProfileMemory with_applied(const Settings& settings) const {
+    ProfileMemory memory = situation_.profile->memory;
+    note(memory);
+    memory.applied = settings;
+    return memory;
+  }
+
+  /// What the trial taught is in the profile's memory already: its end was written there, and not yet here.
+  bool counted() const {
+    const ProfileMemory& memory = situation_.profile->memory;
+    return memory.trial_count >= trial_.spec.number && memory.active_trial != trial_.key.name;
   }
 
   ProfileMemory remember(TrialVerdict verdict) const {
     ProfileMemory memory = situation_.profile->memory;
     memory.active_trial.clear();
+    memory.trial_count = std::max(memory.trial_count, trial_.spec.number);
     if (verdict == TrialVerdict::kRollBack) {
-      memory.banned.push_back({trial_.spec.to, trial_.spec.template_hash, next_.reason, now_});
-      if (memory.banned.size() > kMostBannedRegions) memory.banned.erase(memory.banned.begin());
-      if (memory.applied == trial_.spec.to) memory.applied.reset();
-      if (trial_.spec.from.gogc || trial_.spec.from.go_mem_limit) memory.applied = trial_.spec.from;
+      ban(memory, {trial_.spec.to, trial_.spec.template_hash, next_.reason, now_});
     }
-    if (verdict == TrialVerdict::kSuperseded && memory.applied && *memory.applied != situation_.current) {
+    if (!target_is_the_same()) {
       memory.applied.reset();
+    } else if (verdict == TrialVerdict::kRollBack) {
+      if (!before_promotion()) memory.applied = trial_.spec.from;
+    } else if (trial_.status.promoted) {
+      // Also where a person has put something else there by now: then the next pass yields to them.
+      memory.applied = trial_.spec.to;
     }
+    if (memory.applied == Settings{}) memory.applied.reset();
     const bool decided_by_us = verdict == TrialVerdict::kPromote || verdict == TrialVerdict::kRollBack ||
                                verdict == TrialVerdict::kInconclusive;
     if (decided_by_us) memory.cool_down_until = now_ + situation_.profile->spec.rollback.cool_down;
@@ -349,7 +438,8 @@ Step start_trial(const Situation& situation, const Decision& decision, Time now)
   spec.target = situation.target->key.name;
   spec.target_uid = situation.target->uid;
   spec.container = profile.spec.container;
-  spec.number = profile.memory.trial_count + 1;
+  // Trials outlive their profile, and a new one of the same name begins to count at 0.
+  spec.number = std::max(profile.memory.trial_count, situation.last_trial_number) + 1;
   spec.from = situation.current;
   spec.to = decision.settings;
   spec.strategy = profile.spec.strategy;
@@ -380,8 +470,7 @@ Step yield_to_person(const Situation& situation, Time now) {
                        "template.",
                    kIdlePass);
   step.memory = profile.memory;
-  step.memory->banned.push_back({*profile.memory.applied, situation.target->template_hash, "SettingsChanged", now});
-  if (step.memory->banned.size() > kMostBannedRegions) step.memory->banned.erase(step.memory->banned.begin());
+  ban(*step.memory, {*profile.memory.applied, situation.target->template_hash, "SettingsChanged", now});
   step.memory->applied.reset();
   step.memory->cool_down_until = now + profile.spec.rollback.cool_down;
   return step;

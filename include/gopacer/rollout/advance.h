@@ -27,6 +27,8 @@ struct Situation {
   bool pods_ready = false;
   /// Each arm's pods went through the collections that warm-up asks for.
   bool collected = false;
+  /// The highest number of a trial that was ever made under this profile's name and is still there.
+  int last_trial_number = 0;
 };
 
 enum class StepKind {

@@ -1,0 +1,230 @@
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+#include <rapidcheck/gtest.h>
+
+#include "fakes/builders.h"
+#include "gopacer/rollout/advance.h"
+
+namespace gopacer {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+/// A world that a trial can find itself in, likely or not.
+struct World {
+  Profile profile = builders::profile();
+  bool profile_is_there = true;
+  Deployment target = builders::deployment();
+  bool target_is_there = true;
+  Trial trial;
+  Settings current;
+  std::string conflict;
+  bool pods_ready = true;
+  bool collected = true;
+  Decision decision;
+  Verdict verdict;
+  Time now;
+
+  Step step() const {
+    Situation situation;
+    situation.profile = profile_is_there ? &profile : nullptr;
+    situation.target = target_is_there ? &target : nullptr;
+    situation.current = current;
+    situation.conflict = conflict;
+    situation.pods_ready = pods_ready;
+    situation.collected = collected;
+    return advance(&trial, situation, decision, verdict, now);
+  }
+};
+
+TrialPhase any_running_phase() {
+  return *rc::gen::element(TrialPhase::kPending, TrialPhase::kWarmUp, TrialPhase::kMeasuring, TrialPhase::kPromoting,
+                           TrialPhase::kWatching, TrialPhase::kRollingBack);
+}
+
+Settings any_settings() {
+  Settings settings;
+  if (*rc::gen::arbitrary<bool>()) settings.gogc = Gogc(*rc::gen::inRange(10, 900));
+  if (*rc::gen::arbitrary<bool>()) settings.go_mem_limit = mib(*rc::gen::inRange(16, 4096));
+  return settings;
+}
+
+/// True in one case out of `cases`.
+bool rarely(int cases) { return *rc::gen::inRange(0, cases) == 0; }
+
+World any_world() {
+  World world;
+  const TrialPhase phase = any_running_phase();
+  world.trial = builders::trial(phase);
+  world.trial.spec.from = any_settings();
+  world.trial.spec.to = any_settings();
+  if (phase == TrialPhase::kPromoting && *rc::gen::arbitrary<bool>()) {
+    world.trial.status.promoted = builders::entered(phase) + seconds(1);
+  }
+  if (rarely(6)) {
+    world.trial.status.verdict = *rc::gen::element(TrialVerdict::kRollBack, TrialVerdict::kInconclusive,
+                                                   TrialVerdict::kSuperseded, TrialVerdict::kAborted);
+  }
+  // What an operator of another version may have left out.
+  if (rarely(10)) {
+    world.trial.status.steps.clear();
+    world.trial.status.warm_until.reset();
+    world.trial.status.watching_since.reset();
+  }
+  if (rarely(6)) world.trial.spec.strategy = Strategy::kFixed;
+
+  world.profile_is_there = !rarely(6);
+  world.profile.deleting = rarely(6);
+  world.profile.spec.suspend = rarely(6);
+  if (rarely(8)) world.profile.uid = "another-uid";
+  if (rarely(4)) world.profile.memory.applied = any_settings();
+  world.profile.memory.active_trial = rarely(4) ? "" : world.trial.key.name;
+  world.target_is_there = !rarely(8);
+  if (rarely(8)) world.target.uid = "another-uid";
+  if (rarely(6)) world.target.template_hash = "hash-2";
+  if (*rc::gen::arbitrary<bool>()) world.target = builders::unsettled_deployment();
+  if (rarely(8)) world.conflict = "somebody owns it";
+  const int of = *rc::gen::inRange(0, 5);
+  world.current = of < 2 ? world.trial.spec.from : of < 4 ? world.trial.spec.to : any_settings();
+  world.pods_ready = *rc::gen::arbitrary<bool>();
+  world.collected = *rc::gen::arbitrary<bool>();
+  world.decision = *rc::gen::arbitrary<bool>() ? builders::keep() : builders::change(any_settings());
+  world.verdict = *rc::gen::element(builders::better(), builders::worse(), builders::hard_stop(),
+                                    builders::undecided(), builders::no_data());
+  world.now = builders::kStart + seconds(*rc::gen::inRange(0, 3 * 3600));
+  return world;
+}
+
+void describe_failure(const World& world) {
+  RC_LOG() << "phase " << to_string(world.trial.status.phase) << ", verdict '" << to_string(world.trial.status.verdict)
+           << "', from " << describe(world.trial.spec.from) << ", to " << describe(world.trial.spec.to) << ", current "
+           << describe(world.current) << ", judged " << world.verdict.reason << ", at " << format_time(world.now);
+}
+
+RC_GTEST_PROP(AnyTrial, PromotesOnlyAfterItWasWrittenThatTheCanaryPassed, ()) {
+  const World world = any_world();
+  describe_failure(world);
+  const Step step = world.step();
+  if (step.kind == StepKind::kPromote) {
+    RC_ASSERT(world.trial.status.phase == TrialPhase::kPromoting);
+    RC_ASSERT(world.trial.status.verdict == TrialVerdict::kPromote);
+  }
+  if (step.trial && step.trial->phase == TrialPhase::kPromoting &&
+      world.trial.status.phase != TrialPhase::kPromoting) {
+    RC_ASSERT(world.trial.status.phase == TrialPhase::kMeasuring);
+    RC_ASSERT(world.verdict.outcome == Outcome::kBetter);
+    RC_ASSERT(step.kind == StepKind::kHold);
+  }
+}
+
+RC_GTEST_PROP(AnyTrial, PutsOnlyItsOwnTwoSettingsIntoTheTarget, ()) {
+  const World world = any_world();
+  describe_failure(world);
+  const Step step = world.step();
+  RC_ASSERT(step.settings.has_value() == (step.kind == StepKind::kPromote || step.kind == StepKind::kRollBack));
+  if (step.kind == StepKind::kPromote) RC_ASSERT(*step.settings == world.trial.spec.to);
+  if (step.kind == StepKind::kRollBack) RC_ASSERT(*step.settings == world.trial.spec.from);
+  RC_ASSERT(!step.start.has_value());
+}
+
+RC_GTEST_PROP(AnyTrial, NeverWritesOverSettingsThatAreNeitherOfItsTwo, ()) {
+  World world = any_world();
+  world.current = any_settings();
+  RC_PRE(world.current != world.trial.spec.from && world.current != world.trial.spec.to);
+  describe_failure(world);
+  const Step step = world.step();
+  RC_ASSERT(step.kind != StepKind::kPromote && step.kind != StepKind::kRollBack);
+}
+
+RC_GTEST_PROP(AnyTrial, TakesTheSameStepWhenItIsRepeated, ()) {
+  const World world = any_world();
+  describe_failure(world);
+  const Step first = world.step();
+  const Step second = world.step();
+  RC_ASSERT(first.kind == second.kind);
+  RC_ASSERT(first.settings == second.settings);
+  RC_ASSERT(first.memory == second.memory);
+  RC_ASSERT(first.reason == second.reason);
+  RC_ASSERT(first.trial.has_value() == second.trial.has_value());
+  if (first.trial) {
+    RC_ASSERT(first.trial->phase == second.trial->phase);
+    RC_ASSERT(first.trial->verdict == second.trial->verdict);
+    RC_ASSERT(first.trial->steps.size() == second.trial->steps.size());
+  }
+}
+
+RC_GTEST_PROP(AnyTrial, TakesTheSameStepWhenOnlyItsWriteToTheProfileArrived, ()) {
+  World world = any_world();
+  describe_failure(world);
+  const Step first = world.step();
+  RC_PRE(first.memory.has_value());
+  world.profile.memory = *first.memory;
+  const Step second = world.step();
+  RC_ASSERT(first.kind == second.kind);
+  RC_ASSERT(first.trial->phase == second.trial->phase);
+  RC_ASSERT(first.trial->verdict == second.trial->verdict);
+  if (second.memory) RC_ASSERT(*first.memory == *second.memory);
+}
+
+RC_GTEST_PROP(AnyTrial, AlwaysComesBack, ()) {
+  const World world = any_world();
+  const Step step = world.step();
+  RC_ASSERT(step.requeue_after >= milliseconds(50));
+  RC_ASSERT(step.requeue_after <= minutes(1));
+}
+
+/// Lets the trial run with nothing else happening; `patches_stick` says whether what it puts into the target stays.
+std::optional<TrialStatus> outlive(World world, bool patches_stick) {
+  const Time most = world.now + hours(8);
+  while (world.now < most) {
+    const Step step = world.step();
+    if (patches_stick && step.settings) world.current = *step.settings;
+    if (step.memory) world.profile.memory = *step.memory;
+    if (step.trial) world.trial.status = *step.trial;
+    if (!world.trial.running()) return world.trial.status;
+    world.now += std::max<Duration>(step.requeue_after, seconds(5));
+  }
+  return std::nullopt;
+}
+
+RC_GTEST_PROP(AnyTrial, EndsWhenTimeGoesOnAndNothingElseChanges, ()) {
+  const World world = any_world();
+  describe_failure(world);
+  const auto end = outlive(world, true);
+  RC_ASSERT(end.has_value());
+  RC_ASSERT(end->verdict != TrialVerdict::kNone);
+  RC_ASSERT(end->ended.has_value());
+  RC_ASSERT(!end->reason.empty() || !world.trial.status.reason.empty() || world.trial.status.verdict != TrialVerdict::kNone);
+}
+
+RC_GTEST_PROP(AnyTrial, EndsThoughItsPromotionDoesNotStick, ()) {
+  World world = any_world();
+  RC_PRE(world.trial.status.phase < TrialPhase::kWatching);
+  world.current = world.trial.spec.from;
+  describe_failure(world);
+  RC_ASSERT(outlive(world, false).has_value());
+}
+
+RC_GTEST_PROP(AnyTrial, NeverEndsAsPromotedWithOtherSettingsInTheTarget, ()) {
+  World world = any_world();
+  describe_failure(world);
+  const Time most = world.now + hours(8);
+  while (world.now < most && world.trial.running()) {
+    const Step step = world.step();
+    if (step.settings) world.current = *step.settings;
+    if (step.memory) world.profile.memory = *step.memory;
+    if (step.trial) world.trial.status = *step.trial;
+    world.now += std::max<Duration>(step.requeue_after, seconds(5));
+  }
+  if (world.trial.status.verdict == TrialVerdict::kPromote) RC_ASSERT(world.current == world.trial.spec.to);
+  if (world.trial.status.verdict == TrialVerdict::kRollBack &&
+      world.trial.status.reason == builders::worse().reason) {
+    RC_ASSERT(world.current == world.trial.spec.from || world.current == world.trial.spec.to);
+  }
+}
+
+}  // namespace
+}  // namespace gopacer
