@@ -52,6 +52,11 @@ std::string printable(std::string_view text, std::size_t most) {
   return out;
 }
 
+bool is_target(std::string_view target) {
+  return target.starts_with('/') && target.size() <= 2048 &&
+         std::all_of(target.begin(), target.end(), [](char c) { return c > ' ' && c <= '~'; });
+}
+
 /// Where a connection leads to; connections with equal places can stand in for each other.
 using Place = std::tuple<std::string, int, bool>;
 
@@ -151,6 +156,11 @@ class Fetcher::Impl {
   Outcome once(const HttpRequest& request, const BodySink& sink, SteadyTime deadline, bool may_reuse,
                asio::yield_context yield) {
     if (stopping_) return failed(FetchFailure::kStopped, "stopping");
+    // The path is a user's, and what is written to the wire must stay one request.
+    if (!is_target(request.target)) {
+      return failed(FetchFailure::kUnreachable,
+                    "'" + printable(request.target, 160) + "' is not a path: it begins with '/' and has no blanks");
+    }
     const Place place{request.address, request.port, request.tls};
     ConnectionPtr connection = may_reuse ? take_idle(place) : nullptr;
     const bool reused = connection != nullptr;

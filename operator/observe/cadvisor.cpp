@@ -29,8 +29,9 @@ const std::string& label(const Labels& labels, const char* name) {
 CadvisorReader::CadvisorReader(std::set<ContainerKey> wanted, Time now)
     : wanted_(std::move(wanted)),
       now_(now),
-      exposition_([](std::string_view name) { return std::find(kMetrics.begin(), kMetrics.end(), name) != kMetrics.end(); },
-                  [this](const ExpositionSample& sample) { return take(sample); }) {}
+      exposition_(
+          [](std::string_view name) { return std::find(kMetrics.begin(), kMetrics.end(), name) != kMetrics.end(); },
+          [this](const ExpositionSample& sample) { return take(sample); }) {}
 
 std::string CadvisorReader::take(const ExpositionSample& sample) {
   seen_any_ = true;

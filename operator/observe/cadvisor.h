@@ -21,8 +21,8 @@ using ContainerUsages = std::map<ContainerKey, ContainerUsage>;
 
 /// Picks the usage of some containers out of a kubelet's /metrics/cadvisor page.
 ///
-/// A container that was started again may be there more than once, by its cgroups; the latest reading counts. A container
-/// without a working set is left out.
+/// A container that was started again may be there more than once, by its cgroups; the latest reading counts. A
+/// container without a working set is left out.
 class CadvisorReader {
  public:
   /// `now` stands in for readings without a time of their own.

@@ -16,8 +16,8 @@
 namespace gopacer {
 namespace {
 
-using google::protobuf::io::CodedInputStream;
 using google::protobuf::internal::WireFormatLite;
+using google::protobuf::io::CodedInputStream;
 
 // Go cuts stacks at 128 frames (1,024 if told to): nothing in a profile but the profile itself comes near this.
 constexpr std::size_t kLongestPart = 64 * 1024;

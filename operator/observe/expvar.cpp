@@ -37,9 +37,9 @@ enum Field : std::uint32_t {
 };
 
 constexpr std::array<std::string_view, kFields> kNames{
-    "TotalAlloc",  "Sys",          "Mallocs",     "Frees",      "HeapAlloc", "HeapSys", "HeapIdle",
-    "HeapInuse",   "HeapReleased", "HeapObjects", "StackInuse", "NextGC",    "NumGC",   "NumForcedGC",
-    "GCCPUFraction", "PauseNs",    "PauseEnd"};
+    "TotalAlloc", "Sys",         "Mallocs",       "Frees",       "HeapAlloc",  "HeapSys",
+    "HeapIdle",   "HeapInuse",   "HeapReleased",  "HeapObjects", "StackInuse", "NextGC",
+    "NumGC",      "NumForcedGC", "GCCPUFraction", "PauseNs",     "PauseEnd"};
 
 /// Takes the wanted numbers as they go by; everything else is skipped, however deep it is.
 class Handler final : public nlohmann::json_sax<nlohmann::json> {

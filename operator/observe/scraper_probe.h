@@ -14,7 +14,19 @@ inline constexpr std::size_t kPageKinds = 5;
 std::string to_string(PageKind kind);
 
 /// Why a page gave nothing.
-enum class PageFailure { kNone, kRefused, kUnreachable, kTimedOut, kTooLong, kRedirected, kNotHttp, kCutOff, kTls, kStatus, kContent };
+enum class PageFailure {
+  kNone,
+  kRefused,
+  kUnreachable,
+  kTimedOut,
+  kTooLong,
+  kRedirected,
+  kNotHttp,
+  kCutOff,
+  kTls,
+  kStatus,
+  kContent
+};
 inline constexpr std::size_t kPageFailures = 11;
 /// For a metric's label: "none", "refused", "unreachable", …
 std::string to_string(PageFailure failure);
@@ -29,10 +41,10 @@ struct ScraperProbe {
   std::array<Pages, kPageKinds> pages{};  ///< by PageKind
   std::uint64_t cycles = 0;
   std::uint64_t samples = 0;
-  std::uint64_t skipped = 0;   ///< cycles that fell out because the one before took too long
-  std::size_t pods = 0;        ///< now
-  std::size_t in_flight = 0;   ///< fetches now
-  std::size_t waiting = 0;     ///< fetches that wait for a free place now
+  std::uint64_t skipped = 0;     ///< cycles that fell out because the one before took too long
+  std::size_t pods = 0;          ///< now
+  std::size_t in_flight = 0;     ///< fetches now
+  std::size_t waiting = 0;       ///< fetches that wait for a free place now
   std::size_t kept_samples = 0;  ///< now
 };
 

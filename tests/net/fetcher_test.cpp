@@ -248,6 +248,18 @@ TEST(Fetcher, ResolvesNoNames) {
   EXPECT_THAT(fetched.outcome.error().detail, HasSubstr("'localhost' is not an IP address"));
 }
 
+TEST(Fetcher, WritesNothingButOneRequestWhateverThePathIs) {
+  PodImposter pod;
+  pod.on("/", Page{"ok"});
+  Fetcher fetcher;
+  for (const char* target : {"/a HTTP/1.1\r\nX: y\r\n\r\nGET /b", "metrics", "", "/caf\xc3\xa9"}) {
+    const Fetched fetched = fetch(fetcher, get(pod, target));
+    ASSERT_FALSE(fetched.outcome.has_value()) << target;
+    EXPECT_THAT(fetched.outcome.error().detail, HasSubstr("is not a path"));
+  }
+  EXPECT_EQ(pod.requests(), 0);
+}
+
 TEST(Fetcher, ReachesIPv6Addresses) {
   PodImposter pod("::1");
   pod.on("/", Page{"ok"});

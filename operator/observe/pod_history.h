@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <vector>
+
+#include "gopacer/domain/sample.h"
+
+namespace gopacer {
+
+/// The latest samples of one process. Not thread-safe.
+class PodHistory {
+ public:
+  /// Keeps `sample`, and at most `most` in all. Begins anew when the sample is of another process than those before: a
+  /// counter went back, or the process says that it began at another time.
+  ///
+  /// Of each sample but the newest only those GC cycles are kept that the sample before did not have, so that 400
+  /// samples hold each cycle once and not 400 times.
+  void append(Sample sample, std::size_t most);
+  void clear();
+
+  const std::deque<Sample>& samples() const { return samples_; }
+
+ private:
+  std::deque<Sample> samples_;
+  /// End of the newest GC cycle that the sample before the newest had.
+  Time known_until_;
+};
+
+/// True when `next` cannot be of the process that `before` is of.
+bool is_another_process(const Sample& before, const Sample& next);
+
+}  // namespace gopacer
