@@ -80,6 +80,10 @@ class CheckIncludes(unittest.TestCase):
         self.assert_breach("operator/watch/store.cpp", '#include "queue.h"\n', 1, "does not say its module")
         self.assert_breach("operator/watch/store.cpp", '#include "fmt/core.h"\n', 1, "third-party headers stand in <>")
 
+    def test_lets_an_outer_module_include_what_is_generated_for_it(self):
+        self.assert_fine("operator/observe/cpu_profile.cpp", '#include "pprof.pb.h"\n')
+        self.assert_breach("operator/decide/model.cpp", '#include "pprof.pb.h"\n', 1, "does not say its module")
+
     def test_does_not_pass_a_tree_without_sources(self):
         self.assertEqual(len(breaches({"README.md": ""})), 1)
 
