@@ -8,7 +8,6 @@ GOPACER_TEST_KUBECONFIG names another cluster to ask; the CRDs of crds/ are inst
 import json
 import os
 import re
-import time
 import unittest
 
 import harness
@@ -21,6 +20,7 @@ API = f"/apis/{GROUP}/v1alpha1/namespaces/{NAMESPACE}"
 
 def setUpModule():
     harness.start_api_server()
+    harness.install_crds()
 
 
 def profile(spec=None, name="checkout"):
@@ -192,17 +192,8 @@ class Admission(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
-        kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd",
-                "goruntimeprofiles.gopacer.dev", "goruntimetrials.gopacer.dev")
         kubectl("create", "namespace", NAMESPACE)
         cls.server = Server()
-        # Established comes a moment before the new paths are served.
-        deadline = time.monotonic() + 30
-        while any(cls.server.send("GET", f"{API}/{kind}")[0] != 200 for kind in ("goruntimeprofiles", "goruntimetrials")):
-            if time.monotonic() > deadline:
-                raise AssertionError("the API server does not serve gopacer.dev 30 s after its CRDs were established")
-            time.sleep(0.05)
 
     @classmethod
     def tearDownClass(cls):

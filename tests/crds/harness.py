@@ -7,6 +7,7 @@ import pathlib
 import re
 import subprocess
 import tempfile
+import time
 import unittest
 import urllib.error
 import urllib.request
@@ -53,6 +54,19 @@ def kubectl(*arguments, stdin=None):
     if status != 0:
         raise AssertionError(f"kubectl {' '.join(arguments)}: {messages}")
     return output
+
+
+def install_crds():
+    """Returns once profiles and trials can be created."""
+    names = ["goruntimeprofiles.gopacer.dev", "goruntimetrials.gopacer.dev"]
+    kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
+    kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", *names)
+    # Established comes a moment before the new paths are served.
+    deadline = time.monotonic() + 30
+    while any(attempt("kubectl", "get", name)[0] != 0 for name in names):
+        if time.monotonic() > deadline:
+            raise AssertionError("the API server does not serve gopacer.dev 30 s after its CRDs were established")
+        time.sleep(0.05)
 
 
 class Server:

@@ -1,0 +1,185 @@
+// Prints what gopacer writes to the cluster, every member filled in, for state_test.py to put before a real API server;
+// and reads back what the server kept.
+//   crds_documents write         → {"trial": object, "trialStatus": status, "profileStatus": status}
+//   crds_documents read-trial    ← a GoRuntimeTrial; → {"spec": as gopacer would write it, "status": likewise}
+//   crds_documents read-profile  ← a GoRuntimeProfile; → the parts of its status that gopacer reads back, or the error
+
+#include <iostream>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "codec/settings.h"
+#include "codec/trial.h"
+#include "record/profile_status.h"
+#include "watch/decode.h"
+
+namespace gopacer {
+namespace {
+
+using nlohmann::json;
+
+Time at(int second) { return parse_time("2026-03-04T05:06:07Z").value() + std::chrono::seconds(second); }
+
+Settings settings(int gogc, std::int64_t mebibytes) { return {Gogc(gogc), Bytes(mebibytes << 20)}; }
+
+Slo slo() {
+  Slo slo;
+  slo.name = "latency-p99";
+  slo.histogram = {9000, "/internal/metrics", "http_request_duration_seconds", 0.999, {{"handler", "/checkout"}}};
+  slo.max = std::chrono::milliseconds(300);
+  slo.max_regression_percent = 7;
+  return slo;
+}
+
+Evidence evidence() {
+  MetricEvidence metric;
+  metric.name = "latency-p99";
+  metric.stats = {21, -0.123456789012345678, 0.00098765432109876543};
+  metric.canary = 0.0123456789;
+  metric.baseline = 0.1 + 0.2;  // needs all digits to be read back
+  // What the intervals are before there are enough windows.
+  metric.low = -std::numeric_limits<double>::infinity();
+  metric.high = std::numeric_limits<double>::infinity();
+  metric.threshold = -1e-17;
+  metric.ratio = true;
+  metric.violations = 2;
+  metric.state = MetricState::kPass;
+  Evidence evidence;
+  evidence.metrics = {metric};
+  evidence.windows = 21;
+  evidence.empty_windows = 3;
+  evidence.canary_requests = 123456789012;
+  evidence.baseline_requests = 5;
+  evidence.until = at(400) + std::chrono::milliseconds(250);
+  return evidence;
+}
+
+TrialSpec trial_spec() {
+  TrialSpec spec;
+  spec.profile = "checkout";
+  spec.profile_uid = "0d62ddcf-cd6e-4afc-8b07-b61be3d560de";
+  spec.target = "checkout";
+  spec.target_uid = "28f822e8-ef5d-4b0c-b96a-e4b5c34a9112";
+  spec.container = "app";
+  spec.number = 3;
+  spec.from = {Gogc::off(), std::nullopt};
+  spec.to = settings(180, 430);
+  spec.reason = "GOGC=180 GOMEMLIMIT=430MiB instead of Go's defaults. " + std::string(5000, 'x');
+  spec.predicted = {"4.1", "6.2", "310.0 MiB"};
+  spec.template_hash = "0123456789abcdef";
+  spec.slos = {slo()};
+  spec.canary = {2, std::chrono::seconds(90), std::chrono::milliseconds(2500), std::chrono::hours(24), 12345};
+  spec.watch_for = std::chrono::minutes(61);
+  spec.min_saving = -0.05;
+  spec.deadline = at(3600);
+  return spec;
+}
+
+TrialStatus trial_status() {
+  TrialStatus status;
+  status.phase = TrialPhase::kEnded;
+  status.verdict = TrialVerdict::kPromote;
+  status.reason = "Better";
+  status.message = std::string(5000, 'y');
+  status.started = at(1);
+  status.warm_until = at(2);
+  status.measuring_since = at(3) + std::chrono::microseconds(123456);
+  status.promoted = at(4);
+  status.watching_since = at(5);
+  status.ended = at(6);
+  status.evidence = evidence();
+  status.watch_evidence = evidence();
+  status.latency_change = -0.031;
+  status.gc_change = 0.502;
+  for (std::size_t i = 0; i < kMostTrialSteps; ++i) {
+    status.steps.push_back({at(static_cast<int>(i)), TrialPhase::kRollingBack, std::string(5000, 'z')});
+  }
+  return status;
+}
+
+json profile_status() {
+  Profile profile;
+  profile.key = {"shop", "checkout"};
+  profile.generation = 4;
+  profile.memory = {7, "checkout-7", settings(150, 400), at(20), {}, 1};
+  for (int i = 0; i < 10; ++i)
+    profile.memory.banned.push_back({settings(10 + i, 400), "0123456789abcdef", "GcShare", at(i)});
+
+  Desired desired;
+  desired.key = profile.key;
+  desired.profile = std::make_shared<Profile>(profile);
+  desired.container = "app";
+  desired.current = settings(150, 400);
+  desired.conflict = "GOGC of container app in Deployment shop/checkout is set by 'kubectl-set'.";
+
+  PodSeries pod;
+  pod.pod = "checkout-1";
+  pod.samples.resize(1);
+  Observation observed;
+  observed.pods = {pod};
+  observed.container_source = "kubelet";
+
+  Decision decision;
+  decision.kind = Decision::Kind::kChange;
+  decision.settings = settings(180, 430);
+  decision.reason = "Recommended";
+  decision.message = std::string(5000, 'm');
+  decision.binding = "bounds.maxAllowed.goMemLimitPercent";
+  decision.estimate.emplace();
+  decision.estimate->gc_cpu_source = "CPU profile";
+  decision.estimate->container_limit = Bytes(512 << 20);
+  decision.predicted.emplace();
+
+  const Verdict verdict;
+  Step step;
+  step.reason = "Recommended";
+  step.message = std::string(5000, 'n');
+  const std::optional<Error> error;
+  return record::profile_status({desired, observed, decision, verdict, step, error, at(30)});
+}
+
+json write() {
+  return {{"trial", codec::trial_object({"", "checkout-3"}, trial_spec())},
+          {"trialStatus", codec::encode(trial_status())},
+          {"profileStatus", profile_status()}};
+}
+
+json read_trial(const json& object) {
+  const Result<Trial> trial = codec::decode_trial(object);
+  if (!trial) return {{"error", trial.error().message}};
+  return {{"spec", codec::trial_object(trial->key, trial->spec)["spec"]}, {"status", codec::encode(trial->status)}};
+}
+
+json read_profile(const json& object) {
+  const Result<Profile> profile = decode_profile(object);
+  if (!profile) return {{"error", profile.error().message}};
+  const ProfileMemory& memory = profile->memory;
+  return {{"trialCount", memory.trial_count},
+          {"activeTrial", memory.active_trial},
+          {"applied", memory.applied ? codec::encode(*memory.applied) : json(nullptr)},
+          {"coolDownUntil", memory.cool_down_until ? json(format_time(*memory.cool_down_until)) : json(nullptr)},
+          {"missedPredictions", memory.missed_predictions},
+          {"bannedRegions", memory.banned.size()},
+          {"conditions", profile->conditions.size()}};
+}
+
+}  // namespace
+}  // namespace gopacer
+
+int main(int argc, char** argv) {
+  const std::string command = argc == 2 ? argv[1] : "";
+  nlohmann::json out;
+  if (command == "write") {
+    out = gopacer::write();
+  } else if (command == "read-trial") {
+    out = gopacer::read_trial(nlohmann::json::parse(std::cin));
+  } else if (command == "read-profile") {
+    out = gopacer::read_profile(nlohmann::json::parse(std::cin));
+  } else {
+    std::cerr << "usage: crds_documents write|read-trial|read-profile\n";
+    return 2;
+  }
+  std::cout << out.dump() << "\n";
+}
