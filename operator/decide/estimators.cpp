@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "gopacer/decide/go_pacer.h"
@@ -214,18 +215,31 @@ class PodReader {
     found_.forced = std::min(found_.forced, found_.cycles);
   }
 
+  /// Mean time between the ends of collections within the window, where the ring of 256 holds all of them.
+  std::optional<double> cycle_seconds() const {
+    const std::vector<GcPause>& ring = with_mem_.back()->mem->pauses;
+    if (found_.cycles + 1 >= ring.size()) return std::nullopt;
+    const auto end = ring.end();
+    const auto begin = end - static_cast<std::ptrdiff_t>(found_.cycles);
+    const double spanned = to_seconds((end - 1)->end - begin->end);
+    if (found_.cycles < 2 || !(spanned > 0) || spanned > found_.seconds) return std::nullopt;
+    return spanned / (found_.cycles - 1);
+  }
+
   void read_heap() {
     std::vector<double> goals;
     std::vector<double> roots;
     std::vector<double> non_heaps;
     std::vector<double> mapped;
     std::size_t by_limit = 0;
+    double least_heap = std::numeric_limits<double>::infinity();
     for (const Sample* sample : with_mem_) {
       const MemStats& mem = *sample->mem;
       goals.push_back(mem.next_gc.value());
       roots.push_back(mem.stack_in_use.value());
       non_heaps.push_back(heap_of(mem));
       mapped.push_back(mapped_of(mem));
+      least_heap = std::min(least_heap, mem.heap_alloc.value());
       if (found_.settings.go_mem_limit) {
         const Bytes limit = *found_.settings.go_mem_limit;
         const Bytes overage = std::max(Bytes(0), mem.sys - mem.heap_released - limit);
@@ -242,11 +256,14 @@ class PodReader {
     const double gamma = found_.settings.gamma();
     found_.limit_rules = 2 * by_limit > with_mem_.size() || !std::isfinite(gamma);
     const double allocated = found_.alloc_rate * found_.seconds;
-    const double counted = found_.cycles > 0 ? allocated / found_.cycles : 0;
+    double counted = found_.cycles > 0 ? allocated / found_.cycles : 0;
+    // A count of few cycles is off by up to one; the ring has their exact times.
+    if (const auto period = cycle_seconds()) counted = found_.alloc_rate * *period;
     if (found_.limit_rules) {
       found_.volume = std::min(counted, found_.goal);
-      found_.live = found_.goal - found_.volume;
-      found_.highest_live = std::max(found_.live, found_.highest_goal - found_.volume);
+      // Marking may end before the goal is reached; but what lives is never more than the heap was seen to hold.
+      found_.live = std::min(found_.goal - found_.volume, least_heap);
+      found_.highest_live = std::max(found_.live, std::min(found_.highest_goal - found_.volume, least_heap));
       return;
     }
     const auto live_at = [&](double goal) { return std::max(0.0, (goal - gamma * found_.roots) / (1 + gamma)); };

@@ -85,11 +85,15 @@ class Model {
         candidate.binding = low_name;
       }
     };
-    const double highest = std::min(kMostGogc, input_.spec.bounds.max_gogc);
-    const double lowest = std::min<double>(highest, std::max(kLeastGogc, input_.spec.bounds.min_gogc));
+    double highest = std::min(kMostGogc, input_.spec.bounds.max_gogc);
+    double lowest = std::min<double>(highest, std::max(kLeastGogc, input_.spec.bounds.min_gogc));
     bound(0, present_gogc() * step(), "", "trust region");
     bound(lowest, highest, "bounds.minAllowed.gogc", "bounds.maxAllowed.gogc");
-    if (!limit_) bound(0, kMostGogcWithoutLimit, "", "no memory limit on the container");
+    if (!limit_) {
+      highest = std::min<double>(highest, kMostGogcWithoutLimit);
+      lowest = std::min(lowest, highest);
+      bound(0, highest, "", "no memory limit on the container");
+    }
     candidate.settings.gogc = rounded(gogc, lowest, highest);
     return candidate;
   }

@@ -21,10 +21,8 @@ constexpr double kHeapOverhead = 1.05;
 }  // namespace
 
 Physics::Physics(const Estimate& estimate) : estimate_(estimate) {
-  if (!estimate.limit_rules) {
-    const double by_formula = volume(estimate.settings);
-    if (by_formula > 0) pacing_ = std::clamp(estimate.cycle_volume.value() / by_formula, 0.7, 1.15);
-  }
+  const double by_formula = volume(estimate.settings);
+  pacing_ = std::clamp(estimate.cycle_volume.value() / by_formula, 0.7, 1.15);
   if (estimate.cycles > 0) {
     forced_per_second_ =
         estimate.cycles_per_minute / 60 * static_cast<double>(estimate.forced) / static_cast<double>(estimate.cycles);

@@ -1,0 +1,222 @@
+#include "decide/estimators.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "decide/go_service.h"
+
+namespace gopacer {
+namespace {
+
+using deciding::Estimation;
+using testing::GoService;
+using ::testing::HasSubstr;
+using testing::kNow;
+
+Estimation estimate(const GoService& service) {
+  const DecideInput input = service.input(kNow);
+  return deciding::estimate(input.spec, input.current, input.observed, kNow);
+}
+
+#define EXPECT_NEAR_REL(expected, actual, rel) EXPECT_NEAR(expected, actual, std::abs(expected) * (rel))
+
+TEST(Estimators, FindWhatTheServiceDoes) {
+  GoService service;
+  service.settings.gogc = Gogc(150);
+  const Estimation found = estimate(service);
+  ASSERT_TRUE(found.estimate) << found.message;
+  const Estimate& e = *found.estimate;
+  EXPECT_EQ(e.pods, 2);
+  EXPECT_NEAR_REL(100e6, e.alloc_rate, 0.01);
+  EXPECT_NEAR_REL(mib(64).value(), e.live_heap.value(), 0.01);
+  EXPECT_NEAR_REL(service.volume(), e.cycle_volume.value(), 0.02);
+  EXPECT_NEAR_REL(60 * 100e6 / service.volume(), e.cycles_per_minute, 0.02);
+  EXPECT_NEAR_REL(service.gc_share(), e.gc_cpu_fraction, 0.02);
+  EXPECT_NEAR_REL(0.030, e.gc_cpu_per_cycle, 0.03);
+  EXPECT_NEAR_REL(service.gc_cores() + 0.5, e.cpu, 0.01);
+  EXPECT_EQ(e.gc_cpu_source, "CPU profile");
+  EXPECT_NEAR_REL(150.0, e.effective_gogc, 0.03);
+  EXPECT_EQ(e.non_go, mib(10));
+  EXPECT_EQ(e.non_heap, mib(8));
+  EXPECT_EQ(e.roots, mib(1));
+  EXPECT_FALSE(e.limit_rules);
+  EXPECT_EQ(e.container_limit, mib(512));
+  EXPECT_TRUE(found.self_tuned.empty()) << found.self_tuned;
+}
+
+TEST(Estimators, TakeTheLiveHeapFromTheVolumeWhereTheMemoryLimitRules) {
+  GoService service;
+  service.settings = {Gogc(400), mib(200)};
+  const Estimation found = estimate(service);
+  ASSERT_TRUE(found.estimate) << found.message;
+  EXPECT_TRUE(found.estimate->limit_rules);
+  // 200 − 8 non-heap − 3 % − 64 live.
+  EXPECT_NEAR_REL(mib(192 * 0.97 - 64).value(), found.estimate->cycle_volume.value(), 0.02);
+  EXPECT_NEAR_REL(mib(64).value(), found.estimate->live_heap.value(), 0.05);
+}
+
+TEST(Estimators, UnderstandGogcOff) {
+  GoService service;
+  service.settings = {Gogc::off(), mib(300)};
+  const Estimation found = estimate(service);
+  ASSERT_TRUE(found.estimate) << found.message;
+  EXPECT_TRUE(found.estimate->limit_rules);
+  EXPECT_NEAR_REL(mib(64).value(), found.estimate->live_heap.value(), 0.1);
+}
+
+TEST(Estimators, PreferCpuProfilesThenMetricsThenTheFraction) {
+  GoService service;
+  service.runtime_metrics = true;
+  EXPECT_EQ(estimate(service).estimate->gc_cpu_source, "CPU profile");
+  service.profiles = false;
+  EXPECT_EQ(estimate(service).estimate->gc_cpu_source, "runtime metrics");
+  EXPECT_NEAR_REL(service.gc_share(), estimate(service).estimate->gc_cpu_fraction, 0.02);
+  service.runtime_metrics = false;
+  EXPECT_EQ(estimate(service).estimate->gc_cpu_source, "GCCPUFraction");
+  EXPECT_NEAR_REL(service.gc_share(), estimate(service).estimate->gc_cpu_fraction, 0.02);
+}
+
+TEST(Estimators, AreLessSureWithFewerStacks) {
+  GoService service;
+  const double sure = estimate(service).estimate->gc_cpu_rel_error;
+  service.seen_for = std::chrono::seconds(40);
+  const double unsure = estimate(service).estimate->gc_cpu_rel_error;
+  EXPECT_LT(sure, unsure);
+  // 22 % of 2 pods · 9 profiles · 2.5 s · 0.64 cores · 100 Hz stacks.
+  EXPECT_NEAR(unsure, 1.2 * std::sqrt((1 - service.gc_share()) / (service.gc_share() * 2 * 9 * 160)), 0.01);
+}
+
+TEST(Estimators, LeaveForcedCollectionsOutOfTheVolume) {
+  GoService service;
+  DecideInput input = service.input(kNow);
+  for (PodSeries& pod : input.observed.pods) {
+    std::uint32_t forced = 0;
+    for (Sample& sample : pod.samples) {
+      sample.mem->num_gc += forced;
+      sample.mem->num_forced_gc = forced;
+      forced += 10;
+    }
+  }
+  const Estimation found = deciding::estimate(input.spec, input.current, input.observed, kNow);
+  ASSERT_TRUE(found.estimate);
+  EXPECT_EQ(found.estimate->forced, 2 * 600);
+  EXPECT_NEAR_REL(service.volume(), found.estimate->cycle_volume.value(), 0.02);
+}
+
+TEST(Estimators, KnowTheHeapsLeastGoal) {
+  GoService service;
+  service.live = mib(1);
+  service.roots = kib(200);
+  const Estimation found = estimate(service);
+  ASSERT_TRUE(found.estimate);
+  EXPECT_NEAR_REL(mib(1).value(), found.estimate->mean_live_heap.value(), 0.05);
+  EXPECT_TRUE(found.self_tuned.empty());
+}
+
+TEST(Estimators, SeeThatTheProgramReportsAnotherGogc) {
+  GoService service;
+  service.process_metrics = true;
+  service.real_gogc = Gogc(50);
+  EXPECT_THAT(estimate(service).self_tuned, HasSubstr("reports GOGC=50 while its environment asks for 100"));
+}
+
+TEST(Estimators, SeeFromTheGoalsThatTheProgramSetsGogc) {
+  for (const int real : {40, 200, 300, 800}) {
+    GoService service;
+    service.real_gogc = Gogc(real);
+    EXPECT_THAT(estimate(service).self_tuned, HasSubstr("the program sets it itself")) << real;
+  }
+  GoService service;
+  service.pacing = 0.85;  // marking that starts early is no tuner
+  EXPECT_EQ(estimate(service).self_tuned, "");
+  service.pacing = 1.1;
+  EXPECT_EQ(estimate(service).self_tuned, "");
+}
+
+TEST(Estimators, WaitForEnoughSamples) {
+  GoService service;
+  service.seen_for = std::chrono::seconds(10);
+  const Estimation found = estimate(service);
+  EXPECT_FALSE(found.estimate);
+  EXPECT_EQ(found.reason, "CollectingSamples");
+  EXPECT_THAT(found.message, HasSubstr("3 of 5"));
+}
+
+TEST(Estimators, LeaveTheWarmUpOut) {
+  GoService service;
+  service.age = std::chrono::minutes(2) + std::chrono::seconds(10);
+  service.seen_for = std::chrono::minutes(2);
+  EXPECT_EQ(estimate(service).reason, "CollectingSamples");
+}
+
+TEST(Estimators, CallAServiceIdleThatDoesNotCollect) {
+  GoService service;
+  service.alloc_rate = 1000;
+  service.seen_for = std::chrono::minutes(8);
+  EXPECT_EQ(estimate(service).reason, "Idle");
+}
+
+TEST(Estimators, SayWhyAPodCannotBeRead) {
+  GoService service;
+  DecideInput input = service.input(kNow);
+  for (PodSeries& pod : input.observed.pods) {
+    pod.samples.clear();
+    pod.error = "shop/checkout-0: port 6060 refused the connection";
+  }
+  const Estimation found = deciding::estimate(input.spec, input.current, input.observed, kNow);
+  EXPECT_EQ(found.reason, "MetricsUnavailable");
+  EXPECT_EQ(found.message, "shop/checkout-0: port 6060 refused the connection");
+}
+
+TEST(Estimators, LookOnlyAtStablePodsWithTheCurrentSettings) {
+  GoService service;
+  DecideInput input = service.input(kNow);
+  input.observed.pods[0].track = Track::kCanary;
+  input.observed.pods[1].settings.gogc = Gogc(10);
+  EXPECT_EQ(deciding::estimate(input.spec, input.current, input.observed, kNow).reason, "NoPods");
+}
+
+TEST(Estimators, DoNotTrustCountersThatWentBack) {
+  GoService service;
+  service.pods = 1;
+  DecideInput input = service.input(kNow);
+  input.observed.pods[0].samples.back().mem->num_gc = 0;
+  EXPECT_FALSE(deciding::estimate(input.spec, input.current, input.observed, kNow).estimate);
+}
+
+TEST(Estimators, TakeTheHighestPodForMemory) {
+  GoService service;
+  DecideInput input = service.input(kNow);
+  GoService large = service;
+  large.live = mib(100);
+  large.non_go = mib(30);
+  input.observed.pods.push_back(large.pod(kNow, "large"));
+  const Estimation found = deciding::estimate(input.spec, input.current, input.observed, kNow);
+  ASSERT_TRUE(found.estimate);
+  EXPECT_EQ(found.estimate->live_heap, mib(100));
+  EXPECT_EQ(found.estimate->non_go, mib(30));
+  EXPECT_NEAR_REL(mib(76).value(), found.estimate->mean_live_heap.value(), 0.01);
+}
+
+TEST(Estimators, SayWhenNothingTellsTheCpu) {
+  GoService service;
+  service.profiles = false;
+  service.usage = false;
+  const Estimation found = estimate(service);
+  EXPECT_EQ(found.reason, "NoCpuMetrics");
+  EXPECT_THAT(found.message, HasSubstr("process_cpu_seconds_total"));
+}
+
+TEST(Estimators, SeeAHeapThatGrowsSteadily) {
+  GoService service;
+  service.live_growth_per_second = 0.0005;
+  service.seen_for = std::chrono::minutes(10);
+  service.age = std::chrono::minutes(30);
+  const Estimation found = estimate(service);
+  ASSERT_TRUE(found.estimate);
+  EXPECT_GT(found.estimate->heap_growth, 0.1);
+  EXPECT_EQ(estimate(GoService{}).estimate->heap_growth, 0);
+}
+
+}  // namespace
+}  // namespace gopacer

@@ -1,0 +1,94 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "decide/go_service.h"
+
+namespace gopacer {
+namespace {
+
+using testing::GoService;
+using ::testing::HasSubstr;
+using testing::kNow;
+using Kind = Decision::Kind;
+
+DecideInput asking_for(const GoService& service, Settings wanted) {
+  DecideInput input = service.input(kNow);
+  input.spec.strategy = Strategy::kFixed;
+  input.spec.fixed = wanted;
+  return input;
+}
+
+TEST(Fixed, TriesWhatAPersonAsksForEvenOutsideTheBounds) {
+  const Decision decision = decide(asking_for(GoService{}, {Gogc(10), std::nullopt}), kNow);
+  ASSERT_EQ(decision.kind, Kind::kChange) << decision.message;
+  EXPECT_EQ(describe(decision.settings), "GOGC=10");
+  EXPECT_EQ(decision.reason, "FixedSettings");
+  // Ten times the collections: 0.44 cores more beside 0.544.
+  EXPECT_NEAR(decision.predicted->saving, -0.73, 0.02);
+}
+
+TEST(Fixed, LeavesWhatThePersonDoesNotName) {
+  GoService service;
+  service.settings = {Gogc(150), mib(400)};
+  const Decision decision = decide(asking_for(service, {Gogc(200), std::nullopt}), kNow);
+  ASSERT_EQ(decision.kind, Kind::kChange) << decision.message;
+  EXPECT_EQ(describe(decision.settings), "GOGC=200 GOMEMLIMIT=400MiB");
+}
+
+TEST(Fixed, IsDoneOnceTheSettingsAreInForce) {
+  GoService service;
+  service.settings = {Gogc(150), mib(400)};
+  const Decision decision = decide(asking_for(service, service.settings), kNow);
+  EXPECT_EQ(decision.kind, Kind::kKeep);
+  EXPECT_EQ(decision.reason, "InForce");
+}
+
+TEST(Fixed, TellsAPersonWhyBannedSettingsAreNotTriedAgain) {
+  DecideInput input = asking_for(GoService{}, {Gogc(10), std::nullopt});
+  input.memory.banned.push_back({{Gogc(10), std::nullopt}, "aaaa", "GcTooFrequent", kNow});
+  Decision decision = decide(input, kNow);
+  EXPECT_EQ(decision.kind, Kind::kRefuse);
+  EXPECT_EQ(decision.reason, "SettingsBanned");
+  EXPECT_THAT(decision.message, HasSubstr("GOGC=10 was tried on this pod template and rolled back"));
+  EXPECT_THAT(decision.message, HasSubstr("GcTooFrequent"));
+  EXPECT_THAT(decision.message, HasSubstr("change objective.settings, or change the pod template"));
+
+  input.template_hash = "bbbb";
+  EXPECT_EQ(decide(input, kNow).kind, Kind::kChange);
+  input.template_hash = "aaaa";
+  input.spec.fixed.gogc = Gogc(60);
+  EXPECT_EQ(decide(input, kNow).kind, Kind::kChange);
+}
+
+TEST(Fixed, RefusesALimitThatTheKernelReachesFirst) {
+  const Decision decision = decide(asking_for(GoService{}, {Gogc(100), mib(512)}), kNow);
+  EXPECT_EQ(decision.kind, Kind::kRefuse);
+  EXPECT_THAT(decision.message, HasSubstr("454MiB would be safe"));
+}
+
+TEST(Fixed, RefusesALargeGogcWithNothingBehindIt) {
+  for (const Gogc gogc : {Gogc(400), Gogc::off()}) {
+    const Decision decision = decide(asking_for(GoService{}, {gogc, std::nullopt}), kNow);
+    EXPECT_EQ(decision.kind, Kind::kRefuse);
+    EXPECT_THAT(decision.message, HasSubstr("add objective.settings.goMemLimit, such as 454MiB"));
+  }
+}
+
+TEST(Fixed, WaitsForTheCoolDown) {
+  DecideInput input = asking_for(GoService{}, {Gogc(150), mib(400)});
+  input.memory.cool_down_until = kNow + std::chrono::minutes(1);
+  EXPECT_EQ(decide(input, kNow).reason, "CoolDown");
+  // The model's misses say nothing of a person's choice.
+  input.memory.cool_down_until.reset();
+  input.memory.missed_predictions = 5;
+  EXPECT_EQ(decide(input, kNow).kind, Kind::kChange);
+}
+
+TEST(Fixed, NeedsMetricsLikeAnyTrial) {
+  GoService service;
+  service.seen_for = std::chrono::seconds(0);
+  EXPECT_EQ(decide(asking_for(service, {Gogc(150), mib(400)}), kNow).kind, Kind::kNoData);
+}
+
+}  // namespace
+}  // namespace gopacer

@@ -1,0 +1,341 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "decide/go_service.h"
+#include "decide/strategies.h"
+#include "gopacer/decide/decision.h"
+
+namespace gopacer {
+namespace {
+
+using testing::GoService;
+using ::testing::HasSubstr;
+using testing::kNow;
+using Kind = Decision::Kind;
+
+Decision decide(const GoService& service, Objective objective = Objective::kBalanced) {
+  DecideInput input = service.input(kNow);
+  input.spec.objective = objective;
+  return gopacer::decide(input, kNow);
+}
+
+TEST(MemoryLimit, LeavesRoomForNonHeapMemory) {
+  Estimate estimate;
+  // 0.95·1024 = 972.8, less the margin of 3 % of 1024 = 30.7, so 32: 940.8.
+  EXPECT_EQ(deciding::safe_limit(mib(1024), estimate, 95), mib(940));
+  // 1024 − 1.1·200 = 804, less 32.
+  estimate.non_go = mib(200);
+  EXPECT_EQ(deciding::safe_limit(mib(1024), estimate, 95), mib(772));
+  // A spike of 100 takes the place of the margin.
+  estimate.spike = mib(100);
+  EXPECT_EQ(deciding::safe_limit(mib(1024), estimate, 95), mib(704));
+  // 3 % of 4096 is 122.88.
+  estimate = {};
+  EXPECT_EQ(deciding::safe_limit(mib(4096), estimate, 95), mib(3768));
+}
+
+TEST(MemoryLimit, KeepsThePersonsPercentage) { EXPECT_EQ(deciding::safe_limit(mib(1000), {}, 50), mib(500)); }
+
+TEST(NeededMemory, IsJustEnoughForHalfTheHeapAgain) {
+  Estimate estimate;
+  estimate.live_heap = mib(400);
+  estimate.roots = mib(10);
+  estimate.non_heap = mib(20);
+  estimate.non_go = mib(30);
+  const Bytes container = deciding::container_needed(estimate, 90);
+  const auto effective = [&](Bytes c) {
+    const Bytes limit = deciding::safe_limit(c, estimate, 90);
+    return 100 * ((limit - estimate.non_heap) * 0.97 - estimate.live_heap).value() /
+           (estimate.live_heap + estimate.roots).value();
+  };
+  EXPECT_GE(effective(container), 50);
+  EXPECT_LT(effective(container - mib(4)), 50);
+}
+
+TEST(Model, WeighsCpuAgainstMemoryByTheSquareRootRule) {
+  // V* = √(100e6 B/s · 0.03 s · 8 GiB) = 160.5 MB = 153.1 MiB; of 65 MiB scanned that is 235 %.
+  const Decision decision = decide(GoService{});
+  ASSERT_EQ(decision.kind, Kind::kChange) << decision.message;
+  EXPECT_EQ(describe(decision.settings), "GOGC=235 GOMEMLIMIT=454MiB");
+  EXPECT_EQ(decision.binding, "objective");
+  EXPECT_EQ(decision.reason, "Recommended");
+  ASSERT_TRUE(decision.predicted);
+  // Now 0.030·100e6/68.2e6 = 0.0440 cores, then 0.030·100e6/160.2e6 = 0.0187, of 0.544 cores.
+  EXPECT_NEAR(decision.predicted->saving, 0.0465, 0.001);
+  EXPECT_NEAR(decision.predicted->gc_cpu_fraction, 0.0187 / 0.5187, 0.001);
+  EXPECT_LT(decision.predicted->saving_low, decision.predicted->saving);
+  EXPECT_GT(decision.predicted->saving_low, 0.03);
+  EXPECT_THAT(decision.message, HasSubstr("GOGC=235 GOMEMLIMIT=454MiB instead of Go's defaults"));
+}
+
+TEST(Model, OrdersItsObjectives) {
+  GoService service;
+  service.gc_seconds_per_cycle = 0.012;
+  service.container = mib(4096);
+  const auto gogc_under = [&](Objective objective) {
+    const Decision decision = decide(service, objective);
+    EXPECT_NE(decision.kind, Kind::kNoData) << decision.message;
+    return decision.settings.gogc.value_or(Gogc(100)).percent();
+  };
+  EXPECT_LE(gogc_under(Objective::kMemory), gogc_under(Objective::kBalanced));
+  EXPECT_LE(gogc_under(Objective::kBalanced), gogc_under(Objective::kThroughput));
+  EXPECT_LE(gogc_under(Objective::kThroughput), gogc_under(Objective::kLatency));
+}
+
+TEST(Model, StopsSpendingMemoryAtTwoPercentUnderThroughput) {
+  GoService service;
+  service.alloc_rate = 40e6;
+  service.gc_seconds_per_cycle = 0.1;
+  service.live = mib(200);
+  service.container = gib(8);
+  service.work_cores = 0.3;
+  const Decision decision = decide(service, Objective::kThroughput);
+  ASSERT_EQ(decision.kind, Kind::kChange) << decision.message;
+  // A·m/V = 2/98·0.3 → V = 653 MB = 623 MiB of 201: 310 %.
+  EXPECT_EQ(decision.settings.gogc, Gogc(310));
+  EXPECT_NEAR(decision.predicted->gc_cpu_fraction, 0.02, 0.001);
+}
+
+TEST(Model, StaysWithinTheContainersMemory) {
+  GoService service;
+  service.container = mib(230);
+  const Decision decision = decide(service, Objective::kLatency);
+  ASSERT_EQ(decision.kind, Kind::kChange) << decision.message;
+  EXPECT_EQ(decision.binding, "memory limit");
+  // 0.95·230 − 32 = 186; (186 − 8)·0.97 − 64 = 108.7 of 65: 167 %, tidied to 165.
+  EXPECT_EQ(describe(decision.settings), "GOGC=165 GOMEMLIMIT=186MiB");
+  EXPECT_LT(decision.predicted->peak_memory, mib(230));
+}
+
+TEST(Model, GoesUpInSteps) {
+  GoService service;
+  service.gc_seconds_per_cycle = 0.3;
+  service.container = mib(250);
+  service.live = mib(40);
+  service.settings = {Gogc(50), std::nullopt};
+  const Decision decision = decide(service, Objective::kThroughput);
+  ASSERT_EQ(decision.kind, Kind::kChange) << decision.message;
+  EXPECT_EQ(decision.binding, "trust region");
+  EXPECT_EQ(decision.settings.gogc, Gogc(200));  // ×4: a limit is set, and less than half of the memory is in use
+  service.container = mib(150);
+  EXPECT_EQ(decide(service, Objective::kThroughput).settings.gogc, Gogc(100));
+}
+
+TEST(Model, KeepsThePersonsBounds) {
+  GoService service;
+  DecideInput input = service.input(kNow);
+  input.spec.bounds.max_gogc = 173;
+  Decision decision = gopacer::decide(input, kNow);
+  ASSERT_EQ(decision.kind, Kind::kChange) << decision.message;
+  EXPECT_EQ(decision.settings.gogc, Gogc(173));
+  EXPECT_EQ(decision.binding, "bounds.maxAllowed.gogc");
+
+  input = service.input(kNow);
+  input.spec.bounds.max_go_mem_limit_percent = 50;
+  decision = gopacer::decide(input, kNow);
+  EXPECT_EQ(decision.settings.go_mem_limit, mib(256));
+}
+
+TEST(Model, NeverExceedsOneHundredWithoutAMemoryLimit) {
+  GoService service;
+  service.container.reset();
+  Decision decision = decide(service);
+  EXPECT_EQ(decision.kind, Kind::kKeep);
+  EXPECT_EQ(decision.reason, "NoMemoryLimit");
+  EXPECT_THAT(decision.message, HasSubstr("set resources.limits.memory"));
+
+  service.settings.gogc = Gogc(30);
+  decision = decide(service);
+  ASSERT_EQ(decision.kind, Kind::kChange) << decision.message;
+  EXPECT_LE(decision.settings.gogc->percent(), 100);
+  EXPECT_FALSE(decision.settings.go_mem_limit);
+
+  service.settings.gogc = Gogc(300);
+  decision = decide(service);
+  EXPECT_EQ(decision.kind, Kind::kKeep);
+  EXPECT_EQ(decision.reason, "NoMemoryLimit");
+}
+
+TEST(Model, SaysHowMuchMemoryIsNeeded) {
+  GoService service;
+  service.live = mib(180);
+  service.container = mib(256);
+  const Decision decision = decide(service);
+  EXPECT_EQ(decision.kind, Kind::kKeep);
+  EXPECT_EQ(decision.reason, "NeedsMemory");
+  ASSERT_TRUE(decision.needs_memory);
+  EXPECT_GT(*decision.needs_memory, mib(300));
+  EXPECT_LT(*decision.needs_memory, mib(380));
+  EXPECT_THAT(decision.message, HasSubstr(format_bytes(*decision.needs_memory)));
+}
+
+TEST(Model, LeavesAServiceAloneThatHasNothingToGain) {
+  GoService service;
+  service.gc_seconds_per_cycle = 0.001;
+  const Decision decision = decide(service);
+  EXPECT_EQ(decision.kind, Kind::kKeep);
+  EXPECT_EQ(decision.settings, service.settings);
+}
+
+TEST(Model, DoesNotActOnAGainThatIsWithinItsError) {
+  GoService service;
+  service.gc_seconds_per_cycle = 0.02;
+  service.profiles = false;
+  service.process_metrics = false;
+  service.container = mib(512);
+  DecideInput input = service.input(kNow);
+  for (PodSeries& pod : input.observed.pods) pod.cpu_limit.reset();  // no GOMAXPROCS either: only the live heap is left
+  const Decision decision = gopacer::decide(input, kNow);
+  ASSERT_TRUE(decision.estimate);
+  EXPECT_EQ(decision.estimate->gc_cpu_source, "live heap");
+  EXPECT_EQ(decision.kind, Kind::kKeep) << decision.message;
+  EXPECT_EQ(decision.reason, "NotWorthIt");
+}
+
+TEST(Model, FreesMemoryUnderTheObjectiveMemory) {
+  GoService service;
+  service.settings = {Gogc(400), mib(900)};
+  service.container = gib(1);
+  service.gc_seconds_per_cycle = 0.004;
+  const Decision decision = decide(service, Objective::kMemory);
+  ASSERT_EQ(decision.kind, Kind::kChange) << decision.message;
+  EXPECT_LT(decision.settings.gogc->percent(), 100);
+  EXPECT_LT(decision.predicted->peak_memory, decision.estimate->peak_memory);
+  EXPECT_LT(decision.predicted->saving, 0);
+  EXPECT_THAT(decision.message, HasSubstr("It frees"));
+}
+
+TEST(Model, RelievesAContainerThatIsNearlyFull) {
+  GoService service;
+  service.settings = {Gogc(150), std::nullopt};
+  service.live = mib(85);
+  service.container = mib(245);
+  const Decision decision = decide(service, Objective::kThroughput);
+  ASSERT_EQ(decision.kind, Kind::kChange) << decision.message;
+  EXPECT_THAT(decision.message, HasSubstr("close to its memory limit"));
+  EXPECT_LT(decision.predicted->peak_memory, decision.estimate->peak_memory);
+}
+
+TEST(Model, LoosensALimitThatIsFarTooTight) {
+  GoService service;
+  service.settings = {Gogc(100), mib(90)};
+  const Decision decision = decide(service);
+  ASSERT_EQ(decision.kind, Kind::kChange) << decision.message;
+  EXPECT_EQ(decision.settings.go_mem_limit, mib(454));
+  EXPECT_GT(decision.predicted->saving, 0.05);
+}
+
+TEST(Model, WaitsWhileTheTargetRolls) {
+  DecideInput input = GoService{}.input(kNow);
+  input.target_settled = false;
+  const Decision decision = gopacer::decide(input, kNow);
+  EXPECT_EQ(decision.kind, Kind::kNoData);
+  EXPECT_EQ(decision.reason, "TargetNotSettled");
+}
+
+TEST(Model, RefusesAProgramThatTunesItself) {
+  GoService service;
+  service.process_metrics = true;
+  service.real_gogc = Gogc(70);
+  const Decision decision = decide(service);
+  EXPECT_EQ(decision.kind, Kind::kRefuse);
+  EXPECT_EQ(decision.reason, "SelfTuned");
+}
+
+TEST(Model, RefusesATargetThatIsScaledOnMemory) {
+  DecideInput input = GoService{}.input(kNow);
+  input.scaled_on_memory = true;
+  const Decision decision = gopacer::decide(input, kNow);
+  EXPECT_EQ(decision.kind, Kind::kRefuse);
+  EXPECT_EQ(decision.reason, "MemoryAutoscaler");
+}
+
+TEST(Model, RefusesBoundsThatCannotBeKept) {
+  DecideInput input = GoService{}.input(kNow);
+  input.spec.bounds.min_go_mem_limit = mib(500);
+  const Decision decision = gopacer::decide(input, kNow);
+  EXPECT_EQ(decision.kind, Kind::kRefuse);
+  EXPECT_EQ(decision.reason, "BoundsUnsatisfiable");
+  EXPECT_THAT(decision.message, HasSubstr("454MiB"));
+}
+
+TEST(Model, WaitsForAHeapThatStillGrows) {
+  GoService service;
+  service.live_growth_per_second = 0.0008;
+  service.seen_for = std::chrono::minutes(10);
+  const Decision decision = decide(service);
+  EXPECT_EQ(decision.kind, Kind::kKeep);
+  EXPECT_EQ(decision.reason, "HeapGrowing");
+}
+
+TEST(Model, ShowsWhatItWouldDoDuringTheCoolDown) {
+  DecideInput input = GoService{}.input(kNow);
+  input.memory.cool_down_until = kNow + std::chrono::hours(1);
+  Decision decision = gopacer::decide(input, kNow);
+  EXPECT_EQ(decision.kind, Kind::kKeep);
+  EXPECT_EQ(decision.reason, "CoolDown");
+  EXPECT_EQ(decision.settings, input.current);
+  ASSERT_TRUE(decision.recommended);
+  EXPECT_EQ(decision.recommended->gogc, Gogc(235));
+  EXPECT_THAT(decision.message, HasSubstr(format_time(*input.memory.cool_down_until)));
+  input.memory.cool_down_until = kNow;
+  EXPECT_EQ(gopacer::decide(input, kNow).kind, Kind::kChange);
+}
+
+TEST(Model, OnlyObservesAfterTwoMissedPredictions) {
+  DecideInput input = GoService{}.input(kNow);
+  input.memory.missed_predictions = 1;
+  EXPECT_EQ(gopacer::decide(input, kNow).kind, Kind::kChange);
+  input.memory.missed_predictions = 2;
+  const Decision decision = gopacer::decide(input, kNow);
+  EXPECT_EQ(decision.kind, Kind::kKeep);
+  EXPECT_EQ(decision.reason, "PredictionsMissed");
+  EXPECT_TRUE(decision.recommended);
+}
+
+TEST(Bans, StopHalfWayBeforeTheHarm) {
+  DecideInput input = GoService{}.input(kNow);
+  input.memory.banned.push_back({{Gogc(235), mib(454)}, "aaaa", "LatencyRegression", kNow});
+  const Decision decision = gopacer::decide(input, kNow);
+  ASSERT_EQ(decision.kind, Kind::kChange) << decision.message;
+  EXPECT_EQ(decision.settings.gogc, Gogc(155));  // √(100·235) = 153
+  EXPECT_EQ(decision.binding, "banned region");
+}
+
+TEST(Bans, AreNotWalkedAroundWhenTheGainWasMissing) {
+  DecideInput input = GoService{}.input(kNow);
+  input.memory.banned.push_back({{Gogc(235), mib(454)}, "aaaa", "NoBenefit", kNow});
+  const Decision decision = gopacer::decide(input, kNow);
+  EXPECT_EQ(decision.kind, Kind::kKeep);
+  EXPECT_EQ(decision.reason, "Banned");
+}
+
+TEST(Bans, EndWithThePodTemplate) {
+  DecideInput input = GoService{}.input(kNow);
+  input.memory.banned.push_back({{Gogc(235), mib(454)}, "bbbb", "LatencyRegression", kNow});
+  EXPECT_EQ(gopacer::decide(input, kNow).settings.gogc, Gogc(235));
+}
+
+TEST(Prediction, IsMissedWhenItIsOffByMoreThanAQuarter) {
+  Prediction predicted;
+  predicted.gc_cpu_fraction = 0.08;
+  predicted.cycle_volume = mib(100);
+  Estimate seen;
+  seen.gc_cpu_fraction = 0.09;
+  seen.cycle_volume = mib(110);
+  EXPECT_FALSE(prediction_missed(predicted, seen));
+  seen.gc_cpu_fraction = 0.11;
+  EXPECT_TRUE(prediction_missed(predicted, seen));
+  seen.gc_cpu_fraction = 0.08;
+  seen.cycle_volume = mib(70);
+  EXPECT_TRUE(prediction_missed(predicted, seen));
+  // Half a point more is noise.
+  predicted.gc_cpu_fraction = 0.01;
+  seen = {};
+  seen.gc_cpu_fraction = 0.015;
+  seen.cycle_volume = mib(100);
+  EXPECT_FALSE(prediction_missed(predicted, seen));
+}
+
+}  // namespace
+}  // namespace gopacer
