@@ -28,6 +28,14 @@ struct ClientOptions {
   std::string user_agent = "gopacer";
 };
 
+/// For the client that only the leader election uses: an attempt must end well before the lease's deadline.
+inline ClientOptions lease_client_options() {
+  ClientOptions options;
+  options.request_timeout = std::chrono::seconds(3);
+  options.read_retries = 0;
+  return options;
+}
+
 /// The Kubernetes API over HTTPS. Each client has its own connections: give the lease one of its own, so that a busy or
 /// throttled controller does not starve it.
 class Client final : public ApiServer {

@@ -1,0 +1,188 @@
+#include "kube/leader_elector.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <thread>
+
+#include "codec/fields.h"
+
+namespace gopacer::kube {
+namespace {
+
+using nlohmann::json;
+
+const ResourceType kLeases{"coordination.k8s.io", "v1", "leases", "Lease", true};
+
+std::int64_t seconds_of(Duration duration) {
+  return std::max<std::int64_t>(std::chrono::duration_cast<std::chrono::seconds>(duration).count(), 1);
+}
+
+}  // namespace
+
+LeaderElector::LeaderElector(ApiServer& api, LeaseOptions options, const Clock& clock, const SteadyClock& steady,
+                             std::function<void()> started, std::function<void()> lost)
+    : api_(api),
+      options_(std::move(options)),
+      clock_(clock),
+      steady_(steady),
+      started_(std::move(started)),
+      lost_(std::move(lost)) {}
+
+void LeaderElector::run(std::stop_token stop) {
+  // Keeps the deadline while the other thread may hang in a request.
+  std::jthread watchdog([this](const std::stop_token& end) {
+    while (!end.stop_requested()) {
+      const std::optional<Duration> left = check_deadline();
+      std::unique_lock lock(mutex_);
+      if (left) {
+        changed_.wait_for(lock, end, *left, [] { return false; });
+      } else {
+        changed_.wait(lock, end, [this] { return leading_; });
+      }
+    }
+  });
+
+  std::mutex mutex;
+  std::condition_variable_any wake;
+  while (!stop.stop_requested()) {
+    const Duration wait = step();
+    std::unique_lock lock(mutex);
+    wake.wait_for(lock, stop, wait, [] { return false; });
+  }
+  watchdog.request_stop();
+  watchdog.join();
+  release();
+}
+
+Duration LeaderElector::step() {
+  const Result<void> done = attempt();
+  {
+    const std::lock_guard lock(mutex_);
+    trouble_ = done ? "" : done.error().message;
+  }
+  check_deadline();
+  return options_.retry_period;
+}
+
+Result<void> LeaderElector::attempt() {
+  const ObjectPath path{kLeases, options_.ns, options_.name};
+  Result<json> lease = api_.get(path);
+  if (!lease && lease.error().kind != ErrorKind::kNotFound) return tl::unexpected(lease.error());
+  if (!lease) return write(json{{"metadata", {{"name", options_.name}}}}, false, 0, true);
+
+  const json& spec = codec::child(*lease, "spec");
+  const std::string holder = codec::text(spec, "holderIdentity");
+  const std::string record = spec.dump(-1, ' ', false, json::error_handler_t::replace);
+  if (record != seen_record_) {
+    seen_record_ = record;
+    seen_at_ = steady_.now();
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    holder_ = holder;
+  }
+  const auto transitions = static_cast<int>(codec::integer(spec, "leaseTransitions"));
+  if (holder == options_.identity) {
+    // Ours, perhaps from a former life of this process: then it is won anew.
+    return write(std::move(*lease), true, transitions, !leads());
+  }
+  if (leads()) {
+    give_up();
+    return invalid("lease " + options_.ns + "/" + options_.name + " was taken by '" + holder + "'");
+  }
+  const Duration theirs = std::chrono::seconds(std::clamp<std::int64_t>(
+      codec::integer(spec, "leaseDurationSeconds", seconds_of(options_.lease_duration)), 1, 3600));
+  if (!holder.empty() && steady_.now() < seen_at_ + theirs) return {};
+  return write(std::move(*lease), true, transitions + 1, true);
+}
+
+Result<void> LeaderElector::write(json lease, bool exists, int transitions, bool acquire) {
+  // Counted from before the request: whenever the server took it in, others count from a later moment.
+  const Duration begun = steady_.now();
+  const std::string now = format_micro_time(clock_.now());
+  json& spec = lease["spec"];
+  if (!spec.is_object()) spec = json::object();
+  spec["holderIdentity"] = options_.identity;
+  spec["leaseDurationSeconds"] = seconds_of(options_.lease_duration);
+  spec["renewTime"] = now;
+  spec["leaseTransitions"] = transitions;
+  if (acquire) spec["acquireTime"] = now;
+
+  const ObjectPath path{kLeases, options_.ns, options_.name};
+  json document = std::move(lease);
+  document["apiVersion"] = "coordination.k8s.io/v1";
+  document["kind"] = "Lease";
+  // The resource version makes it conditional: of two who try at once, one fails.
+  const Result<json> written = exists ? api_.replace(path, document) : api_.create(kLeases, options_.ns, document);
+  if (!written) return tl::unexpected(written.error());
+  lead(begun);
+  return {};
+}
+
+void LeaderElector::lead(Duration since) {
+  const std::lock_guard callbacks(callbacks_);
+  {
+    const std::lock_guard lock(mutex_);
+    deadline_ = since + options_.renew_deadline;
+    holder_ = options_.identity;
+    if (leading_ || steady_.now() >= deadline_) return;
+    leading_ = true;
+  }
+  changed_.notify_all();
+  told_started_ = true;
+  started_();
+}
+
+void LeaderElector::give_up() {
+  {
+    const std::lock_guard lock(mutex_);
+    leading_ = false;
+  }
+  const std::lock_guard callbacks(callbacks_);
+  if (!told_started_) return;
+  told_started_ = false;
+  lost_();
+}
+
+std::optional<Duration> LeaderElector::check_deadline() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!leading_) return std::nullopt;
+    const Duration left = deadline_ - steady_.now();
+    if (left > Duration(0)) return left;
+  }
+  give_up();
+  return std::nullopt;
+}
+
+void LeaderElector::release() {
+  const bool led = leads();
+  give_up();
+  if (!led) return;
+  const ObjectPath path{kLeases, options_.ns, options_.name};
+  Result<json> lease = api_.get(path);
+  if (!lease || codec::text(codec::child(*lease, "spec"), "holderIdentity") != options_.identity) return;
+  (*lease)["spec"]["holderIdentity"] = "";
+  (*lease)["spec"]["leaseDurationSeconds"] = 1;
+  (*lease)["spec"]["renewTime"] = format_micro_time(clock_.now());
+  // If it fails the successor waits for the lease to run out: nothing more to do about it here.
+  static_cast<void>(api_.replace(path, *lease));
+}
+
+bool LeaderElector::leads() const {
+  const std::lock_guard lock(mutex_);
+  return leading_ && steady_.now() < deadline_;
+}
+
+std::string LeaderElector::holder() const {
+  const std::lock_guard lock(mutex_);
+  return holder_;
+}
+
+std::string LeaderElector::trouble() const {
+  const std::lock_guard lock(mutex_);
+  return trouble_;
+}
+
+}  // namespace gopacer::kube
