@@ -3,7 +3,7 @@
 # latency, under a CPU limit as a pod would have it (a cgroup with a CFS quota; root only).
 #   measure.sh [--workload checkout|caddy] [--cpus 1] [--gomaxprocs 2] [--rate 400] [--warm 10] [--seconds 20]
 #              [--gogc "10 50 100"] [-- flags of checkout]
-# The host must be quiet for the latencies to mean anything; GC's share holds on a busy one too.
+# Service and load go before everything else on the host. Even so it should be quiet for the latencies to mean anything.
 . "$(dirname "$0")/../../tools/common.sh"
 
 workload=checkout cpus=1 procs=2 rate=400 seconds=20 warm=10 values="10 50 100 200 400"
@@ -43,16 +43,18 @@ while read -r key path _; do program[$key]=$path; done < <("$ROOT/tests/workload
 work=$(mktemp -d)
 pid=
 group=
-# In a new cgroup the quota is set before the service starts, so that it holds from the first instruction.
+# The quota is set before the service starts in it, so that it holds from the first instruction.
 make_group() {
   if [ -w /sys/fs/cgroup/cgroup.procs ] && [ -e /sys/fs/cgroup/cgroup.controllers ]; then
     group=/sys/fs/cgroup/gopacer-measure-$$
     mkdir "$group"
     awk -v c="$cpus" 'BEGIN { printf "%d 100000\n", c * 100000 }' >"$group/cpu.max"
+    echo 10000 >"$group/cpu.weight"
   else
     group=/sys/fs/cgroup/cpu/gopacer-measure-$$
     mkdir "$group"
     awk -v c="$cpus" 'BEGIN { printf "%d\n", c * 100000 }' >"$group/cpu.cfs_quota_us"
+    echo 200000 >"$group/cpu.shares"
   fi
 }
 clean() {
@@ -82,7 +84,7 @@ for gogc in $values; do
     kill -0 "$pid" 2>/dev/null || die "$name ended: $(tail -n 3 "$work/log")"
     sleep 0.1
   done
-  send() { "${program[load]}" "${target[@]}" --rate "$rate" --every 0 --json "$@"; }
+  send() { nice -n -15 "${program[load]}" "${target[@]}" --rate "$rate" --every 0 --json "$@"; }
   send --duration "${warm}s" >/dev/null # warm up
   cpu=$(metric process_cpu_seconds_total) gcs=$(metric go_gc_duration_seconds_count) requests=$(metric "$requests_total")
   throttled=$(awk '/throttled_(time|usec)/ { print $2 }' "$group/cpu.stat")

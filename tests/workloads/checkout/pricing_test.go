@@ -1,6 +1,8 @@
 package main
 
 import (
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -56,14 +58,25 @@ func TestSizeReadsGoUnits(t *testing.T) {
 	}
 }
 
-func TestSessionsKeepTheLiveHeapConstant(t *testing.T) {
-	s := newSessions(newCatalog())
-	s.fill(4 << 20)
-	n := s.count()
+func TestSessionsKeepTheLiveHeapAsFilled(t *testing.T) {
+	const target = 16 << 20
+	c := newCatalog()
+	before := liveHeap()
+	s := newSessions(c)
+	s.fill(target)
+	filled, n := liveHeap()-before, s.count()
+	if filled < target*9/10 || filled > target*11/10 {
+		t.Errorf("live heap is %d bytes after fill, want %d within 10 %%", filled, target)
+	}
 	for i := range 3 * n {
-		s.put(s.made(i))
+		o := &order{ID: strconv.FormatInt(int64(i), 36), Customer: "customer-" + strconv.Itoa(i), Totals: map[string]int64{"payable": 1}}
+		s.put(s.ofOrder(o, i))
 	}
 	if s.count() != n {
 		t.Errorf("%d sessions after churn, want %d", s.count(), n)
 	}
+	if churned := liveHeap() - before; churned < filled*9/10 || churned > filled*11/10 {
+		t.Errorf("live heap is %d bytes after churn, want %d within 10 %%", churned, filled)
+	}
+	runtime.KeepAlive(s)
 }

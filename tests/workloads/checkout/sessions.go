@@ -101,6 +101,7 @@ func (s *sessions) made(i int) *session {
 		attributes: map[string]string{
 			"region": "eu-" + strconv.Itoa(i%7), "agent": "browser " + strconv.Itoa(i%300), "cookie": "c" + number,
 		},
+		last: &order{ID: number, Totals: map[string]int64{"payable": int64(i)}},
 	}
 	var next *sessionLine
 	for k := range linesPerSession {
@@ -115,6 +116,6 @@ func (s *sessions) made(i int) *session {
 func (s *sessions) ofOrder(o *order, i int) *session {
 	one := s.made(i)
 	one.id, one.customer = "session-"+o.ID, o.Customer
-	one.last = &order{ID: o.ID, Customer: o.Customer, Totals: map[string]int64{"payable": o.Totals["payable"]}}
+	one.last.ID, one.last.Customer, one.last.Totals["payable"] = o.ID, o.Customer, o.Totals["payable"]
 	return one
 }
