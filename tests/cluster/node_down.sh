@@ -6,7 +6,7 @@
 run=$node_run
 # Process 1 of the node's pid namespace takes all others with it. It is looked for by its argument, the run directory,
 # because its pid file may be lost.
-node_processes() { pgrep -f "node.sh $run\$"; }
+node_processes() { pgrep -f "node\.sh $(sed 's/[][\.*^$+?(){}|]/\\&/g' <<<"$run")\$"; }
 if pids=$(node_processes); then
   # shellcheck disable=SC2086 # a list
   kill -KILL $pids 2>/dev/null || true
