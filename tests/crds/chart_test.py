@@ -124,7 +124,7 @@ class Chart(unittest.TestCase):
             ("create", "pods/exec"), ("get", "pods/log"), ("get", "nodes/proxy"), ("create", "nodes/proxy"),
             ("patch", "nodes"), ("update", "deployments.apps/scale"), ("patch", "deployments.apps/scale"),
             ("patch", "statefulsets.apps"), ("create", "goruntimeprofiles.gopacer.dev"), ("delete", "goruntimeprofiles.gopacer.dev"),
-            ("create", "serviceaccounts/token"), ("patch", "customresourcedefinitions.apiextensions.k8s.io"),
+            ("create", "serviceaccounts/token"), ("get", "customresourcedefinitions.apiextensions.k8s.io"),
             ("create", "clusterrolebindings.rbac.authorization.k8s.io"), ("get", "leases.coordination.k8s.io"),
         ):
             with self.subTest(f"{verb} {resource}"):

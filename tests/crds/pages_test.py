@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Every reason that gopacer can give is in docs/troubleshooting.md, and none that it cannot give. Needs no cluster."""
+"""Every reason that gopacer can give is in docs/troubleshooting.md, and none that it cannot give; likewise its metrics, and the
+pages' links lead somewhere. Needs no cluster."""
 
 import pathlib
 import re
@@ -26,7 +27,7 @@ def reasons():
     return {word: file for word, file in found.items() if word not in NO_REASONS}
 
 
-class Reasons(unittest.TestCase):
+class Pages(unittest.TestCase):
     def setUp(self):
         self.page = (ROOT / "docs/troubleshooting.md").read_text()
 
@@ -43,6 +44,19 @@ class Reasons(unittest.TestCase):
         self.assertGreater(len(named), 30)
         verdicts = {"Inconclusive", "Superseded", "Aborted", "RollBack"}
         self.assertEqual(named - known - verdicts, set())
+
+    def test_every_metric_is_explained_and_none_is_made_up(self):
+        given = set(re.findall(r'"(gopacer_\w+)"', (ROOT / "operator/record/operator_metrics.cpp").read_text()))
+        self.assertGreater(len(given), 5)
+        self.assertEqual(given, set(re.findall(r"^\| `(gopacer_\w+)`", (ROOT / "docs/metrics.md").read_text(), re.MULTILINE)))
+
+    def test_links_between_pages_lead_somewhere(self):
+        links = 0
+        for page in sorted((ROOT / "docs").rglob("*.md")):
+            for link in re.findall(r"\]\(([^)#:]+)[^):]*\)", page.read_text()):
+                links += 1
+                self.assertTrue((page.parent / link).exists(), f"{page.name} links to {link}, which is not there")
+        self.assertGreater(links, 0)
 
 
 if __name__ == "__main__":
