@@ -46,6 +46,9 @@ Evidence evidence() {
   metric.ratio = true;
   metric.violations = 2;
   metric.state = MetricState::kPass;
+  metric.source = "runtime metrics";
+  metric.missing = 4;
+  metric.pending_since = at(300);
   Evidence evidence;
   evidence.metrics = {metric};
   evidence.windows = 21;
@@ -82,7 +85,7 @@ TrialStatus trial_status() {
   status.phase = TrialPhase::kEnded;
   status.verdict = TrialVerdict::kPromote;
   status.reason = "Better";
-  status.message = std::string(5000, 'y');
+  status.message = "Better: " + std::string(4000, 'y');
   status.started = at(1);
   status.warm_until = at(2);
   status.measuring_since = at(3) + std::chrono::microseconds(123456);
