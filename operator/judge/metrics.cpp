@@ -159,15 +159,19 @@ std::string signed_percent(double share) {
 
 std::string tell(const MetricEvidence& metric) {
   if (metric.stats.n == 0) return metric.name + " has no data";
-  const auto as_share = [&](double x) { return metric.ratio ? std::expm1(x) : x; };
+  const auto change = [&](double x) {
+    if (metric.ratio) return signed_percent(std::expm1(x));
+    const std::string percent = signed_percent(x);
+    return percent.substr(0, percent.size() - 1) + "points";
+  };
   const std::string unit = metric.ratio ? "" : " of CPU";
   std::string text = metric.name + " " + in_unit(metric, metric.baseline) + " → " + in_unit(metric, metric.canary) +
-                     unit + ", " + signed_percent(as_share(metric.stats.mean));
+                     unit + ", " + change(metric.stats.mean);
   if (metric.state == MetricState::kUndecided && metric.stats.n < kFewestWindows) {
     return text + " after " + std::to_string(metric.stats.n) + " windows of at least " + std::to_string(kFewestWindows);
   }
-  text += " (" + signed_percent(as_share(metric.low)) + " … " + signed_percent(as_share(metric.high));
-  return text + ", has to be below " + signed_percent(as_share(metric.threshold)) + ")";
+  text += " (" + change(metric.low) + " … " + change(metric.high);
+  return text + ", has to be below " + change(metric.threshold) + ")";
 }
 
 }  // namespace gopacer::judging

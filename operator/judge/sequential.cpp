@@ -1,5 +1,6 @@
 #include "gopacer/judge/sequential.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -12,19 +13,34 @@ double sequence_radius(double n, double alpha, double eta) {
   return std::sqrt(2 * spread / (n * n * prior) * std::log(std::sqrt(spread) / alpha));
 }
 
+double correlation_factor(const RunningStats& stats) {
+  constexpr double kUsual = 0.3;
+  constexpr double kMost = 0.8;
+  double rho = kUsual;
+  if (stats.pairs >= 10 && stats.n > 1) {
+    const double variance = stats.m2 / static_cast<double>(stats.n - 1);
+    if (variance <= 0) return 1;
+    const double pairs = static_cast<double>(stats.pairs);
+    rho = 1 - stats.steps2 / pairs / (2 * variance) + 0.5 / std::sqrt(pairs);
+  }
+  rho = std::clamp(rho, 0.0, kMost);
+  return std::sqrt((1 + rho) / (1 - rho));
+}
+
 Interval confidence_sequence(const RunningStats& stats, double alpha, double eta) {
   if (stats.n < kFewestWindows) {
     return {-std::numeric_limits<double>::infinity(), std::numeric_limits<double>::infinity()};
   }
   const double n = static_cast<double>(stats.n);
-  const double half = std::sqrt(std::max(0.0, stats.m2 / (n - 1))) * sequence_radius(n, alpha, eta);
+  const double half =
+      std::sqrt(std::max(0.0, stats.m2 / (n - 1))) * correlation_factor(stats) * sequence_radius(n, alpha, eta);
   return {stats.mean - half, stats.mean + half};
 }
 
 double windows_needed(const RunningStats& stats, double distance, double alpha, double eta) {
   constexpr double kMost = 1e6;
   if (stats.n < 2 || distance <= 0) return kMost;
-  const double deviation = std::sqrt(stats.m2 / static_cast<double>(stats.n - 1));
+  const double deviation = std::sqrt(stats.m2 / static_cast<double>(stats.n - 1)) * correlation_factor(stats);
   // The radius falls with n: bisect on its logarithm.
   double low = kFewestWindows;
   double high = kMost;

@@ -14,6 +14,10 @@ struct RunningStats {
   std::int64_t n = 0;
   double mean = 0;
   double m2 = 0;  ///< sum of squared deviations from the mean
+  // How much neighbours resemble each other. A successor may begin these anew: without them a usual value is assumed.
+  std::int64_t pairs = 0;      ///< neighbours seen
+  double steps2 = 0;           ///< sum of the squared differences between neighbours
+  std::optional<double> last;  ///< the latest number
 
   void add(double x);
   bool operator==(const RunningStats&) const = default;
@@ -35,7 +39,7 @@ struct MetricEvidence {
   MetricState state = MetricState::kUndecided;
   std::string source;       ///< where the values come from when there are several places; the same for both arms
   int missing = 0;          ///< consecutive windows without data from `source`
-  /// Begin of the windows that had too few requests to count by themselves and are being added up. Not worth keeping.
+  /// Begin of the windows that had too few requests to count by themselves and are being added up.
   std::optional<Time> pending_since = std::nullopt;
 };
 

@@ -16,6 +16,11 @@ inline constexpr int kFewestWindows = 20;
 /// √(2(nη²+1)/(n²η²)·ln(√(nη²+1)/α)), the normal mixture of Robbins. Infinite for n < 1.
 double sequence_radius(double n, double alpha, double eta = 0.5);
 
+/// How much wider the interval has to be because neighbouring windows resemble each other: √((1+ρ)/(1−ρ)) with ρ from
+/// the von Neumann ratio of neighbours' differences, and half a standard error on top. At least 1; ρ counts as 0.3
+/// until ten neighbours were seen.
+double correlation_factor(const RunningStats& stats);
+
 /// The confidence sequence around the mean: with probability 1 − α the true mean is in it at *all* n at once, so it may
 /// be looked at after each window. Unbounded below kFewestWindows.
 Interval confidence_sequence(const RunningStats& stats, double alpha, double eta = 0.5);

@@ -1,0 +1,120 @@
+#include "gopacer/judge/histogram.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+#include <rapidcheck/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "judge/metrics.h"
+#include "judge/trial_pods.h"
+
+namespace gopacer {
+namespace {
+
+using testing::empty_histogram;
+using testing::observe;
+
+constexpr double kInf = std::numeric_limits<double>::infinity();
+
+Histogram of(std::map<double, double> cumulative) { return Histogram{std::move(cumulative), 0}; }
+
+TEST(Quantile, IsInterpolatedWithinItsBucket) {
+  const Histogram histogram = of({{0.1, 50}, {0.2, 90}, {0.4, 100}, {kInf, 100}});
+  EXPECT_DOUBLE_EQ(quantile(histogram, 0.5)->value, 0.1);
+  EXPECT_DOUBLE_EQ(quantile(histogram, 0.7)->value, 0.15);
+  EXPECT_DOUBLE_EQ(quantile(histogram, 0.95)->value, 0.3);
+  EXPECT_DOUBLE_EQ(quantile(histogram, 0.25)->value, 0.05);
+}
+
+TEST(Quantile, AboveTheLastBoundIsThatBound) {
+  const Histogram histogram = of({{0.1, 50}, {kInf, 100}});
+  const auto found = quantile(histogram, 0.99);
+  EXPECT_DOUBLE_EQ(found->value, 0.1);
+  EXPECT_TRUE(std::isinf(found->bucket_high));
+}
+
+TEST(Quantile, OfNothingIsNone) {
+  EXPECT_FALSE(quantile(Histogram{}, 0.99));
+  EXPECT_FALSE(quantile(of({{0.1, 0}, {kInf, 0}}), 0.99));
+}
+
+TEST(Difference, IsWhatHappenedBetweenTwoReadings) {
+  const auto delta = difference(of({{0.1, 7}, {kInf, 10}}), of({{0.1, 5}, {kInf, 6}}));
+  ASSERT_TRUE(delta);
+  EXPECT_EQ(delta->cumulative.at(0.1), 2);
+  EXPECT_EQ(delta->count(), 4);
+}
+
+TEST(Difference, RefusesResetsAndOtherBuckets) {
+  EXPECT_FALSE(difference(of({{0.1, 1}, {kInf, 2}}), of({{0.1, 5}, {kInf, 6}})));
+  EXPECT_FALSE(difference(of({{0.2, 7}, {kInf, 10}}), of({{0.1, 5}, {kInf, 6}})));
+  EXPECT_FALSE(difference(of({{0.1, 7}, {0.2, 8}, {kInf, 10}}), of({{0.1, 5}, {kInf, 6}})));
+  EXPECT_FALSE(difference(of({{0.1, std::nan("")}, {kInf, 10}}), of({{0.1, 5}, {kInf, 6}})));
+}
+
+TEST(Merge, AddsPodsUp) {
+  Histogram sum;
+  EXPECT_TRUE(merge(sum, of({{0.1, 1}, {kInf, 2}})));
+  EXPECT_TRUE(merge(sum, of({{0.1, 3}, {kInf, 5}})));
+  EXPECT_EQ(sum.cumulative.at(0.1), 4);
+  EXPECT_EQ(sum.count(), 7);
+  EXPECT_FALSE(merge(sum, of({{0.3, 3}, {kInf, 5}})));
+  EXPECT_EQ(sum.count(), 7);
+}
+
+TEST(ShareSlower, IsInterpolatedToo) {
+  const Histogram histogram = of({{0.1, 50}, {0.2, 90}, {0.4, 100}, {kInf, 100}});
+  EXPECT_NEAR(judging::share_slower_than(histogram, 0.2), 0.1, 1e-12);
+  EXPECT_NEAR(judging::share_slower_than(histogram, 0.3), 0.05, 1e-12);
+  EXPECT_EQ(judging::share_slower_than(histogram, 1), 0);
+}
+
+/// Observations of an exponential tail, as many as it takes for sampling not to matter.
+Histogram exponential(double mean, Histogram histogram) {
+  for (int i = 0; i < 20000; ++i) observe(histogram, -mean * std::log((i + 0.5) / 20000));
+  return histogram;
+}
+
+TEST(Slowdown, IsSeenThroughNarrowBuckets) {
+  const auto slowdown =
+      judging::log_slowdown(exponential(0.0110, empty_histogram()), exponential(0.0100, empty_histogram()), 0.99);
+  ASSERT_TRUE(slowdown);
+  EXPECT_NEAR(*slowdown, std::log(1.1), 0.02);
+}
+
+TEST(Slowdown, IsSeenThroughWideBucketsByTheShareAboveThem) {
+  // Prometheus' default buckets: p99 = 46 ms lies between 25 and 50 ms.
+  Histogram buckets;
+  for (const double bound : {.005, .01, .025, .05, .1, .25, .5, 1., 2.5, 5., 10., kInf}) buckets.cumulative[bound] = 0;
+  for (const double factor : {0.8, 0.9, 1.0, 1.1, 1.3}) {
+    const auto slowdown =
+        judging::log_slowdown(exponential(0.010 * factor, buckets), exponential(0.010, buckets), 0.99);
+    ASSERT_TRUE(slowdown);
+    // Exact near the tolerances that people set; far from them only the direction and the size matter.
+    EXPECT_NEAR(*slowdown, std::log(factor), 0.01 + 0.4 * std::abs(std::log(factor))) << factor;
+  }
+}
+
+TEST(Slowdown, IsUnknownWhenAllIsInTheLastBucket) {
+  const Histogram all_above = of({{kInf, 100}});
+  EXPECT_FALSE(judging::log_slowdown(all_above, all_above, 0.99));
+  EXPECT_FALSE(judging::log_slowdown(Histogram{}, all_above, 0.99));
+}
+
+RC_GTEST_PROP(QuantileProperty, NeverFallsWithQ, ()) {
+  Histogram histogram = empty_histogram(1.5, 0.001, 12);
+  const auto values = *rc::gen::nonEmpty(rc::gen::container<std::vector<int>>(rc::gen::inRange(1, 200'000)));
+  for (const int micros : values) observe(histogram, micros * 1e-6);
+  const double low = *rc::gen::inRange(1, 99) / 100.0;
+  const double high = low + *rc::gen::inRange(0, static_cast<int>(99 - low * 100)) / 100.0;
+  const auto first = quantile(histogram, low);
+  const auto second = quantile(histogram, high);
+  RC_ASSERT(first.has_value() && second.has_value());
+  RC_ASSERT(first->value <= second->value + 1e-12);
+  RC_ASSERT(first->value >= first->bucket_low && first->value <= first->bucket_high);
+}
+
+}  // namespace
+}  // namespace gopacer

@@ -1,0 +1,172 @@
+#pragma once
+
+#include <cmath>
+#include <limits>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "gopacer/judge/verdict.h"
+
+namespace gopacer::testing {
+
+inline constexpr Time kStart{std::chrono::hours(24 * 365 * 55)};
+
+/// Bounds like those of the sample service: 250 µs to 5.2 s in steps of 25 %.
+inline Histogram empty_histogram(double factor = 1.25, double first = 0.00025, int buckets = 45) {
+  Histogram histogram;
+  double bound = first;
+  for (int i = 0; i < buckets; ++i, bound *= factor) histogram.cumulative[bound] = 0;
+  histogram.cumulative[std::numeric_limits<double>::infinity()] = 0;
+  return histogram;
+}
+
+inline void observe(Histogram& histogram, double seconds, double count = 1) {
+  for (auto bound = histogram.cumulative.lower_bound(seconds); bound != histogram.cumulative.end(); ++bound) {
+    bound->second += count;
+  }
+  histogram.sum += seconds * count;
+}
+
+/// One pod whose samples are made window by window; what it does in a window is set by its members.
+struct PodImposter {
+  PodSeries series;
+  // Load and behaviour; may be changed between windows.
+  double requests_per_second = 40;
+  double median_seconds = 0.010;
+  double log_sigma = 0.5;
+  double gc_share = 0.10;
+  double share_noise = 0.01;
+  double cores = 0.5;
+  double volume = 60.0 * 1024 * 1024;
+  Bytes live = mib(60);
+  Bytes memory = mib(200);
+  bool readable = true;
+  bool with_profile = false;
+  bool with_metrics = true;
+
+  Histogram latency = empty_histogram();
+  double cpu_seconds = 0;
+  double gc_seconds = 0;
+  double allocated = 0;
+  double collections = 0;
+
+  PodImposter(std::string name, Track track, Time started) {
+    series.pod = std::move(name);
+    series.track = track;
+    series.started = started;
+    series.memory_limit = mib(512);
+  }
+
+  /// The pod lives on until `now` and is read then.
+  void advance(Time now, std::mt19937_64& random) {
+    const double seconds = series.samples.empty() ? 5 : to_seconds(now - last_);
+    last_ = now;
+    std::poisson_distribution<int> arrivals(requests_per_second * seconds);
+    std::lognormal_distribution<double> duration(std::log(median_seconds), log_sigma);
+    const int requests = requests_per_second > 0 ? arrivals(random) : 0;
+    for (int i = 0; i < requests; ++i) observe(latency, duration(random));
+    std::normal_distribution<double> noise(0, share_noise);
+    const double share = std::clamp(gc_share + (share_noise > 0 ? noise(random) : 0), 0.0, 1.0);
+    cpu_seconds += cores * seconds;
+    gc_seconds += cores * seconds * share;
+    allocated += 20e6 * seconds;
+    collections += 20e6 * seconds / volume;
+    if (!readable) return;
+
+    Sample sample;
+    sample.at = now;
+    MemStats mem;
+    mem.total_alloc = Bytes::of(allocated);
+    mem.num_gc = static_cast<std::uint32_t>(collections);
+    mem.next_gc = live + Bytes::of(volume);
+    mem.heap_alloc = live;
+    mem.pauses.push_back({now, std::chrono::microseconds(50)});
+    sample.mem = mem;
+    if (with_metrics) {
+      ProcessMetrics process;
+      process.cpu_seconds = cpu_seconds;
+      process.gc_cpu_seconds = gc_seconds;
+      sample.process = process;
+    }
+    if (with_profile) {
+      GcProfile profile;
+      profile.length = std::chrono::seconds(2);
+      profile.total_cpu_seconds = cores * 2;
+      profile.gc_cpu_seconds = cores * 2 * share;
+      profile.stacks = static_cast<std::int64_t>(cores * 200);
+      sample.profile = profile;
+    }
+    ContainerUsage usage;
+    usage.limit = series.memory_limit;
+    usage.anonymous = memory;
+    usage.working_set = memory + mib(10);
+    sample.usage = usage;
+    sample.latency["p99"] = latency;
+    series.samples.push_back(sample);
+    // Longer than what any window looks back to, and short enough to be copied often.
+    if (series.samples.size() > 40) series.samples.erase(series.samples.begin());
+  }
+
+ private:
+  Time last_;
+};
+
+/// A canary and a baseline pod, and the judge called after each window as the operator does.
+struct TrialImposter {
+  explicit TrialImposter(std::uint64_t seed = 1) : random(seed) {
+    Slo slo;
+    slo.name = "p99";
+    plan.slos.push_back(slo);
+    plan.measuring_since = kStart;
+    plan.interval = std::chrono::seconds(5);
+    plan.min_samples = 2000;
+    plan.min_saving = 0.02;
+    plan.max_duration = std::chrono::minutes(30);
+    canary.advance(now, random);
+    baseline.advance(now, random);
+  }
+
+  Observation observation() const { return {now, {canary.series, baseline.series}, "kubelet"}; }
+
+  Verdict window() {
+    now += plan.interval;
+    canary.advance(now, random);
+    baseline.advance(now, random);
+    return look();
+  }
+
+  /// Judges what is there, without new samples.
+  Verdict look() {
+    const Verdict verdict = judge(plan, evidence, observation(), now);
+    evidence = verdict.evidence;
+    return verdict;
+  }
+
+  /// Windows until there is an outcome, at most `most`.
+  Verdict run(int most) {
+    Verdict verdict;
+    for (int i = 0; i < most; ++i) {
+      verdict = window();
+      if (verdict.outcome == Outcome::kBetter || verdict.outcome == Outcome::kWorse) break;
+    }
+    return verdict;
+  }
+
+  std::mt19937_64 random;
+  JudgePlan plan;
+  Time now = kStart;
+  Evidence evidence;
+  PodImposter canary{"checkout-canary-1", Track::kCanary, kStart - std::chrono::minutes(2)};
+  PodImposter baseline{"checkout-baseline-1", Track::kBaseline, kStart - std::chrono::minutes(2)};
+};
+
+inline const MetricEvidence& metric(const Evidence& evidence, const std::string& name) {
+  for (const MetricEvidence& found : evidence.metrics) {
+    if (found.name == name) return found;
+  }
+  static const MetricEvidence kNone;
+  return kNone;
+}
+
+}  // namespace gopacer::testing
