@@ -46,6 +46,13 @@ Duration duration(const json& object, const char* member, Duration otherwise) {
   return parse_duration(text(object, member)).value_or(otherwise);
 }
 
+std::string clipped(const std::string& text, std::size_t most) {
+  if (text.size() <= most) return text;
+  // Bytes 10xxxxxx go on with a character.
+  while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xC0U) == 0x80U) --most;
+  return text.substr(0, most);
+}
+
 std::string exact(double value) {
   std::array<char, 64> out{};
   const auto [end, error] = std::to_chars(out.data(), out.data() + out.size(), value);

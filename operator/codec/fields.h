@@ -21,6 +21,9 @@ Duration duration(const nlohmann::json& object, const char* member, Duration oth
 /// The member, or an empty object.
 const nlohmann::json& child(const nlohmann::json& object, const char* member);
 
+/// The text's first `most` bytes at most, cut where a character ends: half of one would come back as something else.
+std::string clipped(const std::string& text, std::size_t most);
+
 /// All digits that a double has, so that reading it back gives the same value.
 std::string exact(double value);
 

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t kLongestMessage = 1000;
 
-std::string clipped(const std::string& message) { return message.substr(0, kLongestMessage); }
+std::string clipped(const std::string& message) { return codec::clipped(message, kLongestMessage); }
 
 /// Drops members that say nothing, so that a reader sees only what is there.
 void put(json& object, const char* member, const std::string& value) {
@@ -76,19 +76,45 @@ MetricState decode_state(const std::string& word) {
   return MetricState::kUndecided;
 }
 
+json encode(const RunningStats& stats) {
+  json object{{"n", stats.n},
+              {"mean", exact(stats.mean)},
+              {"m2", exact(stats.m2)},
+              {"pairs", stats.pairs},
+              {"steps2", exact(stats.steps2)}};
+  if (stats.last) object["last"] = exact(*stats.last);
+  return object;
+}
+
+RunningStats decode_stats(const json& object) {
+  RunningStats stats;
+  stats.n = integer(object, "n");
+  stats.mean = number(object, "mean");
+  stats.m2 = number(object, "m2");
+  stats.pairs = integer(object, "pairs");
+  stats.steps2 = number(object, "steps2");
+  if (!text(object, "last").empty()) stats.last = number(object, "last");
+  return stats;
+}
+
 json encode(const MetricEvidence& metric) {
-  return {{"name", metric.name},
-          {"canary", exact(metric.canary)},
-          {"baseline", exact(metric.baseline)},
-          {"low", exact(metric.low)},
-          {"high", exact(metric.high)},
-          {"threshold", exact(metric.threshold)},
-          {"changePercent", signed_percent(metric.stats.mean)},
-          {"verdict", in_words(metric.state)},
-          {"ratio", metric.ratio},
-          {"violations", metric.violations},
-          {"windows", metric.stats.n},
-          {"statistics", {{"n", metric.stats.n}, {"mean", exact(metric.stats.mean)}, {"m2", exact(metric.stats.m2)}}}};
+  json object{
+      {"name", metric.name},
+      {"canary", exact(metric.canary)},
+      {"baseline", exact(metric.baseline)},
+      {"low", exact(metric.low)},
+      {"high", exact(metric.high)},
+      {"threshold", exact(metric.threshold)},
+      {"changePercent", signed_percent(metric.stats.mean)},
+      {"verdict", in_words(metric.state)},
+      {"ratio", metric.ratio},
+      {"violations", metric.violations},
+      {"missing", metric.missing},
+      {"windows", metric.stats.n},
+      {"statistics", encode(metric.stats)}};
+  put(object, "source", metric.source);
+  put(object, "pendingSince", metric.pending_since);
+  return object;
 }
 
 MetricEvidence decode_metric(const json& object) {
@@ -102,8 +128,10 @@ MetricEvidence decode_metric(const json& object) {
   metric.ratio = boolean(object, "ratio");
   metric.violations = static_cast<int>(integer(object, "violations"));
   metric.state = decode_state(text(object, "verdict"));
-  const json& statistics = child(object, "statistics");
-  metric.stats = {integer(statistics, "n"), number(statistics, "mean"), number(statistics, "m2")};
+  metric.source = text(object, "source");
+  metric.missing = static_cast<int>(integer(object, "missing"));
+  metric.pending_since = time(object, "pendingSince");
+  metric.stats = decode_stats(child(object, "statistics"));
   return metric;
 }
 
@@ -177,7 +205,8 @@ json trial_object(const ObjectKey& key, const TrialSpec& spec) {
 json encode(const TrialStatus& status) {
   json object = json::object();
   object["phase"] = to_string(status.phase);
-  put(object, "verdict", to_string(status.verdict));
+  // Also when it is empty: a promotion that the watch takes back takes its verdict back.
+  object["verdict"] = to_string(status.verdict);
   put(object, "reason", status.reason);
   put(object, "message", clipped(status.message));
   put(object, "startedAt", status.started);

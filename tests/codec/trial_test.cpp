@@ -1,0 +1,342 @@
+#include "codec/trial.h"
+
+#include <gmock/gmock.h>
+#include <rapidcheck.h>
+#include <rapidcheck/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "fakes/builders.h"
+
+namespace gopacer {
+namespace {
+
+using builders::after;
+using nlohmann::json;
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+const ObjectKey kKey{"shop", "checkout-1"};
+
+Slo latency_slo() {
+  Slo slo;
+  slo.name = "latency-p99";
+  slo.histogram.metric = "http_request_duration_seconds";
+  slo.histogram.quantile = 0.95;
+  slo.histogram.labels = {{"route", "/cart"}};
+  slo.max = milliseconds(300);
+  slo.max_regression_percent = 7;
+  return slo;
+}
+
+/// As the API server would return it.
+json stored(const TrialSpec& spec, const json& status) {
+  json object = codec::trial_object(kKey, spec);
+  object["metadata"]["uid"] = "trial-uid";
+  object["metadata"]["resourceVersion"] = "42";
+  object["metadata"]["creationTimestamp"] = "2024-05-01T10:00:00Z";
+  if (!status.is_null()) object["status"] = status;
+  return object;
+}
+
+TrialStatus come_back(const TrialStatus& status) {
+  return codec::decode_trial(stored(builders::trial(TrialPhase::kPending).spec, codec::encode(status)))->status;
+}
+
+TEST(TrialObject, HasNoStatusWhenItIsMade) {
+  const json object = codec::trial_object(kKey, builders::trial(TrialPhase::kPending).spec);
+  EXPECT_FALSE(object.contains("status"));
+  EXPECT_EQ(object["apiVersion"], "gopacer.dev/v1alpha1");
+  EXPECT_EQ(object["kind"], "GoRuntimeTrial");
+  EXPECT_EQ(object["metadata"]["labels"][kProfileLabel], "checkout");
+}
+
+TEST(TrialObject, TellsPeopleTheSettingsInOnePhrase) {
+  const json object = codec::trial_object(kKey, builders::trial(TrialPhase::kPending).spec);
+  EXPECT_EQ(object["spec"]["fromText"], "Go's defaults");
+  EXPECT_EQ(object["spec"]["toText"], "GOGC=200 GOMEMLIMIT=430MiB");
+}
+
+TEST(TrialObject, WithoutStatusIsPending) {
+  const Result<Trial> trial = codec::decode_trial(stored(builders::trial(TrialPhase::kPending).spec, nullptr));
+  ASSERT_TRUE(trial) << trial.error().message;
+  EXPECT_EQ(trial->status.phase, TrialPhase::kPending);
+  EXPECT_EQ(trial->status.verdict, TrialVerdict::kNone);
+  EXPECT_TRUE(trial->running());
+  EXPECT_FALSE(trial->status.started);
+  EXPECT_EQ(trial->uid, "trial-uid");
+  EXPECT_EQ(trial->resource_version, "42");
+  EXPECT_EQ(trial->created, builders::kStart);
+}
+
+TEST(TrialObject, SpecComesBackAsItWas) {
+  TrialSpec spec = builders::trial(TrialPhase::kPending).spec;
+  spec.number = 12;
+  spec.from = builders::settings(150);
+  spec.strategy = Strategy::kFixed;
+  spec.reason = "Because a person asked.";
+  spec.predicted = {"3.2", "5.1", "410.0MiB"};
+  spec.slos = {latency_slo()};
+  spec.canary = {3, seconds(90), milliseconds(1500), minutes(7), 12345};
+  spec.watch_for = minutes(9);
+  spec.min_saving = 0.0125;
+  const Result<Trial> trial = codec::decode_trial(stored(spec, nullptr));
+  ASSERT_TRUE(trial);
+  const TrialSpec& back = trial->spec;
+  EXPECT_EQ(back.profile, spec.profile);
+  EXPECT_EQ(back.profile_uid, spec.profile_uid);
+  EXPECT_EQ(back.target, spec.target);
+  EXPECT_EQ(back.target_uid, spec.target_uid);
+  EXPECT_EQ(back.container, spec.container);
+  EXPECT_EQ(back.number, spec.number);
+  EXPECT_EQ(back.from, spec.from);
+  EXPECT_EQ(back.to, spec.to);
+  EXPECT_EQ(back.strategy, spec.strategy);
+  EXPECT_EQ(back.reason, spec.reason);
+  EXPECT_EQ(back.predicted.gc_cpu_percent, "3.2");
+  EXPECT_EQ(back.predicted.saving_percent, "5.1");
+  EXPECT_EQ(back.predicted.peak_memory, "410.0MiB");
+  EXPECT_EQ(back.template_hash, spec.template_hash);
+  ASSERT_THAT(back.slos, SizeIs(1));
+  EXPECT_EQ(back.slos[0].name, "latency-p99");
+  EXPECT_EQ(back.slos[0].histogram.metric, "http_request_duration_seconds");
+  EXPECT_EQ(back.slos[0].histogram.quantile, 0.95);
+  EXPECT_EQ(back.slos[0].histogram.port, 8080);
+  EXPECT_EQ(back.slos[0].histogram.path, "/metrics");
+  EXPECT_EQ(back.slos[0].histogram.labels, spec.slos[0].histogram.labels);
+  EXPECT_EQ(back.slos[0].max, milliseconds(300));
+  EXPECT_EQ(back.slos[0].max_regression_percent, 7);
+  EXPECT_EQ(back.canary.replicas, 3);
+  EXPECT_EQ(back.canary.warm_up, seconds(90));
+  EXPECT_EQ(back.canary.interval, milliseconds(1500));
+  EXPECT_EQ(back.canary.max_duration, minutes(7));
+  EXPECT_EQ(back.canary.min_samples, 12345);
+  EXPECT_EQ(back.watch_for, minutes(9));
+  EXPECT_DOUBLE_EQ(back.min_saving, 0.0125);
+  EXPECT_EQ(back.deadline, spec.deadline);
+}
+
+TEST(TrialObject, ThatSomebodyElseMadeIsRefusedWithWhatToDo) {
+  for (const char* const missing : {"profileRef", "targetRef", "container", "deadline"}) {
+    json object = stored(builders::trial(TrialPhase::kPending).spec, nullptr);
+    object["spec"].erase(missing);
+    const Result<Trial> trial = codec::decode_trial(object);
+    ASSERT_FALSE(trial) << missing;
+    EXPECT_THAT(trial.error().message, HasSubstr("shop/checkout-1"));
+    EXPECT_THAT(trial.error().message, HasSubstr("delete it"));
+  }
+}
+
+TEST(TrialObject, MayHaveMembersThatANewerVersionAdded) {
+  json object = stored(builders::trial(TrialPhase::kMeasuring).spec,
+                       codec::encode(builders::trial(TrialPhase::kMeasuring).status));
+  object["spec"]["colour"] = "blue";
+  object["status"]["colour"] = {{"deep", true}};
+  object["status"]["metrics"].push_back({{"name", "new"}, {"colour", 1}});
+  const Result<Trial> trial = codec::decode_trial(object);
+  ASSERT_TRUE(trial);
+  EXPECT_EQ(trial->status.phase, TrialPhase::kMeasuring);
+}
+
+TEST(TrialObject, OfAnyShapeIsNoReasonToCrash) {
+  for (const json& odd : {json(nullptr), json(1), json("x"), json::array({1, 2}), json{{"metadata", 1}},
+                          json{{"spec", json::array()}}, json{{"status", "x"}}}) {
+    EXPECT_FALSE(codec::decode_trial(odd)) << odd;
+  }
+  json object = stored(builders::trial(TrialPhase::kPending).spec, nullptr);
+  object["status"] = {{"metrics", "none"}, {"steps", 5}, {"samples", 1}, {"watch", true}, {"phase", 3},
+                      {"startedAt", "yesterday"}, {"p99ChangePercent", "a lot"}};
+  EXPECT_TRUE(codec::decode_trial(object));
+}
+
+TEST(TrialStatus, ThatLostItsVerdictSaysSo) {
+  // A merge patch keeps what is not named.
+  EXPECT_EQ(codec::encode(TrialStatus{}).at("verdict"), "");
+}
+
+TEST(TrialStatus, KeepsWhatASuccessorNeedsToGoOnWithTheTest) {
+  TrialStatus status = builders::trial(TrialPhase::kMeasuring).status;
+  MetricEvidence metric;
+  metric.name = kGcCpuMetric;
+  for (const double x : {0.01, -0.02, 1.0 / 3}) metric.stats.add(x);
+  metric.canary = 0.1;
+  metric.baseline = 0.2;
+  metric.low = -0.3;
+  metric.high = 1e-9;
+  metric.threshold = -0.015;
+  metric.ratio = true;
+  metric.violations = 2;
+  metric.state = MetricState::kPass;
+  metric.source = "CPU profile";
+  metric.missing = 3;
+  metric.pending_since = after(minutes(4));
+  status.evidence = {{metric}, 17, 2, 12345678901, 2345, after(minutes(5) + microseconds(123456))};
+  const Evidence back = come_back(status).evidence;
+  EXPECT_EQ(back.windows, 17);
+  EXPECT_EQ(back.empty_windows, 2);
+  EXPECT_EQ(back.canary_requests, 12345678901);
+  EXPECT_EQ(back.baseline_requests, 2345);
+  EXPECT_EQ(back.until, status.evidence.until);
+  ASSERT_THAT(back.metrics, SizeIs(1));
+  const MetricEvidence& same = back.metrics.front();
+  EXPECT_EQ(same.name, metric.name);
+  EXPECT_EQ(same.stats, metric.stats);
+  EXPECT_EQ(same.canary, metric.canary);
+  EXPECT_EQ(same.baseline, metric.baseline);
+  EXPECT_EQ(same.low, metric.low);
+  EXPECT_EQ(same.high, metric.high);
+  EXPECT_EQ(same.threshold, metric.threshold);
+  EXPECT_EQ(same.ratio, metric.ratio);
+  EXPECT_EQ(same.violations, metric.violations);
+  EXPECT_EQ(same.state, metric.state);
+  EXPECT_EQ(same.source, metric.source);
+  EXPECT_EQ(same.missing, metric.missing);
+  EXPECT_EQ(same.pending_since, metric.pending_since);
+}
+
+TEST(TrialStatus, KeepsTheEvidenceOfTheWatchApart) {
+  TrialStatus status = builders::trial(TrialPhase::kWatching).status;
+  status.evidence.windows = 40;
+  status.watch_evidence.windows = 3;
+  status.watch_evidence.until = after(minutes(12));
+  const TrialStatus back = come_back(status);
+  EXPECT_EQ(back.evidence.windows, 40);
+  EXPECT_EQ(back.watch_evidence.windows, 3);
+  EXPECT_EQ(back.watch_evidence.until, after(minutes(12)));
+}
+
+TEST(TrialStatus, TellsChangesWithTheirSign) {
+  EXPECT_EQ(codec::signed_percent(0.031), "+3.1%");
+  EXPECT_EQ(codec::signed_percent(-0.12), "-12.0%");
+  EXPECT_EQ(codec::signed_percent(0), "0.0%");
+  EXPECT_EQ(codec::signed_percent(0.0001), "0.0%");
+  TrialStatus status;
+  status.latency_change = 0.031;
+  status.gc_change = -0.12;
+  EXPECT_DOUBLE_EQ(*come_back(status).latency_change, 0.031);
+  EXPECT_DOUBLE_EQ(*come_back(status).gc_change, -0.12);
+}
+
+TEST(TrialStatus, OfALongMessageIsTheSameWhenItComesBack) {
+  // Or it would be written again in each pass.
+  TrialStatus status = builders::trial(TrialPhase::kEnded).status;
+  for (int i = 0; i < 400; ++i) status.message += "→ ";
+  status.message = "x" + status.message;
+  status.steps.back().message = status.message;
+  const json once = codec::encode(status);
+  EXPECT_LE(once.at("message").get<std::string>().size(), 1000U);
+  EXPECT_NO_THROW(once.dump());
+  EXPECT_EQ(codec::encode(come_back(status)), once);
+}
+
+std::optional<Time> maybe_a_time() {
+  if (*rc::gen::arbitrary<bool>()) return std::nullopt;
+  return after(microseconds(*rc::gen::inRange<std::int64_t>(0, 1'000'000'000'000)));
+}
+
+std::string any_text() { return *rc::gen::container<std::string>(rc::gen::inRange<char>('!', '~')); }
+
+Evidence any_evidence() {
+  Evidence evidence;
+  evidence.windows = *rc::gen::inRange(0, 1000);
+  evidence.empty_windows = *rc::gen::inRange(0, 1000);
+  evidence.canary_requests = *rc::gen::inRange<std::int64_t>(0, std::int64_t{1} << 40);
+  evidence.baseline_requests = *rc::gen::inRange<std::int64_t>(0, std::int64_t{1} << 40);
+  evidence.until = maybe_a_time();
+  const int metrics = *rc::gen::inRange(0, 4);
+  for (int i = 0; i < metrics; ++i) {
+    MetricEvidence metric;
+    metric.name = "metric-" + std::to_string(i);
+    const int windows = *rc::gen::inRange(0, 5);
+    for (int j = 0; j < windows; ++j) metric.stats.add(*rc::gen::arbitrary<double>());
+    metric.canary = *rc::gen::arbitrary<double>();
+    metric.baseline = *rc::gen::arbitrary<double>();
+    metric.low = *rc::gen::arbitrary<double>();
+    metric.high = *rc::gen::arbitrary<double>();
+    metric.threshold = *rc::gen::arbitrary<double>();
+    metric.ratio = *rc::gen::arbitrary<bool>();
+    metric.violations = *rc::gen::inRange(0, 10);
+    metric.state = *rc::gen::element(MetricState::kUndecided, MetricState::kPass, MetricState::kFail, MetricState::kNoData);
+    metric.source = any_text();
+    metric.missing = *rc::gen::inRange(0, 10);
+    metric.pending_since = maybe_a_time();
+    evidence.metrics.push_back(metric);
+  }
+  return evidence;
+}
+
+void expect_same(const Evidence& a, const Evidence& b) {
+  RC_ASSERT(a.windows == b.windows);
+  RC_ASSERT(a.empty_windows == b.empty_windows);
+  RC_ASSERT(a.canary_requests == b.canary_requests);
+  RC_ASSERT(a.baseline_requests == b.baseline_requests);
+  RC_ASSERT(a.until == b.until);
+  RC_ASSERT(a.metrics.size() == b.metrics.size());
+  for (std::size_t i = 0; i < a.metrics.size(); ++i) {
+    const MetricEvidence& x = a.metrics[i];
+    const MetricEvidence& y = b.metrics[i];
+    RC_ASSERT(x.name == y.name);
+    RC_ASSERT(x.stats == y.stats);
+    RC_ASSERT(x.canary == y.canary);
+    RC_ASSERT(x.baseline == y.baseline);
+    RC_ASSERT(x.low == y.low);
+    RC_ASSERT(x.high == y.high);
+    RC_ASSERT(x.threshold == y.threshold);
+    RC_ASSERT(x.ratio == y.ratio);
+    RC_ASSERT(x.violations == y.violations);
+    RC_ASSERT(x.state == y.state);
+    RC_ASSERT(x.source == y.source);
+    RC_ASSERT(x.missing == y.missing);
+    RC_ASSERT(x.pending_since == y.pending_since);
+  }
+}
+
+RC_GTEST_PROP(TrialStatus, ComesBackAsItWas, ()) {
+  TrialStatus status;
+  status.phase = *rc::gen::element(TrialPhase::kPending, TrialPhase::kWarmUp, TrialPhase::kMeasuring,
+                                   TrialPhase::kPromoting, TrialPhase::kWatching, TrialPhase::kRollingBack,
+                                   TrialPhase::kEnded);
+  status.verdict = *rc::gen::element(TrialVerdict::kNone, TrialVerdict::kPromote, TrialVerdict::kRollBack,
+                                     TrialVerdict::kInconclusive, TrialVerdict::kSuperseded, TrialVerdict::kAborted);
+  status.reason = any_text();
+  status.message = any_text();
+  status.started = maybe_a_time();
+  status.warm_until = maybe_a_time();
+  status.measuring_since = maybe_a_time();
+  status.promoted = maybe_a_time();
+  status.watching_since = maybe_a_time();
+  status.ended = maybe_a_time();
+  status.evidence = any_evidence();
+  if (status.watching_since) status.watch_evidence = any_evidence();
+  const int steps = *rc::gen::inRange(0, 5);
+  for (int i = 0; i < steps; ++i) status.steps.push_back({after(seconds(i)), status.phase, any_text()});
+
+  const TrialStatus back = come_back(status);
+  RC_ASSERT(back.phase == status.phase);
+  RC_ASSERT(back.verdict == status.verdict);
+  RC_ASSERT(back.reason == status.reason);
+  RC_ASSERT(back.message == status.message);
+  RC_ASSERT(back.started == status.started);
+  RC_ASSERT(back.warm_until == status.warm_until);
+  RC_ASSERT(back.measuring_since == status.measuring_since);
+  RC_ASSERT(back.promoted == status.promoted);
+  RC_ASSERT(back.watching_since == status.watching_since);
+  RC_ASSERT(back.ended == status.ended);
+  expect_same(back.evidence, status.evidence);
+  expect_same(back.watch_evidence, status.watch_evidence);
+  RC_ASSERT(back.steps.size() == status.steps.size());
+  for (std::size_t i = 0; i < back.steps.size(); ++i) {
+    RC_ASSERT(back.steps[i].at == status.steps[i].at);
+    RC_ASSERT(back.steps[i].phase == status.steps[i].phase);
+    RC_ASSERT(back.steps[i].message == status.steps[i].message);
+  }
+  RC_ASSERT(codec::encode(back) == codec::encode(status));
+}
+
+}  // namespace
+}  // namespace gopacer
