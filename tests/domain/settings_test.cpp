@@ -1,0 +1,61 @@
+#include "gopacer/domain/settings.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+#include <rapidcheck/gtest.h>
+
+#include <cmath>
+
+namespace gopacer {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(Settings, AreReadAsGoReadsTheEnvironment) {
+  EXPECT_EQ(*parse_settings({}), Settings{});
+  EXPECT_EQ(*parse_settings({"200", "850MiB"}), (Settings{Gogc(200), mib(850)}));
+  EXPECT_EQ(*parse_settings({"off", "off"}), (Settings{Gogc::off(), std::nullopt}));
+  EXPECT_EQ(*parse_settings({"", ""}), Settings{});
+  EXPECT_EQ(parse_settings({"-1", std::nullopt})->gogc, Gogc::off());
+  EXPECT_EQ(parse_settings({"0", std::nullopt})->gogc, Gogc(0));
+}
+
+TEST(Settings, NameTheVariableThatGoWouldNotAccept) {
+  EXPECT_THAT(parse_settings({"100%", std::nullopt}).error().message, HasSubstr("GOGC='100%'"));
+  EXPECT_THAT(parse_settings({"lots", std::nullopt}).error().message, HasSubstr("off"));
+  EXPECT_THAT(parse_settings({std::nullopt, "440Mi"}).error().message, HasSubstr("GOMEMLIMIT: "));
+  EXPECT_THAT(parse_settings({std::nullopt, "440Mi"}).error().message, HasSubstr("440MiB"));
+  EXPECT_FALSE(parse_settings({"99999999999", std::nullopt}));
+}
+
+TEST(Settings, AreWrittenInGosSyntax) {
+  EXPECT_EQ(to_env({Gogc(180), mib(430)}), (EnvText{"180", "430MiB"}));
+  EXPECT_EQ(to_env({Gogc::off(), std::nullopt}), (EnvText{"off", std::nullopt}));
+  EXPECT_EQ(to_env({}), EnvText{});
+}
+
+TEST(Settings, AreDescribedForPeople) {
+  EXPECT_EQ(describe({Gogc(180), mib(430)}), "GOGC=180 GOMEMLIMIT=430MiB");
+  EXPECT_EQ(describe({Gogc(50), std::nullopt}), "GOGC=50");
+  EXPECT_EQ(describe({std::nullopt, gib(1)}), "GOMEMLIMIT=1GiB");
+  EXPECT_EQ(describe({}), "Go's defaults");
+}
+
+TEST(Settings, KnowGosDefaultGamma) {
+  EXPECT_DOUBLE_EQ(Settings{}.gamma(), 1);
+  EXPECT_DOUBLE_EQ((Settings{Gogc(250), std::nullopt}).gamma(), 2.5);
+  EXPECT_TRUE(std::isinf((Settings{Gogc::off(), std::nullopt}).gamma()));
+}
+
+RC_GTEST_PROP(SettingsProperty, WhatIsWrittenReadsBackTheSame, ()) {
+  Settings settings;
+  if (*rc::gen::arbitrary<bool>()) settings.gogc = Gogc(*rc::gen::inRange(0, 10'000));
+  if (*rc::gen::inRange(0, 10) == 0) settings.gogc = Gogc::off();
+  if (*rc::gen::arbitrary<bool>())
+    settings.go_mem_limit = Bytes(*rc::gen::inRange<std::int64_t>(0, std::int64_t{1} << 45));
+  RC_ASSERT(*parse_settings(to_env(settings)) == settings);
+}
+
+}  // namespace
+}  // namespace gopacer
