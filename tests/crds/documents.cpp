@@ -36,7 +36,9 @@ Slo slo() {
 Evidence evidence() {
   MetricEvidence metric;
   metric.name = "latency-p99";
-  metric.stats = {21, -0.123456789012345678, 0.00098765432109876543};
+  metric.stats.n = 21;
+  metric.stats.mean = -0.123456789012345678;
+  metric.stats.m2 = 0.00098765432109876543;
   metric.canary = 0.0123456789;
   metric.baseline = 0.1 + 0.2;  // needs all digits to be read back
   // What the intervals are before there are enough windows.
