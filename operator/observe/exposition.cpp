@@ -152,7 +152,9 @@ bool Exposition::take_line(std::string_view line, bool complete) {
     if (!seen_metric_) return reject_page(line);
     return reject("has a line that is not Prometheus' text format: " + shown(line));
   }
-  if (!rest.empty() && rest.front() != '{' && !is_blank(rest.front())) return reject_page(line);
+  // A first line that is a bare word is no metric: "Unauthorized".
+  const bool plausible = rest.empty() ? seen_metric_ : rest.front() == '{' || is_blank(rest.front());
+  if (!plausible) return reject_page(line);
   if (!wants_(name)) {
     seen_metric_ = true;
     return true;

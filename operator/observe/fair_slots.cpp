@@ -32,25 +32,29 @@ void FairSlots::release(const ObjectKey& owner) {
 }
 
 void FairSlots::fill() {
-  // Each owner is looked at once; whoever gets a place goes to the end of the row.
-  for (std::size_t left = turns_.size(); left > 0 && running_ < places_; --left) {
-    const ObjectKey owner = std::move(turns_.front());
-    turns_.pop_front();
-    Owner& entry = owners_[owner];
-    if (entry.running < places_per_owner_) {
-      const Start start = std::move(entry.waiting.front());
-      entry.waiting.pop_front();
-      --waiting_;
-      if (start()) {
-        ++entry.running;
-        ++running_;
+  bool progress = true;
+  while (progress) {
+    progress = false;
+    // Each owner that waits is looked at once; whoever gets a place goes to the end of the row.
+    for (std::size_t left = turns_.size(); left > 0 && running_ < places_; --left) {
+      const ObjectKey owner = std::move(turns_.front());
+      turns_.pop_front();
+      Owner& entry = owners_[owner];
+      if (entry.running < places_per_owner_) {
+        const Start start = std::move(entry.waiting.front());
+        entry.waiting.pop_front();
+        --waiting_;
+        progress = true;
+        if (start()) {
+          ++entry.running;
+          ++running_;
+        }
       }
-      left = turns_.size() + 2;
-    }
-    if (!entry.waiting.empty()) {
-      turns_.push_back(owner);
-    } else if (entry.running == 0) {
-      owners_.erase(owner);
+      if (!entry.waiting.empty()) {
+        turns_.push_back(owner);
+      } else if (entry.running == 0) {
+        owners_.erase(owner);
+      }
     }
   }
 }

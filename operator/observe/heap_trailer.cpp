@@ -118,6 +118,7 @@ bool HeapTrailer::check_beginning(std::string_view line) {
 
 bool HeapTrailer::take_line(std::string_view line, bool complete) {
   if (first_) {
+    if (line.find_first_not_of(" \t") == std::string_view::npos) return true;
     first_ = false;
     return check_beginning(line);
   }

@@ -1,0 +1,257 @@
+#include "observe/app_metrics.h"
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <limits>
+
+#include "observe/recorded.h"
+
+namespace gopacer {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Pair;
+
+constexpr double kInf = std::numeric_limits<double>::infinity();
+
+Slo slo(const std::string& metric, Labels labels = {}) {
+  Slo out;
+  out.name = "p99";
+  out.histogram.metric = metric;
+  out.histogram.labels = std::move(labels);
+  return out;
+}
+
+Result<AppMetrics> read(std::string_view body, std::vector<Slo> slos, std::size_t piece = 1000) {
+  AppMetricsReader reader(std::move(slos));
+  feed_in_pieces(reader, body, piece);
+  return reader.finish();
+}
+
+/// The histogram of one page, or why there is none.
+Result<Histogram> histogram(std::string_view body, const Slo& wanted) {
+  const Result<AppMetrics> metrics = read(body, {wanted});
+  if (!metrics) return tl::unexpected<Error>(metrics.error());
+  const auto found = metrics->latency.find(wanted.name);
+  if (found == metrics->latency.end()) return invalid(metrics->missing.at(wanted.name));
+  return found->second;
+}
+
+TEST(AppMetrics, MergesAllSeriesOfARecordedHistogram) {
+  const std::string body = recorded("metrics/checkout.txt");
+  const Result<Histogram> all = histogram(body, slo("http_request_duration_seconds"));
+  const Result<Histogram> good = histogram(body, slo("http_request_duration_seconds", {{"code", "200"}}));
+  const Result<Histogram> bad = histogram(body, slo("http_request_duration_seconds", {{"code", "422"}}));
+  ASSERT_TRUE(all && good && bad);
+  EXPECT_GT(good->count(), 0);
+  EXPECT_GT(bad->count(), 0);
+  EXPECT_EQ(all->count(), good->count() + bad->count());
+  EXPECT_NEAR(all->sum, good->sum + bad->sum, 1e-9);
+  EXPECT_EQ(all->cumulative.size(), 46U);
+  EXPECT_EQ(all->cumulative.rbegin()->first, kInf);
+  for (const auto& [le, count] : all->cumulative) {
+    EXPECT_EQ(count, good->cumulative.at(le) + bad->cumulative.at(le)) << le;
+  }
+}
+
+TEST(AppMetrics, ReadsAThirdPartysPage) {
+  const Result<Histogram> all = histogram(recorded("metrics/caddy.txt"), slo("caddy_http_request_duration_seconds"));
+  ASSERT_TRUE(all) << all.error().message;
+  EXPECT_EQ(all->count(), 151);
+  EXPECT_NEAR(all->sum, 0.219572717, 1e-9);
+}
+
+TEST(AppMetrics, ReadsWhatTheProcessSaysOfItself) {
+  const Result<AppMetrics> metrics = read(recorded("metrics/checkout-all-runtime.txt"), {});
+  ASSERT_TRUE(metrics) << metrics.error().message;
+  ASSERT_TRUE(metrics->process);
+  EXPECT_EQ(metrics->process->gogc, Gogc(150));
+  EXPECT_EQ(metrics->process->go_mem_limit, mib(200));
+  EXPECT_EQ(metrics->process->max_procs, 2);
+  EXPECT_EQ(metrics->process->cpu_seconds, 0.31);
+  EXPECT_EQ(metrics->process->gc_cpu_seconds, 0.032670592);
+  EXPECT_EQ(metrics->process->resident, Bytes(53792768));
+  EXPECT_EQ(metrics->process->go_version, "go1.26.8");
+  EXPECT_EQ(format_time(*metrics->process->started), "2026-11-21T11:32:01Z");
+}
+
+TEST(AppMetrics, KnowsThatThereIsNoMemoryLimit) {
+  const Result<AppMetrics> metrics = read(recorded("metrics/checkout.txt"), {});
+  ASSERT_TRUE(metrics && metrics->process);
+  EXPECT_FALSE(metrics->process->go_mem_limit);
+  EXPECT_FALSE(metrics->process->gc_cpu_seconds);
+}
+
+TEST(AppMetrics, KnowsThatTheCollectorIsOff) {
+  const Result<AppMetrics> metrics = read("go_gc_gogc_percent 1.8446744073709552e+19\n", {});
+  ASSERT_TRUE(metrics && metrics->process);
+  EXPECT_EQ(metrics->process->gogc, Gogc::off());
+}
+
+TEST(AppMetrics, HasNoProcessWhenThePageSaysNothingOfIt) {
+  const Result<AppMetrics> metrics = read("up 1\n", {});
+  ASSERT_TRUE(metrics);
+  EXPECT_FALSE(metrics->process);
+}
+
+TEST(AppMetrics, DoesNotDependOnHowTheBodyIsCutIntoPieces) {
+  const std::string body = recorded("metrics/checkout.txt");
+  const Result<AppMetrics> whole = read(body, {slo("http_request_duration_seconds")}, 1 << 20);
+  for (const std::size_t piece : {1, 13, 4096}) {
+    const Result<AppMetrics> cut = read(body, {slo("http_request_duration_seconds")}, piece);
+    ASSERT_TRUE(cut);
+    EXPECT_EQ(cut->latency.at("p99").cumulative, whole->latency.at("p99").cumulative);
+  }
+}
+
+TEST(AppMetrics, ServesSeveralSlosOfOnePage) {
+  Slo a = slo("h", {{"code", "200"}});
+  a.name = "good";
+  Slo b = slo("h", {{"code", "500"}});
+  b.name = "bad";
+  const Result<AppMetrics> metrics = read(
+      "h_bucket{code=\"200\",le=\"1\"} 3\nh_bucket{code=\"200\",le=\"+Inf\"} 4\n"
+      "h_bucket{code=\"500\",le=\"1\"} 5\nh_bucket{code=\"500\",le=\"+Inf\"} 6\n",
+      {a, b});
+  ASSERT_TRUE(metrics);
+  EXPECT_EQ(metrics->latency.at("good").count(), 4);
+  EXPECT_EQ(metrics->latency.at("bad").count(), 6);
+}
+
+TEST(AppMetrics, AddsUpOnlyTheBoundsThatAllSeriesHave) {
+  const Result<Histogram> merged = histogram(
+      "h_bucket{x=\"a\",le=\"0.1\"} 1\nh_bucket{x=\"a\",le=\"0.5\"} 2\nh_bucket{x=\"a\",le=\"+Inf\"} 3\n"
+      "h_bucket{x=\"b\",le=\"0.2\"} 10\nh_bucket{x=\"b\",le=\"0.5\"} 20\nh_bucket{x=\"b\",le=\"+Inf\"} 30\n",
+      slo("h"));
+  ASSERT_TRUE(merged) << merged.error().message;
+  EXPECT_THAT(merged->cumulative, ElementsAre(Pair(0.5, 22), Pair(kInf, 33)));
+}
+
+TEST(AppMetrics, TakesTheCountWhereTheLastBucketIsMissing) {
+  const Result<Histogram> merged = histogram("h_bucket{le=\"1\"} 3\nh_sum 2.5\nh_count 7\n", slo("h"));
+  ASSERT_TRUE(merged) << merged.error().message;
+  EXPECT_THAT(merged->cumulative, ElementsAre(Pair(1, 3), Pair(kInf, 7)));
+  EXPECT_EQ(merged->sum, 2.5);
+  EXPECT_THAT(histogram("h_bucket{le=\"1\"} 3\n", slo("h")).error().message, HasSubstr("+Inf"));
+}
+
+TEST(AppMetrics, CountsALineOnceThatIsThereTwice) {
+  const Result<Histogram> merged = histogram(
+      "h_bucket{le=\"1\"} 3\nh_bucket{le=\"1.0\"} 9\nh_bucket{le=\"+Inf\"} 4\nh_bucket{le=\"Inf\"} 8\n", slo("h"));
+  ASSERT_TRUE(merged) << merged.error().message;
+  EXPECT_THAT(merged->cumulative, ElementsAre(Pair(1, 3), Pair(kInf, 4)));
+}
+
+TEST(AppMetrics, ReadsTheFormatsOddities) {
+  const Result<Histogram> merged = histogram(
+      "# HELP h Some \\\\ text\n# TYPE h histogram\n\n  \n"
+      "other{a=\"}\",b=\"\\\"x\\\" \\\\ \\n {le=\"} NaN 1395066363000\n"
+      "h_bucket { path = \"C:\\\\dir \\\"q\\\"\\n\" , le = \"+1e-1\" , } 1.5e+01 1395066363000\r\n"
+      "h_bucket{path=\"C:\\\\dir \\\"q\\\"\\n\",le=\"+Inf\"}\t16 # {trace_id=\"x\"} 0.5\n"
+      "{\"quoted.name\",a=\"b\"} 3\n"
+      "h_sum{path=\"C:\\\\dir \\\"q\\\"\\n\"} +Inf\n# EOF\n",
+      slo("h", {{"path", "C:\\dir \"q\"\n"}}));
+  ASSERT_TRUE(merged) << merged.error().message;
+  EXPECT_THAT(merged->cumulative, ElementsAre(Pair(0.1, 15), Pair(kInf, 16)));
+  EXPECT_EQ(merged->sum, 0) << "a sum that is no number is left out";
+}
+
+TEST(AppMetrics, SaysWhyAHistogramIsNotThere) {
+  const struct {
+    const char* body;
+    const char* why;
+  } cases[] = {{"up 1\n", "has no histogram h"},
+               {"h{quantile=\"0.99\"} 3\nh_sum 1\nh_count 2\n", "as a summary"},
+               {"h_sum 1\nh_count 2\n", "without classic buckets"},
+               {"h_bucket{le=\"1\"} NaN\nh_bucket{le=\"+Inf\"} 4\n", "negative or no number"},
+               {"h_bucket{le=\"1\"} -3\nh_bucket{le=\"+Inf\"} 4\n", "negative or no number"},
+               {"h_bucket{le=\"1\"} +Inf\nh_bucket{le=\"+Inf\"} 4\n", "negative or no number"},
+               {"h_bucket{le=\"1\"} 5\nh_bucket{le=\"+Inf\"} 4\n", "not cumulative"},
+               {"h_bucket{le=\"x\"} 5\n", "which is no number"},
+               {"h_bucket{le=\"NaN\"} 5\n", "which is no number"},
+               {"h_bucket{a=\"x\"} 5\n", "without the label 'le'"}};
+  for (const auto& [body, why] : cases) {
+    const Result<Histogram> merged = histogram(body, slo("h"));
+    ASSERT_FALSE(merged) << body;
+    EXPECT_THAT(merged.error().message, HasSubstr(why)) << body;
+  }
+  const Result<Histogram> filtered = histogram("h_bucket{le=\"+Inf\",code=\"200\"} 5\n", slo("h", {{"code", "500"}}));
+  EXPECT_THAT(filtered.error().message, HasSubstr("podHistogram.labels"));
+}
+
+TEST(AppMetrics, OneBadHistogramDoesNotTakeTheOthersWithIt) {
+  Slo bad = slo("bad");
+  bad.name = "bad";
+  const Result<AppMetrics> metrics =
+      read("bad_bucket{le=\"1\"} NaN\nh_bucket{le=\"+Inf\"} 4\nprocess_cpu_seconds_total 3\n", {bad, slo("h")});
+  ASSERT_TRUE(metrics);
+  EXPECT_EQ(metrics->latency.count("p99"), 1U);
+  EXPECT_EQ(metrics->missing.count("bad"), 1U);
+  EXPECT_TRUE(metrics->process);
+}
+
+TEST(AppMetrics, SaysWhatCameInsteadOfMetrics) {
+  const struct {
+    const char* body;
+    const char* named;
+  } cases[] = {{"<html><body>Hi</body></html>\n", "an HTML page"},
+               {"{\"a\": 1}\n", "JSON"},
+               {"<html>", "an HTML page"},
+               {"Hello, world!\n", "other text"},
+               {"\x1f\x8b\x08 gz\n", "compressed data"}};
+  for (const auto& [body, named] : cases) {
+    const Result<AppMetrics> metrics = read(body, {slo("h")});
+    ASSERT_FALSE(metrics) << body;
+    EXPECT_THAT(metrics.error().message, HasSubstr(named)) << body;
+  }
+}
+
+TEST(AppMetrics, RefusesAMalformedLineOfAWantedMetric) {
+  for (const char* line : {"h_bucket{le=\"1\" 3", "h_bucket{le=1} 3", "h_bucket{le=\"1\"} x", "h_bucket{le=\"1\"}",
+                           "h_bucket{le=\"1\",le=\"2\"} 3", "h_bucket{=\"1\"} 3", "h_bucket{le=\"1} 3", "h_bucket{",
+                           "h_bucket{le=\"1\"} +-3"}) {
+    const Result<AppMetrics> metrics = read(std::string("up 1\n") + line + "\n", {slo("h")});
+    ASSERT_FALSE(metrics) << line;
+    EXPECT_THAT(metrics.error().message, HasSubstr("malformed")) << line;
+  }
+}
+
+TEST(AppMetrics, CaresNothingForMalformedLinesOfOtherMetrics) {
+  EXPECT_TRUE(read("up 1\nother{x=\"y} 3\nh_bucket{le=\"+Inf\"} 4\n", {slo("h")}));
+}
+
+TEST(AppMetrics, RefusesAPageThatIsCutOffInALine) {
+  const Result<AppMetrics> metrics = read("up 1\nh_bucket{le=\"+Inf\"} 41", {slo("h")});
+  ASSERT_FALSE(metrics);
+  EXPECT_TRUE(metrics.error().retriable());
+}
+
+TEST(AppMetrics, BoundsWhatItKeeps) {
+  AppMetricsReader many_series({slo("h")});
+  many_series.feed("up 1\n");
+  for (std::size_t i = 0; i < 3 * AppMetricsReader::kMostSeries; ++i) {
+    many_series.feed("h_bucket{id=\"" + std::to_string(i) + "\",le=\"+Inf\"} 1\n");
+  }
+  EXPECT_THAT(many_series.finish()->missing.at("p99"), HasSubstr("series"));
+
+  AppMetricsReader many_buckets({slo("h")});
+  for (std::size_t i = 0; i < 2 * AppMetricsReader::kMostBuckets; ++i) {
+    many_buckets.feed("h_bucket{le=\"" + std::to_string(i) + "\"} 1\n");
+  }
+  EXPECT_THAT(many_buckets.finish()->missing.at("p99"), HasSubstr("buckets"));
+
+  AppMetricsReader long_line({slo("h")});
+  EXPECT_TRUE(long_line.feed("up 1\n"));
+  long_line.feed("h_bucket{le=\"" + std::string(200'000, '1') + "\"} 1\n");
+  EXPECT_THAT(long_line.finish().error().message, HasSubstr("longer than"));
+
+  AppMetricsReader no_lines({slo("h")});
+  int pieces = 0;
+  while (no_lines.feed(std::string(4096, 'x')) && pieces < 1000) ++pieces;
+  EXPECT_LT(pieces, 20);
+}
+
+}  // namespace
+}  // namespace gopacer

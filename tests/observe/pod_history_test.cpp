@@ -1,0 +1,90 @@
+#include "observe/pod_history.h"
+
+#include <gmock/gmock.h>
+
+namespace gopacer {
+namespace {
+
+using std::chrono::seconds;
+
+Time at(int second) { return Time(seconds(second)); }
+
+/// A reading at `second` of a process that collects once a second and allocates a MiB each time.
+Sample sample(int second) {
+  Sample out;
+  out.at = at(second);
+  out.mem.emplace();
+  out.mem->total_alloc = mib(second);
+  out.mem->num_gc = static_cast<std::uint32_t>(second);
+  for (int i = std::max(1, second - 255); i <= second; ++i) out.mem->pauses.push_back({at(i), Duration(i)});
+  return out;
+}
+
+TEST(PodHistory, KeepsTheLatestSamples) {
+  PodHistory history;
+  for (int i = 1; i <= 10; ++i) history.append(sample(i), 4);
+  ASSERT_EQ(history.samples().size(), 4U);
+  EXPECT_EQ(history.samples().front().at, at(7));
+  EXPECT_EQ(history.samples().back().at, at(10));
+}
+
+TEST(PodHistory, HoldsEachCycleOnceButTheNewestSampleWhole) {
+  PodHistory history;
+  for (int i = 10; i <= 50; i += 10) history.append(sample(i), 400);
+  EXPECT_EQ(history.samples().back().mem->pauses.size(), 50U);
+  std::vector<GcPause> all;
+  for (std::size_t i = 0; i + 1 < history.samples().size(); ++i) {
+    const auto& pauses = history.samples()[i].mem->pauses;
+    all.insert(all.end(), pauses.begin(), pauses.end());
+  }
+  EXPECT_EQ(all, sample(40).mem->pauses);
+}
+
+TEST(PodHistory, BeginsAnewWhenACounterWentBack) {
+  for (const auto change : {+[](Sample& s) { s.mem->total_alloc = mib(1); }, +[](Sample& s) { s.mem->num_gc = 1; }}) {
+    PodHistory history;
+    history.append(sample(5), 400);
+    history.append(sample(6), 400);
+    Sample next = sample(7);
+    change(next);
+    history.append(next, 400);
+    EXPECT_EQ(history.samples().size(), 1U);
+  }
+}
+
+TEST(PodHistory, BeginsAnewWhenTheProcessSaysThatItBeganLater) {
+  PodHistory history;
+  Sample first = sample(5);
+  first.process.emplace();
+  first.process->started = at(1);
+  Sample second = sample(500);
+  second.process.emplace();
+  second.process->started = at(490);
+  history.append(first, 400);
+  history.append(second, 400);
+  EXPECT_EQ(history.samples().size(), 1U);
+}
+
+TEST(PodHistory, BeginsAnewWhenAHistogramWentBack) {
+  PodHistory history;
+  Sample first = sample(5);
+  first.latency["p99"].cumulative = {{1, 100}};
+  Sample second = sample(6);
+  second.latency["p99"].cumulative = {{1, 7}};
+  history.append(first, 400);
+  history.append(second, 400);
+  EXPECT_EQ(history.samples().size(), 1U);
+}
+
+TEST(PodHistory, GoesOnAcrossSamplesThatLackAPart) {
+  PodHistory history;
+  history.append(sample(5), 400);
+  Sample without;
+  without.at = at(6);
+  history.append(without, 400);
+  history.append(sample(7), 400);
+  EXPECT_EQ(history.samples().size(), 3U);
+}
+
+}  // namespace
+}  // namespace gopacer

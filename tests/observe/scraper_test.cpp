@@ -1,0 +1,763 @@
+#include "observe/scraper.h"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "fakes/scripted_fetcher.h"
+#include "observe/recorded.h"
+
+namespace gopacer {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+class FakeClock final : public Clock {
+ public:
+  Time now() const override { return now_; }
+  void advance(Duration by) { now_ += by; }
+
+ private:
+  Time now_{seconds(1'800'000'000)};
+};
+
+class FakeTokens final : public TokenSource {
+ public:
+  Result<std::string> token() override { return current; }
+  void refused() override { ++refusals; }
+  Result<std::string> current = std::string("the-token");
+  int refusals = 0;
+};
+
+class FakeFallback final : public UsageFallback {
+ public:
+  Result<std::vector<PodUsage>> list(const std::string& ns) override {
+    asked.push_back(ns);
+    return answer;
+  }
+  Result<std::vector<PodUsage>> answer = std::vector<PodUsage>{};
+  std::vector<std::string> asked;
+};
+
+std::string heap_body() { return recorded("go/go1.26-busy.heap.txt"); }
+std::string vars_body() { return recorded("go/go1.26.vars.json"); }
+std::string profile_body() { return recorded("go/go1.26.cpu.pb.gz"); }
+
+/// A heap profile of the same process after `times` as many allocations.
+std::string heap_body_later(int times) {
+  std::string body = heap_body();
+  const std::string was = "# TotalAlloc = 1360273856";
+  return body.replace(body.find(was), was.size(), "# TotalAlloc = " + std::to_string(1360273856LL * times));
+}
+
+class ScraperTest : public testing::Test {
+ protected:
+  ScraperTest() { make({}); }
+
+  void make(ScraperOptions options) {
+    if (!options.random) options.random = [] { return 0.0; };
+    scraper_.reset();
+    scraper_ = std::make_unique<Scraper>(fetcher_, clock_, &tokens_, &fallback_, options);
+  }
+
+  static PodTarget pod(const std::string& name, const std::string& ip) {
+    PodTarget target;
+    target.pod = {"shop", name};
+    target.uid = "uid-" + name;
+    target.ip = ip;
+    target.node = "node-1";
+    target.container = "app";
+    target.ready = true;
+    target.started = Time(seconds(1'799'000'000));
+    target.memory_limit = mib(512);
+    return target;
+  }
+
+  static Slo slo(const std::string& name, int port = 8080, const std::string& path = "/metrics") {
+    Slo out;
+    out.name = name;
+    out.histogram.port = port;
+    out.histogram.path = path;
+    out.histogram.metric = "http_request_duration_seconds";
+    return out;
+  }
+
+  static ScrapePlan plan(std::vector<PodTarget> pods, std::vector<Slo> slos = {}) {
+    ScrapePlan out;
+    out.pods = std::move(pods);
+    out.slos = std::move(slos);
+    out.profiling = Profiling::kNever;
+    return out;
+  }
+
+  /// Lets the time go on and everything that is due happen.
+  void pass(Duration time) {
+    clock_.advance(time);
+    scraper_->run_due();
+    fetcher_.answer_all();
+  }
+
+  PodSeries series(const std::string& name, const ObjectKey& profile = kProfile) const {
+    for (const PodSeries& found : scraper_->snapshot(profile, clock_.now()).pods) {
+      if (found.pod == name) return found;
+    }
+    ADD_FAILURE() << "no pod " << name;
+    return {};
+  }
+
+  int fetches(const std::string& place) const {
+    return static_cast<int>(std::count_if(fetcher_.log.begin(), fetcher_.log.end(),
+                                          [&](const std::string& entry) { return entry.starts_with(place); }));
+  }
+
+  static const ObjectKey kProfile;
+  FakeClock clock_;
+  ScriptedFetcher fetcher_;
+  FakeTokens tokens_;
+  FakeFallback fallback_;
+  std::unique_ptr<Scraper> scraper_;
+};
+
+const ObjectKey ScraperTest::kProfile{"shop", "checkout"};
+
+TEST_F(ScraperTest, ReadsMemStatsAndHistogramsOncePerInterval) {
+  fetcher_.on("10.0.0.1/debug/pprof/heap", {heap_body()});
+  fetcher_.on("10.0.0.1/metrics", {recorded("metrics/checkout.txt")});
+  scraper_->set_targets(kProfile, plan({pod("a", "10.0.0.1")}, {slo("p99")}));
+  pass(seconds(0));
+  EXPECT_THAT(fetcher_.log,
+              ElementsAre("10.0.0.1/debug/vars", "10.0.0.1/debug/pprof/heap?debug=1", "10.0.0.1/metrics"));
+  pass(seconds(14));
+  EXPECT_EQ(fetcher_.log.size(), 3U);
+  pass(seconds(1));
+  EXPECT_EQ(fetcher_.log.size(), 5U) << "what is no expvar is not asked again";
+
+  const PodSeries read = series("a");
+  EXPECT_EQ(read.error, "");
+  ASSERT_EQ(read.samples.size(), 2U);
+  EXPECT_EQ(read.samples[1].at - read.samples[0].at, seconds(15));
+  const Sample& sample = read.samples.back();
+  ASSERT_TRUE(sample.mem && sample.process);
+  EXPECT_EQ(sample.mem->num_gc, 302U);
+  EXPECT_EQ(sample.process->go_version, "go1.26.8");
+  EXPECT_GT(sample.latency.at("p99").count(), 0);
+}
+
+TEST_F(ScraperTest, HandsOnWhatThePlanSaysOfAPod) {
+  PodTarget target = pod("a", "10.0.0.1");
+  target.track = Track::kCanary;
+  target.restarts = 3;
+  target.oom_killed = true;
+  target.settings.gogc = Gogc(150);
+  target.cpu_limit = 0.5;
+  scraper_->set_targets(kProfile, plan({target}));
+  const PodSeries read = series("a");
+  EXPECT_EQ(read.track, Track::kCanary);
+  EXPECT_EQ(read.restarts, 3);
+  EXPECT_TRUE(read.oom_killed);
+  EXPECT_TRUE(read.ready);
+  EXPECT_EQ(read.settings.gogc, Gogc(150));
+  EXPECT_EQ(read.memory_limit, mib(512));
+  EXPECT_EQ(read.cpu_limit, 0.5);
+  EXPECT_EQ(read.started, target.started);
+  EXPECT_THAT(read.samples, IsEmpty());
+}
+
+TEST_F(ScraperTest, PrefersExpvarWhereItIs) {
+  fetcher_.on("10.0.0.1/debug/vars", {vars_body()});
+  fetcher_.on("10.0.0.1/debug/pprof/heap", {heap_body()});
+  scraper_->set_targets(kProfile, plan({pod("a", "10.0.0.1")}));
+  pass(seconds(0));
+  pass(seconds(15));
+  EXPECT_THAT(fetcher_.log, ElementsAre("10.0.0.1/debug/vars", "10.0.0.1/debug/vars"));
+  EXPECT_EQ(series("a").samples.back().mem->num_gc, 304U);
+}
+
+TEST_F(ScraperTest, LooksForExpvarAgainInANewProcess) {
+  fetcher_.on("10.0.0.1/debug/pprof/heap", {heap_body()});
+  PodTarget target = pod("a", "10.0.0.1");
+  scraper_->set_targets(kProfile, plan({target}));
+  pass(seconds(0));
+  pass(seconds(15));
+  EXPECT_EQ(fetches("10.0.0.1/debug/vars"), 1);
+  target.restarts = 1;
+  scraper_->set_targets(kProfile, plan({target}));
+  pass(seconds(15));
+  EXPECT_EQ(fetches("10.0.0.1/debug/vars"), 2);
+}
+
+TEST_F(ScraperTest, FallsBackToTheHeapProfileWhenExpvarGoesAway) {
+  fetcher_.on("10.0.0.1/debug/vars", {vars_body()});
+  fetcher_.on("10.0.0.1/debug/pprof/heap", {heap_body_later(2)});
+  scraper_->set_targets(kProfile, plan({pod("a", "10.0.0.1")}));
+  pass(seconds(0));
+  fetcher_.on("10.0.0.1/debug/vars", {"gone", 404});
+  pass(seconds(15));
+  EXPECT_EQ(series("a").error, "");
+  EXPECT_EQ(fetches("10.0.0.1/debug/pprof/heap"), 1);
+}
+
+TEST_F(ScraperTest, ReadsAPageOnceHoweverManySlosAreOnIt) {
+  fetcher_.on("10.0.0.1/debug/vars", {vars_body()});
+  fetcher_.on("10.0.0.1/metrics", {recorded("metrics/checkout.txt")});
+  fetcher_.on("10.0.0.1/other", {recorded("metrics/checkout.txt")});
+  scraper_->set_targets(
+      kProfile, plan({pod("a", "10.0.0.1")}, {slo("one"), slo("two"), slo("three", 8080, "/other"), slo("four")}));
+  pass(seconds(0));
+  EXPECT_EQ(fetches("10.0.0.1/metrics"), 1);
+  EXPECT_EQ(fetches("10.0.0.1/other"), 1);
+  EXPECT_EQ(series("a").samples.back().latency.size(), 4U);
+}
+
+TEST_F(ScraperTest, NeverReadsAPodTwiceAtATime) {
+  fetcher_.on("10.0.0.1/debug/vars", {vars_body()});
+  scraper_->set_targets(kProfile, plan({pod("a", "10.0.0.1")}, {slo("p99")}));
+  scraper_->run_due();
+  for (int i = 0; i < 5; ++i) {
+    clock_.advance(seconds(15));
+    scraper_->run_due();
+    EXPECT_EQ(fetcher_.pending(), 1U);
+  }
+  fetcher_.answer_all();
+  pass(seconds(15));
+  EXPECT_EQ(series("a").samples.size(), 2U);
+  EXPECT_EQ(scraper_->probe().skipped, 5U);
+}
+
+TEST_F(ScraperTest, ASlowPodDelaysOnlyItself) {
+  fetcher_.on("10.0.0.2/debug/vars", {vars_body()});
+  scraper_->set_targets(kProfile, plan({pod("a", "10.0.0.1"), pod("b", "10.0.0.2")}));
+  scraper_->run_due();
+  ASSERT_EQ(fetcher_.next().address, "10.0.0.1");
+  // The first fetch stays open while the second pod is read again and again.
+  ASSERT_EQ(fetcher_.pending(), 2U);
+  fetcher_.move_first_to_the_end();
+  for (int i = 0; i < 4; ++i) {
+    fetcher_.answer_one();
+    fetcher_.move_first_to_the_end();
+    clock_.advance(seconds(15));
+    scraper_->run_due();
+    fetcher_.move_first_to_the_end();
+  }
+  EXPECT_EQ(series("b").samples.size(), 4U);
+  EXPECT_EQ(series("a").samples.size(), 0U);
+}
+
+TEST_F(ScraperTest, BeginsANewSeriesAfterARestart) {
+  fetcher_.on("10.0.0.1/debug/vars", {vars_body()});
+  PodTarget target = pod("a", "10.0.0.1");
+  scraper_->set_targets(kProfile, plan({target}));
+  pass(seconds(0));
+  pass(seconds(15));
+  target.restarts = 1;
+  target.started += minutes(20);
+  scraper_->set_targets(kProfile, plan({target}));
+  EXPECT_THAT(series("a").samples, IsEmpty());
+  pass(seconds(15));
+  EXPECT_EQ(series("a").samples.size(), 1U);
+}
+
+TEST_F(ScraperTest, ThrowsAwayWhatWasReadOfAProcessThatIsNoMore) {
+  fetcher_.on("10.0.0.1/debug/vars", {vars_body()});
+  PodTarget target = pod("a", "10.0.0.1");
+  scraper_->set_targets(kProfile, plan({target}));
+  scraper_->run_due();
+  target.restarts = 1;
+  scraper_->set_targets(kProfile, plan({target}));
+  fetcher_.answer_all();
+  EXPECT_THAT(series("a").samples, IsEmpty());
+  pass(seconds(15));
+  EXPECT_EQ(series("a").samples.size(), 1U);
+}
+
+TEST_F(ScraperTest, TakesAPodOfTheSameNameForAnotherOne) {
+  fetcher_.on("10.0.0.1/debug/vars", {vars_body()});
+  PodTarget target = pod("a", "10.0.0.1");
+  scraper_->set_targets(kProfile, plan({target}));
+  pass(seconds(0));
+  target.uid = "another";
+  scraper_->set_targets(kProfile, plan({target}));
+  EXPECT_THAT(series("a").samples, IsEmpty());
+}
+
+TEST_F(ScraperTest, ForgetsAPodThatIsGoneEvenWhileItIsRead) {
+  fetcher_.on("10.0.0.1/debug/vars", {vars_body()});
+  scraper_->set_targets(kProfile, plan({pod("a", "10.0.0.1")}, {slo("p99")}));
+  scraper_->run_due();
+  scraper_->set_targets(kProfile, plan({}));
+  fetcher_.answer_all();
+  EXPECT_THAT(scraper_->snapshot(kProfile, clock_.now()).pods, IsEmpty());
+  EXPECT_EQ(fetcher_.log.size(), 1U) << "its other pages are not read any more";
+  pass(minutes(1));
+  EXPECT_EQ(fetcher_.log.size(), 1U);
+}
+
+TEST_F(ScraperTest, ForgetsAProfileThatIsRemoved) {
+  scraper_->set_targets(kProfile, plan({pod("a", "10.0.0.1")}));
+  scraper_->remove(kProfile);
+  pass(minutes(1));
+  EXPECT_THAT(fetcher_.log, IsEmpty());
+  EXPECT_THAT(scraper_->snapshot(kProfile, clock_.now()).pods, IsEmpty());
+}
+
+TEST_F(ScraperTest, KeepsABoundedNumberOfSamples) {
+  ScraperOptions options;
+  options.samples_per_pod = 5;
+  make(options);
+  fetcher_.on("10.0.0.1/debug/vars", {vars_body()});
+  scraper_->set_targets(kProfile, plan({pod("a", "10.0.0.1")}));
+  for (int i = 0; i < 12; ++i) pass(seconds(15));
+  EXPECT_EQ(series("a").samples.size(), 5U);
+  EXPECT_EQ(scraper_->probe().kept_samples, 5U);
+  EXPECT_EQ(scraper_->probe().samples, 12U);
+}
+
+TEST_F(ScraperTest, SpreadsThePodsOverTheInterval) {
+  double next = 0;
+  ScraperOptions options;
+  options.random = [&next] { return next = std::fmod(next + 0.1, 1.0); };
+  make(options);
+  std::vector<PodTarget> pods;
+  for (int i = 1; i <= 4; ++i) pods.push_back(pod("pod-" + std::to_string(i), "10.0.0." + std::to_string(i)));
+  ScrapePlan spread = plan(pods);
+  scraper_->set_targets(kProfile, spread);
+  std::vector<std::size_t> begun;
+  for (int i = 0; i < 15; ++i) {
+    scraper_->run_due();
+    begun.push_back(fetcher_.log.size());
+    clock_.advance(seconds(1));
+  }
+  EXPECT_EQ(begun.front(), 0U);
+  EXPECT_EQ(begun.back(), 4U);
+  EXPECT_GE(std::count(begun.begin(), begun.end(), 2U), 1) << "they don't all begin at the same time";
+}
+
+TEST_F(ScraperTest, SaysWhenTheNextPodIsDue) {
+  scraper_->set_targets(kProfile, plan({pod("a", "10.0.0.1")}));
+  pass(seconds(0));
+  EXPECT_LE(scraper_->run_due() - clock_.now(), seconds(1));
+  clock_.advance(milliseconds(14'700));
+  EXPECT_EQ(scraper_->run_due() - clock_.now(), milliseconds(300));
+}
+
+TEST_F(ScraperTest, GoesOnAfterTheClockWasSetBack) {
+  fetcher_.on("10.0.0.1/debug/vars", {vars_body()});
+  scraper_->set_targets(kProfile, plan({pod("a", "10.0.0.1")}));
+  pass(seconds(0));
+  pass(-hours(5));
+  EXPECT_EQ(fetches("10.0.0.1"), 2);
+}
+
+TEST_F(ScraperTest, SlowProfilesLeaveRoomToOthers) {
+  ScraperOptions options;
+  options.fetches_at_once = 4;
+  options.fetches_per_profile = 2;
+  make(options);
+  std::vector<PodTarget> pods;
+  for (int i = 1; i <= 20; ++i) pods.push_back(pod("pod-" + std::to_string(i), "10.0.1." + std::to_string(i)));
+  scraper_->set_targets(kProfile, plan(pods));
+  scraper_->run_due();
+  EXPECT_EQ(fetcher_.pending(), 2U);
+  EXPECT_EQ(scraper_->probe().waiting, 18U);
+  const ObjectKey other{"shop", "other"};
+  scraper_->set_targets(other, plan({pod("x", "10.0.0.1")}));
+  scraper_->run_due();
+  EXPECT_EQ(fetcher_.pending(), 3U) << "another profile is not behind them";
+  fetcher_.answer_all();
+  EXPECT_EQ(fetches("10.0.1."), 40) << "all came to their turn, each for expvar and for the heap profile";
+  EXPECT_EQ(scraper_->probe().waiting, 0U);
+  EXPECT_EQ(scraper_->probe().in_flight, 0U);
+}
+
+// --- errors
+// ------------------------------------------------------------------------------------------------------------
+
+struct BadPage {
+  const char* name;
+  ScriptedFetcher::Reply reply;
+  const char* says;
+  const char* advises;
+};
+
+class ScraperErrorTest : public ScraperTest, public testing::WithParamInterface<BadPage> {};
+
+TEST_P(ScraperErrorTest, NamesThePodAndThePortAndSaysWhatToDo) {
+  fetcher_.on("10.0.0.1/", GetParam().reply);
+  fetcher_.on("10.0.0.2/debug/vars", {vars_body()});
+  scraper_->set_targets(kProfile, plan({pod("a", "10.0.0.1"), pod("b", "10.0.0.2")}));
+  pass(seconds(0));
+  const std::string error = series("a").error;
+  EXPECT_THAT(error, HasSubstr("shop/a: port 6060"));
+  EXPECT_THAT(error, HasSubstr(GetParam().says));
+  EXPECT_THAT(error, HasSubstr(GetParam().advises));
+  EXPECT_EQ(error.find("; ;"), std::string::npos);
+  EXPECT_THAT(series("a").samples, IsEmpty());
+  EXPECT_EQ(series("b").error, "") << "the other pod is read";
+  EXPECT_EQ(series("b").samples.size(), 1U);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Pages, ScraperErrorTest,
+    testing::Values(
+        BadPage{"Refused",
+                {"", 0, FetchFailure::kRefused, "connection refused"},
+                "refused the connection",
+                "import net/http/pprof"},
+        BadPage{"Unreachable",
+                {"", 0, FetchFailure::kUnreachable, "No route to host"},
+                "No route to host",
+                "NetworkPolicies"},
+        BadPage{"TimedOut",
+                {"", 0, FetchFailure::kTimedOut, "no complete answer in time"},
+                "no complete answer in time (5s)",
+                "starved of CPU"},
+        BadPage{"TooLong",
+                {"", 0, FetchFailure::kTooLong, "the answer is longer than 67108864 bytes"},
+                "67108864",
+                "spec.runtimeMetrics"},
+        BadPage{"Redirected",
+                {"", 0, FetchFailure::kRedirected, "HTTP 302 redirects to '/login'"},
+                "/login",
+                "not followed"},
+        BadPage{"NotHttp",
+                {"", 0, FetchFailure::kNotHttp, "the answer is not HTTP (bad version)"},
+                "not HTTP",
+                "spec.runtimeMetrics.port"},
+        BadPage{"CutOff",
+                {"", 0, FetchFailure::kCutOff, "the connection was closed in the middle of the answer"},
+                "broke off",
+                "log"},
+        BadPage{"Missing", {"404 page not found\n", 404}, "answered HTTP 404", "spec.runtimeMetrics.port and path"},
+        BadPage{"Broken", {"oh no", 500}, "answered HTTP 500 (\"oh no\")", "log"},
+        BadPage{"Forbidden", {"who are you", 401}, "answered HTTP 401", "credentials"},
+        BadPage{"Html", {"<html>Welcome</html>\n"}, "an HTML page", "spec.runtimeMetrics.port and path"}),
+    [](const auto& tested) { return tested.param.name; });
+
+TEST_F(ScraperTest, ForgetsAnErrorWhenThePodAnswersAgain) {
+  fetcher_.on("10.0.0.1/", {"", 0, FetchFailure::kRefused});
+  scraper_->set_targets(kProfile, plan({pod("a", "10.0.0.1")}));
+  pass(seconds(0));
+  EXPECT_THAT(series("a").error, Not(IsEmpty()));
+  fetcher_.on("10.0.0.1/debug/vars", {vars_body()});
+  pass(seconds(15));
+  EXPECT_EQ(series("a").error, "");
+}
+
+TEST_F(ScraperTest, SaysThatAPodHasNoAddressYet) {
+  scraper_->set_targets(kProfile, plan({pod("a", "")}));
+  pass(seconds(0));
+  EXPECT_THAT(series("a").error, HasSubstr("has no IP address yet"));
+  EXPECT_THAT(fetcher_.log, IsEmpty());
+}
+
+TEST_F(ScraperTest, KeepsMemStatsWhenTheHistogramIsMissing) {
+  fetcher_.on("10.0.0.1/debug/vars", {vars_body()});
+  fetcher_.on("10.0.0.1/metrics", {"up 1\n"});
+  scraper_->set_targets(kProfile, plan({pod("a", "10.0.0.1")}, {slo("p99"), slo("p50", 9999)}));
+  fetcher_.on("10.0.0.1/metrics", {"up 1\n"});
+  pass(seconds(0));
+  const PodSeries read = series("a");
+  EXPECT_EQ(read.error, "");
+  ASSERT_EQ(read.samples.size(), 1U);
+  EXPECT_TRUE(read.samples[0].mem);
+  EXPECT_THAT(read.notes,
+              Contains(HasSubstr("shop/a: port 8080 /metrics has no histogram http_request_duration_seconds")));
+  EXPECT_THAT(read.notes, Contains(HasSubstr("port 9999")));
+}
+
+TEST_F(ScraperTest, KeepsTheHistogramWhenMemStatsAreMissing) {
+  fetcher_.on("10.0.0.1/metrics", {recorded("metrics/checkout.txt")});
+  scraper_->set_targets(kProfile, plan({pod("a", "10.0.0.1")}, {slo("p99")}));
+  pass(seconds(0));
+  const PodSeries read = series("a");
+  EXPECT_THAT(read.error, HasSubstr("answered HTTP 404"));
+  ASSERT_EQ(read.samples.size(), 1U);
+  EXPECT_FALSE(read.samples[0].mem);
+  EXPECT_EQ(read.samples[0].latency.size(), 1U);
+}
+
+TEST_F(ScraperTest, CountsWhatItDoes) {
+  fetcher_.on("10.0.0.1/debug/pprof/heap", {heap_body()});
+  fetcher_.on("10.0.0.2/", {"", 0, FetchFailure::kRefused});
+  scraper_->set_targets(kProfile, plan({pod("a", "10.0.0.1"), pod("b", "10.0.0.2")}));
+  pass(seconds(0));
+  const ScraperProbe probe = scraper_->probe();
+  const auto outcomes = [&](PageKind kind, PageFailure failure) {
+    return probe.pages[static_cast<std::size_t>(kind)].outcomes[static_cast<std::size_t>(failure)];
+  };
+  EXPECT_EQ(outcomes(PageKind::kHeap, PageFailure::kNone), 1U);
+  EXPECT_EQ(outcomes(PageKind::kVars, PageFailure::kStatus), 1U);
+  EXPECT_EQ(outcomes(PageKind::kVars, PageFailure::kRefused), 1U);
+  EXPECT_EQ(probe.pages[static_cast<std::size_t>(PageKind::kHeap)].bytes, heap_body().size());
+  EXPECT_EQ(probe.cycles, 2U);
+  EXPECT_EQ(probe.samples, 1U);
+  EXPECT_EQ(probe.pods, 2U);
+}
+
+// --- CPU profiles
+// ------------------------------------------------------------------------------------------------------
+
+class ScraperProfileTest : public ScraperTest {
+ protected:
+  ScraperProfileTest() {
+    fetcher_.on("10.0.0.1/debug/vars", {vars_body()});
+    fetcher_.on("10.0.0.1/debug/pprof/profile", {profile_body()});
+  }
+  void watch(Profiling profiling, PodTarget target = pod("a", "10.0.0.1")) {
+    ScrapePlan watched = plan({std::move(target)});
+    watched.profiling = profiling;
+    scraper_->set_targets(kProfile, watched);
+  }
+};
+
+TEST_F(ScraperProfileTest, TakesOneEveryTwoMinutesInTheBackground) {
+  watch(Profiling::kBackground);
+  for (int i = 0; i < 17; ++i) pass(i == 0 ? seconds(0) : seconds(15));
+  EXPECT_EQ(fetches("10.0.0.1/debug/pprof/profile?seconds=5"), 3);
+}
+
+TEST_F(ScraperProfileTest, TakesOneEachIntervalInATrialForHalfOfIt) {
+  watch(Profiling::kTrial);
+  for (int i = 0; i < 4; ++i) pass(seconds(15));
+  EXPECT_EQ(fetches("10.0.0.1/debug/pprof/profile?seconds=7"), 4);
+}
+
+TEST_F(ScraperProfileTest, BelongsToTheSampleAfterIt) {
+  watch(Profiling::kTrial);
+  pass(seconds(0));
+  EXPECT_FALSE(series("a").samples.back().profile);
+  pass(seconds(15));
+  const PodSeries read = series("a");
+  ASSERT_TRUE(read.samples.back().profile);
+  EXPECT_NEAR(read.samples.back().profile->gc_cpu_seconds, 0.59, 1e-6);
+  EXPECT_FALSE(read.samples.front().profile);
+}
+
+TEST_F(ScraperProfileTest, NothingElseIsReadOfThePodMeanwhile) {
+  watch(Profiling::kTrial);
+  scraper_->run_due();
+  fetcher_.answer_one();
+  ASSERT_EQ(fetcher_.pending(), 1U);
+  EXPECT_THAT(fetcher_.next().target, HasSubstr("/profile?seconds=7"));
+  EXPECT_EQ(fetcher_.next().timeout, seconds(12));
+  clock_.advance(seconds(15));
+  scraper_->run_due();
+  EXPECT_EQ(fetcher_.pending(), 1U);
+  fetcher_.answer_all();
+  pass(seconds(15));
+  EXPECT_EQ(series("a").samples.size(), 2U);
+}
+
+TEST_F(ScraperProfileTest, IsDoneWithoutWhereThereIsNone) {
+  fetcher_.on("10.0.0.1/debug/pprof/profile", {"404 page not found", 404});
+  PodTarget target = pod("a", "10.0.0.1");
+  watch(Profiling::kTrial, target);
+  for (int i = 0; i < 40; ++i) pass(seconds(15));
+  EXPECT_EQ(fetches("10.0.0.1/debug/pprof/profile"), 1);
+  EXPECT_EQ(series("a").error, "");
+  EXPECT_THAT(series("a").notes, Contains(HasSubstr("/debug/pprof/profile?seconds=7 answered HTTP 404")));
+  target.restarts = 1;
+  watch(Profiling::kTrial, target);
+  pass(seconds(15));
+  EXPECT_EQ(fetches("10.0.0.1/debug/pprof/profile"), 2) << "a new process may have one";
+}
+
+TEST_F(ScraperProfileTest, TriesAgainWhenSomebodyElseProfiles) {
+  fetcher_.on("10.0.0.1/debug/pprof/profile", {"Could not enable CPU profiling: cpu profiling already in use", 500});
+  watch(Profiling::kTrial);
+  pass(seconds(0));
+  EXPECT_THAT(series("a").notes, Contains(HasSubstr("already in use")));
+  pass(seconds(15));
+  EXPECT_EQ(fetches("10.0.0.1/debug/pprof/profile"), 1);
+  fetcher_.on("10.0.0.1/debug/pprof/profile", {profile_body()});
+  pass(seconds(15));
+  EXPECT_EQ(fetches("10.0.0.1/debug/pprof/profile"), 2);
+  EXPECT_THAT(series("a").notes, Not(Contains(HasSubstr("already in use"))));
+}
+
+TEST_F(ScraperProfileTest, AsksForLessWhereTheServersWriteTimeoutIsShort) {
+  fetcher_.on("10.0.0.1/debug/pprof/profile", {"profile duration exceeds server's WriteTimeout", 400});
+  fetcher_.on("10.0.0.1/debug/pprof/profile?seconds=3", {profile_body()});
+  watch(Profiling::kTrial);
+  for (int i = 0; i < 4; ++i) pass(seconds(15));
+  EXPECT_EQ(fetches("10.0.0.1/debug/pprof/profile?seconds=7"), 1);
+  EXPECT_EQ(fetches("10.0.0.1/debug/pprof/profile?seconds=3"), 3);
+}
+
+TEST_F(ScraperProfileTest, IsNotTriedOnAPodThatGivesNoMemStats) {
+  fetcher_.on("10.0.0.1/debug/vars", {"", 0, FetchFailure::kTimedOut});
+  watch(Profiling::kTrial);
+  pass(seconds(0));
+  EXPECT_EQ(fetches("10.0.0.1/debug/pprof/profile"), 0);
+}
+
+TEST_F(ScraperProfileTest, ABadOneIsNotedAndTriedAgainLater) {
+  fetcher_.on("10.0.0.1/debug/pprof/profile", {"<html>"});
+  watch(Profiling::kTrial);
+  pass(seconds(0));
+  EXPECT_THAT(series("a").notes, Contains(HasSubstr("an HTML page")));
+  for (int i = 0; i < 8; ++i) pass(seconds(15));
+  EXPECT_EQ(fetches("10.0.0.1/debug/pprof/profile"), 2);
+}
+
+// --- containers
+// --------------------------------------------------------------------------------------------------------
+
+class ScraperContainerTest : public ScraperTest {
+ protected:
+  ScraperContainerTest() {
+    fetcher_.on("10.0.0.1/debug/vars", {vars_body()});
+    scraper_->set_targets(kProfile, plan({pod("a", "10.0.0.1")}));
+  }
+
+  static std::string cadvisor(double working_set) {
+    const std::string labels = "{container=\"app\",id=\"/x\",namespace=\"shop\",pod=\"a\"} ";
+    return "container_memory_working_set_bytes" + labels + std::to_string(working_set) + " 1800000000000\n" +
+           "container_memory_rss" + labels + "5000 1800000000000\n";
+  }
+};
+
+TEST_F(ScraperContainerTest, AreReadFromTheirNodesKubelet) {
+  fetcher_.on("192.168.0.1/metrics/cadvisor", {cadvisor(7000)});
+  scraper_->set_nodes({{"node-1", {"192.168.0.1", 10251}}});
+  scraper_->run_due();
+  fetcher_.move_first_to_the_end();
+  EXPECT_EQ(fetcher_.next().port, 10251);
+  EXPECT_TRUE(fetcher_.next().tls);
+  EXPECT_EQ(fetcher_.next().bearer_token, "the-token");
+  fetcher_.answer_all();
+  const Observation observed = scraper_->snapshot(kProfile, clock_.now());
+  EXPECT_EQ(observed.container_source, "kubelet");
+  ASSERT_TRUE(observed.pods[0].samples.back().usage);
+  EXPECT_EQ(observed.pods[0].samples.back().usage->working_set, Bytes(7000));
+  EXPECT_EQ(observed.pods[0].samples.back().usage->anonymous, Bytes(5000));
+  EXPECT_THAT(observed.pods[0].notes, IsEmpty());
+}
+
+TEST_F(ScraperContainerTest, CostOneReadingForAllPodsOfANode) {
+  fetcher_.on("192.168.0.1/metrics/cadvisor", {cadvisor(7000)});
+  scraper_->set_targets(kProfile, plan({pod("a", "10.0.0.1"), pod("b", "10.0.0.2"), pod("c", "10.0.0.3")}));
+  scraper_->set_nodes({{"node-1", {"192.168.0.1", 10250}}, {"node-2", {"192.168.0.2", 10250}}});
+  pass(seconds(0));
+  EXPECT_EQ(fetches("192.168.0.1"), 1);
+  EXPECT_EQ(fetches("192.168.0.2"), 0) << "no watched pod runs there";
+  pass(seconds(5));
+  EXPECT_EQ(fetches("192.168.0.1"), 1);
+  pass(seconds(5));
+  EXPECT_EQ(fetches("192.168.0.1"), 2);
+}
+
+TEST_F(ScraperContainerTest, AreReadMoreOftenInATrialButNotAllTheTime) {
+  ScrapePlan fast = plan({pod("a", "10.0.0.1")});
+  fast.interval = seconds(2);
+  fast.profiling = Profiling::kTrial;
+  scraper_->set_targets(kProfile, fast);
+  scraper_->set_nodes({{"node-1", {"192.168.0.1", 10250}}});
+  pass(seconds(0));
+  for (int i = 0; i < 10; ++i) pass(seconds(1));
+  EXPECT_EQ(fetches("192.168.0.1"), 3);
+}
+
+TEST_F(ScraperContainerTest, SayWhyTheKubeletGivesNothing) {
+  fetcher_.on("192.168.0.1/metrics/cadvisor", {"Forbidden (user=x, verb=get, resource=nodes)", 403});
+  scraper_->set_nodes({{"node-1", {"192.168.0.1", 10250}}});
+  pass(seconds(0));
+  const Observation observed = scraper_->snapshot(kProfile, clock_.now());
+  EXPECT_EQ(observed.container_source, "pod spec");
+  EXPECT_THAT(observed.pods[0].notes,
+              ElementsAre(HasSubstr("node node-1: port 10250 /metrics/cadvisor answered HTTP 403")));
+  EXPECT_THAT(observed.pods[0].notes, ElementsAre(HasSubstr("nodes/metrics")));
+  EXPECT_EQ(observed.pods[0].error, "") << "the pod itself was read";
+}
+
+TEST_F(ScraperContainerTest, SayThatTheKubeletsCertificateIsNotTrusted) {
+  fetcher_.on("192.168.0.1/metrics/cadvisor", {"", 0, FetchFailure::kTls, "TLS: self-signed certificate"});
+  scraper_->set_nodes({{"node-1", {"192.168.0.1", 10250}}});
+  pass(seconds(0));
+  EXPECT_THAT(series("a").notes, ElementsAre(HasSubstr("self-signed certificate")));
+  EXPECT_THAT(series("a").notes, ElementsAre(HasSubstr("insecureSkipVerify")));
+}
+
+TEST_F(ScraperContainerTest, HaveTheTokenReadAnewWhenItIsRefused) {
+  fetcher_.on("192.168.0.1/metrics/cadvisor", {"Unauthorized", 401});
+  scraper_->set_nodes({{"node-1", {"192.168.0.1", 10250}}});
+  pass(seconds(0));
+  EXPECT_EQ(tokens_.refusals, 1);
+}
+
+TEST_F(ScraperContainerTest, AreNotReadWithoutAToken) {
+  tokens_.current = retriable("the token's file cannot be read");
+  scraper_->set_nodes({{"node-1", {"192.168.0.1", 10250}}});
+  pass(seconds(0));
+  EXPECT_EQ(fetches("192.168.0.1"), 0);
+  EXPECT_THAT(series("a").notes, ElementsAre(HasSubstr("the token's file cannot be read")));
+}
+
+TEST_F(ScraperContainerTest, SayThatTheNodesAddressIsNotKnown) {
+  pass(seconds(0));
+  EXPECT_THAT(series("a").notes, ElementsAre(HasSubstr("node node-1: its address is not known")));
+}
+
+TEST_F(ScraperContainerTest, FallBackToMetricsK8sIo) {
+  PodUsage usage{{"shop", "a"}, "app", {}};
+  usage.usage.working_set = Bytes(9000);
+  fallback_.answer = std::vector<PodUsage>{usage};
+  scraper_->run_fallback();
+  pass(seconds(0));
+  const Observation observed = scraper_->snapshot(kProfile, clock_.now());
+  EXPECT_THAT(fallback_.asked, ElementsAre("shop"));
+  EXPECT_EQ(observed.container_source, "metrics.k8s.io");
+  EXPECT_EQ(observed.pods[0].samples.back().usage->working_set, Bytes(9000));
+}
+
+TEST_F(ScraperContainerTest, DoNotAskTheFallbackWhereTheKubeletAnswers) {
+  fetcher_.on("192.168.0.1/metrics/cadvisor", {cadvisor(7000)});
+  scraper_->set_nodes({{"node-1", {"192.168.0.1", 10250}}});
+  pass(seconds(0));
+  scraper_->run_fallback();
+  EXPECT_THAT(fallback_.asked, IsEmpty());
+}
+
+TEST_F(ScraperContainerTest, SayWhyTheFallbackGivesNothing) {
+  fallback_.answer = retriable("the server is currently unable to handle the request");
+  scraper_->run_fallback();
+  EXPECT_THAT(series("a").notes, Contains(HasSubstr("metrics.k8s.io: the server is currently unable")));
+  EXPECT_EQ(scraper_->snapshot(kProfile, clock_.now()).container_source, "pod spec");
+}
+
+TEST_F(ScraperContainerTest, AreNotShownForEverWhenTheKubeletFallsSilent) {
+  fetcher_.on("192.168.0.1/metrics/cadvisor", {cadvisor(7000)});
+  scraper_->set_nodes({{"node-1", {"192.168.0.1", 10250}}});
+  pass(seconds(0));
+  pass(seconds(15));
+  EXPECT_TRUE(series("a").samples.back().usage);
+  fetcher_.on("192.168.0.1/metrics/cadvisor", {"", 0, FetchFailure::kTimedOut});
+  for (int i = 0; i < 8; ++i) pass(seconds(15));
+  EXPECT_FALSE(series("a").samples.back().usage);
+  EXPECT_EQ(scraper_->snapshot(kProfile, clock_.now()).container_source, "pod spec");
+}
+
+TEST_F(ScraperContainerTest, AreKeptEvenWhenThePodItselfDoesNotAnswer) {
+  fetcher_.on("10.0.0.1/debug/vars", {"", 0, FetchFailure::kTimedOut});
+  fetcher_.on("192.168.0.1/metrics/cadvisor", {cadvisor(7000)});
+  scraper_->set_nodes({{"node-1", {"192.168.0.1", 10250}}});
+  pass(seconds(0));
+  pass(seconds(15));
+  ASSERT_EQ(series("a").samples.size(), 1U) << "the same reading is not taken for a new one";
+  EXPECT_TRUE(series("a").samples.back().usage);
+  EXPECT_THAT(series("a").error, Not(IsEmpty()));
+}
+
+}  // namespace
+}  // namespace gopacer
