@@ -39,6 +39,9 @@ Evidence evidence() {
   metric.stats.n = 21;
   metric.stats.mean = -0.123456789012345678;
   metric.stats.m2 = 0.00098765432109876543;
+  metric.stats.pairs = 20;
+  metric.stats.steps2 = 1.0 / 3;
+  metric.stats.last = -1.0 / 7;
   metric.canary = 0.0123456789;
   metric.baseline = 0.1 + 0.2;  // needs all digits to be read back
   // What the intervals are before there are enough windows.
