@@ -8,7 +8,7 @@ reference=localhost/gopacer:dev
 most=80 # MB
 
 "$ROOT/tools/build.sh" "$preset" gopacer
-program=$(find "$ROOT/build/$preset" -name gopacer -type f -perm -u+x | head -n1)
+program=$(find "$ROOT/build/$preset" -name gopacer -type f -perm -u+x -print -quit)
 [ -n "$program" ] || die "image: build/$preset holds no program 'gopacer'"
 
 work=$(mktemp -d)

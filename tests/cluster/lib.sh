@@ -13,7 +13,8 @@ host_link=gopacer0
 pod_cidr=10.244.0.0/16
 service_cidr=10.96.0.0/16
 kubernetes_ip=10.96.0.1
-cgroup=gopacer-test # all pods live below it
+# All pods live below it. Only who runs a second node in another network namespace needs another name.
+cgroup=${GOPACER_CLUSTER_CGROUP:-gopacer-test}
 node_run=$runs/node
 containerd_socket=$node_run/containerd/sock/containerd.sock # as the host sees it
 
@@ -30,7 +31,7 @@ wait_until() {
 # is_running PID_FILE MARK: true if the process still exists and is ours (a pid may have been given to somebody else).
 is_running() {
   local pid
-  pid=$(cat "$1" 2>/dev/null) && [ -n "$pid" ] && tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -qF -- "$2"
+  pid=$(cat "$1" 2>/dev/null) && [ -n "$pid" ] && [[ $(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline") == *"$2"* ]]
 }
 
 # stop PID_FILE MARK SIGNAL: ends the process, waits until it is gone.

@@ -12,6 +12,9 @@ fi
 [ "$(id -u)" = 0 ] || die "cluster: the node needs root for its namespaces; use ./dev cluster up, which asks sudo"
 [ -d "$run" ] && say "cluster: an earlier one ended badly; clearing up after it"
 "$here/node_down.sh"
+if ip link show $host_link >/dev/null 2>&1; then
+  die "cluster: $host_link is taken: a node that another cache (GOPACER_CACHE) or container has started is up on this machine; end it there"
+fi
 "$here/build.sh" kube metrics-server pause >/dev/null
 mkdir -p "$run/log"
 pki=$(pki)

@@ -23,7 +23,7 @@ read -r _ _ image < <("$ROOT/tests/workloads/build.sh" checkout)
 "$ROOT/tools/cluster.sh" load "$image" >/dev/null 2>&1
 kubectl apply -f "$here/manifests/verify.yaml" >/dev/null
 check "a deployment of two pods gets ready" 60 kubectl rollout status deployment/app --timeout=60s
-pod=$(kubectl get pods -l app=app -o name | head -n1)
+pod=$(kubectl get pods -l app=app -o name | sed -n 1p)
 ip=$(get "$pod" '{.status.podIP}') cluster_ip=$(get service/app '{.spec.clusterIP}')
 
 check "the host reaches a pod" 5 curl -sf -m 2 "http://$ip:8080/healthz"
