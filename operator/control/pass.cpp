@@ -33,6 +33,9 @@ Decision decide_on(const Desired& desired, const Observation& observed, bool sca
   input.current = desired.current;
   input.template_hash = desired.target->template_hash;
   input.observed = observed;
+  for (const ContainerSpec& container : desired.target->containers) {
+    if (container.name == desired.container) input.memory_request = container.memory_request;
+  }
   input.target_settled = desired.target->settled();
   input.scaled_on_memory = scaled_on_memory;
   return decide(input, now);

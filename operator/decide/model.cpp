@@ -108,17 +108,21 @@ class Model {
   /// Step 4: V by the objective, without any bound.
   double wanted_volume() const {
     // min p_cpu·A·m/V + p_mem·V, in cores: V* = √(A·m·bytes per core).
-    const double balanced = std::sqrt(estimate_.alloc_rate * estimate_.gc_cpu_per_cycle * kBytesPerCore);
+    const double traded = std::sqrt(estimate_.alloc_rate * estimate_.gc_cpu_per_cycle * kBytesPerCore);
+    // Memory that the container has requested is paid for, used or not: up to it more is free, while it still helps.
+    const double enough = physics_.volume_for_share(kEnoughShare);
+    const double paid = input_.memory_request ? std::min(enough, physics_.volume_within(*input_.memory_request)) : 0;
+    const double balanced = std::max(traded, paid);
     switch (input_.spec.objective) {
       case Objective::kBalanced:
         return balanced;
       case Objective::kThroughput:
-        return std::max(balanced, physics_.volume_for_share(kEnoughShare));
+        return std::max(traded, enough);
       case Objective::kLatency:
-        return std::max({balanced, physics_.volume_for_share(kEnoughShare), physics_.volume_for_duty(kEnoughDuty)});
+        return std::max({traded, enough, physics_.volume_for_duty(kEnoughDuty)});
       case Objective::kMemory:
-        return std::min(balanced,
-                        std::max(balanced / std::sqrt(kMemoryWeight), physics_.volume_for_share(kMostShareForMemory)));
+        return std::min(traded,
+                        std::max(traded / std::sqrt(kMemoryWeight), physics_.volume_for_share(kMostShareForMemory)));
     }
     return balanced;
   }

@@ -17,6 +17,8 @@ constexpr double kModelError = 0.03;
 constexpr double kModelErrorPerDoubling = 0.04;
 /// A grown heap has more fragments and more bookkeeping beside it.
 constexpr double kHeapOverhead = 1.05;
+/// How much of a predicted growth may come on top of it.
+constexpr double kGrowthMargin = 0.1;
 
 }  // namespace
 
@@ -63,6 +65,12 @@ double Physics::volume_for_duty(double duty) const {
   return estimate_.alloc_rate * mark_seconds / duty;
 }
 
+double Physics::volume_within(Bytes peak) const {
+  const Bytes room = peak - estimate_.peak_memory - estimate_.spike;
+  if (room <= Bytes(0)) return 0;
+  return estimate_.cycle_volume.value() + pacing_ * room.value() / (kHeapOverhead + kGrowthMargin);
+}
+
 Prediction Physics::predict(const Settings& settings) const {
   Prediction predicted;
   const double next = volume(settings);
@@ -90,7 +98,7 @@ Prediction Physics::predict(const Settings& settings) const {
   const Bytes least = largest.live + estimate_.non_heap;
   if (settings.go_mem_limit) mapped = std::min(mapped, *settings.go_mem_limit);
   mapped = std::max(mapped, least);
-  const Bytes margin = estimate_.spike + (growth > Bytes(0) ? growth * 0.1 : Bytes(0));
+  const Bytes margin = estimate_.spike + (growth > Bytes(0) ? growth * kGrowthMargin : Bytes(0));
   // Pages that are mapped but not touched yet make the container's peak smaller than the sum; the sum is the safe side.
   predicted.peak_memory = mapped + estimate_.non_go;
   predicted.peak_memory_high = predicted.peak_memory + margin;

@@ -24,6 +24,10 @@ class Physics {
   /// that Go derives from a CPU limit.
   double volume_for_duty(double duty) const;
 
+  /// The largest V with which the highest container's memory, margin included, stays below `peak`; 0 when it is above
+  /// already.
+  double volume_within(Bytes peak) const;
+
   Prediction predict(const Settings& settings) const;
 
  private:

@@ -91,6 +91,8 @@ struct DecideInput {
   Settings current;           ///< what the target's pod template has
   std::string template_hash;  ///< Deployment::template_hash
   Observation observed;       ///< only its stable pods are looked at
+  /// The container's memory request: up to it memory is reserved on the node, used or not.
+  std::optional<Bytes> memory_request;
   bool target_settled = true;
   bool scaled_on_memory = false;  ///< a HorizontalPodAutoscaler scales the target on memory
 };
