@@ -23,8 +23,8 @@ ln -sfn "$bin" "$run/bin"
 "$here/node_config.sh"
 
 say "cluster: starting"
-setsid unshare --mount --net --uts --ipc --pid --fork --kill-child=KILL --mount-proc --propagation private \
-  "$here/node.sh" "$run" </dev/null >"$run/log/node.log" 2>&1 &
+setsid unshare --mount --net --uts --ipc --pid --fork --kill-child=KILL --mount-proc --propagation unchanged \
+  python3 "$here/real_root.py" "$here/node.sh" "$run" </dev/null >"$run/log/node.log" 2>&1 &
 outer=$!
 echo $outer >"$run/outer.pid"
 
