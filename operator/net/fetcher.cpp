@@ -174,9 +174,10 @@ class Fetcher::Impl {
     active_.insert(connection);
     bool answered = false;
     bool reusable = false;
-    Outcome outcome = connection->secure
-                          ? exchange(*connection->secure, *connection, request, sink, answered, reusable, yield)
-                          : exchange(*connection->plain, *connection, request, sink, answered, reusable, yield);
+    Outcome outcome =
+        connection->secure
+            ? exchange(*connection->secure, *connection, request, sink, deadline, answered, reusable, yield)
+            : exchange(*connection->plain, *connection, request, sink, deadline, answered, reusable, yield);
     active_.erase(connection);
 
     if (reused && !answered && !outcome && outcome.error().failure == FetchFailure::kCutOff) {
@@ -235,7 +236,7 @@ class Fetcher::Impl {
 
   template <typename Stream>
   Outcome exchange(Stream& stream, Connection& connection, const HttpRequest& request, const BodySink& sink,
-                   bool& answered, bool& reusable, asio::yield_context yield) {
+                   SteadyTime deadline, bool& answered, bool& reusable, asio::yield_context yield) {
     error_code ec;
     http::request<http::empty_body> question{http::verb::get, request.target, 11};
     const bool bracketed = request.address.find(':') != std::string::npos;
@@ -283,6 +284,8 @@ class Fetcher::Impl {
       http::async_read_some(stream, connection.buffer, parser, yield[ec]);
       if (ec == http::error::need_buffer) ec = {};
       if (ec) return failed_exchange(ec, answer.bytes);
+      // The stream's timer fires only while it waits: it never does for a body that comes faster than it is read.
+      if (std::chrono::steady_clock::now() >= deadline) return failed_exchange(beast::error::timeout, answer.bytes);
       const std::size_t n = piece.size() - parser.get().body().size;
       answer.bytes += n;
       const std::string_view text(piece.data(), n);

@@ -377,7 +377,7 @@ class Scraper::Impl : public std::enable_shared_from_this<Scraper::Impl> {
             if (!self) return;
             // Decoding may take a while: the lock is not held for it.
             const auto page = self->page_of(outcome, *reader);
-            const Lock lock(self->mutex_);
+            std::unique_lock lock(self->mutex_);
             if (self->stopping_) return;
             ScraperProbe::Pages& seen = self->probe_.pages[static_cast<std::size_t>(kind)];
             ++seen.outcomes[static_cast<std::size_t>(page ? PageFailure::kNone : page.error().failure)];
@@ -385,6 +385,10 @@ class Scraper::Impl : public std::enable_shared_from_this<Scraper::Impl> {
             seen.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
             slots.release(owner);
             done(page);
+            const std::vector<ObjectKey> read = std::exchange(self->read_, {});
+            lock.unlock();
+            if (!self->options_.on_reading) return;
+            for (const ObjectKey& profile : read) self->options_.on_reading(profile);
           });
       return true;
     };
@@ -529,6 +533,7 @@ class Scraper::Impl : public std::enable_shared_from_this<Scraper::Impl> {
     }
     pod.error = cycle->error;
     pod.notes = std::move(cycle->notes);
+    read_.push_back(pod.owner);
     if (cycle->got_something) {
       ++probe_.samples;
       pod.history.append(std::move(cycle->sample), options_.samples_per_pod);
@@ -723,6 +728,7 @@ class Scraper::Impl : public std::enable_shared_from_this<Scraper::Impl> {
   FairSlots pages_;
   FairSlots profile_slots_;
   ScraperProbe probe_;
+  std::vector<ObjectKey> read_;  ///< profiles of the pods whose cycle has just ended
   ContainerUsages fallback_usages_;
   std::string fallback_problem_;
   Time fallback_read_;

@@ -25,6 +25,9 @@ struct ScraperOptions {
   Duration background_profile_length = std::chrono::seconds(5);
   /// In [0, 1): spreads the pods over the interval. The default is a seeded generator.
   std::function<double()> random;
+  /// Called after each reading of a pod of this profile, good or bad, so that nobody has to look again and again. From
+  /// the fetcher's thread: it must not block. May call snapshot().
+  std::function<void(const ObjectKey& profile)> on_reading;
 };
 
 /// Reads all pods of all profiles, again and again, and keeps the latest samples.

@@ -275,8 +275,8 @@ class PodImposter::Impl {
     send(peer, raw.bytes);
     return false;
   }
-  bool answer(const Peer&, const Silence&) {
-    stopping_after(std::chrono::minutes(10));
+  bool answer(const Peer& peer, const Silence&) {
+    readable(peer.fd);  // until the client goes away
     return false;
   }
 

@@ -139,6 +139,22 @@ TEST(Fetcher, GivesASlowDripNoMoreTimeThanTheWholeRequestHas) {
   EXPECT_LT(took, seconds(5));
 }
 
+TEST(Fetcher, GivesAFastEndlessBodyNoMoreTimeEither) {
+  PodImposter pod;
+  pod.on("/", Drip{"", std::string(1 << 16, 'x'), milliseconds(0)});
+  Fetcher fetcher;
+  HttpRequest request = get(pod);
+  request.timeout = milliseconds(200);
+  request.most_bytes = std::size_t{1} << 40;
+  std::promise<FetchFailure> promise;
+  fetcher.fetch(
+      request, [](std::string_view) { return true; },
+      [&](const auto& outcome) { promise.set_value(outcome ? FetchFailure::kStopped : outcome.error().failure); });
+  auto future = promise.get_future();
+  ASSERT_EQ(future.wait_for(seconds(20)), std::future_status::ready);
+  EXPECT_EQ(future.get(), FetchFailure::kTimedOut);
+}
+
 TEST(Fetcher, TimesOutWhenNobodyAnswers) {
   PodImposter pod;
   pod.on("/", Silence{});

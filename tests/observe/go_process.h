@@ -1,0 +1,34 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+namespace gopacer {
+
+/// A program of tests/workloads that runs on ports of the loopback interface until this is destroyed.
+class GoProcess {
+ public:
+  /// Builds the program unless it is built already, starts it, and reads its log until it says that it is ready.
+  GoProcess(const std::string& program, const std::vector<std::string>& arguments, const std::string& ready);
+  ~GoProcess();
+  GoProcess(const GoProcess&) = delete;
+  GoProcess& operator=(const GoProcess&) = delete;
+
+  /// The port in "NAME listens on 127.0.0.1:PORT" of its log.
+  int port(const std::string& name) const;
+  /// Waits until it ends by itself; its exit code.
+  int wait();
+  /// What it printed to stdout and stderr; whole after wait().
+  const std::string& log() const { return log_; }
+
+ private:
+  bool read_more();
+
+  pid_t pid_ = -1;
+  int output_ = -1;
+  std::string log_;
+};
+
+}  // namespace gopacer
