@@ -93,7 +93,7 @@ title "A Go service under load"
 kubectl create namespace "$namespace" >/dev/null 2>&1 || true
 sed "s#localhost/#$registry/#" examples/checkout-service.yaml | run kubectl apply -f -
 kubectl create deployment load --image="$registry/load:dev" --dry-run=client -o json -- \
-  /bin/load --target http://checkout/checkout --carts --rate 200 --duration 1h --json |
+  /bin/load --target http://checkout/checkout --carts --rate 400 --duration 1h --json |
   jq --arg ip "$(kubectl get service checkout -o jsonpath='{.spec.clusterIP}')" \
     '.spec.template.spec.containers[0] |= (.imagePullPolicy = "IfNotPresent" | .command |= map(sub("//checkout/"; "//" + $ip + "/")))' |
   kubectl apply -f - >/dev/null
@@ -110,7 +110,7 @@ echo "(Its intervals are made short, so that the demo ends in minutes. In produc
 run kubectl apply -f examples/checkout.yaml
 run kubectl patch grp checkout --type=merge -p '{"spec":{
   "runtimeMetrics":{"interval":"2s"},
-  "canary":{"warmUp":"15s","interval":"5s","maxDuration":"6m","minSamples":500},
+  "canary":{"warmUp":"15s","interval":"10s","maxDuration":"8m","minSamples":2000},
   "rollback":{"watchFor":"30s","coolDown":"5s"}}}'
 wait_for 120 "a recommendation" sh -c "'$cluster_bin/kubectl' -n $namespace get grp checkout -o jsonpath='{.status.recommendation.goMemLimit}' | grep -q ."
 before=$(figures 25)
@@ -118,7 +118,7 @@ run kubectl get grp checkout
 kubectl get grp checkout -o jsonpath='{.status.recommendation.reason}{"\n"}'
 
 title "gopacer tries the recommendation on a canary beside a fresh baseline"
-follow_trial 1 720 || true
+follow_trial 1 900 || true
 after=$(figures 25)
 run kubectl get grp,grt
 kubectl get grt checkout-1 -o jsonpath='{.status.message}{"\n"}'
@@ -126,7 +126,7 @@ kubectl get grt checkout-1 -o jsonpath='{.status.message}{"\n"}'
 title "A person asks for bad settings: GOGC=10"
 run kubectl patch grp checkout --type=merge -p '{"spec":{"objective":{"strategy":"Fixed","settings":{"gogc":10}}}}'
 wait_for 60 "the second trial" kubectl get grt checkout-2
-follow_trial 2 480 || true
+follow_trial 2 900 || true
 
 title "What is left to see"
 run kubectl get grp,grt
