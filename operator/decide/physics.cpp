@@ -14,7 +14,7 @@ constexpr double kMarkingShare = 0.25;
 constexpr double kLeastProcs = 2;
 /// Error of A·m/V where V stays, and for each doubling of V: within 9 % over GOGC 50 to 200, 15 % at 400.
 constexpr double kModelError = 0.03;
-constexpr double kModelErrorPerDoubling = 0.04;
+constexpr double kModelErrorPerDoubling = 0.06;
 /// A grown heap has more fragments and more bookkeeping beside it.
 constexpr double kHeapOverhead = 1.05;
 /// How much of a predicted growth may come on top of it.
@@ -23,24 +23,32 @@ constexpr double kGrowthMargin = 0.1;
 }  // namespace
 
 Physics::Physics(const Estimate& estimate) : estimate_(estimate) {
-  const double by_formula = volume(estimate.settings);
-  pacing_ = std::clamp(estimate.cycle_volume.value() / by_formula, 0.7, 1.15);
+  const go_pacer::Heap heap{estimate.mean_live_heap, estimate.roots};
+  growth_ = std::max(1.0, (go_pacer::goal(heap, estimate.settings, estimate.non_heap) - heap.live).value());
+  pacing_ = std::clamp(estimate.cycle_volume.value() / growth_, 0.7, 1.15);
   if (estimate.cycles > 0) {
     forced_per_second_ =
         estimate.cycles_per_minute / 60 * static_cast<double>(estimate.forced) / static_cast<double>(estimate.cycles);
   }
 }
 
+double Physics::volume_of(double growth) const {
+  // The bytes by which marking begins too early depend on how long it takes, not on how far the goal is: in a larger
+  // heap they stay the same. In a smaller one the runtime keeps them within a share of it.
+  return growth <= growth_ ? pacing_ * growth : growth - (1 - pacing_) * growth_;
+}
+
 double Physics::volume(const Settings& settings) const {
   const go_pacer::Heap heap{estimate_.mean_live_heap, estimate_.roots};
   const Bytes goal = go_pacer::goal(heap, settings, estimate_.non_heap);
-  return std::max(1.0, pacing_ * (goal - heap.live).value());
+  return std::max(1.0, volume_of((goal - heap.live).value()));
 }
 
-double Physics::volume_at(Bytes goal) const { return std::max(0.0, pacing_ * (goal - estimate_.live_heap).value()); }
+double Physics::volume_at(Bytes goal) const { return std::max(0.0, volume_of((goal - estimate_.live_heap).value())); }
 
 double Physics::gogc_for(double volume) const {
-  const double growth = volume / pacing_;
+  const bool smaller = volume <= pacing_ * growth_;
+  const double growth = smaller ? volume / pacing_ : volume + (1 - pacing_) * growth_;
   const double live = estimate_.mean_live_heap.value();
   const double scanned = std::max(1.0, live + estimate_.roots.value());
   // Small heaps reach the volume by the least goal, 4 MiB·γ, before the live heap matters.
@@ -93,15 +101,11 @@ Prediction Physics::predict(const Settings& settings) const {
   const go_pacer::Heap largest{estimate_.live_heap, estimate_.roots};
   const Bytes goal = go_pacer::goal(largest, settings, estimate_.non_heap);
   const Bytes growth = goal - estimate_.heap_goal;
-  Bytes mapped = estimate_.mapped + growth * (growth > Bytes(0) ? kHeapOverhead : 1.0);
+  Bytes peak = estimate_.peak_memory + growth * (growth > Bytes(0) ? kHeapOverhead : 1.0);
   // The runtime returns memory to the system to stay within its limit, but it can't return what lives.
-  const Bytes least = largest.live + estimate_.non_heap;
-  if (settings.go_mem_limit) mapped = std::min(mapped, *settings.go_mem_limit);
-  mapped = std::max(mapped, least);
-  const Bytes margin = estimate_.spike + (growth > Bytes(0) ? growth * kGrowthMargin : Bytes(0));
-  // Pages that are mapped but not touched yet make the container's peak smaller than the sum; the sum is the safe side.
-  predicted.peak_memory = mapped + estimate_.non_go;
-  predicted.peak_memory_high = predicted.peak_memory + margin;
+  if (settings.go_mem_limit) peak = std::min(peak, *settings.go_mem_limit + estimate_.non_go);
+  predicted.peak_memory = std::max(peak, largest.live + estimate_.non_heap + estimate_.non_go);
+  predicted.peak_memory_high = predicted.peak_memory + estimate_.spike + (growth > Bytes(0) ? growth * 0.1 : Bytes(0));
   return predicted;
 }
 

@@ -31,8 +31,12 @@ class Physics {
   Prediction predict(const Settings& settings) const;
 
  private:
+  double volume_of(double growth) const;
+
   const Estimate& estimate_;
-  /// V measured over V as the formulas have it: marking ends a little before or after the goal.
+  /// Goal − M now, and the part of it that is allocated before the collection ends: marking aims at the goal, begins
+  /// some bytes before it, and ends early when there is CPU to spare.
+  double growth_ = 1;
   double pacing_ = 1;
   double forced_per_second_ = 0;
 };

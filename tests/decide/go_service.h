@@ -20,7 +20,7 @@ struct GoService {
   std::optional<Gogc> real_gogc;  ///< set when the program overrides its environment
   double gc_seconds_per_cycle = 0.030;
   double work_cores = 0.5;
-  double pacing = 1;  ///< V over goal − M
+  double pacing = 1;  ///< V over goal − M at GOGC=100; the difference is the same number of bytes in larger heaps
   int pods = 2;
   Duration interval = std::chrono::seconds(5);
   Duration seen_for = std::chrono::minutes(5);
@@ -37,7 +37,11 @@ struct GoService {
     return real;
   }
   Bytes goal() const { return go_pacer::goal({live, roots}, in_force(), non_heap); }
-  double volume() const { return pacing * (goal() - live).value(); }
+  double volume() const {
+    const double growth = (goal() - live).value();
+    const double usual = (live + roots).value();
+    return growth <= usual ? pacing * growth : growth - (1 - pacing) * usual;
+  }
   double gc_cores() const { return gc_seconds_per_cycle * alloc_rate / volume(); }
   double gc_share() const { return gc_cores() / (gc_cores() + work_cores); }
 
@@ -57,7 +61,7 @@ struct GoService {
     mem.heap_in_use = mem.heap_alloc;
     mem.heap_sys = grown.goal() + mib(2);
     mem.heap_idle = mem.heap_sys - mem.heap_in_use;
-    mem.stack_in_use = roots;
+    mem.stack_in_use = roots * 4;  // a quarter of it is scanned
     mem.sys = mem.heap_sys + non_heap;
     mem.gc_cpu_fraction = gc_cores() / 4;
     const double period = grown.volume() / alloc_rate;

@@ -23,7 +23,7 @@ struct Estimate {
   Bytes cycle_volume;       ///< V, bytes allocated between two collections that the heap's growth starts
   Bytes live_heap;          ///< M, of the highest pod
   Bytes mean_live_heap;     ///< M, mean over pods
-  Bytes roots;              ///< S: stacks. Globals can't be seen from outside and are small
+  Bytes roots;              ///< S + Gl: what a collection scans besides the heap, a quarter of the stacks in use
   Bytes heap_goal;          ///< N, of the highest pod
   Bytes non_heap;           ///< Sys − HeapIdle − HeapAlloc of the highest pod: what GOMEMLIMIT counts besides the heap
   Bytes mapped;             ///< Sys − HeapReleased of the highest pod: all that GOMEMLIMIT counts
