@@ -76,7 +76,7 @@ double Physics::volume_for_duty(double duty) const {
 double Physics::volume_within(Bytes peak) const {
   const Bytes room = peak - estimate_.peak_memory - estimate_.spike;
   if (room <= Bytes(0)) return 0;
-  return estimate_.cycle_volume.value() + pacing_ * room.value() / (kHeapOverhead + kGrowthMargin);
+  return estimate_.cycle_volume.value() + room.value() / (kHeapOverhead + kGrowthMargin);
 }
 
 Prediction Physics::predict(const Settings& settings) const {
@@ -105,7 +105,8 @@ Prediction Physics::predict(const Settings& settings) const {
   // The runtime returns memory to the system to stay within its limit, but it can't return what lives.
   if (settings.go_mem_limit) peak = std::min(peak, *settings.go_mem_limit + estimate_.non_go);
   predicted.peak_memory = std::max(peak, largest.live + estimate_.non_heap + estimate_.non_go);
-  predicted.peak_memory_high = predicted.peak_memory + estimate_.spike + (growth > Bytes(0) ? growth * 0.1 : Bytes(0));
+  predicted.peak_memory_high =
+      predicted.peak_memory + estimate_.spike + (growth > Bytes(0) ? growth * kGrowthMargin : Bytes(0));
   return predicted;
 }
 

@@ -77,6 +77,7 @@ class Watch {
     for (const PodSeries* pod : pods_) {
       if (pod->started + plan_.warm_up <= window.from) warm.push_back(pod);
     }
+    if (warm.empty() && !pods_.empty()) return false;
     bool any = false;
     for (std::size_t i = 0; i < plan_.slos.size(); ++i) any |= count_latency(warm, plan_.slos[i], window, i == 0);
     any |= count_gc(warm, window);

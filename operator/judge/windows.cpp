@@ -133,7 +133,8 @@ std::vector<Window> take_due_windows(Evidence& evidence, Time since, Duration in
     due.push_back({from, to});
     from = to;
   }
-  evidence.until = from;
+  // A window that is not there yet leaves no trace: its begin may still be moved.
+  if (!due.empty() || evidence.until) evidence.until = from;
   return due;
 }
 

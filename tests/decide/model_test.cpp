@@ -68,6 +68,21 @@ TEST(Model, WeighsCpuAgainstMemoryByTheSquareRootRule) {
   EXPECT_THAT(decision.message, HasSubstr("GOGC=235 GOMEMLIMIT=454MiB instead of Go's defaults"));
 }
 
+TEST(Model, SpendsMemoryThatIsPaidForAlready) {
+  DecideInput input = GoService{}.input(kNow);
+  input.memory_request = mib(300);
+  const Decision decision = gopacer::decide(input, kNow);
+  ASSERT_EQ(decision.kind, Kind::kChange) << decision.message;
+  // In use are 64 + 65 + 20 = 149 MiB. The other 151, less 15 % for overhead and margin, make V = 65 + 131 = 196 MiB.
+  EXPECT_EQ(decision.settings.gogc, Gogc(300));
+  EXPECT_LT(decision.predicted->peak_memory, mib(300));
+  // No more than helps: two per cent of CPU in collection are few enough.
+  input.memory_request = gib(4);
+  EXPECT_LE(gopacer::decide(input, kNow).settings.gogc->percent(), 430);
+  input.memory_request = mib(100);
+  EXPECT_EQ(gopacer::decide(input, kNow).settings.gogc, Gogc(235));
+}
+
 TEST(Model, OrdersItsObjectives) {
   GoService service;
   service.gc_seconds_per_cycle = 0.012;

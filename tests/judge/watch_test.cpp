@@ -140,7 +140,18 @@ TEST(Watch, DoesNotHoldAYoungPodsWarmUpAgainstIt) {
   target.plan.warm_up = std::chrono::minutes(5);
   for (PodImposter& pod : target.pods) pod.median_seconds *= 5;
   const Verdict verdict = target.run(20);
-  EXPECT_NE(verdict.outcome, Outcome::kWorse);
+  EXPECT_EQ(verdict.outcome, Outcome::kUndecided);
+  EXPECT_EQ(verdict.evidence.windows + verdict.evidence.empty_windows, 0);
+}
+
+TEST(Watch, BeginsWhenAllPodsRunTheNewSettings) {
+  PromotedImposter target;
+  target.plan.since = kStart + std::chrono::hours(24 * 365);  // the rollout is not over
+  EXPECT_EQ(target.run(5).outcome, Outcome::kUndecided);
+  EXPECT_FALSE(target.evidence.until);
+  target.plan.since = target.now;
+  target.run(3);
+  EXPECT_EQ(target.evidence.windows, 3);
 }
 
 TEST(Watch, SaysWhenThereIsNoData) {
