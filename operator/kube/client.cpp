@@ -45,6 +45,14 @@ std::optional<WatchEventType> event_type(const std::string& text) {
   return std::nullopt;
 }
 
+/// The API wants an object to say what it is, though the path has said it.
+json whole(const ResourceType& type, const json& object) {
+  json out = object;
+  out["apiVersion"] = api_version(type);
+  out["kind"] = type.kind;
+  return out;
+}
+
 double jitter() {
   thread_local std::minstd_rand random{std::random_device{}()};
   return std::uniform_real_distribution<double>(0, 1)(random);
@@ -88,7 +96,8 @@ struct Client::Impl {
     const Backoff backoff{options.first_retry, options.longest_retry};
     for (int failures = 0;; ++failures) {
       Result<HttpResponse> response = once(request, what, type);
-      if (response || response.error().kind != ErrorKind::kRetriable || failures >= options.read_retries) return response;
+      if (response || response.error().kind != ErrorKind::kRetriable || failures >= options.read_retries)
+        return response;
       const Duration asked = response.error().retry_after.value_or(std::chrono::milliseconds(0));
       if (asked > options.longest_retry) return response;
       std::this_thread::sleep_for(std::max(asked, backoff.delay(failures, jitter())));
@@ -133,8 +142,8 @@ Result<ListPage> Client::list(const Selection& selection, const std::string& con
   const std::string what = "list " + describe(selection.type, selection.ns);
   for (int limit = impl_->options.page_size;; limit = std::max(limit / 10, kSmallestPage)) {
     const Query query = Query().add("limit", std::to_string(limit)).add("continue", continue_token).add(selection);
-    const Result<HttpResponse> response =
-        impl_->read({"GET", collection_path(selection.type, selection.ns) + query.text(), "", ""}, what, selection.type);
+    const Result<HttpResponse> response = impl_->read(
+        {"GET", collection_path(selection.type, selection.ns) + query.text(), "", ""}, what, selection.type);
     if (!response) return tl::unexpected(response.error());
     // Somebody may fill objects with annotations to the brim: fewer of them always fit.
     if (response->too_large && limit > kSmallestPage) continue;
@@ -185,14 +194,16 @@ Result<void> Client::watch(const Selection& selection, const std::string& resour
       request, limits,
       [&](std::string_view data) {
         Result<void> fed = lines.feed(data, on_line);
-        if (!fed && fed.error().message.find("cannot") != 0) fed.error().message = "cannot " + what + ": " + fed.error().message;
+        if (!fed && fed.error().message.find("cannot") != 0)
+          fed.error().message = "cannot " + what + ": " + fed.error().message;
         return fed;
       },
       stop);
   if (!response) return tl::unexpected(response.error());
   if (stop.stop_requested()) return {};
   if (response->status == 401) impl_->token->refused();
-  if (response->status < 200 || response->status >= 300) return tl::unexpected(error_of(*response, what, selection.type));
+  if (response->status < 200 || response->status >= 300)
+    return tl::unexpected(error_of(*response, what, selection.type));
   return {};
 }
 
@@ -200,37 +211,36 @@ Result<json> Client::create(const ResourceType& type, const std::string& ns, con
   const auto metadata = object.find("metadata");
   std::string name = metadata == object.end() ? "" : codec::text(*metadata, "name");
   if (name.empty() && metadata != object.end()) name = codec::text(*metadata, "generateName") + "…";
-  return impl_->write({"POST", collection_path(type, ns) + "?" + kManager, kJson, to_text(object)},
+  return impl_->write({"POST", collection_path(type, ns) + "?" + kManager, kJson, to_text(whole(type, object))},
                       "create " + describe(ObjectPath{type, ns, name}), type);
 }
 
 Result<json> Client::apply(const ObjectPath& object, const json& document, const ApplyOptions& options) {
-  json whole = document;
-  whole["apiVersion"] = api_version(object.type);
-  whole["kind"] = object.type.kind;
-  whole["metadata"]["name"] = object.name;
-  if (!object.ns.empty()) whole["metadata"]["namespace"] = object.ns;
+  json applied = whole(object.type, document);
+  applied["metadata"]["name"] = object.name;
+  if (!object.ns.empty()) applied["metadata"]["namespace"] = object.ns;
   const std::string target = object_path(object, options.subresource) + "?" + kManager + "&force=false" +
                              (options.dry_run ? "&dryRun=All" : "");
-  return impl_->write({"PATCH", target, "application/apply-patch+yaml", to_text(whole)}, "apply " + describe(object),
+  return impl_->write({"PATCH", target, "application/apply-patch+yaml", to_text(applied)}, "apply " + describe(object),
                       object.type);
 }
 
 Result<json> Client::merge_patch(const ObjectPath& object, const json& patch, const std::string& subresource) {
-  return impl_->write({"PATCH", object_path(object, subresource) + "?" + kManager, "application/merge-patch+json", to_text(patch)},
-                      "patch " + (subresource.empty() ? "" : "the " + subresource + " of ") + describe(object), object.type);
+  return impl_->write(
+      {"PATCH", object_path(object, subresource) + "?" + kManager, "application/merge-patch+json", to_text(patch)},
+      "patch " + (subresource.empty() ? "" : "the " + subresource + " of ") + describe(object), object.type);
 }
 
 Result<json> Client::replace(const ObjectPath& object, const json& document) {
-  return impl_->write({"PUT", object_path(object, "") + "?" + kManager, kJson, to_text(document)},
+  return impl_->write({"PUT", object_path(object, "") + "?" + kManager, kJson, to_text(whole(object.type, document))},
                       "replace " + describe(object), object.type);
 }
 
 Result<void> Client::remove(const ObjectPath& object, const std::string& uid) {
   json options = {{"apiVersion", "v1"}, {"kind", "DeleteOptions"}, {"propagationPolicy", "Background"}};
   if (!uid.empty()) options["preconditions"] = {{"uid", uid}};
-  const Result<HttpResponse> response =
-      impl_->once({"DELETE", object_path(object, ""), kJson, to_text(options)}, "delete " + describe(object), object.type);
+  const Result<HttpResponse> response = impl_->once({"DELETE", object_path(object, ""), kJson, to_text(options)},
+                                                    "delete " + describe(object), object.type);
   if (!response && response.error().kind != ErrorKind::kNotFound) return tl::unexpected(response.error());
   return {};
 }

@@ -41,7 +41,8 @@ Error from_status(const json& status, int code, const std::string& what) {
   bool field_conflict = false;
   std::optional<std::chrono::milliseconds> retry_after;
   if (const auto details = status.find("details"); details != status.end() && details->is_object()) {
-    if (const std::int64_t seconds = codec::integer(*details, "retryAfterSeconds"); seconds > 0) retry_after = std::chrono::seconds(std::min<std::int64_t>(seconds, 3600));
+    if (const std::int64_t seconds = codec::integer(*details, "retryAfterSeconds"); seconds > 0)
+      retry_after = std::chrono::seconds(std::min<std::int64_t>(seconds, 3600));
     if (const auto causes = details->find("causes"); causes != details->end() && causes->is_array()) {
       std::size_t told = 0;
       for (const json& cause : *causes) {
@@ -60,8 +61,8 @@ Error from_status(const json& status, int code, const std::string& what) {
 }
 
 bool unreserved(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' ||
-         c == '~';
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+         c == '_' || c == '~';
 }
 
 }  // namespace
@@ -116,14 +117,15 @@ Error error_of(const HttpResponse& response, const std::string& what, const Reso
     error = from_status(*body, response.status, what);
   } else if (response.status == 404) {
     error = Error{ErrorKind::kNotFound, "cannot " + what + ": the API server does not serve " + type.plural + " of " +
-                                            api_version(type) + "; install its CustomResourceDefinition or check the cluster's version"};
+                                            api_version(type) +
+                                            "; install its CustomResourceDefinition or check the cluster's version"};
   } else {
     // Not an answer of Kubernetes: a proxy or a load balancer in between.
     std::string text = response.body.substr(0, 200);
     std::replace_if(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 32; }, ' ');
-    error = Error{kind_of(response.status, false),
-                  "cannot " + what + ": HTTP status " + std::to_string(response.status) +
-                      (text.empty() ? "" : ": " + text) + advice(response.status)};
+    error =
+        Error{kind_of(response.status, false), "cannot " + what + ": HTTP status " + std::to_string(response.status) +
+                                                   (text.empty() ? "" : ": " + text) + advice(response.status)};
   }
   if (response.retry_after) error.retry_after = response.retry_after;
   return error;
@@ -135,9 +137,7 @@ std::optional<json> parse_json(std::string_view text) {
   return document;
 }
 
-std::string to_text(const json& document) {
-  return document.dump(-1, ' ', false, json::error_handler_t::replace);
-}
+std::string to_text(const json& document) { return document.dump(-1, ' ', false, json::error_handler_t::replace); }
 
 Result<void> LineReader::feed(std::string_view data, const std::function<Result<void>(std::string_view)>& on_line) {
   while (!data.empty()) {

@@ -27,7 +27,8 @@ Result<std::string> read_file(const std::string& path, std::uintmax_t most) {
   std::array<char, 16384> block{};
   while (in.read(block.data(), block.size()) || in.gcount() > 0) {
     text.append(block.data(), static_cast<std::size_t>(in.gcount()));
-    if (text.size() > most) return invalid(path + " has more than " + std::to_string(most) + " bytes: not what it should be");
+    if (text.size() > most)
+      return invalid(path + " has more than " + std::to_string(most) + " bytes: not what it should be");
   }
   return text;
 }
@@ -128,23 +129,27 @@ Result<ClusterConfig> assemble(const std::vector<Document>& files, const std::st
   for (const Document& file : files) {
     if (context.empty()) context = text_of(file.root, "current-context");
   }
-  const std::string where = files.size() == 1 ? files.front().path : files.front().path + " and the files merged with it";
+  const std::string where =
+      files.size() == 1 ? files.front().path : files.front().path + " and the files merged with it";
   if (context.empty()) return invalid(where + ": no current-context: choose one with --context");
   const auto chosen = find_entry(files, "contexts", "context", context);
   if (!chosen) return invalid(where + ": no context '" + context + "': kubectl config get-contexts lists them");
 
   const std::string cluster_name = text_of(chosen->value, "cluster");
   const auto cluster = find_entry(files, "clusters", "cluster", cluster_name);
-  if (!cluster) return invalid(where + ": context '" + context + "' names cluster '" + cluster_name + "', which is not there");
+  if (!cluster)
+    return invalid(where + ": context '" + context + "' names cluster '" + cluster_name + "', which is not there");
 
   ClusterConfig config;
   config.server = text_of(cluster->value, "server");
   while (!config.server.empty() && config.server.back() == '/') config.server.pop_back();
   if (!config.server.starts_with("https://") && !config.server.starts_with("http://")) {
-    return invalid(where + ": cluster '" + cluster_name + "': server '" + config.server + "' must begin with https:// or http://");
+    return invalid(where + ": cluster '" + cluster_name + "': server '" + config.server +
+                   "' must begin with https:// or http://");
   }
   if (!text_of(cluster->value, "proxy-url").empty()) {
-    return invalid(where + ": cluster '" + cluster_name + "' has a proxy-url, which gopacer cannot use: give a direct address");
+    return invalid(where + ": cluster '" + cluster_name +
+                   "' has a proxy-url, which gopacer cannot use: give a direct address");
   }
   config.skip_tls_verify = text_of(cluster->value, "insecure-skip-tls-verify") == "true";
   config.tls_server_name = text_of(cluster->value, "tls-server-name");
@@ -166,7 +171,8 @@ Result<ClusterConfig> assemble(const std::vector<Document>& files, const std::st
     }
   }
   if (!text_of(user->value, "username").empty()) {
-    return invalid(where + ": user '" + user_name + "' logs in with a password, which Kubernetes no longer accepts: use a token");
+    return invalid(where + ": user '" + user_name +
+                   "' logs in with a password, which Kubernetes no longer accepts: use a token");
   }
   Result<std::string> certificate = material(*user, "client-certificate");
   if (!certificate) return tl::unexpected(certificate.error());
@@ -196,7 +202,8 @@ class FixedToken final : public TokenSource {
 
 class TokenFile final : public TokenSource {
  public:
-  TokenFile(std::string path, std::shared_ptr<const SteadyClock> clock) : path_(std::move(path)), clock_(std::move(clock)) {}
+  TokenFile(std::string path, std::shared_ptr<const SteadyClock> clock)
+      : path_(std::move(path)), clock_(std::move(clock)) {}
 
   Result<std::string> token() override {
     const std::lock_guard lock(mutex_);
@@ -273,7 +280,8 @@ Result<ClusterConfig> in_cluster_config(const std::string& host, const std::stri
   config.token_file = files.token;
   Result<std::string> token = read_file(files.token, kMostCredentialBytes);
   if (!token) {
-    return invalid(token.error().message + "; the pod needs a service account token: leave automountServiceAccountToken on");
+    return invalid(token.error().message +
+                   "; the pod needs a service account token: leave automountServiceAccountToken on");
   }
   Result<std::string> ca = read_file(files.ca, kMostCredentialBytes);
   if (!ca) return tl::unexpected(ca.error());

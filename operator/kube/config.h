@@ -32,8 +32,8 @@ struct ServiceAccountFiles {
   std::string ns = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
 };
 
-/// `files` are merged as kubectl merges them: the first that defines something wins. An empty `context` means the files'
-/// current one. Certificates named by path are read now, relative to the file that names them.
+/// `files` are merged as kubectl merges them: the first that defines something wins. An empty `context` means the
+/// files' current one. Certificates named by path are read now, relative to the file that names them.
 Result<ClusterConfig> read_kubeconfig(const std::vector<std::string>& files, const std::string& context);
 
 /// The configuration of a pod: host and port as in KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT.

@@ -28,7 +28,8 @@ std::string clipped(const std::string& text, std::size_t most) {
 
 std::string series_key(const Event& event) {
   std::string key;
-  for (const std::string& part : {event.type.plural, event.ns, event.name, event.uid, event.reason, event.action, event.note}) {
+  for (const std::string& part :
+       {event.type.plural, event.ns, event.name, event.uid, event.reason, event.action, event.note}) {
     key += part + '\n';
   }
   return key + (event.warning ? "W" : "N");
@@ -100,7 +101,8 @@ Duration EventWriter::write_due() {
       const std::lock_guard lock(mutex_);
       pending_.push_front(std::move(next));
     }
-    const Duration wait = std::max<Duration>(options_.retry, written.error().retry_after.value_or(std::chrono::milliseconds(0)));
+    const Duration wait =
+        std::max<Duration>(options_.retry, written.error().retry_after.value_or(std::chrono::milliseconds(0)));
     not_before_ = steady_.now() + std::min(wait, kLongestWait);
     return std::min(wait, kLongestWait);
   }
@@ -144,21 +146,23 @@ Result<void> EventWriter::create(const std::string& key, const Pending& pending)
   // Unlike that of any other event, also after a restart; and the same when a lost answer makes us try again.
   const auto stamp = static_cast<std::uint64_t>(pending.at.time_since_epoch().count());
   if (pending.attempts == 0) ++next_name_;
-  const std::string name = clipped(event.name, kLongestNamePrefix) + "." + hexadecimal(stamp) + hexadecimal(next_name_ & 0xfffU);
+  const std::string name =
+      clipped(event.name, kLongestNamePrefix) + "." + hexadecimal(stamp) + hexadecimal(next_name_ & 0xfffU);
   json regarding{{"apiVersion", api_version(event.type)}, {"kind", event.type.kind}, {"name", event.name}};
   if (!event.ns.empty()) regarding["namespace"] = event.ns;
   if (!event.uid.empty()) regarding["uid"] = event.uid;
-  const json object{{"apiVersion", "events.k8s.io/v1"},
-                    {"kind", "Event"},
-                    {"metadata", {{"name", name}, {"namespace", ns}}},
-                    {"eventTime", format_micro_time(pending.at)},
-                    {"reportingController", "gopacer.dev/operator"},
-                    {"reportingInstance", clipped(options_.instance.empty() ? "gopacer" : options_.instance, kLongestWord)},
-                    {"regarding", regarding},
-                    {"type", event.warning ? "Warning" : "Normal"},
-                    {"reason", clipped(event.reason, kLongestWord)},
-                    {"action", clipped(event.action.empty() ? event.reason : event.action, kLongestWord)},
-                    {"note", clipped(event.note, kLongestNote)}};
+  const json object{
+      {"apiVersion", "events.k8s.io/v1"},
+      {"kind", "Event"},
+      {"metadata", {{"name", name}, {"namespace", ns}}},
+      {"eventTime", format_micro_time(pending.at)},
+      {"reportingController", "gopacer.dev/operator"},
+      {"reportingInstance", clipped(options_.instance.empty() ? "gopacer" : options_.instance, kLongestWord)},
+      {"regarding", regarding},
+      {"type", event.warning ? "Warning" : "Normal"},
+      {"reason", clipped(event.reason, kLongestWord)},
+      {"action", clipped(event.action.empty() ? event.reason : event.action, kLongestWord)},
+      {"note", clipped(event.note, kLongestNote)}};
   const Result<json> created = api_.create(kEvents, ns, object);
   // One of that name is ours: an earlier attempt went well and its answer was lost.
   if (!created && created.error().kind != ErrorKind::kConflict) return tl::unexpected(created.error());

@@ -73,9 +73,9 @@ Result<void> LeaderElector::attempt() {
 
   const json& spec = codec::child(*lease, "spec");
   const std::string holder = codec::text(spec, "holderIdentity");
-  const std::string record = spec.dump(-1, ' ', false, json::error_handler_t::replace);
-  if (record != seen_record_) {
-    seen_record_ = record;
+  const std::string version = codec::text(codec::child(*lease, "metadata"), "resourceVersion");
+  if (version != seen_version_) {
+    seen_version_ = version;
     seen_at_ = steady_.now();
   }
   {

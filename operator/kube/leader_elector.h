@@ -13,8 +13,8 @@
 
 namespace gopacer::kube {
 
-/// Kubernetes' usual figures. A leader that cannot renew gives up after `renew_deadline`, and nobody takes its lease before
-/// `lease_duration` has passed: the difference is what clocks and the last writes may be late.
+/// Kubernetes' usual figures. A leader that cannot renew gives up after `renew_deadline`, and nobody takes its lease
+/// before `lease_duration` has passed: the difference is what clocks and the last writes may be late.
 struct LeaseOptions {
   std::string ns;
   std::string name = "gopacer";
@@ -26,9 +26,9 @@ struct LeaseOptions {
 
 /// Holds a Lease of coordination.k8s.io/v1 so that only one operator acts.
 ///
-/// Give it an ApiServer of its own whose requests take less than `renew_deadline`. `started` is called when the lease is
-/// won, and `lost` once for each of these when it is not held any longer; `lost` must not return before all work has ended.
-/// Both are called on a thread of run(), never at once.
+/// Give it an ApiServer of its own whose requests take less than `renew_deadline`. `started` is called when the lease
+/// is won, and `lost` once for each of these when it is not held any longer; `lost` must not return before all work has
+/// ended. Both are called on a thread of run(), never at once.
 class LeaderElector {
  public:
   LeaderElector(ApiServer& api, LeaseOptions options, const Clock& clock, const SteadyClock& steady,
@@ -77,7 +77,7 @@ class LeaderElector {
 
   // Of the thread that steps: what was last seen of the lease, and when by our own clock. Other machines' clocks are
   // not to be trusted.
-  std::string seen_record_;
+  std::string seen_version_;
   Duration seen_at_{0};
 };
 

@@ -86,7 +86,9 @@ int verify_and_remember(X509_STORE_CTX* context, void* failure) {
   const int code = X509_STORE_CTX_get_error(context);
   auto& out = *static_cast<VerifyFailure*>(failure);
   const std::lock_guard lock(out.mutex);
-  out.reason = code == X509_V_OK ? "it is not for this host" : X509_verify_cert_error_string(code);
+  // The library's check of the name gives no code of its own.
+  const bool wrong_name = code == X509_V_OK || code == X509_V_ERR_UNSPECIFIED;
+  out.reason = wrong_name ? "it is not for this host" : X509_verify_cert_error_string(code);
   return ok;
 }
 
@@ -262,7 +264,8 @@ Result<std::unique_ptr<Transport>> Transport::open(const ClusterConfig& config, 
   try {
     const web::uri base(config.server);
     if (base.host().starts_with('[')) {
-      return invalid("the API server's address " + config.server + " is an IPv6 literal, which cannot be used: give its host name");
+      return invalid("the API server's address " + config.server +
+                     " is an IPv6 literal, which cannot be used: give its host name");
     }
     Result<Store> store = make_store(config.skip_tls_verify ? "" : config.ca);
     if (!store) return tl::unexpected(store.error());
@@ -341,16 +344,17 @@ Result<HttpResponse> Transport::Impl::exchange(const HttpRequest& request, const
   std::unique_lock lock(shared->mutex);
   bool answered = false;
   while (true) {
-    const bool woken = shared->changed.wait_until(lock, stop, deadline, [&] {
-      return shared->done || !shared->pending.empty() || shared->answered != answered;
-    });
+    const bool woken = shared->changed.wait_until(
+        lock, stop, deadline, [&] { return shared->done || !shared->pending.empty() || shared->answered != answered; });
     if (stop.stop_requested()) {
       if (on_data == nullptr) trouble = Error{ErrorKind::kRetriable, "stopped while talking to the API server"};
       break;
     }
     if (!woken) {
       const Duration waited = steady_clock::now() - begun;
-      trouble = Error{ErrorKind::kRetriable, explain("no answer for " + format_duration(std::chrono::duration_cast<std::chrono::seconds>(waited)))};
+      trouble =
+          Error{ErrorKind::kRetriable,
+                explain("no answer for " + format_duration(std::chrono::duration_cast<std::chrono::seconds>(waited)))};
       break;
     }
     if (shared->answered != answered) {

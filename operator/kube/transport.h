@@ -53,8 +53,9 @@ class Transport {
   /// One request and its whole response, whatever its status. Errors are those of the connection, all kRetriable.
   Result<HttpResponse> send(const HttpRequest& request, const HttpLimits& limits, std::stop_token stop = {});
 
-  /// Hands the body of a 2xx response to `on_data` piece by piece, on the calling thread; an error of `on_data` ends the
-  /// stream and is returned. Other responses come back as from send(). Ends well when the server ends the body or at `stop`.
+  /// Hands the body of a 2xx response to `on_data` piece by piece, on the calling thread; an error of `on_data` ends
+  /// the stream and is returned. Other responses come back as from send(). Ends well when the server ends the body or
+  /// at `stop`.
   Result<HttpResponse> stream(const HttpRequest& request, const HttpLimits& limits,
                               const std::function<Result<void>(std::string_view)>& on_data, std::stop_token stop);
 

@@ -52,9 +52,9 @@ struct ApplyOptions {
 /// The Kubernetes API as watch, act and record use it. Implemented by kube/, and by a fake in tests.
 ///
 /// All calls block the calling thread, are bounded in time, and may be made from several threads at once.
-/// Errors: kNotFound for a missing object *or kind*, kConflict for a stale resourceVersion or an existing name, kOwned when
-/// an apply would set a field of another manager — the message is the server's and names the manager —, kExpired for
-/// 410, kRetriable for network failures, 429 and 5xx (with Retry-After), else kTerminal.
+/// Errors: kNotFound for a missing object *or kind*, kConflict for a stale resourceVersion or an existing name, kOwned
+/// when an apply would set a field of another manager — the message is the server's and names the manager —, kExpired
+/// for 410, kRetriable for network failures, 429 and 5xx (with Retry-After), else kTerminal.
 class ApiServer {
  public:
   virtual ~ApiServer() = default;
@@ -67,6 +67,7 @@ class ApiServer {
   virtual Result<void> watch(const Selection& selection, const std::string& resource_version,
                              const std::function<void(WatchEventType, const nlohmann::json&)>& on_event,
                              std::stop_token stop) = 0;
+  /// apiVersion and kind need not be in `object`; likewise for the other writes.
   virtual Result<nlohmann::json> create(const ResourceType& type, const std::string& ns,
                                         const nlohmann::json& object) = 0;
   /// Server-side apply as field manager "gopacer"; never forced.

@@ -91,7 +91,8 @@ std::string keyed_name(const std::string& key) {
 std::vector<EnvOwner> env_owners_of(const json& metadata) {
   std::vector<EnvOwner> owners;
   for (const json& entry : elements(metadata, "managedFields")) {
-    const json& list = child(child(child(child(child(entry, "fieldsV1"), "f:spec"), "f:template"), "f:spec"), "f:containers");
+    const json& list =
+        child(child(child(child(child(entry, "fieldsV1"), "f:spec"), "f:template"), "f:spec"), "f:containers");
     if (!list.is_object()) continue;
     for (const auto& [container_key, fields] : list.items()) {
       const std::string container = keyed_name(container_key);
@@ -224,7 +225,8 @@ ProfileSpec decode_spec(const json& from, Reader& reader) {
   spec.container = text(from, "containerName");
 
   const json& policy = child(from, "updatePolicy");
-  spec.update_mode = reader.choice(policy, "updateMode", kUpdateModes, spec.update_mode, "spec.updatePolicy.updateMode");
+  spec.update_mode =
+      reader.choice(policy, "updateMode", kUpdateModes, spec.update_mode, "spec.updatePolicy.updateMode");
   spec.suspend = boolean(policy, "suspend", spec.suspend);
   spec.revert_on_deletion = boolean(policy, "revertOnDeletion", spec.revert_on_deletion);
 
@@ -245,7 +247,8 @@ ProfileSpec decode_spec(const json& from, Reader& reader) {
   spec.canary.replicas = small(canary, "replicas", spec.canary.replicas);
   spec.canary.warm_up = reader.duration(canary, "warmUp", spec.canary.warm_up, "spec.canary.warmUp");
   spec.canary.interval = reader.duration(canary, "interval", spec.canary.interval, "spec.canary.interval");
-  spec.canary.max_duration = reader.duration(canary, "maxDuration", spec.canary.max_duration, "spec.canary.maxDuration");
+  spec.canary.max_duration =
+      reader.duration(canary, "maxDuration", spec.canary.max_duration, "spec.canary.maxDuration");
   spec.canary.min_samples = small(canary, "minSamples", spec.canary.min_samples);
 
   const json& rollback = child(from, "rollback");
@@ -307,7 +310,8 @@ std::string template_hash(const json& pod_template) {
     }
     if (const auto metadata = canonical.find("metadata"); metadata != canonical.end() && metadata->is_object()) {
       metadata->erase("creationTimestamp");
-      if (const auto annotations = metadata->find("annotations"); annotations != metadata->end() && annotations->is_object()) {
+      if (const auto annotations = metadata->find("annotations");
+          annotations != metadata->end() && annotations->is_object()) {
         // A restart changes when pods began, not what they are.
         annotations->erase(kRestartedAt);
         if (annotations->empty()) metadata->erase("annotations");

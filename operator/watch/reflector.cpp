@@ -18,8 +18,8 @@ std::string resource_version_of(const nlohmann::json& object) {
   return codec::text(codec::child(object, "metadata"), "resourceVersion");
 }
 
-Reflector::Reflector(ApiServer& api, Selection selection, Mirror& mirror, const SteadyClock& clock, OnTrouble on_trouble,
-                     ReflectorOptions options)
+Reflector::Reflector(ApiServer& api, Selection selection, Mirror& mirror, const SteadyClock& clock,
+                     OnTrouble on_trouble, ReflectorOptions options)
     : api_(api),
       selection_(std::move(selection)),
       mirror_(mirror),

@@ -28,7 +28,8 @@ struct ReflectorOptions {
   Duration shortest_watch = std::chrono::seconds(1);
 };
 
-/// Keeps a mirror equal to what the cluster holds of one kind: list, then watch, list again when the version is too old.
+/// Keeps a mirror equal to what the cluster holds of one kind: list, then watch, list again when the version is too
+/// old.
 ///
 /// One thread calls run() (or step()); the rest may be called from any thread.
 class Reflector {

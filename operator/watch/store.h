@@ -79,9 +79,7 @@ class Store final : public Mirror {
 
   void begin() override { listed_.clear(); }
 
-  void add(const nlohmann::json& object) override {
-    listed_.insert_or_assign(key_of(object), decode(object));
-  }
+  void add(const nlohmann::json& object) override { listed_.insert_or_assign(key_of(object), decode(object)); }
 
   void commit() override {
     std::vector<Change> changes;

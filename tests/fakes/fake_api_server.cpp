@@ -15,8 +15,9 @@ std::string in_words(const ResourceType& type, const std::string& ns, const std:
 
 /// Lists of named objects are merged by name, as containers and env are; others are one value.
 bool is_keyed(const json& value) {
-  return value.is_array() && !value.empty() &&
-         std::all_of(value.begin(), value.end(), [](const json& item) { return item.is_object() && item.contains("name"); });
+  return value.is_array() && !value.empty() && std::all_of(value.begin(), value.end(), [](const json& item) {
+           return item.is_object() && item.contains("name");
+         });
 }
 
 std::string item_key(const std::string& name) { return "k:" + json{{"name", name}}.dump(); }
@@ -74,7 +75,8 @@ json* find_field(json& root, const FieldPath& path, bool make) {
         if (!make) return nullptr;
         *at = json::array();
       }
-      const auto found = std::find_if(at->begin(), at->end(), [&](const json& item) { return item.value("name", "") == name; });
+      const auto found =
+          std::find_if(at->begin(), at->end(), [&](const json& item) { return item.value("name", "") == name; });
       if (found == at->end()) {
         if (!make) return nullptr;
         at->push_back({{"name", name}});
@@ -98,7 +100,11 @@ void drop_field(json& root, FieldPath path) {
     path.pop_back();
     json* const parent = find_field(root, path, false);
     if (parent == nullptr) return;
-    if (last.starts_with("f:")) {
+    const bool is_key = last == "f:name" && !path.empty() && path.back().starts_with("k:");
+    if (is_key) {
+      // An item keeps its key as long as anything else is left of it.
+      if (parent->size() > 1) return;
+    } else if (last.starts_with("f:")) {
       parent->erase(last.substr(2));
     } else {
       const std::string name = item_name(last);
@@ -150,7 +156,8 @@ Result<void> FakeApiServer::enter(const std::string& verb, const ResourceType& t
     return tl::unexpected(error);
   }
   if (not_served_.contains(type.plural)) {
-    return fail(ErrorKind::kNotFound, "cannot " + verb + " " + object + ": the API server does not serve " + type.plural);
+    return fail(ErrorKind::kNotFound,
+                "cannot " + verb + " " + object + ": the API server does not serve " + type.plural);
   }
   if (verb != "get" && verb != "list" && verb != "watch") writes_.push_back(verb + " " + object);
   return {};
@@ -170,7 +177,8 @@ Result<T> FakeApiServer::leave(const std::string& verb, const ResourceType& type
 bool FakeApiServer::matches(const Selection& selection, const Key& key, const json& object) {
   if (std::get<0>(key) != selection.type.plural) return false;
   if (!selection.ns.empty() && std::get<1>(key) != selection.ns) return false;
-  if (selection.field_selector.starts_with("metadata.name=") && std::get<2>(key) != selection.field_selector.substr(14)) return false;
+  if (selection.field_selector.starts_with("metadata.name=") && std::get<2>(key) != selection.field_selector.substr(14))
+    return false;
   return selected(selection.label_selector, labels_of(object));
 }
 
@@ -237,7 +245,8 @@ Result<json> FakeApiServer::get(const ObjectPath& object) {
 }
 
 Result<ListPage> FakeApiServer::list(const Selection& selection, const std::string& continue_token) {
-  if (const Result<void> entered = enter("list", selection.type, selection.type.plural); !entered) return tl::unexpected(entered.error());
+  if (const Result<void> entered = enter("list", selection.type, selection.type.plural); !entered)
+    return tl::unexpected(entered.error());
   const std::lock_guard lock(mutex_);
   std::int64_t version = version_;
   std::vector<json> rest;
@@ -256,7 +265,8 @@ Result<ListPage> FakeApiServer::list(const Selection& selection, const std::stri
   page.resource_version = std::to_string(version);
   if (rest.size() > page_size_) {
     page.continue_token = "token-" + std::to_string(pages_.size());
-    pages_[page.continue_token] = {version, std::vector<json>(rest.begin() + static_cast<std::ptrdiff_t>(page_size_), rest.end())};
+    pages_[page.continue_token] = {
+        version, std::vector<json>(rest.begin() + static_cast<std::ptrdiff_t>(page_size_), rest.end())};
     rest.resize(page_size_);
   }
   page.items = std::move(rest);
@@ -264,11 +274,13 @@ Result<ListPage> FakeApiServer::list(const Selection& selection, const std::stri
 }
 
 Result<void> FakeApiServer::watch(const Selection& selection, const std::string& resource_version,
-                                  const std::function<void(WatchEventType, const json&)>& on_event, std::stop_token stop) {
+                                  const std::function<void(WatchEventType, const json&)>& on_event,
+                                  std::stop_token stop) {
   if (const Result<void> entered = enter("watch", selection.type, selection.type.plural); !entered) return entered;
   std::unique_lock lock(mutex_);
   std::int64_t seen = std::stoll(resource_version);
-  if (seen < compacted_) return fail(ErrorKind::kExpired, "cannot watch " + selection.type.plural + ": too old resource version");
+  if (seen < compacted_)
+    return fail(ErrorKind::kExpired, "cannot watch " + selection.type.plural + ": too old resource version");
   const std::uint64_t epoch = watch_epoch_;
   std::uint64_t bookmarks = bookmarks_;
   ++watches_;
@@ -315,7 +327,9 @@ Result<json> FakeApiServer::apply_locked(const std::string& manager, const Objec
   const auto found = objects_.find(key);
   Stored next;
   if (found == objects_.end()) {
-    if (status) return fail(ErrorKind::kNotFound, "cannot apply " + in_words(object.type, object.ns, object.name) + ": not found");
+    if (status)
+      return fail(ErrorKind::kNotFound,
+                  "cannot apply " + in_words(object.type, object.ns, object.name) + ": not found");
     next = fresh(object.type, object.ns, {{"metadata", {{"name", object.name}}}});
   } else {
     next = found->second;
@@ -378,7 +392,8 @@ Result<json> FakeApiServer::apply(const ObjectPath& object, const json& document
   const std::string words = in_words(object.type, object.ns, object.name);
   if (const Result<void> entered = enter("apply", object.type, words); !entered) return tl::unexpected(entered.error());
   const std::lock_guard lock(mutex_);
-  Result<json> applied = apply_locked(applying("gopacer"), object, document, false, options.dry_run, options.subresource == "status");
+  Result<json> applied =
+      apply_locked(applying("gopacer"), object, document, false, options.dry_run, options.subresource == "status");
   if (!applied) return applied;
   return leave("apply", object.type, std::move(*applied));
 }
@@ -416,7 +431,8 @@ Result<json> FakeApiServer::merge_patch(const ObjectPath& object, const json& pa
     stored.managers[kUpdating].insert(path);
   }
   json& metadata = stored.object["metadata"];
-  if (stored.object.value("spec", json()) != before.value("spec", json())) metadata["generation"] = metadata.value("generation", 1) + 1;
+  if (stored.object.value("spec", json()) != before.value("spec", json()))
+    metadata["generation"] = metadata.value("generation", 1) + 1;
   if (metadata.contains("deletionTimestamp") && metadata.value("finalizers", json::array()).empty()) {
     const json last = stored.object;
     erase(key);
@@ -427,7 +443,8 @@ Result<json> FakeApiServer::merge_patch(const ObjectPath& object, const json& pa
 
 Result<json> FakeApiServer::replace(const ObjectPath& object, const json& document) {
   const std::string words = in_words(object.type, object.ns, object.name);
-  if (const Result<void> entered = enter("replace", object.type, words); !entered) return tl::unexpected(entered.error());
+  if (const Result<void> entered = enter("replace", object.type, words); !entered)
+    return tl::unexpected(entered.error());
   const std::lock_guard lock(mutex_);
   const auto found = objects_.find({object.type.plural, object.ns, object.name});
   if (found == objects_.end()) return fail(ErrorKind::kNotFound, "cannot replace " + words + ": not found");
@@ -437,7 +454,8 @@ Result<json> FakeApiServer::replace(const ObjectPath& object, const json& docume
     return fail(ErrorKind::kConflict, "cannot replace " + words + ": it was changed since it was read");
   }
   json next = document;
-  for (const char* kept : {"uid", "creationTimestamp", "generation"}) next["metadata"][kept] = stored.object["metadata"][kept];
+  for (const char* kept : {"uid", "creationTimestamp", "generation"})
+    next["metadata"][kept] = stored.object["metadata"][kept];
   stored.object = std::move(next);
   return leave("replace", object.type, store(stored, WatchEventType::kModified));
 }

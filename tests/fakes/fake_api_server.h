@@ -17,9 +17,9 @@
 
 namespace gopacer {
 
-/// The API server in memory: resource versions, watches, merge patches, finalizers, background deletion of dependents, and
-/// server-side apply with its conflicts and managedFields. Schemas, defaults and controllers are not there.
-/// Every kind is served unless stop_serving() was called. Thread-safe.
+/// The API server in memory: resource versions, watches, merge patches, finalizers, background deletion of dependents,
+/// and server-side apply with its conflicts and managedFields. Schemas, defaults and controllers are not there. Every
+/// kind is served unless stop_serving() was called. Thread-safe.
 class FakeApiServer final : public ApiServer {
  public:
   Result<nlohmann::json> get(const ObjectPath& object) override;
@@ -38,8 +38,8 @@ class FakeApiServer final : public ApiServer {
 
   // What a test does to it.
 
-  /// The next `times` calls of `verb` ("get", "list", "watch", "create", "apply", "patch", "replace", "delete") fail, before
-  /// anything is done. Of one kind only when `plural` is given.
+  /// The next `times` calls of `verb` ("get", "list", "watch", "create", "apply", "patch", "replace", "delete") fail,
+  /// before anything is done. Of one kind only when `plural` is given.
   void fail_next(const std::string& verb, Error error, int times = 1, const std::string& plural = "");
   /// Does what is asked, then reports `error` all the same: the answer was lost on its way.
   void lose_next_answer(const std::string& verb, Error error);
@@ -56,8 +56,8 @@ class FakeApiServer final : public ApiServer {
   /// Sends all watches a bookmark at the present version.
   void bookmark();
 
-  /// Applies as another field manager, forced as `kubectl apply --server-side --force-conflicts` does. Makes the object if
-  /// it is not there.
+  /// Applies as another field manager, forced as `kubectl apply --server-side --force-conflicts` does. Makes the object
+  /// if it is not there.
   nlohmann::json apply_as(const std::string& manager, const ObjectPath& object, const nlohmann::json& document);
   /// The object, or null.
   nlohmann::json peek(const ObjectPath& object) const;
@@ -95,8 +95,8 @@ class FakeApiServer final : public ApiServer {
   static bool matches(const Selection& selection, const Key& key, const nlohmann::json& object);
   nlohmann::json store(Stored& stored, WatchEventType type);
   void erase(const Key& key);
-  Result<nlohmann::json> apply_locked(const std::string& manager, const ObjectPath& object, const nlohmann::json& document,
-                                      bool force, bool dry_run, bool status);
+  Result<nlohmann::json> apply_locked(const std::string& manager, const ObjectPath& object,
+                                      const nlohmann::json& document, bool force, bool dry_run, bool status);
   Stored fresh(const ResourceType& type, const std::string& ns, nlohmann::json object);
 
   mutable std::mutex mutex_;

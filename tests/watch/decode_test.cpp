@@ -81,7 +81,8 @@ TEST(DecodeDeployment, NamesTheOwnersOfOurVariables) {
 }
 
 TEST(DecodeDeployment, TakesTheDefaultsOfTheApi) {
-  const Deployment got = decode_deployment({{"metadata", {{"name", "x"}, {"deletionTimestamp", "2024-05-01T10:00:00Z"}}}}).value();
+  const Deployment got =
+      decode_deployment({{"metadata", {{"name", "x"}, {"deletionTimestamp", "2024-05-01T10:00:00Z"}}}}).value();
   EXPECT_EQ(got.replicas, 1);
   EXPECT_TRUE(got.deleting);
   EXPECT_FALSE(got.settled());
@@ -89,10 +90,11 @@ TEST(DecodeDeployment, TakesTheDefaultsOfTheApi) {
 
 TEST(DecodeDeployment, SurvivesEveryMemberOfTheWrongType) {
   for (const json& wrong : {json(7), json("text"), json::array({1, "x", nullptr}), json(nullptr), json{{"a", 1}}}) {
-    for (const char* pointer : {"/metadata/labels", "/metadata/managedFields", "/metadata/managedFields/0/fieldsV1", "/spec", "/spec/template",
-                                "/spec/template/spec/containers", "/spec/template/spec/containers/0/env", "/spec/replicas",
-                                "/spec/template/spec/containers/0/resources/limits", "/status",
-                                "/metadata/managedFields/0/fieldsV1/f:spec/f:template/f:spec/f:containers"}) {
+    for (const char* pointer :
+         {"/metadata/labels", "/metadata/managedFields", "/metadata/managedFields/0/fieldsV1", "/spec",
+          "/spec/template", "/spec/template/spec/containers", "/spec/template/spec/containers/0/env", "/spec/replicas",
+          "/spec/template/spec/containers/0/resources/limits", "/status",
+          "/metadata/managedFields/0/fieldsV1/f:spec/f:template/f:spec/f:containers"}) {
       json object = deployment();
       object[json::json_pointer(pointer)] = wrong;
       const auto got = decode_deployment(object);
@@ -182,12 +184,14 @@ TEST(DecodePod, AContainerThatEndedJustNowSaysWhy) {
 
 TEST(DecodeAutoscaler, SeesMemoryMetricsOfPodsAndContainers) {
   const auto with = [](const char* metric) {
-    json object = json::parse(R"({"metadata": {"namespace": "shop", "name": "h"}, "spec": {"scaleTargetRef": {"kind": "Deployment", "name": "checkout"}}})");
+    json object = json::parse(
+        R"({"metadata": {"namespace": "shop", "name": "h"}, "spec": {"scaleTargetRef": {"kind": "Deployment", "name": "checkout"}}})");
     object["spec"]["metrics"] = json::array({json::parse(metric)});
     return decode_autoscaler(object).value();
   };
   EXPECT_TRUE(with(R"({"type": "Resource", "resource": {"name": "memory"}})").scales_on_memory);
-  EXPECT_TRUE(with(R"({"type": "ContainerResource", "containerResource": {"name": "memory", "container": "app"}})").scales_on_memory);
+  EXPECT_TRUE(with(R"({"type": "ContainerResource", "containerResource": {"name": "memory", "container": "app"}})")
+                  .scales_on_memory);
   EXPECT_FALSE(with(R"({"type": "Resource", "resource": {"name": "cpu"}})").scales_on_memory);
   EXPECT_EQ(with("{}").target_name, "checkout");
 }
@@ -267,7 +271,8 @@ TEST(DecodeProfile, AppliedWithoutMembersIsGosDefaultsAndNotNothing) {
 }
 
 TEST(DecodeProfile, TakesTheDefaultsOfTheCrd) {
-  const json object = {{"metadata", {{"name", "x"}}}, {"spec", {{"targetRef", {{"kind", "Deployment"}, {"name", "d"}}}}}};
+  const json object = {{"metadata", {{"name", "x"}}},
+                       {"spec", {{"targetRef", {{"kind", "Deployment"}, {"name", "d"}}}}}};
   const ProfileSpec spec = decode_profile(object)->spec;
   EXPECT_EQ(spec.update_mode, UpdateMode::kOff);
   EXPECT_EQ(spec.strategy, Strategy::kModel);

@@ -26,7 +26,8 @@ Result<Thing> decode(const json& object) {
 }
 
 json thing(const std::string& ns, const std::string& name, int version, const std::string& color) {
-  return {{"metadata", {{"namespace", ns}, {"name", name}, {"resourceVersion", std::to_string(version)}}}, {"color", color}};
+  return {{"metadata", {{"namespace", ns}, {"name", name}, {"resourceVersion", std::to_string(version)}}},
+          {"color", color}};
 }
 
 class StoreTest : public testing::Test {
@@ -34,11 +35,12 @@ class StoreTest : public testing::Test {
   using Value = Store<Thing>::Value;
   std::vector<std::string> changes_;
   std::vector<std::string> rejected_;
-  Store<Thing> store_{decode,
-                      [this](const ObjectKey& key, const Value& before, const Value& after) {
-                        changes_.push_back(key.text() + ": " + (before ? before->color : "-") + " → " + (after ? after->color : "-"));
-                      },
-                      [this](const ObjectKey& key, const Error& error) { rejected_.push_back(key.text() + ": " + error.message); }};
+  Store<Thing> store_{
+      decode,
+      [this](const ObjectKey& key, const Value& before, const Value& after) {
+        changes_.push_back(key.text() + ": " + (before ? before->color : "-") + " → " + (after ? after->color : "-"));
+      },
+      [this](const ObjectKey& key, const Error& error) { rejected_.push_back(key.text() + ": " + error.message); }};
 
   void list(const std::vector<json>& objects) {
     store_.begin();
@@ -95,7 +97,8 @@ TEST_F(StoreTest, AnObjectThatTurnsBadLeavesTheStoreAndComesBackWhenItIsMended) 
 }
 
 TEST_F(StoreTest, ListsOneNamespace) {
-  list({thing("shop", "a", 1, "red"), thing("shop", "b", 1, "bad"), thing("shop-2", "c", 1, "red"), thing("sho", "d", 1, "red")});
+  list({thing("shop", "a", 1, "red"), thing("shop", "b", 1, "bad"), thing("shop-2", "c", 1, "red"),
+        thing("sho", "d", 1, "red")});
   const auto shop = store_.list("shop");
   ASSERT_EQ(shop.size(), 1);
   EXPECT_EQ(shop[0]->name, "a");
