@@ -32,7 +32,9 @@ bool belongs_to(const json& object, const Trial& trial) {
 
 ActResult Actor::perform(const Desired& desired, const Step& step) {
   const auto act = [&]() -> Result<void> {
-    if (desired.profile) {
+    // Whatever is the matter with the profile, it must not keep bad settings in the target.
+    const bool puts_right = step.kind == StepKind::kRollBack || step.kind == StepKind::kEnd;
+    if (desired.profile && !puts_right) {
       if (auto guarded = guard(*desired.profile); !guarded) return guarded;
     }
     switch (step.kind) {
@@ -59,7 +61,8 @@ ActResult Actor::perform(const Desired& desired, const Step& step) {
         return revert(desired);
       case StepKind::kEnd: {
         if (auto retired = retire_canary(*desired.trial); !retired) return retired;
-        const bool our_cause_is_there = desired.target && desired.target->change_cause.starts_with(kOurCause);
+        const bool our_cause_is_there = desired.target && desired.target->uid == desired.trial->spec.target_uid &&
+                                        desired.target->change_cause.starts_with(kOurCause);
         if (our_cause_is_there && desired.conflict.empty()) return put_settings(desired, desired.current, "");
         return {};
       }
@@ -71,6 +74,16 @@ ActResult Actor::perform(const Desired& desired, const Step& step) {
 }
 
 Result<void> Actor::start_trial(const Desired& desired, const TrialSpec& spec) {
+  // The profile's watch may be ahead of the trials': then the trial that it notes runs, and is not in our picture yet.
+  if (const std::string& noted = desired.profile->memory.active_trial; !noted.empty()) {
+    const Result<json> running = api_.get({resources::kTrials, desired.key.ns, noted});
+    if (!running && running.error().kind != ErrorKind::kNotFound) return without_value(running);
+    const bool ended = running && codec::text(codec::child(*running, "status"), "phase") == to_string(TrialPhase::kEnded);
+    if (running && !ended) {
+      return fail(ErrorKind::kConflict, "trial " + desired.key.ns + "/" + noted + " of profile " + desired.key.text() +
+                                            " still runs; waiting until it shows in the watch");
+    }
+  }
   TrialSpec complete = spec;
   complete.container = desired.container;
   const ObjectKey key{desired.key.ns, trial_name(spec.profile, spec.number)};
@@ -152,7 +165,8 @@ Result<void> Actor::guard(const Profile& profile) {
   const Result<json> patched =
       api_.merge_patch({resources::kProfiles, profile.key.ns, profile.key.name}, patch, "");
   if (!patched) return without_value(patched);
-  return retriable("the finalizer of profile " + profile.key.text() + " was just changed; going on with the new version");
+  return fail(ErrorKind::kConflict,
+              "the finalizer of profile " + profile.key.text() + " was just changed; going on with the new version");
 }
 
 Result<void> Actor::revert(const Desired& desired) {

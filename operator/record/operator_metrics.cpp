@@ -102,11 +102,16 @@ void OperatorMetrics::forget(const ObjectKey& profile) {
   drop(impl_->gc_share, of(profile));
   drop(impl_->gogc, of(profile));
   drop(impl_->limit, of(profile));
-  for (const char* const result : {"read", "failed"}) {
-    Labels labels = of(profile);
-    labels["result"] = result;
-    drop(impl_->pods, labels);
-  }
+  drop(impl_->failed_passes, of(profile));
+  const auto drop_each = [&](auto& family, const char* label, std::initializer_list<const char*> values) {
+    for (const char* const value : values) {
+      Labels labels = of(profile);
+      labels[label] = value;
+      drop(family, labels);
+    }
+  };
+  drop_each(impl_->pods, "result", {"read", "failed"});
+  drop_each(impl_->trials, "verdict", {"Promote", "RollBack", "Inconclusive", "Superseded", "Aborted"});
 }
 
 void OperatorMetrics::leading(bool is_leader) { impl_->leader.Add({}).Set(is_leader ? 1 : 0); }

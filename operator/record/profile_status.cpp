@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "codec/fields.h"
 #include "codec/settings.h"
 
 namespace gopacer::record {
@@ -107,6 +108,11 @@ Verdicts field_conflict(const Pass& pass) {
 
 json observed_part(const Pass& pass) {
   json part{{"pods", stable_pods(pass.observed)}, {"podsScraped", scraped_pods(pass.observed)}};
+  // Merge patches keep members that are not named: what is not known any more must not stay.
+  for (const char* const member : {"containerSource", "allocRate", "liveHeap", "gcCpuPercent", "gcCyclesPerMinute",
+                                   "peakMemory", "memoryLimit", "source"}) {
+    part[member] = nullptr;
+  }
   if (!pass.observed.container_source.empty()) part["containerSource"] = pass.observed.container_source;
   if (!pass.decision.estimate) return part;
   const Estimate& estimate = *pass.decision.estimate;
@@ -124,9 +130,11 @@ json recommendation_part(const Pass& pass) {
   const Decision& decision = pass.decision;
   if (!has_recommendation(decision)) return nullptr;
   const Settings& settings = recommended(decision);
-  json part{{"reason", decision.message.substr(0, kLongestMessage)}, {"binding", decision.binding}};
+  json part{{"reason", codec::clipped(decision.message, kLongestMessage)}, {"binding", decision.binding}};
   part["gogc"] = settings.gogc && !settings.gogc->is_off() ? json(settings.gogc->percent()) : json(nullptr);
   part["goMemLimit"] = settings.go_mem_limit ? json(format_go_size(*settings.go_mem_limit)) : json(nullptr);
+  part["expectedSavingPercent"] = nullptr;
+  part["predicted"] = nullptr;
   if (decision.predicted) {
     part["expectedSavingPercent"] = percent(decision.predicted->saving);
     part["predicted"] = {{"gcCpuPercent", percent(decision.predicted->gc_cpu_fraction)},
@@ -161,7 +169,7 @@ std::vector<Condition> conditions(const Pass& pass) {
   std::vector<Condition> all;
   const auto add = [&](const char* type, const Verdicts& verdict) {
     Condition condition{type, verdict.status, verdict.reason.empty() ? "Unknown" : verdict.reason,
-                        verdict.message.substr(0, kLongestMessage), pass.now};
+                        codec::clipped(verdict.message, kLongestMessage), pass.now};
     for (const Condition& known : pass.desired.profile->conditions) {
       if (known.type == type && known.status == verdict.status) condition.since = known.since;
     }

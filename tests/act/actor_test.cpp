@@ -1,0 +1,578 @@
+#include "act/actor.h"
+
+#include <gmock/gmock.h>
+
+#include <functional>
+#include <nlohmann/json.hpp>
+
+#include "codec/resources.h"
+#include "codec/trial.h"
+#include "fakes/accident_prone_api_server.h"
+#include "fakes/builders.h"
+#include "fakes/objects.h"
+#include "watch/decode.h"
+
+namespace gopacer {
+namespace {
+
+using builders::new_settings;
+using builders::old_settings;
+using builders::settings;
+using nlohmann::json;
+using objects::env_value;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+const ObjectKey kTrialKey{"shop", "checkout-1"};
+constexpr const char* kCause = "kubernetes.io/change-cause";
+
+/// A cluster with a target, its profile and, if wanted, a trial; and an actor that works on it through a connection to
+/// which accidents can happen.
+struct Cluster {
+  FakeApiServer api;
+  AccidentProneApiServer connection{api};
+  Actor actor{connection};
+
+  Cluster() {
+    objects::deploy(api);
+    must(api.create(resources::kProfiles, "shop", objects::profile_object()));
+  }
+
+  static void must(const Result<json>& result) {
+    if (!result) throw std::logic_error(result.error().message);
+  }
+
+  /// The trial's uids are those of the objects here.
+  void begin_trial(TrialPhase phase, const Settings& from = old_settings()) {
+    Trial trial = builders::trial(phase);
+    trial.spec.target_uid = target()["metadata"]["uid"];
+    trial.spec.profile_uid = profile()["metadata"]["uid"];
+    trial.spec.from = from;
+    trial.spec.predicted.saving_percent = "5.1";
+    objects::put_trial(api, trial);
+  }
+  void make_canary() {
+    ASSERT_TRUE(perform(StepKind::kRunCanary).done());
+    objects::settle_deployments(api);
+  }
+  void promote() {
+    Step step;
+    step.kind = StepKind::kPromote;
+    step.settings = new_settings();
+    ASSERT_TRUE(perform(step).done());
+    objects::settle_deployments(api);
+  }
+
+  json target() const { return api.peek(objects::deployment_path(objects::kTarget)); }
+  json profile() const { return api.peek(objects::profile_path()); }
+  json canary() const { return api.peek(objects::deployment_path(objects::kCanary)); }
+  json baseline() const { return api.peek(objects::deployment_path(objects::kBaseline)); }
+  json trial() const { return api.peek(objects::trial_path(kTrialKey)); }
+
+  /// What the watches would show now.
+  Desired desired() const {
+    Desired desired;
+    desired.key = objects::kProfile;
+    if (!profile().is_null()) desired.profile = std::make_shared<Profile>(*decode_profile(profile()));
+    if (!target().is_null()) {
+      desired.target = std::make_shared<Deployment>(*decode_deployment(target()));
+      desired.container = "app";
+      desired.current = *parse_settings(
+          {env_value(target(), "GOGC"), env_value(target(), "GOMEMLIMIT")});
+      for (const EnvOwner& owner : desired.target->env_owners) {
+        if (owner.manager != kFieldManager) desired.conflict = owner.variable + " is set by " + owner.manager;
+      }
+    }
+    if (!trial().is_null()) {
+      auto trial_now = std::make_shared<Trial>(*codec::decode_trial(trial()));
+      if (trial_now->running()) desired.trial = trial_now;
+    }
+    if (!canary().is_null()) desired.canary = std::make_shared<Deployment>(*decode_deployment(canary()));
+    if (!baseline().is_null()) desired.baseline = std::make_shared<Deployment>(*decode_deployment(baseline()));
+    return desired;
+  }
+
+  ActResult perform(const Step& step) { return actor.perform(desired(), step); }
+  ActResult perform(StepKind kind) {
+    Step step;
+    step.kind = kind;
+    return perform(step);
+  }
+};
+
+Step start_step() {
+  Step step;
+  step.kind = StepKind::kStartTrial;
+  step.start = builders::trial(TrialPhase::kPending).spec;
+  step.start->container.clear();
+  return step;
+}
+
+Step settings_step(StepKind kind, const Settings& settings) {
+  Step step;
+  step.kind = kind;
+  step.settings = settings;
+  return step;
+}
+
+TEST(Hold, WritesNothing) {
+  Cluster cluster;
+  cluster.api.forget_writes();
+  EXPECT_TRUE(cluster.perform(StepKind::kHold).done());
+  EXPECT_THAT(cluster.api.writes(), IsEmpty());
+}
+
+TEST(StartTrial, MakesTheTrialForTheContainerThatWasFound) {
+  Cluster cluster;
+  ASSERT_TRUE(cluster.perform(start_step()).done());
+  EXPECT_EQ(cluster.trial()["spec"]["container"], "app");
+  EXPECT_TRUE(codec::decode_trial(cluster.trial()));
+}
+
+TEST(StartTrial, TouchesNothingElse) {
+  Cluster cluster;
+  const json before = cluster.target();
+  cluster.api.forget_writes();
+  cluster.perform(start_step());
+  EXPECT_THAT(cluster.api.writes(), ElementsAre("create GoRuntimeTrial shop/checkout-1"));
+  EXPECT_EQ(cluster.target(), before);
+}
+
+TEST(StartTrial, WaitsForATrialThatRunsAndIsNotInThePictureYet) {
+  Cluster cluster;
+  cluster.begin_trial(TrialPhase::kPending);
+  const json noted{{"status", {{"activeTrial", "checkout-1"}, {"trialCount", 1}}}};
+  Cluster::must(cluster.api.merge_patch(objects::profile_path(), noted, "status"));
+  Desired desired = cluster.desired();
+  desired.trial = nullptr;  // the watch of the trials is late
+  Step step = start_step();
+  step.start->number = 2;
+  const ActResult result = cluster.actor.perform(desired, step);
+  ASSERT_FALSE(result.done());
+  EXPECT_EQ(result.error->kind, ErrorKind::kConflict);
+  EXPECT_THAT(result.error->message, HasSubstr("checkout-1"));
+  EXPECT_TRUE(cluster.api.peek(objects::trial_path({"shop", "checkout-2"})).is_null());
+}
+
+TEST(StartTrial, DoesNotWaitForATrialThatAPersonDeleted) {
+  Cluster cluster;
+  const json noted{{"status", {{"activeTrial", "checkout-7"}, {"trialCount", 7}}}};
+  Cluster::must(cluster.api.merge_patch(objects::profile_path(), noted, "status"));
+  EXPECT_TRUE(cluster.perform(start_step()).done());
+}
+
+TEST(RunCanary, MakesBothArmsFromTheTargetAsItIs) {
+  Cluster cluster;
+  cluster.begin_trial(TrialPhase::kPending);
+  ASSERT_TRUE(cluster.perform(StepKind::kRunCanary).done());
+  EXPECT_EQ(env_value(cluster.canary(), "GOGC"), "200");
+  EXPECT_EQ(env_value(cluster.baseline(), "GOGC"), "");
+  EXPECT_EQ(env_value(cluster.baseline(), "LOG_LEVEL"), "info");
+  EXPECT_EQ(cluster.canary()["metadata"]["ownerReferences"][0]["uid"], cluster.trial()["metadata"]["uid"]);
+}
+
+TEST(RunCanary, DoesNothingWhenBothAreThere) {
+  Cluster cluster;
+  cluster.begin_trial(TrialPhase::kPending);
+  cluster.make_canary();
+  cluster.api.forget_writes();
+  EXPECT_TRUE(cluster.perform(StepKind::kRunCanary).done());
+  EXPECT_THAT(cluster.api.writes(), IsEmpty());
+}
+
+TEST(RunCanary, LeavesADeploymentAloneThatIsNotOurs) {
+  Cluster cluster;
+  cluster.begin_trial(TrialPhase::kPending);
+  json foreign = objects::deployment_object();
+  foreign["metadata"]["name"] = objects::kBaseline.name;
+  objects::deploy(cluster.api, foreign);
+  const json before = cluster.baseline();
+  Desired desired = cluster.desired();
+  desired.baseline = nullptr;  // it has not our label
+  Step step;
+  step.kind = StepKind::kRunCanary;
+  const ActResult result = cluster.actor.perform(desired, step);
+  ASSERT_FALSE(result.done());
+  EXPECT_EQ(result.error->kind, ErrorKind::kTerminal);
+  EXPECT_THAT(result.error->message, HasSubstr("shop/checkout-gopacer-baseline"));
+  EXPECT_THAT(result.error->message, HasSubstr("rename or delete"));
+  EXPECT_EQ(cluster.baseline(), before);
+}
+
+TEST(RunCanary, ReplacesWhatAnEarlierTrialLeft) {
+  Cluster cluster;
+  cluster.begin_trial(TrialPhase::kPending);
+  json left = objects::deployment_object();
+  left["metadata"]["name"] = objects::kCanary.name;
+  left["metadata"]["labels"] = {{kTrialLabel, "checkout-0"}, {"app.kubernetes.io/managed-by", "gopacer"}};
+  objects::deploy(cluster.api, left);
+  Desired desired = cluster.desired();
+  desired.canary = nullptr;
+  Step step;
+  step.kind = StepKind::kRunCanary;
+  const ActResult first = cluster.actor.perform(desired, step);
+  ASSERT_FALSE(first.done());
+  EXPECT_TRUE(first.error->retriable());
+  EXPECT_TRUE(cluster.perform(step).done());
+  EXPECT_EQ(cluster.canary()["metadata"]["labels"][kTrialLabel], "checkout-1");
+}
+
+TEST(Promote, SetsTheTwoEntriesAndTellsTheHistoryWhy) {
+  Cluster cluster;
+  cluster.begin_trial(TrialPhase::kPromoting);
+  json expected = cluster.target()["spec"];
+  cluster.promote();
+  json& env = expected["template"]["spec"]["containers"][0]["env"];
+  env.push_back({{"name", "GOGC"}, {"value", "200"}});
+  env.push_back({{"name", "GOMEMLIMIT"}, {"value", "430MiB"}});
+  EXPECT_EQ(cluster.target()["spec"], expected);
+  EXPECT_THAT(objects::annotation(cluster.target(), kCause), HasSubstr("trial checkout-1"));
+}
+
+TEST(Promote, OwnsTheTwoEntriesAndTheCauseAndNothingElse) {
+  Cluster cluster;
+  cluster.begin_trial(TrialPhase::kPromoting);
+  cluster.promote();
+  const json target = cluster.target();
+  for (const json& entry : target["metadata"]["managedFields"]) {
+    if (entry["manager"] != "gopacer" || entry["operation"] != "Apply") continue;
+    const json& env = entry["fieldsV1"]["f:spec"]["f:template"]["f:spec"]["f:containers"]["k:{\"name\":\"app\"}"]["f:env"];
+    EXPECT_EQ(env.size(), 2U) << entry;
+    EXPECT_EQ(entry["fieldsV1"]["f:spec"].size(), 1U) << entry;
+    EXPECT_EQ(entry["fieldsV1"]["f:metadata"].size(), 1U) << entry;
+    return;
+  }
+  ADD_FAILURE() << "gopacer owns nothing";
+}
+
+TEST(Promote, NeverTakesAnEntryFromItsOwner) {
+  Cluster cluster;
+  cluster.begin_trial(TrialPhase::kPromoting);
+  const json theirs = json::parse(R"({"spec": {"template": {"spec": {"containers": [
+      {"name": "app", "env": [{"name": "GOGC", "value": "80"}]}]}}}})");
+  cluster.api.apply_as("kubectl-set", objects::deployment_path(objects::kTarget), theirs);
+  const json before = cluster.target();
+  const ActResult result = cluster.perform(settings_step(StepKind::kPromote, new_settings()));
+  ASSERT_FALSE(result.done());
+  EXPECT_EQ(result.error->kind, ErrorKind::kOwned);
+  EXPECT_THAT(result.error->message, HasSubstr("kubectl-set"));
+  EXPECT_EQ(cluster.target(), before);
+}
+
+TEST(ChangeCause, OfAPersonIsNeverOverwritten) {
+  Cluster cluster;
+  cluster.begin_trial(TrialPhase::kPromoting);
+  const json theirs{{"metadata", {{"annotations", {{kCause, "fix the login"}}}}}};
+  cluster.api.apply_as("kubectl-annotate", objects::deployment_path(objects::kTarget), theirs);
+  cluster.promote();
+  EXPECT_EQ(env_value(cluster.target(), "GOGC"), "200");
+  EXPECT_EQ(objects::annotation(cluster.target(), kCause), "fix the login");
+  ASSERT_TRUE(cluster.perform(StepKind::kRetireCanary).done());
+  EXPECT_EQ(objects::annotation(cluster.target(), kCause), "fix the login");
+  ASSERT_TRUE(cluster.perform(settings_step(StepKind::kRollBack, old_settings())).done());
+  EXPECT_EQ(objects::annotation(cluster.target(), kCause), "fix the login");
+}
+
+TEST(ChangeCause, IsTakenBackOnceTheRevisionHasIt) {
+  // It would be copied to the next revision, which is somebody else's.
+  Cluster cluster;
+  cluster.begin_trial(TrialPhase::kPromoting);
+  cluster.promote();
+  const json before = cluster.target()["spec"];
+  ASSERT_TRUE(cluster.perform(StepKind::kRetireCanary).done());
+  EXPECT_EQ(objects::annotation(cluster.target(), kCause), "");
+  EXPECT_EQ(cluster.target()["spec"], before) << "or it would be another rollout";
+}
+
+TEST(ChangeCause, ThatAPersonWroteOverOursStays) {
+  Cluster cluster;
+  cluster.begin_trial(TrialPhase::kPromoting);
+  cluster.promote();
+  const json theirs{{"metadata", {{"annotations", {{kCause, "fix the login"}}}}}};
+  cluster.api.apply_as("kubectl-annotate", objects::deployment_path(objects::kTarget), theirs);
+  ASSERT_TRUE(cluster.perform(StepKind::kRetireCanary).done());
+  EXPECT_EQ(objects::annotation(cluster.target(), kCause), "fix the login");
+}
+
+TEST(RetireCanary, DeletesTheTwoDeploymentsOfItsOwnTrialOnly) {
+  Cluster cluster;
+  cluster.begin_trial(TrialPhase::kPromoting);
+  cluster.make_canary();
+  json foreign = objects::deployment_object();
+  foreign["metadata"]["name"] = objects::kBaseline.name;
+  foreign["metadata"]["labels"] = {{kTrialLabel, "checkout-9"}};
+  ASSERT_TRUE(cluster.api.remove(objects::deployment_path(objects::kBaseline), ""));
+  objects::deploy(cluster.api, foreign);
+  ASSERT_TRUE(cluster.perform(StepKind::kRetireCanary).done());
+  EXPECT_TRUE(cluster.canary().is_null());
+  EXPECT_FALSE(cluster.baseline().is_null());
+  EXPECT_FALSE(cluster.target().is_null());
+}
+
+TEST(RollBack, ReleasesWhatWasNotThereBefore) {
+  Cluster cluster;
+  cluster.begin_trial(TrialPhase::kRollingBack);
+  const json before = cluster.target()["spec"];
+  cluster.promote();
+  ASSERT_TRUE(cluster.perform(settings_step(StepKind::kRollBack, old_settings())).done());
+  EXPECT_EQ(cluster.target()["spec"], before);
+  EXPECT_THAT(objects::annotation(cluster.target(), kCause), HasSubstr("back to Go's defaults"));
+}
+
+TEST(RollBack, RestoresWhatAnEarlierTrialHadPutThere) {
+  Cluster cluster;
+  cluster.begin_trial(TrialPhase::kRollingBack, settings(150));
+  cluster.promote();
+  ASSERT_TRUE(cluster.perform(settings_step(StepKind::kRollBack, settings(150))).done());
+  EXPECT_EQ(env_value(cluster.target(), "GOGC"), "150");
+  EXPECT_EQ(env_value(cluster.target(), "GOMEMLIMIT"), "");
+}
+
+TEST(RollBack, DoesNotWaitForAProfileThatCannotBeWritten) {
+  Cluster cluster;
+  cluster.begin_trial(TrialPhase::kRollingBack);
+  cluster.promote();
+  // The finalizer is asked for, and may not be set.
+  const json wish{{"spec", {{"updatePolicy", {{"revertOnDeletion", true}}}}}};
+  Cluster::must(cluster.api.merge_patch(objects::profile_path(), wish, ""));
+  cluster.api.fail_next("patch", {ErrorKind::kTerminal, "forbidden"}, 100, "goruntimeprofiles");
+  EXPECT_TRUE(cluster.perform(settings_step(StepKind::kRollBack, old_settings())).done());
+  EXPECT_EQ(env_value(cluster.target(), "GOGC"), "");
+}
+
+TEST(End, LeavesNothingBehind) {
+  Cluster cluster;
+  const json before = objects::lasting_state(cluster.api);
+  cluster.begin_trial(TrialPhase::kMeasuring);
+  cluster.make_canary();
+  ASSERT_TRUE(cluster.perform(StepKind::kEnd).done());
+  ASSERT_TRUE(cluster.api.remove(objects::trial_path(kTrialKey), ""));
+  EXPECT_EQ(objects::lasting_state(cluster.api), before);
+}
+
+TEST(End, DoesNotTouchATargetThatSomebodyElseSets) {
+  Cluster cluster;
+  cluster.begin_trial(TrialPhase::kPromoting);
+  cluster.promote();
+  const json theirs = json::parse(R"({"spec": {"template": {"spec": {"containers": [
+      {"name": "app", "env": [{"name": "GOGC", "value": "80"}]}]}}}})");
+  cluster.api.apply_as("kubectl-set", objects::deployment_path(objects::kTarget), theirs);
+  const json before = cluster.target();
+  EXPECT_TRUE(cluster.perform(StepKind::kEnd).done());
+  EXPECT_EQ(cluster.target(), before);
+}
+
+TEST(End, DoesNotTouchATargetThatWasReplaced) {
+  Cluster cluster;
+  cluster.begin_trial(TrialPhase::kPromoting);
+  cluster.promote();
+  const json copy = cluster.target();
+  ASSERT_TRUE(cluster.api.remove(objects::deployment_path(objects::kTarget), ""));
+  json again = objects::deployment_object();
+  again["metadata"]["annotations"] = copy["metadata"]["annotations"];  // as from kubectl get -o yaml
+  objects::deploy(cluster.api, again);
+  const json before = cluster.target();
+  EXPECT_TRUE(cluster.perform(StepKind::kEnd).done());
+  EXPECT_EQ(cluster.target(), before);
+}
+
+TEST(End, WorksWhenTheTargetIsGone) {
+  Cluster cluster;
+  cluster.begin_trial(TrialPhase::kMeasuring);
+  cluster.make_canary();
+  ASSERT_TRUE(cluster.api.remove(objects::deployment_path(objects::kTarget), ""));
+  EXPECT_TRUE(cluster.perform(StepKind::kEnd).done());
+  EXPECT_TRUE(cluster.canary().is_null());
+}
+
+void ask_for_revert(Cluster& cluster) {
+  const json wish{{"spec", {{"updatePolicy", {{"revertOnDeletion", true}}}}}};
+  Cluster::must(cluster.api.merge_patch(objects::profile_path(), wish, ""));
+}
+
+TEST(Finalizer, IsSetBeforeAnythingElseIsDone) {
+  Cluster cluster;
+  ask_for_revert(cluster);
+  const ActResult first = cluster.perform(start_step());
+  EXPECT_FALSE(first.done());
+  EXPECT_EQ(cluster.profile()["metadata"]["finalizers"], json::array({kRevertFinalizer}));
+  EXPECT_TRUE(cluster.trial().is_null());
+  EXPECT_TRUE(cluster.perform(start_step()).done());
+}
+
+TEST(Finalizer, GoesAwayWhenItIsNoLongerWantedAndOthersStay) {
+  Cluster cluster;
+  const json guarded{{"metadata", {{"finalizers", {"example.com/theirs", kRevertFinalizer}}}}};
+  Cluster::must(cluster.api.merge_patch(objects::profile_path(), guarded, ""));
+  cluster.perform(StepKind::kHold);
+  EXPECT_EQ(cluster.profile()["metadata"]["finalizers"], json::array({"example.com/theirs"}));
+}
+
+void delete_profile(Cluster& cluster) {
+  ask_for_revert(cluster);
+  ASSERT_FALSE(cluster.perform(StepKind::kHold).done());  // sets the finalizer
+  const json applied{{"status", {{"applied", {{"gogc", "200"}, {"goMemLimit", "430MiB"}}}}}};
+  Cluster::must(cluster.api.merge_patch(objects::profile_path(), applied, "status"));
+  ASSERT_TRUE(cluster.api.remove(objects::profile_path(), ""));
+}
+
+TEST(Revert, ReleasesTheSettingsAndLetsTheProfileGo) {
+  Cluster cluster;
+  const json before = cluster.target()["spec"];
+  cluster.begin_trial(TrialPhase::kPromoting);
+  cluster.promote();
+  delete_profile(cluster);
+  ASSERT_TRUE(cluster.api.remove(objects::trial_path(kTrialKey), ""));
+  ASSERT_FALSE(cluster.profile().is_null()) << "the finalizer keeps it";
+  ASSERT_TRUE(cluster.perform(StepKind::kRevert).done());
+  EXPECT_EQ(cluster.target()["spec"], before);
+  EXPECT_TRUE(cluster.profile().is_null());
+}
+
+TEST(Revert, LeavesASettingThatAPersonHasMadeTheirs) {
+  Cluster cluster;
+  cluster.begin_trial(TrialPhase::kPromoting);
+  cluster.promote();
+  const json theirs = json::parse(R"({"spec": {"template": {"spec": {"containers": [
+      {"name": "app", "env": [{"name": "GOGC", "value": "80"}]}]}}}})");
+  cluster.api.apply_as("kubectl-set", objects::deployment_path(objects::kTarget), theirs);
+  delete_profile(cluster);
+  ASSERT_TRUE(cluster.api.remove(objects::trial_path(kTrialKey), ""));
+  ASSERT_TRUE(cluster.perform(StepKind::kRevert).done());
+  EXPECT_EQ(env_value(cluster.target(), "GOGC"), "80");
+  EXPECT_EQ(env_value(cluster.target(), "GOMEMLIMIT"), "");
+}
+
+TEST(Revert, LetsTheProfileGoThoughTheTargetIsGone) {
+  Cluster cluster;
+  delete_profile(cluster);
+  ASSERT_TRUE(cluster.api.remove(objects::deployment_path(objects::kTarget), ""));
+  ASSERT_TRUE(cluster.perform(StepKind::kRevert).done());
+  EXPECT_TRUE(cluster.profile().is_null());
+}
+
+/// A step, and the cluster that it is taken in.
+struct Case {
+  const char* name;
+  std::function<void(Cluster&)> prepare;
+  Step step;
+};
+
+std::vector<Case> all_cases() {
+  const auto with_trial = [](TrialPhase phase, bool canary, bool promoted) {
+    return [=](Cluster& cluster) {
+      cluster.begin_trial(phase);
+      if (canary) cluster.make_canary();
+      if (promoted) cluster.promote();
+    };
+  };
+  Step run_canary;
+  run_canary.kind = StepKind::kRunCanary;
+  Step retire;
+  retire.kind = StepKind::kRetireCanary;
+  Step end;
+  end.kind = StepKind::kEnd;
+  Step revert;
+  revert.kind = StepKind::kRevert;
+  return {
+      {"StartTrial", [](Cluster&) {}, start_step()},
+      {"StartTrialWithFinalizer", ask_for_revert, start_step()},
+      {"RunCanary", with_trial(TrialPhase::kPending, false, false), run_canary},
+      {"RunCanaryOverLeftovers",
+       [&](Cluster& cluster) {
+         cluster.begin_trial(TrialPhase::kPending);
+         json left = objects::deployment_object();
+         left["metadata"]["name"] = objects::kCanary.name;
+         left["metadata"]["labels"] = {{kTrialLabel, "checkout-0"}, {"app.kubernetes.io/managed-by", "gopacer"}};
+         objects::deploy(cluster.api, left);
+       },
+       run_canary},
+      {"Promote", with_trial(TrialPhase::kPromoting, true, false), settings_step(StepKind::kPromote, new_settings())},
+      {"RetireCanary", with_trial(TrialPhase::kPromoting, true, true), retire},
+      {"RollBack", with_trial(TrialPhase::kRollingBack, false, true), settings_step(StepKind::kRollBack, old_settings())},
+      {"EndBeforeAPromotion", with_trial(TrialPhase::kMeasuring, true, false), end},
+      {"EndAfterAPromotion", with_trial(TrialPhase::kWatching, true, true), end},
+      {"Revert",
+       [](Cluster& cluster) {
+         cluster.begin_trial(TrialPhase::kPromoting);
+         cluster.promote();
+         delete_profile(cluster);
+         ASSERT_TRUE(cluster.api.remove(objects::trial_path(kTrialKey), ""));
+       },
+       revert},
+  };
+}
+
+/// Repeats the step as passes would, until it is done.
+void finish(Cluster& cluster, const Step& step) {
+  for (int attempt = 0; attempt < 6; ++attempt) {
+    Desired desired = cluster.desired();
+    // What is not the trial's is not taken for its arm.
+    const auto is_of_trial = [&](const auto& arm) {
+      return arm && desired.trial && arm->labels.contains(kTrialLabel) &&
+             arm->labels.at(kTrialLabel) == desired.trial->key.name;
+    };
+    if (!is_of_trial(desired.canary)) desired.canary = nullptr;
+    if (!is_of_trial(desired.baseline)) desired.baseline = nullptr;
+    if (!desired.profile && step.kind == StepKind::kRevert) return;
+    if (cluster.actor.perform(desired, step).done()) return;
+  }
+  ADD_FAILURE() << to_string(step.kind) << " is never done";
+}
+
+class EachStep : public testing::TestWithParam<Case> {};
+
+TEST_P(EachStep, EndsInTheSameStateWhateverBefallsAnyOfItsCalls) {
+  Cluster smooth;
+  GetParam().prepare(smooth);
+  smooth.connection.plan(0, Accident::kNone);
+  finish(smooth, GetParam().step);
+  const int calls = smooth.connection.calls();
+  const json wanted = objects::lasting_state(smooth.api);
+  ASSERT_GT(calls, 0);
+
+  for (int call = 0; call < calls; ++call) {
+    for (const Accident accident :
+         {Accident::kRefused, Accident::kAnswerLost, Accident::kDeath, Accident::kDeathAfter}) {
+      Cluster cluster;
+      GetParam().prepare(cluster);
+      cluster.connection.plan(call, accident);
+      try {
+        finish(cluster, GetParam().step);
+      } catch (const Death&) {
+        finish(cluster, GetParam().step);
+      }
+      ASSERT_EQ(objects::lasting_state(cluster.api), wanted)
+          << "call " << call << " of " << calls << ", accident " << static_cast<int>(accident);
+    }
+  }
+}
+
+TEST_P(EachStep, ChangesNothingWhenItIsTakenAgain) {
+  Cluster cluster;
+  GetParam().prepare(cluster);
+  finish(cluster, GetParam().step);
+  const json once = objects::lasting_state(cluster.api);
+  finish(cluster, GetParam().step);
+  EXPECT_EQ(objects::lasting_state(cluster.api), once);
+}
+
+TEST_P(EachStep, NeverSetsTheTargetsReplicas) {
+  Cluster cluster;
+  GetParam().prepare(cluster);
+  finish(cluster, GetParam().step);
+  const json target = cluster.target();
+  for (const json& entry : target["metadata"]["managedFields"]) {
+    if (entry["manager"] == "gopacer" && entry["operation"] == "Apply") {
+      EXPECT_FALSE(entry["fieldsV1"].value("f:spec", json::object()).contains("f:replicas")) << entry;
+    }
+  }
+  EXPECT_EQ(target["spec"]["replicas"], 3);
+}
+
+INSTANTIATE_TEST_SUITE_P(Actor, EachStep, testing::ValuesIn(all_cases()),
+                         [](const auto& instance) { return std::string(instance.param.name); });
+
+}  // namespace
+}  // namespace gopacer

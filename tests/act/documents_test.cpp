@@ -1,0 +1,217 @@
+#include "act/documents.h"
+
+#include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
+
+#include "fakes/builders.h"
+#include "fakes/objects.h"
+
+namespace gopacer {
+namespace {
+
+using builders::new_settings;
+using builders::settings;
+using nlohmann::json;
+using objects::env_value;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+
+json containers_of(const json& document) { return document["spec"]["template"]["spec"]["containers"]; }
+
+TEST(SettingsDocument, HoldsTheTwoEntriesAndNothingElseOfTheTemplate) {
+  const json document = act::settings_document(builders::deployment(), "app", new_settings(), "");
+  EXPECT_EQ(document, json::parse(R"({
+    "apiVersion": "apps/v1", "kind": "Deployment",
+    "metadata": {"namespace": "shop", "name": "checkout", "uid": "target-uid"},
+    "spec": {"template": {"spec": {"containers": [
+      {"name": "app", "env": [{"name": "GOGC", "value": "200"}, {"name": "GOMEMLIMIT", "value": "430MiB"}]}
+    ]}}}
+  })"));
+}
+
+TEST(SettingsDocument, LeavesOutAnEntryThatIsNotSet) {
+  const json document = act::settings_document(builders::deployment(), "app", settings(150), "");
+  EXPECT_EQ(containers_of(document)[0]["env"], (json::array({{{"name", "GOGC"}, {"value", "150"}}})));
+}
+
+TEST(SettingsDocument, HasNoContainerWhenThereIsNothingToSet) {
+  // An applied container without env would be a container that we own.
+  const json document = act::settings_document(builders::deployment(), "app", Settings{}, "");
+  EXPECT_FALSE(document.contains("spec"));
+}
+
+TEST(SettingsDocument, TellsTheChangeCauseWhenThereIsOne) {
+  const json document = act::settings_document(builders::deployment(), "app", new_settings(), "gopacer: why");
+  EXPECT_EQ(document["metadata"]["annotations"], (json{{"kubernetes.io/change-cause", "gopacer: why"}}));
+}
+
+TEST(ReleaseDocument, HoldsNothing) {
+  const json document = act::release_document(builders::deployment());
+  EXPECT_FALSE(document.contains("spec"));
+  EXPECT_EQ(document["metadata"], (json{{"namespace", "shop"}, {"name", "checkout"}, {"uid", "target-uid"}}));
+}
+
+struct Tracks {
+  Trial trial = builders::trial(TrialPhase::kPending);
+  json target = objects::deployment_object();
+
+  json make(Track track) const {
+    const Result<json> document = act::track_deployment(target, trial, track);
+    EXPECT_TRUE(document) << document.error().message;
+    return document.value_or(json());
+  }
+  json canary() const { return make(Track::kCanary); }
+  json baseline() const { return make(Track::kBaseline); }
+};
+
+TEST(Canary, DiffersFromTheBaselineInTwoEntriesAndTheTrackOnly) {
+  const Tracks tracks;
+  const json canary = tracks.canary();
+  json expected = tracks.baseline();
+  expected["metadata"]["name"] = "checkout-gopacer-canary";
+  expected["metadata"]["labels"][kTrackLabel] = "canary";
+  expected["spec"]["selector"]["matchLabels"][kTrackLabel] = "canary";
+  expected["spec"]["template"]["metadata"]["labels"][kTrackLabel] = "canary";
+  json& env = expected["spec"]["template"]["spec"]["containers"][0]["env"];
+  env.push_back({{"name", "GOGC"}, {"value", "200"}});
+  env.push_back({{"name", "GOMEMLIMIT"}, {"value", "430MiB"}});
+  EXPECT_EQ(canary, expected);
+}
+
+TEST(Baseline, RunsTheTargetsTemplateWithTwoLabelsMore) {
+  const Tracks tracks;
+  json expected = tracks.target["spec"]["template"];
+  expected["metadata"]["labels"][kTrialLabel] = "checkout-1";
+  expected["metadata"]["labels"][kTrackLabel] = "baseline";
+  EXPECT_EQ(tracks.baseline()["spec"]["template"], expected);
+}
+
+TEST(Canary, KeepsVariablesThatComeFromElsewhere) {
+  const json env = containers_of(Tracks().canary())[0]["env"];
+  EXPECT_EQ(env[1]["name"], "POD_IP");
+  EXPECT_EQ(env[1]["valueFrom"]["fieldRef"]["fieldPath"], "status.podIP");
+}
+
+TEST(Canary, ReplacesTheSettingsThatTheTargetHas) {
+  Tracks tracks;
+  json& env = tracks.target["spec"]["template"]["spec"]["containers"][0]["env"];
+  env.insert(env.begin(), json{{"name", "GOGC"}, {"value", "150"}});
+  env.push_back({{"name", "GOMEMLIMIT"}, {"value", "300MiB"}});
+  tracks.trial.spec.from = settings(150, mib(300));
+  tracks.trial.spec.to = settings(250);
+  EXPECT_EQ(env_value(tracks.canary(), "GOGC"), "250");
+  EXPECT_EQ(env_value(tracks.canary(), "GOMEMLIMIT"), "") << "unset is a setting as well";
+  EXPECT_EQ(env_value(tracks.baseline(), "GOGC"), "150");
+  EXPECT_EQ(env_value(tracks.baseline(), "GOMEMLIMIT"), "300MiB");
+}
+
+TEST(Canary, WorksForAContainerWithoutAnyVariables) {
+  Tracks tracks;
+  tracks.target["spec"]["template"]["spec"]["containers"][0].erase("env");
+  EXPECT_EQ(env_value(tracks.canary(), "GOGC"), "200");
+  EXPECT_FALSE(containers_of(tracks.baseline())[0].contains("env"));
+}
+
+TEST(Canary, LeavesOtherContainersAlone) {
+  Tracks tracks;
+  const json sidecar{{"name", "proxy"}, {"image", "proxy:1"}, {"env", json::array({{{"name", "GOGC"}, {"value", "50"}}})}};
+  tracks.target["spec"]["template"]["spec"]["containers"].push_back(sidecar);
+  EXPECT_EQ(containers_of(tracks.canary())[1], sidecar);
+  EXPECT_EQ(env_value(tracks.canary(), "GOGC", "app"), "200");
+}
+
+TEST(Canary, IsOwnedByTheTrialSoThatNothingOutlivesIt) {
+  for (const json& document : {Tracks().canary(), Tracks().baseline()}) {
+    const json& owners = document["metadata"]["ownerReferences"];
+    ASSERT_EQ(owners.size(), 1U);
+    EXPECT_EQ(owners[0]["kind"], "GoRuntimeTrial");
+    EXPECT_EQ(owners[0]["name"], "checkout-1");
+    EXPECT_EQ(owners[0]["uid"], "trial-uid");
+    EXPECT_EQ(owners[0]["controller"], true);
+  }
+}
+
+TEST(Canary, CannotBeTakenForTheTargetByItsOwnSelector) {
+  // Selectors of Deployments must not overlap: ours selects by our labels only, and the target's pods have none of them.
+  const json canary = Tracks().canary();
+  EXPECT_EQ(canary["spec"]["selector"]["matchLabels"], (json{{kTrialLabel, "checkout-1"}, {kTrackLabel, "canary"}}));
+}
+
+TEST(Canary, TakesTrafficAsTheTargetsPodsDo) {
+  const json labels = Tracks().canary()["spec"]["template"]["metadata"]["labels"];
+  EXPECT_EQ(labels["app"], "checkout");
+  EXPECT_EQ(labels["tier"], "web");
+}
+
+TEST(Canary, HasAsManyReplicasAsTheBaselineAndTheTrialSays) {
+  Tracks tracks;
+  tracks.trial.spec.canary.replicas = 2;
+  EXPECT_EQ(tracks.canary()["spec"]["replicas"], 2);
+  EXPECT_EQ(tracks.baseline()["spec"]["replicas"], 2);
+}
+
+TEST(Canary, SaysWhenItMayBeRemovedByAnybody) {
+  EXPECT_EQ(objects::annotation(Tracks().canary(), kExpiresAnnotation), "2024-05-01T10:37:00Z");
+}
+
+TEST(Canary, HasNothingOfTheTargetsMetadata) {
+  Tracks tracks;
+  tracks.target["metadata"]["annotations"] = {{"kubernetes.io/change-cause", "a person's"}};
+  tracks.target["metadata"]["resourceVersion"] = "7";
+  const json canary = tracks.canary();
+  EXPECT_FALSE(canary["metadata"].contains("resourceVersion"));
+  EXPECT_FALSE(canary["metadata"].contains("uid"));
+  EXPECT_FALSE(canary["metadata"]["labels"].contains("team"));
+  EXPECT_EQ(objects::annotation(canary, "kubernetes.io/change-cause"), "");
+  EXPECT_FALSE(canary.contains("status"));
+}
+
+TEST(Canary, IsRefusedWhenTheContainerIsGone) {
+  Tracks tracks;
+  tracks.target["spec"]["template"]["spec"]["containers"][0]["name"] = "web";
+  const Result<json> document = act::track_deployment(tracks.target, tracks.trial, Track::kCanary);
+  ASSERT_FALSE(document);
+  EXPECT_THAT(document.error().message, HasSubstr("no container 'app'"));
+  EXPECT_THAT(document.error().message, HasSubstr("spec.containerName"));
+}
+
+TEST(Canary, HasLegalNamesHoweverLongTheTargetsAre) {
+  Tracks tracks;
+  tracks.trial.spec.target = std::string(253, 't');
+  tracks.trial.spec.profile = std::string(253, 'p');
+  tracks.trial.key.name = trial_name(tracks.trial.spec.profile, 1234567890);
+  const json canary = tracks.canary();
+  EXPECT_LE(canary["metadata"]["name"].get<std::string>().size(), 63U - std::string("-76b9f8c4d5-x2x9z").size());
+  for (const json& labels : {canary["metadata"]["labels"], canary["spec"]["template"]["metadata"]["labels"]}) {
+    for (const auto& [name, value] : labels.items()) EXPECT_LE(value.get<std::string>().size(), 63U) << name;
+  }
+  EXPECT_NE(canary["metadata"]["name"], tracks.baseline()["metadata"]["name"]);
+}
+
+TEST(Canary, OfTwoLongNamesThatBeginAlikeIsNotTheSame) {
+  const std::string long_name(60, 't');
+  EXPECT_NE(track_deployment_name(long_name + "a", Track::kCanary), track_deployment_name(long_name + "b", Track::kCanary));
+  EXPECT_NE(label_value(long_name + "aaaaa"), label_value(long_name + "aaaab"));
+}
+
+TEST(ChangeCause, SaysToPeopleWhatWasDoneAndWhy) {
+  Trial trial = builders::trial(TrialPhase::kPromoting);
+  trial.spec.predicted.saving_percent = "5.1";
+  EXPECT_EQ(act::promotion_cause(trial),
+            "gopacer: GOGC=200 GOMEMLIMIT=430MiB instead of Go's defaults (trial checkout-1, expected saving 5.1% of CPU)");
+  trial.status.reason = "LatencyRegression";
+  EXPECT_EQ(act::rollback_cause(trial),
+            "gopacer: back to Go's defaults from GOGC=200 GOMEMLIMIT=430MiB (trial checkout-1: LatencyRegression)");
+}
+
+TEST(ChangeCause, PromisesNoSavingForAPersonsOwnSettings) {
+  Trial trial = builders::trial(TrialPhase::kPromoting);
+  trial.spec.predicted.saving_percent = "-5.1";
+  trial.spec.strategy = Strategy::kFixed;
+  EXPECT_THAT(act::promotion_cause(trial), Not(HasSubstr("saving")));
+}
+
+}  // namespace
+}  // namespace gopacer

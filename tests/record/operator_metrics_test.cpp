@@ -1,0 +1,42 @@
+#include "record/operator_metrics.h"
+
+#include <gmock/gmock.h>
+
+namespace gopacer {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+const ObjectKey kCheckout{"shop", "checkout"};
+const ObjectKey kCart{"shop", "cart"};
+
+TEST(OperatorMetrics, SayThatNobodyLeadsBeforeTheElection) {
+  EXPECT_THAT(OperatorMetrics().text(), HasSubstr("gopacer_leader 0"));
+}
+
+TEST(OperatorMetrics, CountPassesAndFailures) {
+  OperatorMetrics metrics;
+  metrics.pass_done(kCheckout, std::chrono::milliseconds(5), false);
+  metrics.pass_done(kCheckout, std::chrono::milliseconds(50), true);
+  EXPECT_THAT(metrics.text(), HasSubstr("gopacer_reconcile_duration_seconds_count 2"));
+  EXPECT_THAT(metrics.text(), HasSubstr("gopacer_reconcile_duration_seconds_bucket{le=\"0.01\"} 1"));
+  EXPECT_THAT(metrics.text(),
+              HasSubstr("gopacer_reconcile_errors_total{namespace=\"shop\",profile=\"checkout\"} 1"));
+}
+
+TEST(OperatorMetrics, ForgetAProfileAndNoOther) {
+  OperatorMetrics metrics;
+  for (const ObjectKey& key : {kCheckout, kCart}) {
+    metrics.observed(key, 0.1, 3, 0);
+    metrics.settings(key, 200, 430e6);
+    metrics.pass_done(key, std::chrono::milliseconds(1), true);
+    metrics.trial_ended(key, "Promote");
+  }
+  metrics.forget(kCheckout);
+  EXPECT_THAT(metrics.text(), Not(HasSubstr("profile=\"checkout\"")));
+  EXPECT_THAT(metrics.text(), HasSubstr("gopacer_target_gogc_percent{namespace=\"shop\",profile=\"cart\"} 200"));
+}
+
+}  // namespace
+}  // namespace gopacer

@@ -1,0 +1,340 @@
+#include "record/profile_status.h"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "record/pass_scene.h"
+
+namespace gopacer {
+namespace {
+
+using builders::change;
+using builders::new_settings;
+using builders::settings;
+using nlohmann::json;
+using std::chrono::minutes;
+using std::chrono::seconds;
+using testing::HasSubstr;
+
+Condition condition(PassScene& scene, const std::string& type) {
+  for (const Condition& found : record::conditions(scene.pass())) {
+    if (found.type == type) return found;
+  }
+  ADD_FAILURE() << "no condition " << type;
+  return {};
+}
+
+Decision refusal() {
+  Decision decision;
+  decision.kind = Decision::Kind::kRefuse;
+  decision.reason = "SelfTuned";
+  decision.message = "The program sets GOGC itself.";
+  return decision;
+}
+
+Decision nothing_known() {
+  Decision decision;
+  decision.reason = "TooFewSamples";
+  decision.message = "Two samples so far.";
+  return decision;
+}
+
+/// One row: what happens, and the word for it.
+struct PhaseCase {
+  const char* name;
+  void (*prepare)(PassScene&);
+  const char* phase;
+};
+
+class ProfilePhase : public testing::TestWithParam<PhaseCase> {};
+
+TEST_P(ProfilePhase, IsTheWordForWhatHappens) {
+  PassScene scene;
+  GetParam().prepare(scene);
+  EXPECT_EQ(record::phase(scene.pass()), GetParam().phase);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, ProfilePhase,
+    testing::Values(
+        PhaseCase{"NothingWorthARestart", [](PassScene&) {}, "Tuned"},
+        PhaseCase{"TooLittleData", [](PassScene& scene) { scene.decision = nothing_known(); }, "Observing"},
+        PhaseCase{"AChangeWouldHelp", [](PassScene& scene) { scene.decision = change(); }, "Recommended"},
+        PhaseCase{"ACoolDownHoldsItBack",
+                  [](PassScene& scene) { scene.decision.recommended = new_settings(); }, "Recommended"},
+        PhaseCase{"TheTargetIsUnsuitable", [](PassScene& scene) { scene.decision = refusal(); }, "Blocked"},
+        PhaseCase{"SomethingStandsAgainstIt",
+                  [](PassScene& scene) {
+                    scene.desired.problems.push_back({"Ready", "TargetNotFound", "It does not exist."});
+                  },
+                  "Blocked"},
+        PhaseCase{"APersonSuspendedIt", [](PassScene& scene) { scene.profile.spec.suspend = true; }, "Suspended"},
+        PhaseCase{"ATrialMeasures",
+                  [](PassScene& scene) { scene.run_trial(TrialPhase::kMeasuring, TrialPhase::kMeasuring); }, "Trial"},
+        PhaseCase{"ATrialRollsBack",
+                  [](PassScene& scene) { scene.run_trial(TrialPhase::kRollingBack, TrialPhase::kRollingBack); },
+                  "Trial"},
+        PhaseCase{"ATrialWatches",
+                  [](PassScene& scene) { scene.run_trial(TrialPhase::kPromoting, TrialPhase::kWatching); }, "Watching"},
+        PhaseCase{"ATrialEnds",
+                  [](PassScene& scene) { scene.run_trial(TrialPhase::kWatching, TrialPhase::kEnded); }, "Tuned"},
+        PhaseCase{"ATrialGoesOnThoughTheTargetIsPaused",
+                  [](PassScene& scene) {
+                    scene.run_trial(TrialPhase::kMeasuring, TrialPhase::kMeasuring);
+                    scene.desired.problems.push_back({"Ready", "TargetPaused", "It is paused."});
+                  },
+                  "Trial"}),
+    [](const auto& instance) { return std::string(instance.param.name); });
+
+TEST(Conditions, AreAlwaysAllThereAndNeverWithoutAReason) {
+  PassScene scene;
+  scene.decision = Decision();
+  scene.step.reason.clear();
+  const auto all = record::conditions(scene.pass());
+  std::vector<std::string> types;
+  for (const Condition& found : all) {
+    types.push_back(found.type);
+    EXPECT_FALSE(found.reason.empty()) << found.type;
+  }
+  EXPECT_THAT(types, testing::ElementsAre("Ready", "Progressing", "MetricsAvailable", "RecommendationProvided",
+                                          "FieldConflict", "ConfigUnsupported"));
+}
+
+TEST(Conditions, KeepTheirTimeUntilTheirStatusChanges) {
+  PassScene scene;
+  scene.profile.conditions = {{"Ready", true, "Observing", "", scene.now - minutes(9)},
+                              {"FieldConflict", true, "OtherManager", "", scene.now - minutes(9)}};
+  EXPECT_EQ(condition(scene, "Ready").since, scene.now - minutes(9)) << "another reason is no other status";
+  EXPECT_EQ(condition(scene, "FieldConflict").since, scene.now);
+}
+
+TEST(Ready, IsTrueWhileEverythingWorksAndTellsWhatHappens) {
+  PassScene scene;
+  const Condition ready = condition(scene, "Ready");
+  EXPECT_TRUE(ready.status);
+  EXPECT_EQ(ready.reason, scene.step.reason);
+  EXPECT_EQ(ready.message, scene.step.message);
+}
+
+TEST(Ready, IsFalseWithTheFirstProblem) {
+  PassScene scene;
+  scene.desired.problems = {{"ConfigUnsupported", "EnvFromSource", "GOGC comes from valueFrom."},
+                            {"Ready", "TargetPaused", "It is paused."}};
+  EXPECT_FALSE(condition(scene, "Ready").status);
+  EXPECT_EQ(condition(scene, "Ready").reason, "EnvFromSource");
+  EXPECT_EQ(condition(scene, "Ready").message, "GOGC comes from valueFrom.");
+}
+
+TEST(Ready, IsFalseWhenTheStepCouldNotBeTaken) {
+  PassScene scene;
+  scene.error = Error{ErrorKind::kTerminal, "cannot create Deployment shop/x: forbidden"};
+  EXPECT_FALSE(condition(scene, "Ready").status);
+  EXPECT_EQ(condition(scene, "Ready").reason, "WriteFailed");
+  EXPECT_THAT(condition(scene, "Ready").message, HasSubstr("forbidden"));
+}
+
+TEST(Ready, IsFalseOnAConflictOnlyWhereSettingsAreToBeApplied) {
+  PassScene scene;
+  scene.desired.conflict = "GOGC is set by 'kubectl-set'.";
+  EXPECT_FALSE(condition(scene, "Ready").status);
+  EXPECT_EQ(condition(scene, "Ready").reason, "FieldConflict");
+  scene.profile.spec.update_mode = UpdateMode::kOff;
+  EXPECT_TRUE(condition(scene, "Ready").status);
+  EXPECT_TRUE(condition(scene, "FieldConflict").status) << "it is told all the same";
+}
+
+TEST(Ready, IsFalseWhenNoPodCanBeRead) {
+  PassScene scene;
+  scene.observed.pods.clear();
+  scene.add_pod("checkout-a", "pod shop/checkout-a answered with HTTP 404: import net/http/pprof");
+  EXPECT_FALSE(condition(scene, "Ready").status);
+  EXPECT_EQ(condition(scene, "Ready").reason, "MetricsUnavailable");
+  EXPECT_THAT(condition(scene, "Ready").message, HasSubstr("import net/http/pprof"));
+}
+
+TEST(MetricsAvailable, TellsOfSomePodsThatFail) {
+  PassScene scene;
+  scene.add_pod("checkout-c", "pod shop/checkout-c: connection refused");
+  const Condition metrics = condition(scene, "MetricsAvailable");
+  EXPECT_TRUE(metrics.status);
+  EXPECT_EQ(metrics.reason, "SomePodsFail");
+  EXPECT_THAT(metrics.message, HasSubstr("2 of 3 pods"));
+  EXPECT_THAT(metrics.message, HasSubstr("connection refused"));
+}
+
+TEST(MetricsAvailable, IsFalseWithoutPods) {
+  PassScene scene;
+  scene.observed.pods.clear();
+  EXPECT_FALSE(condition(scene, "MetricsAvailable").status);
+  EXPECT_EQ(condition(scene, "MetricsAvailable").reason, "NoPods");
+}
+
+TEST(MetricsAvailable, IsFalseUntilTheFirstSample) {
+  PassScene scene;
+  scene.observed.pods.clear();
+  scene.observed.pods.emplace_back();
+  EXPECT_EQ(condition(scene, "MetricsAvailable").reason, "WaitingForSamples");
+}
+
+TEST(Progressing, IsTrueDuringATrialOnly) {
+  PassScene scene;
+  EXPECT_FALSE(condition(scene, "Progressing").status);
+  scene.run_trial(TrialPhase::kMeasuring, TrialPhase::kMeasuring);
+  EXPECT_TRUE(condition(scene, "Progressing").status);
+  EXPECT_EQ(condition(scene, "Progressing").reason, "Measuring");
+  EXPECT_THAT(condition(scene, "Progressing").message, HasSubstr("checkout-1"));
+  scene.run_trial(TrialPhase::kMeasuring, TrialPhase::kEnded);
+  EXPECT_FALSE(condition(scene, "Progressing").status);
+}
+
+TEST(RecommendationProvided, IsTrueWhenThereIsOneOrNothingIsWorthIt) {
+  PassScene scene;
+  EXPECT_TRUE(condition(scene, "RecommendationProvided").status);
+  scene.decision = change();
+  EXPECT_TRUE(condition(scene, "RecommendationProvided").status);
+  scene.decision = nothing_known();
+  EXPECT_FALSE(condition(scene, "RecommendationProvided").status);
+  EXPECT_EQ(condition(scene, "RecommendationProvided").reason, "TooFewSamples");
+  scene.decision = refusal();
+  EXPECT_FALSE(condition(scene, "RecommendationProvided").status);
+}
+
+TEST(ConfigUnsupported, ShowsTheProblemThatIsMeantForIt) {
+  PassScene scene;
+  EXPECT_FALSE(condition(scene, "ConfigUnsupported").status);
+  scene.desired.problems = {{"Ready", "TargetPaused", "It is paused."},
+                            {"ConfigUnsupported", "EnvDuplicated", "GOGC is set twice."}};
+  EXPECT_TRUE(condition(scene, "ConfigUnsupported").status);
+  EXPECT_EQ(condition(scene, "ConfigUnsupported").reason, "EnvDuplicated");
+}
+
+TEST(Conditions, CutLongMessagesWhereACharacterEnds) {
+  PassScene scene;
+  scene.step.message.clear();
+  for (int i = 0; i < 2000; ++i) scene.step.message += "→";
+  const std::string message = condition(scene, "Ready").message;
+  EXPECT_LE(message.size(), 2000U);
+  EXPECT_EQ(message.size() % 3, 0U);
+}
+
+TEST(Status, TellsOfWhichSpecItIs) {
+  PassScene scene;
+  scene.profile.generation = 7;
+  const json status = record::profile_status(scene.pass());
+  EXPECT_EQ(status["observedGeneration"], 7);
+  for (const json& found : status["conditions"]) EXPECT_EQ(found["observedGeneration"], 7);
+}
+
+TEST(Status, ShowsTheRecommendation) {
+  PassScene scene;
+  scene.decision = change();
+  scene.decision.predicted.emplace();
+  scene.decision.predicted->saving = 0.062;
+  const json part = record::profile_status(scene.pass())["recommendation"];
+  EXPECT_EQ(part["gogc"], 200);
+  EXPECT_EQ(part["goMemLimit"], "430MiB");
+  EXPECT_EQ(part["binding"], "objective");
+  EXPECT_EQ(part["expectedSavingPercent"], "6.2%");
+}
+
+TEST(Status, TakesBackWhatIsNoLongerKnown) {
+  // A merge patch keeps what it does not name.
+  PassScene scene;
+  scene.decision = change();
+  scene.decision.predicted.emplace();
+  scene.decision.estimate.emplace();
+  scene.decision.estimate->container_limit = mib(512);
+  scene.observed.container_source = "kubelet";
+  json kept;
+  kept.merge_patch(record::profile_status(scene.pass()));
+  ASSERT_TRUE(kept["observed"].contains("liveHeap"));
+  ASSERT_TRUE(kept["recommendation"].contains("predicted"));
+
+  scene.decision.predicted.reset();
+  scene.decision.estimate.reset();
+  scene.decision.settings.go_mem_limit.reset();
+  scene.observed.container_source.clear();
+  kept.merge_patch(record::profile_status(scene.pass()));
+  EXPECT_EQ(kept["observed"], (json{{"pods", 2}, {"podsScraped", 2}}));
+  EXPECT_FALSE(kept["recommendation"].contains("predicted"));
+  EXPECT_FALSE(kept["recommendation"].contains("expectedSavingPercent"));
+  EXPECT_FALSE(kept["recommendation"].contains("goMemLimit"));
+
+  scene.decision = nothing_known();
+  kept.merge_patch(record::profile_status(scene.pass()));
+  EXPECT_FALSE(kept.contains("recommendation"));
+}
+
+TEST(Status, KeepsTheMemoryUntilAStepChangesIt) {
+  PassScene scene;
+  scene.profile.memory.trial_count = 3;
+  scene.profile.memory.applied = new_settings();
+  scene.profile.memory.cool_down_until = builders::after(minutes(9));
+  scene.profile.memory.banned = {{settings(400), "hash-1", "GcShare", builders::kStart}};
+  scene.profile.memory.missed_predictions = 1;
+  const json status = record::profile_status(scene.pass());
+  EXPECT_EQ(status["trialCount"], 3);
+  EXPECT_EQ(status["applied"], (json{{"gogc", "200"}, {"goMemLimit", "430MiB"}}));
+  EXPECT_EQ(status["coolDownUntil"], "2024-05-01T10:09:00Z");
+  EXPECT_EQ(status["bannedRegions"],
+            json::array({json{{"gogc", "400"}, {"templateHash", "hash-1"}, {"reason", "GcShare"},
+                              {"at", "2024-05-01T10:00:00Z"}}}));
+  EXPECT_EQ(status["missedPredictions"], 1);
+}
+
+TEST(Status, HasTheMemoryOfAStepThatWasTaken) {
+  PassScene scene;
+  scene.step.memory = scene.profile.memory;
+  scene.step.memory->trial_count = 4;
+  scene.step.memory->active_trial = "checkout-4";
+  const json status = record::profile_status(scene.pass());
+  EXPECT_EQ(status["trialCount"], 4);
+  EXPECT_EQ(status["activeTrial"], "checkout-4");
+}
+
+TEST(Status, DoesNotHaveTheMemoryOfAStepThatFailed) {
+  PassScene scene;
+  scene.step.memory = scene.profile.memory;
+  scene.step.memory->trial_count = 4;
+  scene.error = Error{ErrorKind::kRetriable, "refused"};
+  EXPECT_EQ(record::profile_status(scene.pass())["trialCount"], 0);
+}
+
+TEST(LastingPart, IsTheSameWhileOnlyFiguresDrift) {
+  PassScene scene;
+  scene.decision = change();
+  scene.decision.estimate.emplace();
+  scene.decision.estimate->alloc_rate = 1e6;
+  scene.decision.predicted.emplace();
+  scene.profile.conditions = record::conditions(scene.pass());
+  const json before = record::lasting_part(record::profile_status(scene.pass()));
+  scene.decision.estimate->alloc_rate = 2e6;
+  scene.decision.predicted->saving = 0.03;
+  scene.decision.message = "Slightly other figures.";
+  scene.step.message = "Slightly other figures.";
+  scene.now += seconds(3);
+  EXPECT_EQ(record::lasting_part(record::profile_status(scene.pass())), before);
+}
+
+TEST(LastingPart, ChangesWithWhatPeopleAndTheNextPassRelyOn) {
+  const auto lasting = [](void (*change_it)(PassScene&)) {
+    PassScene scene;
+    scene.decision = change();
+    change_it(scene);
+    return record::lasting_part(record::profile_status(scene.pass()));
+  };
+  const json before = lasting([](PassScene&) {});
+  EXPECT_NE(lasting([](PassScene& scene) { scene.decision.settings.gogc = Gogc(300); }), before);
+  EXPECT_NE(lasting([](PassScene& scene) { scene.desired.current = new_settings(); }), before);
+  EXPECT_NE(lasting([](PassScene& scene) { scene.profile.memory.trial_count = 9; }), before);
+  EXPECT_NE(lasting([](PassScene& scene) { scene.profile.memory.applied = new_settings(); }), before);
+  EXPECT_NE(lasting([](PassScene& scene) { scene.profile.generation = 9; }), before);
+  EXPECT_NE(lasting([](PassScene& scene) { scene.step.reason = "Other"; }), before);
+  EXPECT_NE(lasting([](PassScene& scene) { scene.error = Error{ErrorKind::kTerminal, "forbidden"}; }), before);
+  EXPECT_NE(lasting([](PassScene& scene) { scene.profile.memory.cool_down_until = scene.now; }), before);
+}
+
+}  // namespace
+}  // namespace gopacer

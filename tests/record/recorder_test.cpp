@@ -1,0 +1,352 @@
+#include "record/recorder.h"
+
+#include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
+
+#include "codec/resources.h"
+#include "codec/trial.h"
+#include "fakes/objects.h"
+#include "fakes/recorded_events.h"
+#include "record/operator_metrics.h"
+#include "record/pass_scene.h"
+#include "watch/decode.h"
+
+namespace gopacer {
+namespace {
+
+using builders::change;
+using builders::new_settings;
+using nlohmann::json;
+using std::chrono::seconds;
+using testing::Each;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+constexpr const char* kProfileWrite = "patch GoRuntimeProfile shop/checkout";
+constexpr const char* kTrialWrite = "patch GoRuntimeTrial shop/checkout-1";
+
+/// A recorder over an API server in memory that has the profile and, once asked for, the trial of the scene.
+struct Desk {
+  FakeApiServer api;
+  RecordedEvents events;
+  OperatorMetrics metrics;
+  std::unique_ptr<Recorder> recorder = std::make_unique<Recorder>(api, events, metrics);
+  PassScene scene;
+
+  Desk() {
+    if (!api.create(resources::kProfiles, "shop", objects::profile_object())) throw std::logic_error("no profile");
+    api.forget_writes();
+  }
+
+  void run_trial(TrialPhase before, TrialPhase after) {
+    objects::put_trial(api, builders::trial(before));
+    scene.run_trial(before, after);
+    api.forget_writes();
+  }
+
+  /// Writes with what a watch would show just before.
+  Result<void> write() {
+    refresh();
+    return write_as_it_is();
+  }
+  Result<void> write_as_it_is() { return recorder->write(scene.pass()); }
+  void refresh() {
+    const json profile = api.peek(objects::profile_path());
+    if (!profile.is_null()) {
+      const ProfileSpec spec = scene.profile.spec;
+      scene.profile = *decode_profile(profile);
+      scene.profile.spec = spec;
+    }
+    if (scene.desired.trial) {
+      const json trial = api.peek(objects::trial_path(scene.desired.trial->key));
+      if (!trial.is_null()) scene.desired.trial = std::make_shared<Trial>(*codec::decode_trial(trial));
+    }
+  }
+};
+
+TEST(Recorder, WritesTheFirstPass) {
+  Desk desk;
+  ASSERT_TRUE(desk.write());
+  EXPECT_THAT(desk.api.writes(), ElementsAre(kProfileWrite));
+  EXPECT_EQ(desk.api.peek(objects::profile_path())["status"]["phase"], "Tuned");
+}
+
+TEST(Recorder, WritesNothingWhenNothingChanged) {
+  Desk desk;
+  ASSERT_TRUE(desk.write());
+  desk.api.forget_writes();
+  for (int i = 0; i < 20; ++i) {
+    desk.scene.now += seconds(5);
+    ASSERT_TRUE(desk.write());
+  }
+  EXPECT_THAT(desk.api.writes(), IsEmpty());
+}
+
+TEST(Recorder, WritesDriftingFiguresOnlyEveryTenSeconds) {
+  Desk desk;
+  desk.scene.decision.estimate.emplace();
+  ASSERT_TRUE(desk.write());
+  desk.api.forget_writes();
+  for (int second = 1; second <= 30; ++second) {
+    desk.scene.now += seconds(1);
+    desk.scene.decision.estimate->alloc_rate = 1e6 * second;
+    ASSERT_TRUE(desk.write());
+  }
+  EXPECT_THAT(desk.api.writes(), SizeIs(3));
+}
+
+TEST(Recorder, WritesWhatLastsAtOnce) {
+  Desk desk;
+  ASSERT_TRUE(desk.write());
+  desk.api.forget_writes();
+  desk.scene.decision = change();
+  ASSERT_TRUE(desk.write());
+  EXPECT_THAT(desk.api.writes(), ElementsAre(kProfileWrite));
+}
+
+TEST(Recorder, DoesNotOverwriteAStatusThatItHasNotSeen) {
+  Desk desk;
+  desk.refresh();
+  const json other{{"status", {{"trialCount", 9}}}};
+  ASSERT_TRUE(desk.api.merge_patch(objects::profile_path(), other, "status"));
+  const Result<void> written = desk.write_as_it_is();
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().kind, ErrorKind::kConflict);
+  EXPECT_EQ(desk.api.peek(objects::profile_path())["status"]["trialCount"], 9);
+  EXPECT_TRUE(desk.write());
+  EXPECT_EQ(desk.api.peek(objects::profile_path())["status"]["trialCount"], 9);
+}
+
+TEST(Recorder, WritesAgainAfterAFailure) {
+  Desk desk;
+  ASSERT_TRUE(desk.write());
+  desk.scene.decision = change();
+  desk.api.fail_next("patch", {ErrorKind::kRetriable, "too busy"});
+  EXPECT_FALSE(desk.write());
+  EXPECT_TRUE(desk.write());
+  EXPECT_EQ(desk.api.peek(objects::profile_path())["status"]["phase"], "Recommended");
+}
+
+TEST(Recorder, WritesTheProfileBeforeTheTrial) {
+  // A trial that has ended is no longer looked at: what it taught must be kept by then.
+  Desk desk;
+  desk.run_trial(TrialPhase::kMeasuring, TrialPhase::kEnded);
+  desk.scene.step.memory.emplace();
+  desk.scene.step.memory->trial_count = 1;
+  ASSERT_TRUE(desk.write());
+  EXPECT_THAT(desk.api.writes(), ElementsAre(kProfileWrite, kTrialWrite));
+}
+
+TEST(Recorder, LeavesTheTrialOpenWhenTheProfileCouldNotBeWritten) {
+  Desk desk;
+  desk.run_trial(TrialPhase::kMeasuring, TrialPhase::kEnded);
+  desk.api.fail_next("patch", {ErrorKind::kRetriable, "too busy"}, 1, "goruntimeprofiles");
+  EXPECT_FALSE(desk.write());
+  EXPECT_EQ(desk.api.peek(objects::trial_path({"shop", "checkout-1"}))["status"]["phase"], "Measuring");
+  EXPECT_THAT(desk.events.all, IsEmpty());
+}
+
+TEST(Recorder, DoesNotWriteATrialsStepThatWasNotTaken) {
+  Desk desk;
+  desk.run_trial(TrialPhase::kPromoting, TrialPhase::kWatching);
+  desk.scene.error = Error{ErrorKind::kRetriable, "refused"};
+  ASSERT_TRUE(desk.write());
+  EXPECT_THAT(desk.api.writes(), ElementsAre(kProfileWrite));
+  EXPECT_EQ(desk.events.count("Promoted", "GoRuntimeTrial"), 0);
+}
+
+TEST(Recorder, WritesATrialOnlyWhenItChanged) {
+  Desk desk;
+  desk.run_trial(TrialPhase::kMeasuring, TrialPhase::kMeasuring);
+  ASSERT_TRUE(desk.write());
+  EXPECT_THAT(desk.api.writes(), ElementsAre(kProfileWrite));
+}
+
+TEST(Recorder, GoesOnWithoutATrialThatAPersonDeleted) {
+  Desk desk;
+  desk.run_trial(TrialPhase::kMeasuring, TrialPhase::kPromoting);
+  ASSERT_TRUE(desk.api.remove(objects::trial_path({"shop", "checkout-1"}), ""));
+  EXPECT_TRUE(desk.write());
+}
+
+TEST(Recorder, GoesOnWithATrialWhoseProfileIsGone) {
+  Desk desk;
+  desk.run_trial(TrialPhase::kRollingBack, TrialPhase::kEnded);
+  desk.refresh();
+  const Desired& desired = desk.scene.desired;
+  ASSERT_FALSE(desired.profile);
+  ASSERT_TRUE(desk.recorder->write({desired, desk.scene.observed, desk.scene.decision, desk.scene.verdict,
+                                    desk.scene.step, desk.scene.error, desk.scene.now}));
+  EXPECT_THAT(desk.api.writes(), ElementsAre(kTrialWrite));
+}
+
+// Events
+
+TEST(Events, OfATrialComeOnceForEachNewPhaseOnTrialAndProfile) {
+  const std::vector<std::tuple<TrialPhase, TrialPhase, const char*>> transitions = {
+      {TrialPhase::kPending, TrialPhase::kWarmUp, "TrialStepCompleted"},
+      {TrialPhase::kWarmUp, TrialPhase::kMeasuring, "TrialStepCompleted"},
+      {TrialPhase::kMeasuring, TrialPhase::kPromoting, "TrialStepCompleted"},
+      {TrialPhase::kPromoting, TrialPhase::kWatching, "Promoted"},
+      {TrialPhase::kWatching, TrialPhase::kRollingBack, "RollbackStarted"},
+  };
+  for (const auto& [before, after, reason] : transitions) {
+    Desk desk;
+    desk.run_trial(before, after);
+    ASSERT_TRUE(desk.write());
+    ASSERT_TRUE(desk.write());
+    EXPECT_EQ(desk.events.count(reason, "GoRuntimeTrial"), 1) << to_string(after);
+    EXPECT_EQ(desk.events.count(reason, "GoRuntimeProfile"), 1) << to_string(after);
+    EXPECT_THAT(desk.events.all, SizeIs(2)) << to_string(after);
+  }
+}
+
+TEST(Events, OfATrialsEndTellItsVerdict) {
+  const std::vector<std::pair<TrialVerdict, const char*>> ends = {
+      {TrialVerdict::kPromote, "TrialSucceeded"},
+      {TrialVerdict::kRollBack, "RolledBack"},
+      {TrialVerdict::kInconclusive, "TrialInconclusive"},
+      {TrialVerdict::kSuperseded, "TrialSuperseded"},
+      {TrialVerdict::kAborted, "TrialAborted"},
+  };
+  for (const auto& [verdict, reason] : ends) {
+    Desk desk;
+    desk.run_trial(TrialPhase::kMeasuring, TrialPhase::kEnded);
+    desk.scene.step.trial->verdict = verdict;
+    ASSERT_TRUE(desk.write());
+    EXPECT_EQ(desk.events.count(reason, "GoRuntimeTrial"), 1);
+    EXPECT_THAT(desk.metrics.text(), HasSubstr("verdict=\"" + to_string(verdict) + "\"} 1"));
+  }
+}
+
+TEST(Events, AreNotToldOfAPhaseThatCouldNotBeWritten) {
+  Desk desk;
+  desk.run_trial(TrialPhase::kMeasuring, TrialPhase::kPromoting);
+  desk.api.fail_next("patch", {ErrorKind::kConflict, "changed"}, 1, "goruntimetrials");
+  EXPECT_FALSE(desk.write());
+  EXPECT_THAT(desk.events.all, IsEmpty());
+  EXPECT_TRUE(desk.write());
+  EXPECT_THAT(desk.events.all, SizeIs(2));
+}
+
+TEST(Events, OfARecommendationComeWhenItIsNotablyAnother) {
+  Desk desk;
+  desk.scene.decision = change(builders::settings(200));
+  ASSERT_TRUE(desk.write());
+  desk.scene.decision = change(builders::settings(210));
+  ASSERT_TRUE(desk.write());
+  EXPECT_EQ(desk.events.count("RecommendationUpdated", "GoRuntimeProfile"), 1);
+  desk.scene.decision = change(builders::settings(260));
+  ASSERT_TRUE(desk.write());
+  EXPECT_EQ(desk.events.count("RecommendationUpdated", "GoRuntimeProfile"), 2);
+  desk.scene.decision = change(builders::settings(260, mib(400)));
+  ASSERT_TRUE(desk.write());
+  EXPECT_EQ(desk.events.count("RecommendationUpdated", "GoRuntimeProfile"), 3);
+}
+
+TEST(Events, OfAConflictComeWhenItBegins) {
+  Desk desk;
+  desk.scene.desired.conflict = "GOGC is set by 'kubectl-set'.";
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(desk.write());
+  EXPECT_EQ(desk.events.count("FieldConflict", "GoRuntimeProfile"), 1);
+  desk.scene.desired.conflict.clear();
+  ASSERT_TRUE(desk.write());
+  desk.scene.desired.conflict = "GOGC is set by 'kubectl-set'.";
+  ASSERT_TRUE(desk.write());
+  EXPECT_EQ(desk.events.count("FieldConflict", "GoRuntimeProfile"), 2);
+}
+
+TEST(Events, OfPodsThatCannotBeReadComeWhenItBegins) {
+  Desk desk;
+  desk.scene.observed.pods.clear();
+  desk.scene.add_pod("checkout-a", "HTTP 404");
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(desk.write());
+  EXPECT_EQ(desk.events.count("MetricsUnavailable", "GoRuntimeProfile"), 1);
+}
+
+TEST(Events, DoNotComeBeforeThereWasAnythingToRead) {
+  Desk desk;
+  desk.scene.observed.pods.clear();
+  ASSERT_TRUE(desk.write());
+  EXPECT_EQ(desk.events.count("MetricsUnavailable", "GoRuntimeProfile"), 0);
+}
+
+TEST(Events, OfANewTrialNameIt) {
+  Desk desk;
+  desk.scene.step.kind = StepKind::kStartTrial;
+  desk.scene.step.memory.emplace();
+  desk.scene.step.memory->active_trial = "checkout-1";
+  ASSERT_TRUE(desk.write());
+  ASSERT_EQ(desk.events.count("TrialStarted", "GoRuntimeProfile"), 1);
+  EXPECT_THAT(desk.events.all.back().note, HasSubstr("checkout-1"));
+}
+
+TEST(Events, AreAboutTheObjectsAsTheyAreInTheCluster) {
+  Desk desk;
+  desk.run_trial(TrialPhase::kPending, TrialPhase::kWarmUp);
+  ASSERT_TRUE(desk.write());
+  for (const Event& event : desk.events.all) {
+    const bool trial = event.type.kind == "GoRuntimeTrial";
+    const json object = desk.api.peek(trial ? objects::trial_path({"shop", "checkout-1"}) : objects::profile_path());
+    EXPECT_EQ(event.uid, object["metadata"]["uid"]);
+    EXPECT_EQ(event.name, object["metadata"]["name"]);
+  }
+}
+
+// History
+
+std::shared_ptr<const Trial> ended_trial(Desk& desk, int number, TrialVerdict verdict) {
+  Trial trial = builders::trial(TrialPhase::kEnded);
+  trial.key.name = "checkout-" + std::to_string(number);
+  trial.spec.number = number;
+  trial.status.verdict = verdict;
+  objects::put_trial(desk.api, trial);
+  return std::make_shared<Trial>(*codec::decode_trial(desk.api.peek(objects::trial_path(trial.key))));
+}
+
+TEST(History, KeepsTheLatestTrialsOfEachKind) {
+  Desk desk;
+  desk.scene.profile.spec.history = {2, 1};
+  int number = 0;
+  for (const TrialVerdict verdict : {TrialVerdict::kPromote, TrialVerdict::kRollBack, TrialVerdict::kPromote,
+                                     TrialVerdict::kInconclusive, TrialVerdict::kPromote, TrialVerdict::kSuperseded}) {
+    desk.scene.desired.ended_trials.push_back(ended_trial(desk, ++number, verdict));
+  }
+  desk.api.forget_writes();
+  ASSERT_TRUE(desk.write());
+  EXPECT_THAT(desk.api.writes(), ElementsAre(kProfileWrite, "delete GoRuntimeTrial shop/checkout-1",
+                                             "delete GoRuntimeTrial shop/checkout-2",
+                                             "delete GoRuntimeTrial shop/checkout-4"));
+}
+
+TEST(History, MayBeEmpty) {
+  Desk desk;
+  desk.scene.profile.spec.history = {0, 0};
+  desk.scene.desired.ended_trials = {ended_trial(desk, 1, TrialVerdict::kPromote),
+                                     ended_trial(desk, 2, TrialVerdict::kAborted)};
+  ASSERT_TRUE(desk.write());
+  EXPECT_TRUE(desk.api.list({resources::kTrials, "", "", ""}, "")->items.empty());
+}
+
+TEST(History, ThatCannotBePrunedIsNoReasonToRepeatThePass) {
+  Desk desk;
+  desk.scene.profile.spec.history = {0, 0};
+  desk.scene.desired.ended_trials = {ended_trial(desk, 1, TrialVerdict::kPromote)};
+  desk.api.fail_next("delete", {ErrorKind::kTerminal, "forbidden"});
+  EXPECT_TRUE(desk.write());
+}
+
+TEST(Recorder, ForgetsAProfileThatIsGone) {
+  Desk desk;
+  desk.scene.decision.estimate.emplace();
+  ASSERT_TRUE(desk.write());
+  EXPECT_THAT(desk.metrics.text(), HasSubstr("gopacer_target_gc_cpu_ratio{"));
+  desk.recorder->forget(desk.scene.desired.key);
+  EXPECT_THAT(desk.metrics.text(), testing::Not(HasSubstr("profile=\"checkout\"")));
+}
+
+}  // namespace
+}  // namespace gopacer
