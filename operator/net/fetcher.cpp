@@ -39,7 +39,7 @@ using boost::system::error_code;
 using tcp = asio::ip::tcp;
 using SteadyTime = std::chrono::steady_clock::time_point;
 
-constexpr std::size_t kStackBytes = 128 * 1024;  // OpenSSL's handshake alone takes tens of kilobytes
+constexpr std::size_t kStackBytes = 256 * 1024;  // OpenSSL's handshake alone takes tens of kilobytes
 constexpr std::size_t kPieceBytes = 16 * 1024;
 constexpr std::size_t kBufferBytes = 64 * 1024;
 constexpr std::size_t kExcerptBytes = 240;
@@ -128,7 +128,10 @@ class Fetcher::Impl {
     asio::spawn(
         io_,
         [this, request = std::move(request), sink = std::move(sink),
-         done = std::move(done)](asio::yield_context yield) { done(attempt(request, sink, yield)); },
+         done = std::move(done)](asio::yield_context yield) {
+          // On the thread's own stack: what the caller does with the answer may need more than a coroutine's.
+          asio::post(io_, [done, outcome = attempt(request, sink, yield)] { done(outcome); });
+        },
         boost::coroutines::attributes(kStackBytes));
   }
 

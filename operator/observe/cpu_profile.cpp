@@ -5,10 +5,10 @@
 #include <zlib.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <functional>
 #include <unordered_set>
+#include <vector>
 
 #include "observe/lines.h"
 #include "pprof.pb.h"
@@ -41,14 +41,14 @@ Result<std::string> inflated(const std::string& body) {
   // 16: a gzip header is wanted.
   if (inflateInit2(&stream, 16 + MAX_WBITS) != Z_OK) return retriable("could not be inflated: out of memory");
   std::string out;
-  std::array<char, 64 * 1024> piece;
+  std::vector<char> piece(64 * 1024);
   stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(body.data()));
   stream.avail_in = static_cast<uInt>(body.size());
   int state = Z_OK;
   bool too_long = false;
   while (state == Z_OK && !too_long) {
     stream.next_out = reinterpret_cast<Bytef*>(piece.data());
-    stream.avail_out = piece.size();
+    stream.avail_out = static_cast<uInt>(piece.size());
     state = inflate(&stream, Z_NO_FLUSH);
     const std::size_t n = piece.size() - stream.avail_out;
     too_long = out.size() + n > CpuProfileReader::kMostInflated;

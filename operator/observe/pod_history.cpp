@@ -26,14 +26,17 @@ bool is_another_process(const Sample& before, const Sample& next) {
 
 void PodHistory::append(Sample sample, std::size_t most) {
   if (!samples_.empty() && is_another_process(samples_.back(), sample)) clear();
-  if (!samples_.empty() && samples_.back().mem) {
-    std::vector<GcPause>& pauses = samples_.back().mem->pauses;
-    const Time newest = pauses.empty() ? known_until_ : std::max(known_until_, pauses.back().end);
-    std::erase_if(pauses, [&](const GcPause& pause) { return pause.end <= known_until_; });
+  const auto with_mem =
+      std::find_if(samples_.rbegin(), samples_.rend(), [](const Sample& s) { return s.mem.has_value(); });
+  if (sample.mem && with_mem != samples_.rend() && !with_mem->mem->pauses.empty()) {
+    std::vector<GcPause>& pauses = with_mem->mem->pauses;
+    const Time newest = pauses.back().end;
+    std::erase_if(pauses, [&](const GcPause& pause) { return pause.end <= known_until_ && pause.end != newest; });
     pauses.shrink_to_fit();
-    known_until_ = newest;
+    known_until_ = std::max(known_until_, newest);
   }
   samples_.push_back(std::move(sample));
+  if (samples_.size() > kHistograms) samples_[samples_.size() - kHistograms - 1].latency.clear();
   while (samples_.size() > most) samples_.pop_front();
 }
 

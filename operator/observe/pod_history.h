@@ -14,8 +14,10 @@ class PodHistory {
   /// Keeps `sample`, and at most `most` in all. Begins anew when the sample is of another process than those before: a
   /// counter went back, or the process says that it began at another time.
   ///
-  /// Of each sample but the newest only those GC cycles are kept that the sample before did not have, so that 400
-  /// samples hold each cycle once and not 400 times.
+  /// Of each reading of MemStats but the newest only the last GC cycle is kept and those that the sample before did not
+  /// have, so that 400 samples hold each cycle once and not 400 times; and only the newest `kHistograms` samples keep
+  /// their histograms, which are the bulk of a sample and are judged window by window.
+  static constexpr std::size_t kHistograms = 100;
   void append(Sample sample, std::size_t most);
   void clear();
 

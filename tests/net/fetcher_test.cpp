@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <fstream>
 #include <future>
+#include <memory>
 #include <string>
 
 #include "fakes/pod_imposter.h"
@@ -35,15 +36,16 @@ HttpRequest get(const PodImposter& pod, const std::string& target = "/") {
 /// `most` is the length after which the sink has enough.
 Fetched fetch(HttpFetcher& fetcher, const HttpRequest& request, std::size_t most = 1 << 30) {
   std::string body;
-  std::promise<tl::expected<HttpAnswer, FetchError>> promise;
-  auto future = promise.get_future();
+  // Shared: the fetcher's thread may still be in set_value() when the future is ready.
+  const auto promise = std::make_shared<std::promise<tl::expected<HttpAnswer, FetchError>>>();
+  auto future = promise->get_future();
   fetcher.fetch(
       request,
       [&](std::string_view piece) {
         body.append(piece);
         return body.size() < most;
       },
-      [&](tl::expected<HttpAnswer, FetchError> outcome) { promise.set_value(std::move(outcome)); });
+      [promise](tl::expected<HttpAnswer, FetchError> outcome) { promise->set_value(std::move(outcome)); });
   auto outcome = future.get();
   return {std::move(outcome), std::move(body)};
 }
@@ -146,11 +148,13 @@ TEST(Fetcher, GivesAFastEndlessBodyNoMoreTimeEither) {
   HttpRequest request = get(pod);
   request.timeout = milliseconds(200);
   request.most_bytes = std::size_t{1} << 40;
-  std::promise<FetchFailure> promise;
+  const auto promise = std::make_shared<std::promise<FetchFailure>>();
+  auto future = promise->get_future();
   fetcher.fetch(
       request, [](std::string_view) { return true; },
-      [&](const auto& outcome) { promise.set_value(outcome ? FetchFailure::kStopped : outcome.error().failure); });
-  auto future = promise.get_future();
+      [promise](const auto& outcome) {
+        promise->set_value(outcome ? FetchFailure::kStopped : outcome.error().failure);
+      });
   ASSERT_EQ(future.wait_for(seconds(20)), std::future_status::ready);
   EXPECT_EQ(future.get(), FetchFailure::kTimedOut);
 }

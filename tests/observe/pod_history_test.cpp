@@ -40,6 +40,34 @@ TEST(PodHistory, HoldsEachCycleOnceButTheNewestSampleWhole) {
   EXPECT_EQ(all, sample(40).mem->pauses);
 }
 
+TEST(PodHistory, KeepsTheLastCycleOfASampleInWhichNoneEnded) {
+  PodHistory history;
+  history.append(sample(5), 400);
+  for (int i = 6; i <= 8; ++i) {
+    Sample idle = sample(5);
+    idle.at = at(i);
+    history.append(idle, 400);
+  }
+  ASSERT_EQ(history.samples().size(), 4U);
+  for (const std::size_t i : {1, 2}) {
+    ASSERT_EQ(history.samples()[i].mem->pauses.size(), 1U);
+    EXPECT_EQ(history.samples()[i].mem->pauses.back().end, at(5));
+  }
+}
+
+TEST(PodHistory, KeepsTheHistogramsOfTheNewestSamples) {
+  PodHistory history;
+  for (int i = 1; i <= 300; ++i) {
+    Sample next = sample(i);
+    next.latency["p99"].cumulative = {{1, i}};
+    history.append(next, 250);
+  }
+  ASSERT_EQ(history.samples().size(), 250U);
+  for (std::size_t i = 0; i < 250; ++i) {
+    EXPECT_EQ(history.samples()[i].latency.empty(), i < 250 - PodHistory::kHistograms) << i;
+  }
+}
+
 TEST(PodHistory, BeginsAnewWhenACounterWentBack) {
   for (const auto change : {+[](Sample& s) { s.mem->total_alloc = mib(1); }, +[](Sample& s) { s.mem->num_gc = 1; }}) {
     PodHistory history;

@@ -652,9 +652,9 @@ TEST_F(ScraperContainerTest, CostOneReadingForAllPodsOfANode) {
   pass(seconds(0));
   EXPECT_EQ(fetches("192.168.0.1"), 1);
   EXPECT_EQ(fetches("192.168.0.2"), 0) << "no watched pod runs there";
-  pass(seconds(5));
+  pass(seconds(14));
   EXPECT_EQ(fetches("192.168.0.1"), 1);
-  pass(seconds(5));
+  pass(seconds(1));
   EXPECT_EQ(fetches("192.168.0.1"), 2);
 }
 
