@@ -1,0 +1,137 @@
+// What it costs to read a pod's pages, against the plain way to do it: the whole body as text, line by line with iostreams.
+
+#include <benchmark/benchmark.h>
+
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+
+#include "observe/app_metrics.h"
+#include "observe/heap_trailer.h"
+#include "watch/decode.h"
+
+namespace gopacer {
+namespace {
+
+/// As the network hands a body over.
+constexpr std::size_t kPiece = 16 * 1024;
+
+std::string recorded(const std::string& name) {
+  std::ifstream file(std::string(GOPACER_SOURCE_DIR) + "/tests/data/" + name, std::ios::binary);
+  std::string body(std::istreambuf_iterator<char>(file), {});
+  if (body.empty()) throw std::runtime_error("no recorded body " + name + "; run tests/data/record.sh");
+  return body;
+}
+
+template <typename Reader>
+void feed(Reader& reader, const std::string& body) {
+  for (std::size_t at = 0; at < body.size(); at += kPiece) {
+    if (!reader.feed(std::string_view(body).substr(at, kPiece))) break;
+  }
+}
+
+void report(benchmark::State& state, const std::string& body) {
+  state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations()) * static_cast<std::int64_t>(body.size()));
+}
+
+void HeapPage(benchmark::State& state) {
+  const std::string body = recorded("metrics/checkout.heap.txt");
+  for (auto _ : state) {
+    HeapTrailer reader;
+    feed(reader, body);
+    benchmark::DoNotOptimize(reader.finish());
+  }
+  report(state, body);
+}
+BENCHMARK(HeapPage);
+
+void HeapPageByIostreams(benchmark::State& state) {
+  const std::string body = recorded("metrics/checkout.heap.txt");
+  for (auto _ : state) {
+    std::istringstream stream(body);
+    std::map<std::string, std::string> fields;
+    bool in_trailer = false;
+    for (std::string line; std::getline(stream, line);) {
+      in_trailer = in_trailer || line == "# runtime.MemStats";
+      if (!in_trailer) continue;
+      std::istringstream words(line);
+      std::string hash, name, equals, value;
+      words >> hash >> name >> equals;
+      std::getline(words, value);
+      fields[name] = value;
+    }
+    benchmark::DoNotOptimize(fields);
+  }
+  report(state, body);
+}
+BENCHMARK(HeapPageByIostreams);
+
+std::vector<Slo> latency() {
+  Slo slo;
+  slo.name = "latency";
+  slo.histogram.metric = "http_request_duration_seconds";
+  return {slo};
+}
+
+void MetricsPage(benchmark::State& state) {
+  const std::string body = recorded("metrics/checkout.txt");
+  for (auto _ : state) {
+    AppMetricsReader reader(latency());
+    feed(reader, body);
+    benchmark::DoNotOptimize(reader.finish());
+  }
+  report(state, body);
+}
+BENCHMARK(MetricsPage);
+
+void MetricsPageByIostreams(benchmark::State& state) {
+  const std::string body = recorded("metrics/checkout.txt");
+  for (auto _ : state) {
+    std::istringstream stream(body);
+    std::map<std::string, double> series;
+    for (std::string line; std::getline(stream, line);) {
+      if (line.empty() || line.front() == '#') continue;
+      const auto space = line.rfind(' ');
+      series[line.substr(0, space)] = std::strtod(line.c_str() + space, nullptr);
+    }
+    benchmark::DoNotOptimize(series);
+  }
+  report(state, body);
+}
+BENCHMARK(MetricsPageByIostreams);
+
+/// A pod as the watch brings it, with what API servers add to each.
+std::string pod_event() {
+  nlohmann::json pod{
+      {"metadata",
+       {{"name", "checkout-7b4d7d9cdd-bzjjf"}, {"namespace", "shop"}, {"uid", "1"}, {"labels", {{"app", "checkout"}}}}},
+      {"spec",
+       {{"nodeName", "node1"},
+        {"containers",
+         nlohmann::json::array({{{"name", "app"},
+                                 {"image", "checkout"},
+                                 {"env", nlohmann::json::array({{{"name", "GOGC"}, {"value", "200"}}})},
+                                 {"resources", {{"limits", {{"memory", "512Mi"}}}}}}})}}},
+      {"status", {{"phase", "Running"}, {"podIP", "10.0.0.1"}}}};
+  for (int i = 0; i < 40; ++i) pod["metadata"]["managedFields"].push_back({{"manager", "m"}, {"fieldsV1", {{"f:a", {{"f:b", {}}}}}}});
+  return pod.dump();
+}
+
+void PodEvent(benchmark::State& state) {
+  const std::string text = pod_event();
+  for (auto _ : state) benchmark::DoNotOptimize(decode_pod(nlohmann::json::parse(text)));
+  report(state, text);
+}
+BENCHMARK(PodEvent);
+
+void PodEventOnlyParsed(benchmark::State& state) {
+  const std::string text = pod_event();
+  for (auto _ : state) benchmark::DoNotOptimize(nlohmann::json::parse(text));
+  report(state, text);
+}
+BENCHMARK(PodEventOnlyParsed);
+
+}  // namespace
+}  // namespace gopacer
