@@ -40,7 +40,9 @@ class Comparison {
     if (stopped(judging::near_memory_limit(canary_, baseline_))) return verdict_;
     if (now_ < plan_.measuring_since) return say(Outcome::kUndecided, "WarmUp", "The pods are warming up.");
     declare_metrics();
-    if (stopped(count_windows())) return verdict_;
+    const std::optional<HardStop> stop = count_windows();
+    note_changes();
+    if (stopped(stop)) return verdict_;
     conclude();
     return verdict_;
   }
@@ -157,8 +159,6 @@ class Comparison {
   void conclude() {
     const int windows = evidence().windows + evidence().empty_windows;
     for (MetricEvidence& metric : evidence().metrics) judging::weigh(metric, plan_.alpha, windows);
-    note_changes();
-
     for (const Slo& slo : plan_.slos) {
       const MetricEvidence& metric = judging::metric_named(evidence(), slo.name);
       if (metric.violations >= kViolationsAllowed) {
