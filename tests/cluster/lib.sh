@@ -18,9 +18,12 @@ cgroup=${GOPACER_CLUSTER_CGROUP:-gopacer-test}
 node_run=$runs/node
 containerd_socket=$node_run/containerd/sock/containerd.sock # as the host sees it
 
+# All waits are this many times as long. An emulated machine needs 30.
+patience=${GOPACER_CLUSTER_PATIENCE:-1}
+
 # wait_until SECONDS COMMAND...: polls; false when the time is up.
 wait_until() {
-  local deadline=$((${EPOCHREALTIME/./} + $1 * 1000000))
+  local deadline=$((${EPOCHREALTIME/./} + $1 * patience * 1000000))
   shift
   until "$@" >/dev/null 2>&1; do
     [ "${EPOCHREALTIME/./}" -lt "$deadline" ] || return 1
@@ -72,7 +75,7 @@ YAML
 
 # is_ready PKI SERVER: /readyz asked as admin, so that the answer also means that the RBAC rules are in place.
 is_ready() {
-  curl -sfo /dev/null --max-time 2 --cacert "$1/ca.crt" --cert "$1/admin.crt" --key "$1/admin.key" "$2/readyz"
+  curl -sfo /dev/null --max-time $((2 * patience)) --cacert "$1/ca.crt" --cert "$1/admin.crt" --key "$1/admin.key" "$2/readyz"
 }
 
 # token_flags PKI: how the API server signs and checks service account tokens.

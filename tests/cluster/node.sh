@@ -54,12 +54,17 @@ sysctl -qw net.ipv4.ip_forward=1
 [ -e /proc/sys/net/bridge/bridge-nf-call-iptables ] && sysctl -qw net.bridge.bridge-nf-call-iptables=1
 
 # --- components
+# Some give up when the API server is slow to answer, on a busy machine for instance: each gets five lives.
 start() { # NAME COMMAND...
-  local name=$1
+  local name=$1 life
   shift
   {
-    "$@" >"$run/log/$name.log" 2>&1
-    echo "$name ended with exit code $?; its log: $run/log/$name.log" >>"$run/died"
+    for life in 1 2 3 4 5; do
+      "$@" >>"$run/log/$name.log" 2>&1
+      echo "$name ended with exit code $? in life $life of 5" >>"$run/log/$name.log"
+      sleep 0.3
+    done
+    echo "$name ended five times; its log: $run/log/$name.log" >>"$run/died"
   } &
 }
 kube() { # COMPONENT FLAG...
@@ -87,12 +92,12 @@ as() { # USER: the three flags with which a component finds the API server and l
 
   # The kubelet needs the pause image at once.
   ctr=(ctr -a /run/containerd/containerd.sock -n k8s.io)
-  wait_until 300 "${ctr[@]}" version
+  wait_until 30 "${ctr[@]}" version
   "${ctr[@]}" images import "$bin/pause.tar"
 
   # The other components give up if they start before the API server knows their rights.
   # Their usual client limits would cost seconds of start-up.
-  wait_until 600 is_ready "$pki" https://$node_ip:6443
+  wait_until 90 is_ready "$pki" https://$node_ip:6443
   kube kube-controller-manager $(as controller-manager) --bind-address=127.0.0.1 --leader-elect=false \
     --use-service-account-credentials=true --root-ca-file="$pki/ca.crt" --service-account-private-key-file="$pki/sa.key" \
     --cluster-signing-cert-file="$pki/ca.crt" --cluster-signing-key-file="$pki/ca.key" --allocate-node-cidrs=false \

@@ -13,9 +13,11 @@ if pids=$(node_processes); then
   wait_until 10 eval '! node_processes' || die "cluster: process $(node_processes | head -n1) of the node does not end; look at what it waits for: cat /proc/PID/stack"
 fi
 
-# The link goes with the node's network namespace. One that stays and has somebody at its other end is another node's.
+# The link goes with the node's network namespace, sooner or later. If no node was ours and it stays, it is another one's.
 link_is_gone() { ! ip link show $host_link; }
-if ! wait_until 3 link_is_gone; then
+if [ -n "${pids:-}" ]; then
+  ip link del $host_link 2>/dev/null || true
+elif ! wait_until 2 link_is_gone; then
   if ip link show $host_link | grep -q LOWER_UP; then
     say "cluster: $host_link belongs to a node that another cache or container has started; left alone"
   else

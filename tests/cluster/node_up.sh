@@ -37,13 +37,12 @@ fail() {
   "$here/node_down.sh"
   die "cluster: did not come up; all its logs: $CACHE/log/cluster"
 }
-patience=${GOPACER_CLUSTER_PATIENCE:-90} # seconds; an emulated machine needs more
-# What a component wrote when it ended is a failure, too.
+# A component that ended for good is a failure, too.
 wait_for() { # WHAT COMMAND...
   local what=$1
   shift
   come_or_died() { "$@" || [ -s "$run/died" ]; }
-  wait_until "$patience" come_or_died "$@" || fail "waited $patience s in vain: $what"
+  wait_until 90 come_or_died "$@" || fail "waited 90 s in vain: $what"
   [ ! -s "$run/died" ] || fail "$(head -n1 "$run/died")"
   say "cluster: $what"
 }
