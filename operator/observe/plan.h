@@ -34,7 +34,7 @@ struct PodTarget {
 enum class Profiling {
   kNever,
   kBackground,  ///< 5 s every 2 min
-  kTrial,       ///< half of each interval
+  kTrial,       ///< half of each interval, of canary and baseline pods; of all pods when there are none of these
 };
 
 /// What to read for one profile. Replaced as a whole.

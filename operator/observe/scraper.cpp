@@ -83,6 +83,7 @@ struct PodState {
   int process = 0;    ///< goes up when the container was started again: what is under way is then worth nothing
   MemSource source = MemSource::kUnknown;
 
+  Profiling profiling = Profiling::kNever;
   Time profile_due;
   int longest_profile = 60;  ///< seconds that the pod's server allows
   bool no_profiles = false;  ///< this process has none
@@ -184,6 +185,8 @@ class Scraper::Impl : public std::enable_shared_from_this<Scraper::Impl> {
     ProfileState& profile = profiles_[key];
     const bool moved =
         profile.plan.endpoint.port != plan.endpoint.port || profile.plan.endpoint.path != plan.endpoint.path;
+    const bool has_arms = std::any_of(plan.pods.begin(), plan.pods.end(),
+                                      [](const PodTarget& target) { return target.track != Track::kStable; });
     std::map<ObjectKey, PodPtr> pods;
     for (PodTarget& target : plan.pods) {
       const auto known = profile.pods.find(target.pod);
@@ -205,9 +208,10 @@ class Scraper::Impl : public std::enable_shared_from_this<Scraper::Impl> {
         const Duration spread =
             pod->target.track == Track::kStable ? plan.interval : std::min(plan.interval, kTrialSpread);
         pod->due = now + part_of(spread);
-        pod->profile_due = plan.profiling == Profiling::kTrial ? now : now + part_of(options_.background_profile_every);
+        pod->profile_due = now + part_of(options_.background_profile_every);
       }
-      if (plan.profiling == Profiling::kTrial && profile.plan.profiling != Profiling::kTrial) {
+      const Profiling before = std::exchange(pod->profiling, profiling_of(plan.profiling, has_arms, pod->target));
+      if (pod->profiling == Profiling::kTrial && before != Profiling::kTrial) {
         pod->profile_due = std::min(pod->profile_due, now);
       }
       pods.insert_or_assign(pod->target.pod, pod);
@@ -539,21 +543,20 @@ class Scraper::Impl : public std::enable_shared_from_this<Scraper::Impl> {
       pod.history.append(std::move(cycle->sample), options_.samples_per_pod);
     }
     // A pod whose pprof cannot be reached has no CPU profile either.
-    if (!pod.error.empty() || !profile_is_due(pod, cycle->plan, now) || !take_profile(cycle, now)) pod.busy = false;
+    if (!pod.error.empty() || !profile_is_due(pod, now) || !take_profile(cycle, now)) pod.busy = false;
   }
 
   void drop(Cycle& cycle) { cycle.pod->busy = false; }
 
   // --- CPU profiles --------------------------------------------------------------------------------------------------
 
-  static bool profile_is_due(const PodState& pod, const ScrapePlan& plan, Time now) {
-    return plan.profiling != Profiling::kNever && !pod.no_profiles && pod.profile_due <= now;
+  static bool profile_is_due(const PodState& pod, Time now) {
+    return pod.profiling != Profiling::kNever && !pod.no_profiles && pod.profile_due <= now;
   }
 
   /// Half of a trial's interval, so that the pod is idle for the other half.
   int profile_seconds(const PodState& pod, const ScrapePlan& plan) const {
-    const Duration wanted =
-        plan.profiling == Profiling::kTrial ? plan.interval / 2 : options_.background_profile_length;
+    const Duration wanted = pod.profiling == Profiling::kTrial ? plan.interval / 2 : options_.background_profile_length;
     const auto whole = std::chrono::duration_cast<seconds>(wanted).count();
     return static_cast<int>(std::clamp<std::int64_t>(whole, 1, pod.longest_profile));
   }
@@ -565,7 +568,7 @@ class Scraper::Impl : public std::enable_shared_from_this<Scraper::Impl> {
                                      cycle->plan.endpoint.path + "/profile?seconds=" + std::to_string(length),
                                      CpuProfileReader::kMostBytes);
     request.timeout += seconds(length);
-    const bool trial = cycle->plan.profiling == Profiling::kTrial;
+    const bool trial = pod.profiling == Profiling::kTrial;
     pod.profile_due = now + (trial ? Duration(0) : options_.background_profile_every);
     return read_page(profile_slots_, true, pod.owner, PageKind::kCpuProfile, request,
                      std::make_shared<CpuProfileReader>(), cycle->pod,
@@ -698,6 +701,12 @@ class Scraper::Impl : public std::enable_shared_from_this<Scraper::Impl> {
   }
 
   // --- small things --------------------------------------------------------------------------------------------------
+
+  /// While there are canary and baseline pods, the places for CPU profiles are theirs.
+  static Profiling profiling_of(Profiling wanted, bool has_arms, const PodTarget& target) {
+    const bool aside = has_arms && target.track == Track::kStable;
+    return wanted == Profiling::kTrial && aside ? Profiling::kBackground : wanted;
+  }
 
   static void update(PodState& pod, PodTarget target) {
     if (pod.target.restarts != target.restarts || pod.target.started != target.started) pod.begin_process();

@@ -533,6 +533,19 @@ TEST_F(ScraperProfileTest, TakesOneEachIntervalInATrialForHalfOfIt) {
   EXPECT_EQ(fetches("10.0.0.1/debug/pprof/profile?seconds=7"), 4);
 }
 
+TEST_F(ScraperProfileTest, LeavesTheStablePodsAsideInATrial) {
+  fetcher_.on("10.0.0.2/debug/vars", {vars_body()});
+  fetcher_.on("10.0.0.2/debug/pprof/profile", {profile_body()});
+  PodTarget canary = pod("b", "10.0.0.2");
+  canary.track = Track::kCanary;
+  ScrapePlan watched = plan({pod("a", "10.0.0.1"), canary});
+  watched.profiling = Profiling::kTrial;
+  scraper_->set_targets(kProfile, watched);
+  for (int i = 0; i < 6; ++i) pass(seconds(15));
+  EXPECT_EQ(fetches("10.0.0.2/debug/pprof/profile?seconds=7"), 6);
+  EXPECT_EQ(fetches("10.0.0.1/debug/pprof/profile?seconds=5"), 1);
+}
+
 TEST_F(ScraperProfileTest, BelongsToTheSampleAfterIt) {
   watch(Profiling::kTrial);
   pass(seconds(0));
