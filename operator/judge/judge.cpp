@@ -24,6 +24,10 @@ constexpr int kMostPendingWindows = 8;
 /// A source of GC's CPU that stays silent for so many windows is given up for another one.
 constexpr int kSilentWindows = 4;
 
+/// CPU for each request may rise by so much beyond the loss of GC CPU that was accepted: page faults of a grown heap,
+/// noise of neighbours.
+constexpr double kCpuTolerance = 0.05;
+
 /// One call of judge(): counts the windows that are complete, and concludes.
 class Comparison {
  public:
@@ -73,6 +77,10 @@ class Comparison {
     MetricEvidence& gc = judging::metric_named(evidence(), kGcCpuMetric);
     gc.ratio = false;
     gc.threshold = -plan_.min_saving;
+    if (plan_.slos.empty()) return;
+    MetricEvidence& cpu = judging::metric_named(evidence(), kCpuMetric);
+    cpu.ratio = true;
+    cpu.threshold = std::log1p(kCpuTolerance + std::max(0.0, -plan_.min_saving));
   }
 
   std::optional<HardStop> count_windows() {
@@ -87,6 +95,7 @@ class Comparison {
     bool any = false;
     for (std::size_t i = 0; i < plan_.slos.size(); ++i) any |= count_latency(plan_.slos[i], window, i == 0);
     any |= count_gc(window);
+    if (!plan_.slos.empty()) count_cpu(window);
     ++(any ? evidence().windows : evidence().empty_windows);
 
     const MetricEvidence& gc = judging::metric_named(evidence(), kGcCpuMetric);
@@ -121,6 +130,14 @@ class Comparison {
     judging::count(metric, *slowdown, quantile(*canary, q)->value, quantile(*baseline, q)->value);
     metric.violations = judging::only_canary_violates(*canary, *baseline, slo) ? metric.violations + 1 : 0;
     return true;
+  }
+
+  void count_cpu(const Window& window) {
+    const std::string& slo = plan_.slos.front().name;
+    const auto canary = judging::cpu_per_request_in(canary_, window, slo);
+    const auto baseline = judging::cpu_per_request_in(baseline_, window, slo);
+    if (!canary || !baseline) return;
+    judging::count(judging::metric_named(evidence(), kCpuMetric), std::log(*canary / *baseline), *canary, *baseline);
   }
 
   bool count_gc(const Window& window) {
@@ -182,12 +199,18 @@ class Comparison {
       return;
     }
     for (const MetricEvidence& metric : evidence().metrics) {
-      if (metric.state != MetricState::kNoData) continue;
+      if (metric.name != kCpuMetric || metric.state != MetricState::kFail) continue;
+      say(Outcome::kWorse, "CpuRegression", "Each request costs the canary more CPU: " + judging::tell(metric) + ".");
+      return;
+    }
+    for (const MetricEvidence& metric : evidence().metrics) {
+      if (metric.state != MetricState::kNoData || !required(metric)) continue;
       say(Outcome::kNoData, "NoData", why_no_data(metric));
       return;
     }
-    const bool all_pass = std::all_of(evidence().metrics.begin(), evidence().metrics.end(),
-                                      [](const MetricEvidence& metric) { return metric.state == MetricState::kPass; });
+    const bool all_pass = std::all_of(
+        evidence().metrics.begin(), evidence().metrics.end(),
+        [](const MetricEvidence& metric) { return metric.state == MetricState::kPass || !required(metric); });
     if (all_pass && !enough_requests()) {
       say(Outcome::kUndecided, "TooFewRequests",
           "Good so far, after " + std::to_string(evidence().canary_requests) + " requests to the canary and " +
@@ -201,6 +224,9 @@ class Comparison {
     }
     say(Outcome::kUndecided, "Measuring", story() + ". " + outlook());
   }
+
+  /// What has to be shown before the canary is called better.
+  static bool required(const MetricEvidence& metric) { return metric.name != kCpuMetric; }
 
   bool enough_requests() {
     return plan_.slos.empty() ||
@@ -219,7 +245,9 @@ class Comparison {
 
   std::string story() {
     std::string text;
-    for (const MetricEvidence& metric : evidence().metrics) text += (text.empty() ? "" : "; ") + judging::tell(metric);
+    for (const MetricEvidence& metric : evidence().metrics) {
+      if (metric.stats.n > 0 || required(metric)) text += (text.empty() ? "" : "; ") + judging::tell(metric);
+    }
     return text;
   }
 
@@ -244,7 +272,7 @@ class Comparison {
   std::string outlook() const {
     double most = 0;
     for (const MetricEvidence& metric : verdict_.evidence.metrics) {
-      if (metric.state != MetricState::kUndecided) continue;
+      if (metric.state != MetricState::kUndecided || !required(metric)) continue;
       const double distance = std::abs(metric.stats.mean - metric.threshold);
       // Before ten windows even the spread is a guess.
       const double all = metric.stats.n < 10 ? kFewestWindows : windows_needed(metric.stats, distance, plan_.alpha);

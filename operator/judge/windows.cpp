@@ -152,6 +152,25 @@ std::optional<Histogram> latency_in(const Arm& arm, const Window& window, const 
   return sum;
 }
 
+std::optional<double> cpu_per_request_in(const Arm& arm, const Window& window, const std::string& slo) {
+  constexpr double kFewestRequests = 50;
+  double requests = 0;
+  double cpu = 0;
+  for (const PodSeries* pod : arm) {
+    const auto ends = ends_of(*pod, window, [&](const Sample& sample) {
+      return cpu_seconds(sample).has_value() && sample.latency.find(slo) != sample.latency.end();
+    });
+    if (!ends) continue;
+    const auto delta = difference(ends->last->latency.at(slo), ends->first->latency.at(slo));
+    const double used = *cpu_seconds(*ends->last) - *cpu_seconds(*ends->first);
+    if (!delta || !(used > 0)) continue;
+    requests += delta->count();
+    cpu += used;
+  }
+  if (requests < kFewestRequests) return std::nullopt;
+  return cpu / requests;
+}
+
 std::string to_string(GcSource source) {
   switch (source) {
     case GcSource::kProfile:

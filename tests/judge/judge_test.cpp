@@ -83,6 +83,26 @@ TEST(Judge, AcceptsALossThatWasAgreedOn) {
   EXPECT_EQ(worse.run(100).reason, "GcCpuRegression");
 }
 
+TEST(Judge, SeesThatEachRequestCostsMore) {
+  TrialImposter trial;
+  trial.canary.gc_share = 0.05;
+  trial.canary.cores *= 1.3;  // less in collection and more elsewhere: page faults, say
+  const Verdict verdict = trial.run(100);
+  EXPECT_EQ(verdict.outcome, Outcome::kWorse);
+  EXPECT_EQ(verdict.reason, "CpuRegression");
+  EXPECT_THAT(verdict.message, HasSubstr("Each request costs the canary more CPU: cpu-per-request 12"));
+}
+
+TEST(Judge, DoesNotAskForProofOfCheaperRequests) {
+  TrialImposter trial;
+  trial.plan.slos[0].max_regression_percent = 60;
+  trial.canary.gc_share = 0.05;
+  trial.canary.requests_per_second *= 0.98;
+  const Verdict verdict = trial.run(100);
+  EXPECT_EQ(verdict.outcome, Outcome::kBetter) << verdict.message;
+  EXPECT_EQ(metric(verdict.evidence, kCpuMetric).state, MetricState::kUndecided);
+}
+
 TEST(Judge, NeverPromotesWithoutData) {
   TrialImposter trial;
   trial.canary.requests_per_second = 0;

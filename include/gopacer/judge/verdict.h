@@ -15,6 +15,10 @@ namespace gopacer {
 /// Name of the metric that every trial has: GC's share of the CPU that the container uses. SLOs go by their own names.
 inline constexpr const char* kGcCpuMetric = "gc-cpu";
 
+/// Name of the metric that trials with an SLO also have: CPU seconds for each request. It is a guard: harm ends the
+/// trial, but nothing has to be shown by it.
+inline constexpr const char* kCpuMetric = "cpu-per-request";
+
 /// The rules of one comparison of canary and baseline pods.
 struct JudgePlan {
   std::vector<Slo> slos;
@@ -46,9 +50,9 @@ std::string to_string(Outcome outcome);
 struct Verdict {
   Outcome outcome = Outcome::kNoData;
   bool hard_stop = false;  ///< no statistics: something that must not go on
-  /// Better: "Better". Worse: "LatencyRegression", "SloViolated", "NoBenefit", "GcCpuRegression"; hard stops:
-  /// "OOMKilled", "Restarted", "GcShare", "MemoryNearLimit", "GcTooFrequent". Else "Measuring", "TooFewRequests",
-  /// "WarmUp", "NoData".
+  /// Better: "Better". Worse: "LatencyRegression", "SloViolated", "NoBenefit", "GcCpuRegression", "CpuRegression"; hard
+  /// stops: "OOMKilled", "Restarted", "GcShare", "MemoryNearLimit", "GcTooFrequent". Else "Measuring",
+  /// "TooFewRequests", "WarmUp", "NoData".
   std::string reason;
   std::string message;
   Evidence evidence;
