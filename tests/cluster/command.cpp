@@ -1,0 +1,117 @@
+#include "cluster/command.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <stdexcept>
+
+namespace gopacer::cluster {
+namespace {
+
+std::string joined(const std::vector<std::string>& command) {
+  std::string text;
+  for (const std::string& word : command) text += (text.empty() ? "" : " ") + word;
+  return text;
+}
+
+std::runtime_error failure(const std::vector<std::string>& command, const std::string& what,
+                           const CommandResult& result) {
+  return std::runtime_error(joined(command) + ": " + what + "\n" + result.out + result.error);
+}
+
+struct Pipe {
+  int ends[2];
+  Pipe() {
+    if (::pipe(ends) != 0) throw std::runtime_error(std::string("pipe: ") + std::strerror(errno));
+  }
+  ~Pipe() {
+    close_end(0);
+    close_end(1);
+  }
+  void close_end(int i) {
+    if (ends[i] >= 0) ::close(ends[i]);
+    ends[i] = -1;
+  }
+};
+
+/// A file rather than a pipe: however long the input is, nobody has to wait for anybody.
+std::unique_ptr<FILE, int (*)(FILE*)> file_with(const std::string& input) {
+  std::unique_ptr<FILE, int (*)(FILE*)> file(std::tmpfile(), &std::fclose);
+  if (!file) throw std::runtime_error(std::string("tmpfile: ") + std::strerror(errno));
+  std::fwrite(input.data(), 1, input.size(), file.get());
+  std::rewind(file.get());
+  return file;
+}
+
+}  // namespace
+
+CommandResult run(const std::vector<std::string>& command, const std::string& input, std::chrono::seconds patience) {
+  using Clock = std::chrono::steady_clock;
+  CommandResult result;
+  const auto in = file_with(input);
+  Pipe out, error;
+  std::vector<char*> words;
+  for (const std::string& word : command) words.push_back(const_cast<char*>(word.c_str()));
+  words.push_back(nullptr);
+
+  const pid_t child = ::fork();
+  if (child < 0) throw failure(command, std::string("fork: ") + std::strerror(errno), result);
+  if (child == 0) {
+    // A group of its own, so that scripts end with what they started.
+    ::setpgid(0, 0);
+    ::dup2(::fileno(in.get()), 0);
+    ::dup2(out.ends[1], 1);
+    ::dup2(error.ends[1], 2);
+    for (const int end : {out.ends[0], out.ends[1], error.ends[0], error.ends[1]}) ::close(end);
+    ::execvp(words[0], words.data());
+    std::perror(words[0]);
+    ::_exit(127);
+  }
+  out.close_end(1);
+  error.close_end(1);
+
+  const auto deadline = Clock::now() + patience;
+  bool late = false;
+  std::array<char, 65536> block;
+  while (out.ends[0] >= 0 || error.ends[0] >= 0) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
+    if (left <= 0) {
+      late = true;
+      break;
+    }
+    std::array<pollfd, 2> ready{{{out.ends[0], POLLIN, 0}, {error.ends[0], POLLIN, 0}}};
+    if (::poll(ready.data(), ready.size(), static_cast<int>(left)) < 0 && errno != EINTR) break;
+    for (Pipe* const pipe : {&out, &error}) {
+      if ((pipe == &out ? ready[0] : ready[1]).revents == 0) continue;
+      const ssize_t count = ::read(pipe->ends[0], block.data(), block.size());
+      if (count <= 0) {
+        pipe->close_end(0);
+      } else {
+        (pipe == &out ? result.out : result.error).append(block.data(), static_cast<std::size_t>(count));
+      }
+    }
+  }
+  if (late) ::kill(-child, SIGKILL);
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (late) throw failure(command, "did not end within " + std::to_string(patience.count()) + " s", result);
+  result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return result;
+}
+
+std::string must_run(const std::vector<std::string>& command, const std::string& input, std::chrono::seconds patience) {
+  const CommandResult result = run(command, input, patience);
+  if (result.exit_code != 0) throw failure(command, "exit code " + std::to_string(result.exit_code), result);
+  return result.out;
+}
+
+}  // namespace gopacer::cluster

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+namespace gopacer::cluster {
+
+struct CommandResult {
+  int exit_code = 0;
+  std::string out;
+  std::string error;  ///< what the command wrote to stderr
+};
+
+/// Runs a program with its arguments (no shell) and gives it `input`. Ends it when `patience` is over.
+/// Throws std::runtime_error, which shows command and output, when it cannot be run or does not end in time.
+CommandResult run(const std::vector<std::string>& command, const std::string& input = "",
+                  std::chrono::seconds patience = std::chrono::seconds(60));
+
+/// Likewise, but throws also when the exit code is not 0. Returns what it wrote to stdout.
+std::string must_run(const std::vector<std::string>& command, const std::string& input = "",
+                     std::chrono::seconds patience = std::chrono::seconds(60));
+
+}  // namespace gopacer::cluster

@@ -1,0 +1,108 @@
+// The operator itself: killed, upgraded, removed. These run alone, because all tests share it.
+#include <gmock/gmock.h>
+
+#include <iostream>
+
+#include "cluster/cluster.h"
+
+namespace gopacer::cluster {
+namespace {
+
+using testing::HasSubstr;
+
+class Operator : public ClusterTest {
+ protected:
+  void SetUp() override {
+    if (cluster().operator_is_given()) GTEST_SKIP() << "the operator of this cluster is not ours to kill or remove";
+    ClusterTest::SetUp();
+    checkout_.arguments = {"--live-heap=32MiB", "--extra-alloc=512KiB", "--drain=0s"};
+    deploy(checkout_);
+    send_load(checkout_, 80);
+  }
+
+  std::vector<json> pods_of_operator() {
+    return json::parse(cluster().kubectl(
+        {"get", "pods", "-n", kOperatorNamespace, "-l", "app.kubernetes.io/name=gopacer", "-o", "json"}))["items"]
+        .get<std::vector<json>>();
+  }
+  /// Names and starts of all containers that the test's trial has to do with.
+  std::string pods_and_restarts() {
+    std::vector<std::string> all;
+    for (const json& pod : list("pods", "app=checkout")) {
+      all.push_back(text(pod, "/metadata/uid") + "/" + text(pod, "/status/containerStatuses/0/restartCount"));
+    }
+    std::sort(all.begin(), all.end());
+    std::string joined;
+    for (const std::string& one : all) joined += one + " ";
+    return joined;
+  }
+
+  Workload checkout_;
+};
+
+TEST_F(Operator, ASuccessorEndsTheTrialOfOneThatWasKilled) {
+  const std::string generation = text(deployment(), "/metadata/generation");
+  tune("checkout",
+       {{"objective", {{"strategy", "Fixed"}, {"settings", {{"gogc", 10}}}}}, {"canary", {{"warmUp", "20s"}}}});
+  const json begun = eventually_trial("checkout-1", "warms up",
+                                      [](const json& trial) { return text(trial, "/status/phase") == "WarmUp"; });
+  const std::string killed = text(pods_of_operator().at(0), "/metadata/name");
+  cluster().kubectl({"delete", "pod", killed, "-n", kOperatorNamespace, "--grace-period=0", "--force"});
+
+  const json trial = trial_ended("checkout-1");
+  EXPECT_EQ(text(trial, "/metadata/uid"), text(begun, "/metadata/uid"));
+  EXPECT_EQ(text(trial, "/status/verdict"), "RollBack") << text(trial, "/status/message");
+  expect_no_leftovers();
+  EXPECT_EQ(list("grt").size(), 1U);
+  EXPECT_EQ(text(deployment(), "/metadata/generation"), generation);
+  for (const json& pod : pods_of_operator()) EXPECT_NE(text(pod, "/metadata/name"), killed);
+}
+
+TEST_F(Operator, AnUpgradeEndsNoTrialAndRestartsNoWorkload) {
+  tune("checkout", {{"objective", {{"strategy", "Fixed"}, {"settings", {{"gogc", 150}, {"goMemLimit", "200MiB"}}}}},
+                    {"canary", {{"maxDuration", "1h"}, {"minSamples", 100000000}}},
+                    {"slos",
+                     {{{"name", "latency-p50"},
+                       {"podHistogram", {{"metric", "http_request_duration_seconds"}, {"quantile", "0.5"}}},
+                       {"maxRegressionPercent", 100}}}}});
+  const json before = eventually_trial("checkout-1", "has compared windows",
+                                       [](const json& trial) { return number(trial, "/status/windows") > 0; });
+  const std::string pods = pods_and_restarts();
+  const std::string generation = text(deployment(), "/metadata/generation");
+  const std::string old_operator = text(pods_of_operator().at(0), "/metadata/uid");
+
+  cluster().install({"podAnnotations.upgraded=" + ns()});
+
+  const json after = eventually_trial("checkout-1", "goes on under the new operator", [&](const json& trial) {
+    const bool replaced =
+        pods_of_operator().size() == 1 && text(pods_of_operator()[0], "/metadata/uid") != old_operator;
+    return replaced && number(trial, "/status/windows") >= number(before, "/status/windows") + 10;
+  });
+  EXPECT_EQ(text(after, "/metadata/uid"), text(before, "/metadata/uid"));
+  EXPECT_EQ(text(after, "/status/phase"), "Measuring");
+  EXPECT_EQ(pods_and_restarts(), pods) << "the same pods, none restarted";
+  EXPECT_EQ(text(deployment(), "/metadata/generation"), generation);
+  EXPECT_EQ(list("grt").size(), 1U);
+}
+
+TEST_F(Operator, UninstallingLeavesNothingButTheDefinitions) {
+  tune("checkout", {{"updatePolicy", {{"updateMode", "Off"}}}});
+  eventually("the profile is looked at", [&] { return !text(profile(), "/status/phase").empty(); });
+  cluster().helm({"uninstall", "gopacer", "--wait", "--timeout=60s"});
+  eventually("the operator's pods are gone", [&] { return pods_of_operator().empty(); });
+
+  const std::string left = cluster().kubectl({"get",
+                                              "clusterroles,clusterrolebindings,roles,rolebindings,serviceaccounts,"
+                                              "services,deployments,replicasets,configmaps,secrets,leases",
+                                              "--all-namespaces", "-o", "name"});
+  EXPECT_THAT(left, testing::Not(HasSubstr("gopacer")));
+  EXPECT_THAT(cluster().kubectl({"get", "crd", "-o", "name"}), HasSubstr("goruntimeprofiles.gopacer.dev"));
+  EXPECT_FALSE(profile().is_null()) << "profiles stay for the next installation";
+  cluster().install();
+  const std::string seen_before = text(profile(), "/metadata/resourceVersion");
+  eventually("the new operator looks at the profile that was there",
+             [&] { return text(profile(), "/metadata/resourceVersion") != seen_before; });
+}
+
+}  // namespace
+}  // namespace gopacer::cluster

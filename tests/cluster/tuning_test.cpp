@@ -1,0 +1,151 @@
+// Trials that are measured to their end. They run alone, because what else runs on the machine is in the figures.
+#include <gmock/gmock.h>
+
+#include <iostream>
+
+#include "cluster/cluster.h"
+
+namespace gopacer::cluster {
+namespace {
+
+using std::chrono::steady_clock;
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+
+class Tuning : public ClusterTest {
+ protected:
+  /// Collections are dear in this one: much garbage for each request, over a heap full of pointers.
+  static Workload wasteful() {
+    Workload workload;
+    workload.arguments = {"--live-heap=32MiB", "--extra-alloc=512KiB", "--drain=0s"};
+    return workload;
+  }
+
+  static json latency_slo(const json& more) {
+    json slo{
+        {"name", "latency-p50"},
+        {"podHistogram",
+         {{"metric", "http_request_duration_seconds"}, {"quantile", "0.5"}, {"labels", {{"handler", "/checkout"}}}}},
+        {"maxRegressionPercent", 100}};
+    slo.merge_patch(more);
+    return json::array({slo});
+  }
+
+  std::string history(const std::string& workload = "checkout") {
+    return kubectl({"rollout", "history", "deployment/" + workload});
+  }
+};
+
+TEST_F(Tuning, PromotesBetterSettingsAndReleasesThemWithTheProfile) {
+  const Workload checkout = wasteful();
+  deploy(checkout);
+  send_load(checkout, 150);
+  const json before = deployment();
+  tune("checkout", {{"updatePolicy", {{"revertOnDeletion", true}}},
+                    {"canary", {{"maxDuration", "10m"}}},
+                    {"slos", latency_slo({})}});
+
+  eventually_trial("checkout-1", "is being measured",
+                   [](const json& trial) { return number(trial, "/status/windows") > 0; });
+  EXPECT_EQ(text(deployment(), "/metadata/generation"), text(before, "/metadata/generation"))
+      << "a trial leaves the target alone";
+  EXPECT_EQ(text(deployment("checkout-gopacer-baseline"), "/spec/replicas"), "1");
+  EXPECT_FALSE(env_of(deployment("checkout-gopacer-canary"), "GOMEMLIMIT").empty());
+
+  const json trial = trial_ended("checkout-1", seconds(230));
+  EXPECT_EQ(text(trial, "/status/verdict"), "Promote") << text(trial, "/status/message");
+  EXPECT_GE(number(trial, "/status/windows"), 20);
+  EXPECT_GE(number(trial, "/status/samples/canary"), 100);
+  std::cout << "promoted: " << text(trial, "/spec/toText") << ": " << text(trial, "/status/message") << std::endl;
+
+  const json after = deployment();
+  EXPECT_EQ(env_of(after, "GOGC"), text(trial, "/spec/to/gogc"));
+  EXPECT_EQ(env_of(after, "GOMEMLIMIT"), text(trial, "/spec/to/goMemLimit"));
+  EXPECT_THAT(env_of(after, "GOMEMLIMIT"), testing::EndsWith("MiB"));
+  EXPECT_EQ(owner_of_env("checkout", "GOGC"), "gopacer");
+  EXPECT_EQ(owner_of_env("checkout", "GOMEMLIMIT"), "gopacer");
+  EXPECT_EQ(text(after, "/spec/replicas"), text(before, "/spec/replicas"));
+  EXPECT_THAT(history(), HasSubstr("gopacer: " + text(trial, "/spec/toText")));
+  expect_no_leftovers();
+  eventually("the change cause is off the Deployment again",
+             [&] { return text(deployment(), "/metadata/annotations/kubernetes.io~1change-cause").empty(); });
+  EXPECT_EQ(text(profile(), "/status/current/gogc"), text(trial, "/spec/to/gogc"));
+
+  kubectl({"delete", "grp", "checkout", "--timeout=60s"});
+  EXPECT_EQ(env_of(deployment(), "GOGC"), "");
+  EXPECT_EQ(env_of(deployment(), "GOMEMLIMIT"), "");
+  EXPECT_FALSE(trial_ended("checkout-1").is_null()) << "trials outlive their profile";
+}
+
+TEST_F(Tuning, PutsTheOldSettingsBackWhenTheServiceGetsSlowAfterAPromotion) {
+  Workload checkout = wasteful();
+  checkout.replicas = 2;
+  deploy(checkout);
+  send_load(checkout, 200);
+  tune("checkout", {{"objective", {{"strategy", "Fixed"}, {"settings", {{"gogc", 200}, {"goMemLimit", "200MiB"}}}}},
+                    {"canary", {{"maxDuration", "10m"}}},
+                    {"rollback", {{"watchFor", "10m"}}},
+                    {"slos", latency_slo({{"max", "100ms"}})}});
+  eventually_trial(
+      "checkout-1", "watches a target that is well",
+      [](const json& trial) {
+        return text(trial, "/status/phase") == "Watching" && number(trial, "/status/watch/windows") >= 2;
+      },
+      seconds(220));
+  EXPECT_EQ(env_of(deployment(), "GOGC"), "200");
+
+  const auto onset = steady_clock::now();
+  for (const json& pod : list("pods", "app=checkout")) {
+    must_run({"curl", "-sf", "-m", "5", "-X", "POST",
+              "http://" + text(pod, "/status/podIP") + ":9090/control/slow?by=300ms"});
+  }
+  eventually("all pods run the old settings", [&] {
+    const json now = deployment();
+    return env_of(now, "GOGC").empty() && env_of(now, "GOMEMLIMIT").empty() &&
+           number(now, "/status/observedGeneration") == number(now, "/metadata/generation") &&
+           number(now, "/status/updatedReplicas") == 2 && number(now, "/status/replicas") == 2 &&
+           number(now, "/status/availableReplicas") == 2;
+  });
+  const double took = std::chrono::duration<double>(steady_clock::now() - onset).count();
+  RecordProperty("seconds_from_breach_to_old_settings", std::to_string(took));
+  std::cout << "from the first slow answer to all pods on the old settings: " << took << " s" << std::endl;
+
+  const json trial = trial_ended("checkout-1");
+  EXPECT_EQ(text(trial, "/status/verdict"), "RollBack");
+  EXPECT_THAT(text(trial, "/status/reason"), testing::AnyOf("SloViolated", "LatencyRegression"));
+  EXPECT_THAT(history(), HasSubstr("gopacer: back to Go's defaults"));
+  EXPECT_EQ(text(profile(), "/status/bannedRegions/0/gogc"), "200");
+  expect_no_leftovers();
+}
+
+TEST_F(Tuning, TunesAServiceThatWasNotMadeForIt) {
+  Workload caddy;
+  caddy.name = "caddy";
+  caddy.image = "caddy";
+  caddy.arguments = {};
+  caddy.memory_limit = "128Mi";
+  caddy.ready_path = "/healthz";
+  deploy(caddy);
+  send_load(caddy, 60, "/list.json?n=200");
+  tune("caddy", {{"updatePolicy", {{"updateMode", "Off"}}}, {"runtimeMetrics", {{"port", 2019}}}});
+  eventually("caddy's profile has a recommendation",
+             [&] { return text(condition(profile("caddy"), "RecommendationProvided"), "/status") == "True"; });
+  const json recommended = profile("caddy");
+  EXPECT_EQ(number(recommended, "/status/observed/podsScraped"), 1);
+  EXPECT_FALSE(text(recommended, "/status/observed/gcCpuPercent").empty());
+  std::cout << "caddy: " << condition(recommended, "RecommendationProvided").value("message", "") << std::endl;
+  EXPECT_TRUE(list("grt").empty()) << "updateMode Off tries nothing";
+
+  change_profile("caddy",
+                 {{"updatePolicy", {{"updateMode", "Canary"}}},
+                  {"objective", {{"strategy", "Fixed"}, {"settings", {{"gogc", 200}, {"goMemLimit", "100MiB"}}}}}});
+  const json trial = trial_ended("caddy-1", seconds(220));
+  EXPECT_EQ(text(trial, "/status/verdict"), "Promote") << text(trial, "/status/message");
+  EXPECT_EQ(env_of(deployment("caddy"), "GOGC"), "200");
+  EXPECT_EQ(env_of(deployment("caddy"), "GOMEMLIMIT"), "100MiB");
+  expect_no_leftovers("caddy");
+}
+
+}  // namespace
+}  // namespace gopacer::cluster
