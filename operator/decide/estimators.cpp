@@ -393,7 +393,7 @@ GcCpu gc_cpu_of(const std::vector<PodEstimate>& pods, double cpu) {
     const double error = share > 0 && stacks > 0 ? std::sqrt((1 - share) / (share * stacks)) : 1;
     profiled = {share * cpu, std::max(kLeastError, kProfileDesignEffect * error), "CPU profile"};
   }
-  const GcCpu counted{std::min(by_metrics, cpu), kRuntimeMetricsError, "runtime metrics"};
+  GcCpu counted{std::min(by_metrics, cpu), kRuntimeMetricsError, "runtime metrics"};
   if (share * stacks >= kEnoughGcStacks) return profiled;
   if (has_metrics) return counted;
   if (share * stacks >= kEnoughGcStacks / 10) return profiled;

@@ -12,7 +12,6 @@ namespace gopacer {
 namespace {
 
 using judging::Arm;
-using judging::GcShare;
 using judging::GcSource;
 using judging::HardStop;
 using judging::Window;
@@ -308,16 +307,16 @@ Verdict judge(const JudgePlan& plan, const Evidence& so_far, const Observation& 
 }
 
 bool warmed_up(const Observation& observed, int cycles) {
-  const auto warm = [&](Track track) {
-    const Arm arm = judging::arm_of(observed, track);
-    return !arm.empty() && std::all_of(arm.begin(), arm.end(), [&](const PodSeries* pod) {
-      for (auto sample = pod->samples.rbegin(); sample != pod->samples.rend(); ++sample) {
-        if (sample->mem) return sample->mem->num_gc >= static_cast<std::uint32_t>(cycles);
-      }
-      return false;
-    });
+  const auto collected = [&](const PodSeries* pod) {
+    const auto latest = std::find_if(pod->samples.rbegin(), pod->samples.rend(),
+                                     [](const Sample& sample) { return sample.mem.has_value(); });
+    return latest != pod->samples.rend() && latest->mem->num_gc >= static_cast<std::uint32_t>(cycles);
   };
-  return warm(Track::kCanary) && warm(Track::kBaseline);
+  for (const Track track : {Track::kCanary, Track::kBaseline}) {
+    const Arm arm = judging::arm_of(observed, track);
+    if (arm.empty() || !std::all_of(arm.begin(), arm.end(), collected)) return false;
+  }
+  return true;
 }
 
 std::string to_string(Outcome outcome) {
