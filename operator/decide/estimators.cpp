@@ -20,7 +20,13 @@ constexpr Duration kIdleAfter = std::chrono::minutes(5);
 /// The runtime collects every two minutes when nothing else makes it.
 constexpr Duration kForcedPeriod = seconds(118);
 /// Below it the heap's least goal, stacks and rounding hide what GOGC does.
-constexpr double kSmallHeap = 16.0 * 1024 * 1024;
+constexpr double kSmallHeap = 32.0 * 1024 * 1024;
+/// Below it assists and the CPU limiter decide when a collection ends.
+constexpr int kLeastTellingGogc = 30;
+/// V over goal − M of programs that leave GOGC alone: marking begins at 0.7 at the earliest, and assists may stretch
+/// it.
+constexpr double kSlowestPace = 0.6;
+constexpr double kFastestPace = 1.4;
 /// Stacks of collection in CPU profiles from which on they are the best source: 10 % standard error.
 constexpr double kEnoughGcStacks = 100;
 /// Samples of a busy program come in bursts: their error is a little above that of independent ones.
@@ -164,7 +170,9 @@ class PodReader {
       return {};
     }
     // Without its own word, the goals tell: where GOGC rules, NextGC gives M, and nothing may contradict that M.
-    if (asked.is_off() || found_.limit_rules || found_.forced > 0 || found_.cycles < 10) return {};
+    if (asked.is_off() || asked.percent() < kLeastTellingGogc || found_.limit_rules || found_.forced > 0 ||
+        found_.cycles < 10)
+      return {};
     const double gamma = asked.percent() / 100.0;
     const double live = (found_.goal - gamma * found_.roots) / (1 + gamma);
     if (live < kSmallHeap) return {};
@@ -176,7 +184,7 @@ class PodReader {
     }
     const double pace = found_.volume / (found_.goal - live);
     const bool heap_contradicts = below >= 2 && below * 10 >= with_mem_.size();
-    if (!heap_contradicts && pace > 0.7 && pace < 1.35) return {};
+    if (!heap_contradicts && pace > kSlowestPace && pace < kFastestPace) return {};
     return "Pod " + pod_.pod + " collects as if GOGC were about " +
            std::to_string(
                static_cast<int>(100 * found_.volume / std::max(1.0, found_.goal - found_.volume + found_.roots))) +

@@ -165,13 +165,18 @@ Worth worth_of(const DecideInput& input, const Estimate& estimate, const Predict
           "It frees " + format_bytes(freed) + " of memory. "};
 }
 
-bool about_benefit(const std::string& reason) { return reason == "NoBenefit" || reason == "GcCpuRegression"; }
+/// Too much of a good thing: less of it may be right. A missing benefit, or a person who put the old settings back,
+/// says nothing of the kind.
+bool went_too_far(const std::string& reason) {
+  return reason == "LatencyRegression" || reason == "SloViolated" || reason == "MemoryNearLimit" ||
+         reason == "OOMKilled";
+}
 
 /// Where a ban lies in the way, half of the way to it, once; none when even that is not worth trying.
 std::optional<Candidate> avoid_bans(const DecideInput& input, const Model& model, Candidate candidate) {
   const BannedRegion* ban = ban_towards(input, model.present_gogc(), candidate.settings.gogc->percent());
   if (ban == nullptr && ban_of(input, candidate.settings) == nullptr) return candidate;
-  if (ban == nullptr || about_benefit(ban->reason)) return std::nullopt;
+  if (ban == nullptr || !went_too_far(ban->reason)) return std::nullopt;
   const double half = std::sqrt(model.present_gogc() * ban->settings.gogc->percent());
   const double most = std::min(kMostGogc, input.spec.bounds.max_gogc);
   candidate.settings.gogc = Model::rounded(half, std::min<double>(input.spec.bounds.min_gogc, most), most);

@@ -317,12 +317,14 @@ TEST(Bans, StopHalfWayBeforeTheHarm) {
   EXPECT_EQ(decision.binding, "banned region");
 }
 
-TEST(Bans, AreNotWalkedAroundWhenTheGainWasMissing) {
-  DecideInput input = GoService{}.input(kNow);
-  input.memory.banned.push_back({{Gogc(235), mib(454)}, "aaaa", "NoBenefit", kNow});
-  const Decision decision = gopacer::decide(input, kNow);
-  EXPECT_EQ(decision.kind, Kind::kKeep);
-  EXPECT_EQ(decision.reason, "Banned");
+TEST(Bans, AreNotWalkedAroundWhenTheGainWasMissingOrAPersonSaidNo) {
+  for (const char* reason : {"NoBenefit", "SettingsChanged", "CpuRegression", "RolloutStuck"}) {
+    DecideInput input = GoService{}.input(kNow);
+    input.memory.banned.push_back({{Gogc(235), mib(454)}, "aaaa", reason, kNow});
+    const Decision decision = gopacer::decide(input, kNow);
+    EXPECT_EQ(decision.kind, Kind::kKeep) << reason;
+    EXPECT_EQ(decision.reason, "Banned") << reason;
+  }
 }
 
 TEST(Bans, EndWithThePodTemplate) {
