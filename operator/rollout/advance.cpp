@@ -110,8 +110,7 @@ class RunningTrial {
                  situation_.conflict + " The trial ends; the settings stay as that owner has them.");
     }
     const bool settings_are_ours =
-        situation_.current == trial_.spec.from ||
-        (!before_promotion() && situation_.current == trial_.spec.to);
+        situation_.current == trial_.spec.from || (!before_promotion() && situation_.current == trial_.spec.to);
     const auto settings_changed = [&] {
       return end(TrialVerdict::kSuperseded, "SettingsChanged",
                  "Somebody set " + describe(situation_.current) + " on the target; that stands.");
@@ -155,8 +154,9 @@ class RunningTrial {
   Step timed_out() {
     if (trial_.status.phase == TrialPhase::kPending) {
       return end(TrialVerdict::kInconclusive, "PodsNotReady",
-                 "The trial's pods did not become ready in time. Look at the pods labelled " + std::string(kTrialLabel) +
-                     "=" + label_value(trial_.key.name) + ": is there room for them in the cluster?");
+                 "The trial's pods did not become ready in time. Look at the pods labelled " +
+                     std::string(kTrialLabel) + "=" + label_value(trial_.key.name) +
+                     ": is there room for them in the cluster?");
     }
     if (trial_.status.phase == TrialPhase::kWarmUp) {
       return end(TrialVerdict::kInconclusive, "NoCollections",
@@ -175,8 +175,8 @@ class RunningTrial {
     if (hard_stop()) return end_badly();
     if (situation_.pods_ready) {
       next_.warm_until = now_ + trial_.spec.canary.warm_up;
-      enter(TrialPhase::kWarmUp, "Canary and baseline pods are ready; warming up until " + format_time(*next_.warm_until) +
-                                     " and three collections.");
+      enter(TrialPhase::kWarmUp, "Canary and baseline pods are ready; warming up until " +
+                                     format_time(*next_.warm_until) + " and three collections.");
       return record("WarmUp");
     }
     Step step = record("WaitingForPods");
@@ -193,7 +193,8 @@ class RunningTrial {
       return step;
     }
     next_.measuring_since = now_;
-    enter(TrialPhase::kMeasuring, "Warm; measuring in windows of " + format_duration(trial_.spec.canary.interval) + ".");
+    enter(TrialPhase::kMeasuring,
+          "Warm; measuring in windows of " + format_duration(trial_.spec.canary.interval) + ".");
     return record("Measuring");
   }
 
@@ -207,6 +208,8 @@ class RunningTrial {
       enter(TrialPhase::kPromoting, "Canary passed: " + verdict_.message);
       return record("Promoting");
     }
+    const Duration longest = trial_.spec.canary.max_duration;
+    if (longest > Duration(0) && now_ - trial_.status.measuring_since.value_or(now_) >= longest) return timed_out();
     Step step = record("Measuring");
     step.message = verdict_.message;
     return step;
@@ -257,6 +260,8 @@ class RunningTrial {
   }
 
   Step watching() {
+    // Whatever another version left out: a trial has to end some day.
+    if (!next_.watching_since) next_.watching_since = now_;
     next_.watch_evidence = verdict_.evidence;
     if (verdict_.outcome == Outcome::kWorse) {
       return start_rollback(verdict_.reason, verdict_.message, "After the promotion: " + verdict_.message);
@@ -280,7 +285,8 @@ class RunningTrial {
       step.trial = next_;
       return step;
     }
-    // The old settings are in the pod template. If the pods still don't come up after so long, it is not for want of them.
+    // The old settings are in the pod template. If the pods still don't come up after so long, it is not for want of
+    // them.
     if (!situation_.target->settled() && now_ - entered(TrialPhase::kRollingBack) <= kLongestRollout) {
       Step step = record("RollingBack");
       step.message = "Waiting for the target's pods to run " + describe(trial_.spec.from) + " again.";
@@ -324,16 +330,14 @@ class RunningTrial {
     return found == steps.rend() ? trial_.spec.deadline : found->at;
   }
 
-  Duration pass() const {
-    return std::clamp<Duration>(trial_.spec.canary.interval / 5, seconds(1), seconds(5));
-  }
+  Duration pass() const { return std::clamp<Duration>(trial_.spec.canary.interval / 5, seconds(1), seconds(5)); }
 
   /// A step that only writes the trial's status.
   Step record(std::string reason) {
     // A new phase goes on at once; the same one waits for new samples.
     const bool moved = next_.phase != trial_.status.phase;
-    Step step = hold(std::move(reason), next_.steps.empty() ? "" : next_.steps.back().message,
-                     moved ? kAtOnce : pass());
+    Step step =
+        hold(std::move(reason), next_.steps.empty() ? "" : next_.steps.back().message, moved ? kAtOnce : pass());
     step.trial = next_;
     return step;
   }
@@ -466,7 +470,8 @@ Step yield_to_person(const Situation& situation, Time now) {
   const Profile& profile = *situation.profile;
   Step step = hold("SettingsChanged",
                    "Somebody changed the target from " + describe(*profile.memory.applied) + " to " +
-                       describe(situation.current) + "; that stands, and the old settings are not tried again for this pod "
+                       describe(situation.current) +
+                       "; that stands, and the old settings are not tried again for this pod "
                        "template.",
                    kIdlePass);
   step.memory = profile.memory;

@@ -466,6 +466,15 @@ TEST(RunningTrial, EndsUndecidedWhenItsTimeIsOver) {
   EXPECT_EQ(step.trial->evidence.windows, 120);
 }
 
+TEST(RunningTrial, MeasuresNoLongerThanAskedForHoweverLongThePodsTookToStart) {
+  Scene scene = in(TrialPhase::kMeasuring);
+  scene.now = *scene.trial->status.measuring_since + scene.trial->spec.canary.max_duration - seconds(1);
+  ASSERT_LT(scene.now, scene.trial->spec.deadline);
+  EXPECT_EQ(scene.step().trial->verdict, TrialVerdict::kNone);
+  scene.now += seconds(1);
+  EXPECT_EQ(scene.end().trial->reason, "TimeOut");
+}
+
 TEST(RunningTrial, NeverTouchesTheTargetBeforeTheCanaryPassed) {
   for (const TrialPhase phase : kBeforePromotion) {
     for (const Verdict& verdict : {better(), worse(), hard_stop(), undecided(), no_data()}) {
