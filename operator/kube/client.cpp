@@ -1,9 +1,10 @@
 #include "kube/client.h"
 
 #include <algorithm>
+#include <condition_variable>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <random>
-#include <thread>
 
 #include "base/backoff.h"
 #include "codec/fields.h"
@@ -64,6 +65,7 @@ struct Client::Impl {
   std::unique_ptr<Transport> transport;
   std::shared_ptr<TokenSource> token;
   ClientOptions options;
+  std::stop_source cut;
 
   HttpLimits limits() const {
     HttpLimits limits;
@@ -74,10 +76,10 @@ struct Client::Impl {
 
   /// One attempt, and a second one when the token was refused: it may just have been replaced.
   Result<HttpResponse> attempt(const HttpRequest& request) {
-    Result<HttpResponse> response = transport->send(request, limits());
+    Result<HttpResponse> response = transport->send(request, limits(), cut.get_token());
     if (!response || response->status != 401) return response;
     token->refused();
-    return transport->send(request, limits());
+    return transport->send(request, limits(), cut.get_token());
   }
 
   /// `what`: the attempt in words. A response that is too large comes back as such.
@@ -100,8 +102,15 @@ struct Client::Impl {
         return response;
       const Duration asked = response.error().retry_after.value_or(std::chrono::milliseconds(0));
       if (asked > options.longest_retry) return response;
-      std::this_thread::sleep_for(std::max(asked, backoff.delay(failures, jitter())));
+      wait(std::max(asked, backoff.delay(failures, jitter())));
     }
+  }
+
+  void wait(Duration time) const {
+    std::mutex mutex;
+    std::condition_variable_any never;
+    std::unique_lock lock(mutex);
+    never.wait_for(lock, cut.get_token(), time, [] { return false; });
   }
 
   static Result<json> parse(const HttpResponse& response, const std::string& what) {
@@ -128,8 +137,10 @@ Result<std::unique_ptr<Client>> Client::open(const ClusterConfig& config, std::s
   auto transport = Transport::open(config, token, options.user_agent);
   if (!transport) return tl::unexpected(transport.error());
   return std::unique_ptr<Client>(
-      new Client(std::make_unique<Impl>(Impl{std::move(*transport), std::move(token), options})));
+      new Client(std::make_unique<Impl>(Impl{std::move(*transport), std::move(token), options, {}})));
 }
+
+void Client::cut_off() { impl_->cut.request_stop(); }
 
 Result<json> Client::get(const ObjectPath& object) {
   const std::string what = "get " + describe(object);
@@ -190,6 +201,9 @@ Result<void> Client::watch(const Selection& selection, const std::string& resour
   LineReader lines(impl_->options.most_event_bytes);
   HttpLimits limits = impl_->limits();
   limits.idle = impl_->options.watch_timeout + kWatchGrace;
+  std::stop_source either;
+  const std::stop_callback at_stop(stop, [&] { either.request_stop(); });
+  const std::stop_callback at_cut(impl_->cut.get_token(), [&] { either.request_stop(); });
   const Result<HttpResponse> response = impl_->transport->stream(
       request, limits,
       [&](std::string_view data) {
@@ -198,9 +212,10 @@ Result<void> Client::watch(const Selection& selection, const std::string& resour
           fed.error().message = "cannot " + what + ": " + fed.error().message;
         return fed;
       },
-      stop);
+      either.get_token());
   if (!response) return tl::unexpected(response.error());
   if (stop.stop_requested()) return {};
+  if (impl_->cut.stop_requested()) return retriable("cannot " + what + ": this client was cut off");
   if (response->status == 401) impl_->token->refused();
   if (response->status < 200 || response->status >= 300)
     return tl::unexpected(error_of(*response, what, selection.type));

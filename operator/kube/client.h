@@ -59,6 +59,10 @@ class Client final : public ApiServer {
   Result<void> remove(const ObjectPath& object, const std::string& uid) override;
   Result<bool> kind_is_served(const ResourceType& type) override;
 
+  /// Breaks off all calls that run and refuses later ones, with kRetriable. For a leader that lost its lease: nothing
+  /// of it may reach the server once another one acts.
+  void cut_off();
+
   /// The API server's version, "v1.35.4"; a cheap way to see whether it can be reached at all.
   Result<std::string> server_version();
 

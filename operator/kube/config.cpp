@@ -2,6 +2,7 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <filesystem>
@@ -210,11 +211,14 @@ class TokenFile final : public TokenSource {
     const Duration now = clock_->now();
     if (!token_.empty() && now < read_again_) return token_;
     const Result<std::string> text = read_file(path_, kMostCredentialBytes);
-    const std::string token = text ? trimmed(*text) : std::string();
+    std::string token = text ? trimmed(*text) : std::string();
+    // It becomes a line of a request.
+    if (std::any_of(token.begin(), token.end(), [](unsigned char c) { return c <= ' ' || c > '~'; })) token.clear();
     if (token.empty()) {
       // The old token may well be good for some minutes more.
       if (!token_.empty()) return token_;
-      return retriable(text ? path_ + " is empty: it should hold a service account token" : text.error().message);
+      return retriable(text ? path_ + " holds no service account token: check the volume that it comes from"
+                            : text.error().message);
     }
     token_ = token;
     read_again_ = now + kTokenLife;

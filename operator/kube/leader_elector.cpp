@@ -115,7 +115,11 @@ Result<void> LeaderElector::write(json lease, bool exists, int transitions, bool
   document["kind"] = "Lease";
   // The resource version makes it conditional: of two who try at once, one fails.
   const Result<json> written = exists ? api_.replace(path, document) : api_.create(kLeases, options_.ns, document);
-  if (!written) return tl::unexpected(written.error());
+  if (!written) {
+    // Of those who tried at once another one was first: no trouble for whoever does not lead.
+    if (written.error().kind == ErrorKind::kConflict && !leads()) return {};
+    return tl::unexpected(written.error());
+  }
   lead(begun);
   return {};
 }

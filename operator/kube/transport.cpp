@@ -233,14 +233,13 @@ struct Transport::Impl {
   std::string user_agent;
   std::string host_header;
   std::shared_ptr<TokenSource> token;
-  Store store;
-  VerifyFailure verify_failure;
+  const std::shared_ptr<VerifyFailure> verify_failure = std::make_shared<VerifyFailure>();
   std::unique_ptr<web::http::client::http_client> client;
 
   std::string explain(std::string failure) {
-    const std::lock_guard lock(verify_failure.mutex);
-    if (failure.find("SSL handshake") != std::string::npos && !verify_failure.reason.empty()) {
-      failure = "its certificate was refused (" + std::exchange(verify_failure.reason, "") +
+    const std::lock_guard lock(verify_failure->mutex);
+    if (failure.find("SSL handshake") != std::string::npos && !verify_failure->reason.empty()) {
+      failure = "its certificate was refused (" + std::exchange(verify_failure->reason, "") +
                 "): check the certificate authority and tls-server-name of the cluster's configuration";
     }
     return "cannot talk to the API server at " + server + ": " + failure;
@@ -269,14 +268,15 @@ Result<std::unique_ptr<Transport>> Transport::open(const ClusterConfig& config, 
     }
     Result<Store> store = make_store(config.skip_tls_verify ? "" : config.ca);
     if (!store) return tl::unexpected(store.error());
-    impl->store = std::move(*store);
 
-    const auto set_up_tls = [raw = impl.get(), certificate = config.client_certificate,
+    // What it holds lives as long as the last connection, which may outlive this object by a moment.
+    const auto set_up_tls = [authorities = std::shared_ptr<X509_STORE>(std::move(*store)),
+                             failure = impl->verify_failure, certificate = config.client_certificate,
                              key = config.client_key](boost::asio::ssl::context& context) {
       SSL_CTX* const native = context.native_handle();
       SSL_CTX_set_min_proto_version(native, TLS1_2_VERSION);
-      SSL_CTX_set1_cert_store(native, raw->store.get());
-      SSL_CTX_set_cert_verify_callback(native, verify_and_remember, &raw->verify_failure);
+      SSL_CTX_set1_cert_store(native, authorities.get());
+      SSL_CTX_set_cert_verify_callback(native, verify_and_remember, failure.get());
       if (certificate.empty()) return;
       context.use_certificate_chain(boost::asio::buffer(certificate));
       context.use_private_key(boost::asio::buffer(key), boost::asio::ssl::context::pem);
@@ -322,6 +322,7 @@ Result<HttpResponse> Transport::Impl::exchange(const HttpRequest& request, const
   pplx::cancellation_token_source cancel;
   const auto begun = steady_clock::now();
 
+  if (stop.stop_requested() && on_data == nullptr) return retriable("not sent: this client was cut off");
   const Result<std::string> bearer = token->token();
   if (!bearer) return tl::unexpected(bearer.error());
   try {

@@ -428,6 +428,31 @@ TEST(Client, KnowsWhetherAKindIsServed) {
   EXPECT_EQ(pair.client->kind_is_served({"gopacer.dev", "v1alpha1", "x", "X", true}), false);
 }
 
+TEST(Client, CutOffEndsWhatRunsAndSendsNothingMore) {
+  std::atomic<int> hanging = 0;
+  Pair pair([&](const Request& request, Connection& c) {
+    if (request.target.find("watch=1") != std::string::npos) c.begin();
+    ++hanging;
+    c.wait_for_close();
+  });
+  std::jthread writing([&] {
+    const auto got = pair.client->create(kDeployments, "shop", {{"metadata", {{"name", "x"}}}});
+    ASSERT_FALSE(got);
+    EXPECT_EQ(got.error().kind, ErrorKind::kRetriable);
+  });
+  std::jthread watching([&] {
+    EXPECT_FALSE(pair.client->watch(kAllPods, "5", [](WatchEventType, const json&) {}, {}))
+        << "it did not end by itself";
+  });
+  while (hanging < 2) std::this_thread::yield();
+  pair.client->cut_off();
+  writing.join();
+  watching.join();
+  EXPECT_FALSE(pair.client->get(kCheckout));
+  EXPECT_FALSE(pair.client->watch(kAllPods, "5", [](WatchEventType, const json&) {}, {}));
+  EXPECT_EQ(pair.server.requests().size(), 2);
+}
+
 // Watches.
 
 struct Heard {

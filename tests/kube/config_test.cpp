@@ -178,6 +178,8 @@ TEST_F(ConfigTest, KeepsTheOldTokenWhileTheFileCannotBeRead) {
   config.token_file = write("token", "");
   const auto source = make_token_source(config, clock);
   EXPECT_EQ(source->token().error().kind, ErrorKind::kRetriable);
+  write("token", "two\r\nlines");
+  EXPECT_EQ(source->token().error().kind, ErrorKind::kRetriable);
   write("token", "good");
   EXPECT_EQ(source->token(), "good");
   std::filesystem::remove(config.token_file);

@@ -146,6 +146,7 @@ TEST_F(LeaderElectorTest, OfTwoWhoTryAtOnceOneWins) {
   api_.before("create", let_b_go_first);
   a_.elector.step();
   EXPECT_EQ(a_.elector.leads() + b_.elector.leads(), 1);
+  EXPECT_EQ(a_.elector.trouble(), "") << "to be second is no trouble";
   a_.elector.release();
   b_.elector.release();
   api_.before("create", nullptr);
