@@ -247,6 +247,7 @@ void ClusterTest::send_load(const Workload& workload, int per_second, const std:
             {{"metadata", {{"labels", {{"load", workload.name}}}}},
              {"spec",
               {{"terminationGracePeriodSeconds", 0},
+               {"dnsPolicy", "Default"},
                {"containers", json::array({{{"name", "load"},
                                             {"image", "localhost/load:dev"},
                                             {"imagePullPolicy", "IfNotPresent"},
@@ -349,14 +350,17 @@ std::string ClusterTest::state() {
     }
   };
   const std::string here = "--namespace=" + namespace_;
+  const std::string conditions =
+      "jsonpath={range .items[*]}{.metadata.name}: {.status.phase}, observed {.status.observed}{\"\\n\"}"
+      "{range .status.conditions[*]}  {.type}={.status} {.reason}: {.message}{\"\\n\"}{end}{end}";
+  const std::string trials =
+      "jsonpath={range .items[*]}{.metadata.name}: {.spec.fromText} -> {.spec.toText}, minSavingPercent "
+      "{.spec.minSavingPercent}{\"\\n\"}  {.status}{\"\\n\"}{end}";
   return part("overview", {here, "get", "grp,grt,deployments,pods", "-o", "wide"}) +
-         part("profiles' status",
-              {here, "get", "grp", "-o", "jsonpath={range .items[*]}{.metadata.name}: {.status}{\"\\n\"}{end}"}) +
-         part("trials", {here, "get", "grt", "-o",
-                         "jsonpath={range .items[*]}{.metadata.name}: {.spec} {.status}{\"\\n\"}{end}"}) +
+         part("profiles", {here, "get", "grp", "-o", conditions}) + part("trials", {here, "get", "grt", "-o", trials}) +
          part("events", {here, "get", "events", "--sort-by=.lastTimestamp"}) +
          part("operator",
-              {"--namespace=" + std::string(kOperatorNamespace), "logs", "deployment/gopacer", "--tail=60"});
+              {"--namespace=" + std::string(kOperatorNamespace), "logs", "deployment/gopacer", "--tail=40"});
 }
 
 }  // namespace gopacer::cluster

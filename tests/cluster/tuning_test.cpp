@@ -18,7 +18,7 @@ class Tuning : public ClusterTest {
   /// Collections are dear in this one: much garbage for each request, over a heap full of pointers.
   static Workload wasteful() {
     Workload workload;
-    workload.arguments = {"--live-heap=32MiB", "--extra-alloc=512KiB", "--drain=0s"};
+    workload.arguments = {"--live-heap=32MiB", "--extra-alloc=256KiB", "--drain=0s"};
     return workload;
   }
 
@@ -43,8 +43,8 @@ TEST_F(Tuning, PromotesBetterSettingsAndReleasesThemWithTheProfile) {
   send_load(checkout, 150);
   const json before = deployment();
   tune("checkout", {{"updatePolicy", {{"revertOnDeletion", true}}},
-                    {"canary", {{"maxDuration", "10m"}}},
-                    {"slos", latency_slo({})}});
+                    {"canary", {{"interval", "2s"}, {"maxDuration", "10m"}}},
+                    {"slos", latency_slo(json::object())}});
 
   eventually_trial("checkout-1", "is being measured",
                    [](const json& trial) { return number(trial, "/status/windows") > 0; });
@@ -79,12 +79,12 @@ TEST_F(Tuning, PromotesBetterSettingsAndReleasesThemWithTheProfile) {
 }
 
 TEST_F(Tuning, PutsTheOldSettingsBackWhenTheServiceGetsSlowAfterAPromotion) {
-  Workload checkout = wasteful();
+  Workload checkout;
   checkout.replicas = 2;
   deploy(checkout);
   send_load(checkout, 200);
   tune("checkout", {{"objective", {{"strategy", "Fixed"}, {"settings", {{"gogc", 200}, {"goMemLimit", "200MiB"}}}}},
-                    {"canary", {{"maxDuration", "10m"}}},
+                    {"canary", {{"interval", "2s"}, {"maxDuration", "10m"}}},
                     {"rollback", {{"watchFor", "10m"}}},
                     {"slos", latency_slo({{"max", "100ms"}})}});
   eventually_trial(
@@ -139,6 +139,7 @@ TEST_F(Tuning, TunesAServiceThatWasNotMadeForIt) {
 
   change_profile("caddy",
                  {{"updatePolicy", {{"updateMode", "Canary"}}},
+                  {"canary", {{"interval", "2s"}}},
                   {"objective", {{"strategy", "Fixed"}, {"settings", {{"gogc", 200}, {"goMemLimit", "100MiB"}}}}}});
   const json trial = trial_ended("caddy-1", seconds(220));
   EXPECT_EQ(text(trial, "/status/verdict"), "Promote") << text(trial, "/status/message");
