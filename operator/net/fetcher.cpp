@@ -39,9 +39,9 @@ using boost::system::error_code;
 using tcp = asio::ip::tcp;
 using SteadyTime = std::chrono::steady_clock::time_point;
 
-constexpr std::size_t kStackBytes = 256 * 1024;  // OpenSSL's handshake alone takes tens of kilobytes
-constexpr std::size_t kPieceBytes = 16 * 1024;
-constexpr std::size_t kBufferBytes = 64 * 1024;
+constexpr std::size_t kStackBytes = std::size_t{256} * 1024;  // OpenSSL's handshake alone takes tens of kilobytes
+constexpr std::size_t kPieceBytes = std::size_t{16} * 1024;
+constexpr std::size_t kBufferBytes = std::size_t{64} * 1024;
 constexpr std::size_t kExcerptBytes = 240;
 
 /// Text of a stranger, fit for a log line and a condition.
@@ -145,7 +145,7 @@ class Fetcher::Impl {
   };
   using IdleList = std::list<Idle>;
 
-  Outcome attempt(const HttpRequest& request, const BodySink& sink, asio::yield_context yield) {
+  Outcome attempt(const HttpRequest& request, const BodySink& sink, const asio::yield_context& yield) {
     // Until the deadline everything has to be done: no single slow step gets time of its own.
     const SteadyTime deadline = std::chrono::steady_clock::now() + request.timeout;
     try {
@@ -157,7 +157,7 @@ class Fetcher::Impl {
   }
 
   Outcome once(const HttpRequest& request, const BodySink& sink, SteadyTime deadline, bool may_reuse,
-               asio::yield_context yield) {
+               const asio::yield_context& yield) {
     if (stopping_) return failed(FetchFailure::kStopped, "stopping");
     // The path is a user's, and what is written to the wire must stay one request.
     if (!is_target(request.target)) {
@@ -197,7 +197,7 @@ class Fetcher::Impl {
   }
 
   tl::expected<ConnectionPtr, FetchError> open(const HttpRequest& request, SteadyTime deadline,
-                                               asio::yield_context yield) {
+                                               const asio::yield_context& yield) {
     error_code ec;
     const auto address = asio::ip::make_address(request.address, ec);
     if (ec) return failed(FetchFailure::kUnreachable, "'" + printable(request.address, 64) + "' is not an IP address");
@@ -215,7 +215,7 @@ class Fetcher::Impl {
     active_.insert(connection);
     connection->socket().expires_at(deadline);
     connection->socket().async_connect(tcp::endpoint(address, static_cast<unsigned short>(request.port)), yield[ec]);
-    if (!ec) connection->socket().socket().set_option(tcp::no_delay(true), ec);
+    if (!ec) (void)connection->socket().socket().set_option(tcp::no_delay(true), ec);
     if (ec) {
       active_.erase(connection);
       return failed_connect(ec);
@@ -239,7 +239,7 @@ class Fetcher::Impl {
 
   template <typename Stream>
   Outcome exchange(Stream& stream, Connection& connection, const HttpRequest& request, const BodySink& sink,
-                   SteadyTime deadline, bool& answered, bool& reusable, asio::yield_context yield) {
+                   SteadyTime deadline, bool& answered, bool& reusable, const asio::yield_context& yield) {
     error_code ec;
     http::request<http::empty_body> question{http::verb::get, request.target, 11};
     const bool bracketed = request.address.find(':') != std::string::npos;
@@ -353,10 +353,10 @@ class Fetcher::Impl {
     error_code ec;
     SSL_CTX_set_min_proto_version(context->native_handle(), TLS1_2_VERSION);
     if (trust_.waived) {
-      context->set_verify_mode(asio::ssl::verify_none, ec);
+      (void)context->set_verify_mode(asio::ssl::verify_none, ec);
     } else {
-      context->set_verify_mode(asio::ssl::verify_peer, ec);
-      context->load_verify_file(trust_.ca_file, ec);
+      (void)context->set_verify_mode(asio::ssl::verify_peer, ec);
+      (void)context->load_verify_file(trust_.ca_file, ec);
       if (ec) {
         return failed(FetchFailure::kTls,
                       "the CA file " + trust_.ca_file + " holds no certificates in PEM form (" + ec.message() + ")");

@@ -21,7 +21,7 @@ struct FetcherLimits {
   /// An unused connection is closed after this time.
   Duration idle_time = std::chrono::seconds(75);
   /// Of an answer's status line and headers, in bytes.
-  std::size_t header_bytes = 16 * 1024;
+  std::size_t header_bytes = std::size_t{16} * 1024;
 };
 
 /// HttpFetcher on one io_context and one thread of its own. Connections are kept and used again, one per address and

@@ -20,9 +20,9 @@ using google::protobuf::internal::WireFormatLite;
 using google::protobuf::io::CodedInputStream;
 
 // Go cuts stacks at 128 frames (1,024 if told to): nothing in a profile but the profile itself comes near this.
-constexpr std::size_t kLongestPart = 64 * 1024;
+constexpr std::size_t kLongestPart = std::size_t{64} * 1024;
 // Of functions and of places in them that count as GC; a few hundred in a real profile.
-constexpr std::size_t kMostIds = 16 * 1024;
+constexpr std::size_t kMostIds = std::size_t{16} * 1024;
 
 /// The fields of perftools.profiles.Profile.
 enum ProfileField { kSampleType = 1, kSample = 2, kLocation = 4, kFunction = 5, kString = 6, kDuration = 10 };
@@ -41,7 +41,7 @@ Result<std::string> inflated(const std::string& body) {
   // 16: a gzip header is wanted.
   if (inflateInit2(&stream, 16 + MAX_WBITS) != Z_OK) return retriable("could not be inflated: out of memory");
   std::string out;
-  std::vector<char> piece(64 * 1024);
+  std::vector<char> piece(std::size_t{64} * 1024);
   stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(body.data()));
   stream.avail_in = static_cast<uInt>(body.size());
   int state = Z_OK;

@@ -12,9 +12,9 @@ namespace {
 
 constexpr std::size_t kRing = 256;
 // PauseEnd, the longest line of the trailer, has 256 numbers of 19 digits.
-constexpr std::size_t kLongestLine = 16 * 1024;
+constexpr std::size_t kLongestLine = std::size_t{16} * 1024;
 // The trailer itself is under 10 KiB.
-constexpr std::size_t kLongestTrailer = 64 * 1024;
+constexpr std::size_t kLongestTrailer = std::size_t{64} * 1024;
 
 enum Field : std::uint32_t {
   kTotalAlloc,
