@@ -322,7 +322,10 @@ Result<HttpResponse> Transport::Impl::exchange(const HttpRequest& request, const
   pplx::cancellation_token_source cancel;
   const auto begun = steady_clock::now();
 
-  if (stop.stop_requested() && on_data == nullptr) return retriable("not sent: this client was cut off");
+  if (stop.stop_requested()) {
+    if (on_data != nullptr) return HttpResponse{};
+    return retriable("not sent: this client was cut off");
+  }
   const Result<std::string> bearer = token->token();
   if (!bearer) return tl::unexpected(bearer.error());
   try {

@@ -49,10 +49,12 @@ Duration Reflector::list(const std::stop_token& stop) {
     if (stop.stop_requested()) return Duration(0);
     if (!page) {
       if (page.error().kind == ErrorKind::kNotFound) {
-        if (state_ != ReflectorState::kNotServed && on_trouble_) on_trouble_(page.error());
-        state_ = ReflectorState::kNotServed;
-        const std::lock_guard lock(trouble_mutex_);
-        trouble_ = page.error().message;
+        {
+          const std::lock_guard lock(trouble_mutex_);
+          trouble_ = page.error().message;
+        }
+        const bool is_news = state_.exchange(ReflectorState::kNotServed) != ReflectorState::kNotServed;
+        if (is_news && on_trouble_) on_trouble_(page.error());
         return options_.not_served_wait;
       }
       return failed(page.error());
