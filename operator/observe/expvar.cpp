@@ -126,6 +126,8 @@ class Handler final : public nlohmann::json_sax<nlohmann::json> {
     stats.gc_cpu_fraction = fraction_;
     std::vector<Duration> pauses;
     std::vector<Time> ends;
+    pauses.reserve(pauses_.size());
+    ends.reserve(ends_.size());
     for (const std::uint64_t pause : pauses_) pauses.emplace_back(clamped(pause));
     for (const std::uint64_t end : ends_) ends.emplace_back(Duration(clamped(end)));
     stats.pauses = unroll_pauses(pauses, ends, stats.num_gc);

@@ -208,7 +208,8 @@ class Scraper::Impl : public std::enable_shared_from_this<Scraper::Impl> {
         const Duration spread =
             pod->target.track == Track::kStable ? plan.interval : std::min(plan.interval, kTrialSpread);
         pod->due = now + part_of(spread);
-        pod->profile_due = now + part_of(options_.background_profile_every);
+        // The first one soon: until then GC's share is only guessed at.
+        pod->profile_due = now + part_of(std::min(options_.background_profile_every, 2 * plan.interval));
       }
       const Profiling before = std::exchange(pod->profiling, profiling_of(plan.profiling, has_arms, pod->target));
       if (pod->profiling == Profiling::kTrial && before != Profiling::kTrial) {
