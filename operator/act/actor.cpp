@@ -78,7 +78,8 @@ Result<void> Actor::start_trial(const Desired& desired, const TrialSpec& spec) {
   if (const std::string& noted = desired.profile->memory.active_trial; !noted.empty()) {
     const Result<json> running = api_.get({resources::kTrials, desired.key.ns, noted});
     if (!running && running.error().kind != ErrorKind::kNotFound) return without_value(running);
-    const bool ended = running && codec::text(codec::child(*running, "status"), "phase") == to_string(TrialPhase::kEnded);
+    const bool ended =
+        running && codec::text(codec::child(*running, "status"), "phase") == to_string(TrialPhase::kEnded);
     if (running && !ended) {
       return fail(ErrorKind::kConflict, "trial " + desired.key.ns + "/" + noted + " of profile " + desired.key.text() +
                                             " still runs; waiting until it shows in the watch");
@@ -122,7 +123,8 @@ Result<void> Actor::run_track(const Desired& desired, Track track, const std::sh
                    " is not gopacer's, but has the name that the trial needs: rename or delete it");
   }
   if (auto removed = api_.remove(path, codec::text(metadata, "uid")); !removed) return removed;
-  return retriable("Deployment " + path.ns + "/" + path.name + " of an earlier trial was in the way and is being deleted");
+  return retriable("Deployment " + path.ns + "/" + path.name +
+                   " of an earlier trial was in the way and is being deleted");
 }
 
 Result<void> Actor::retire_canary(const Trial& trial) {
@@ -162,8 +164,7 @@ Result<void> Actor::guard(const Profile& profile) {
     std::erase(finalizers, kRevertFinalizer);
   }
   const json patch{{"metadata", {{"resourceVersion", profile.resource_version}, {"finalizers", finalizers}}}};
-  const Result<json> patched =
-      api_.merge_patch({resources::kProfiles, profile.key.ns, profile.key.name}, patch, "");
+  const Result<json> patched = api_.merge_patch({resources::kProfiles, profile.key.ns, profile.key.name}, patch, "");
   if (!patched) return without_value(patched);
   return fail(ErrorKind::kConflict,
               "the finalizer of profile " + profile.key.text() + " was just changed; going on with the new version");
@@ -182,8 +183,7 @@ Result<void> Actor::revert(const Desired& desired) {
   std::vector<std::string> finalizers = profile.finalizers;
   std::erase(finalizers, kRevertFinalizer);
   const json patch{{"metadata", {{"resourceVersion", profile.resource_version}, {"finalizers", finalizers}}}};
-  const Result<json> patched =
-      api_.merge_patch({resources::kProfiles, profile.key.ns, profile.key.name}, patch, "");
+  const Result<json> patched = api_.merge_patch({resources::kProfiles, profile.key.ns, profile.key.name}, patch, "");
   if (!patched && patched.error().kind == ErrorKind::kNotFound) return {};
   return without_value(patched);
 }

@@ -98,20 +98,19 @@ RunningStats decode_stats(const json& object) {
 }
 
 json encode(const MetricEvidence& metric) {
-  json object{
-      {"name", metric.name},
-      {"canary", exact(metric.canary)},
-      {"baseline", exact(metric.baseline)},
-      {"low", exact(metric.low)},
-      {"high", exact(metric.high)},
-      {"threshold", exact(metric.threshold)},
-      {"changePercent", signed_percent(metric.stats.mean)},
-      {"verdict", in_words(metric.state)},
-      {"ratio", metric.ratio},
-      {"violations", metric.violations},
-      {"missing", metric.missing},
-      {"windows", metric.stats.n},
-      {"statistics", encode(metric.stats)}};
+  json object{{"name", metric.name},
+              {"canary", exact(metric.canary)},
+              {"baseline", exact(metric.baseline)},
+              {"low", exact(metric.low)},
+              {"high", exact(metric.high)},
+              {"threshold", exact(metric.threshold)},
+              {"changePercent", signed_percent(metric.stats.mean)},
+              {"verdict", in_words(metric.state)},
+              {"ratio", metric.ratio},
+              {"violations", metric.violations},
+              {"missing", metric.missing},
+              {"windows", metric.stats.n},
+              {"statistics", encode(metric.stats)}};
   put(object, "source", metric.source);
   put(object, "pendingSince", metric.pending_since);
   return object;

@@ -60,8 +60,9 @@ void read_settings(const ContainerSpec& container, Desired& desired) {
       continue;
     }
     if (std::count_if(container.env.begin(), container.env.end(), is_it) > 1) {
-      desired.problems.push_back({kConfigUnsupported, "EnvDuplicated",
-                                  std::string(variable) + " is set twice in " + where + ": remove one of the entries."});
+      desired.problems.push_back(
+          {kConfigUnsupported, "EnvDuplicated",
+           std::string(variable) + " is set twice in " + where + ": remove one of the entries."});
       continue;
     }
     (variable == kGogcVariable ? env.gogc : env.go_mem_limit) = found->value;
@@ -79,7 +80,8 @@ std::string find_conflict(const Deployment& target, const std::string& container
   for (const EnvOwner& owner : target.env_owners) {
     if (owner.container != container || owner.manager == kFieldManager) continue;
     return owner.variable + " of container " + container + " in " + deployment_text(target.key) + " is set by '" +
-           owner.manager + "', and gopacer never takes a field over: remove the entry there to let gopacer tune it, or "
+           owner.manager +
+           "', and gopacer never takes a field over: remove the entry there to let gopacer tune it, or "
            "set updateMode Off.";
   }
   return {};
@@ -150,21 +152,19 @@ Desired read_desired(const ClusterView& cluster, const ObjectKey& key) {
                                   deployment_text(desired.target->key) + " is already tuned by profile '" +
                                       other->key.name + "': delete one of the two profiles."});
     }
-    if (const ContainerSpec* const container =
-            find_container(*desired.profile, *desired.target, desired.problems)) {
+    if (const ContainerSpec* const container = find_container(*desired.profile, *desired.target, desired.problems)) {
       desired.container = container->name;
-      read_settings(*container, desired);
     }
-    if (desired.target->paused) {
-      desired.problems.push_back({kReady, "TargetPaused",
-                                  deployment_text(desired.target->key) +
-                                      " is paused, and nothing can be rolled out: run kubectl rollout resume."});
-    }
-  } else if (desired.trial) {
-    desired.container = desired.trial->spec.container;
-    for (const ContainerSpec& container : desired.target->containers) {
-      if (container.name == desired.container) read_settings(container, desired);
-    }
+  }
+  // A trial goes on with the container that it began with, whatever the profile says by now.
+  if (desired.trial) desired.container = desired.trial->spec.container;
+  for (const ContainerSpec& container : desired.target->containers) {
+    if (container.name == desired.container) read_settings(container, desired);
+  }
+  if (desired.profile && desired.target->paused) {
+    desired.problems.push_back({kReady, "TargetPaused",
+                                deployment_text(desired.target->key) +
+                                    " is paused, and nothing can be rolled out: run kubectl rollout resume."});
   }
   if (!desired.container.empty()) desired.conflict = find_conflict(*desired.target, desired.container);
   return desired;

@@ -26,19 +26,14 @@ struct OperatorMetrics::Impl {
                                                                .Name("gopacer_reconcile_errors_total")
                                                                .Help("Passes that failed and were repeated")
                                                                .Register(registry);
-  prometheus::Family<prometheus::Counter>& steps = prometheus::BuildCounter()
-                                                       .Name("gopacer_steps_total")
-                                                       .Help("Steps taken, by kind")
-                                                       .Register(registry);
-  prometheus::Family<prometheus::Counter>& trials = prometheus::BuildCounter()
-                                                        .Name("gopacer_trials_total")
-                                                        .Help("Ended trials, by verdict")
+  prometheus::Family<prometheus::Counter>& steps =
+      prometheus::BuildCounter().Name("gopacer_steps_total").Help("Steps taken, by kind").Register(registry);
+  prometheus::Family<prometheus::Counter>& trials =
+      prometheus::BuildCounter().Name("gopacer_trials_total").Help("Ended trials, by verdict").Register(registry);
+  prometheus::Family<prometheus::Gauge>& gc_share = prometheus::BuildGauge()
+                                                        .Name("gopacer_target_gc_cpu_ratio")
+                                                        .Help("Share of the target's CPU that garbage collection takes")
                                                         .Register(registry);
-  prometheus::Family<prometheus::Gauge>& gc_share =
-      prometheus::BuildGauge()
-          .Name("gopacer_target_gc_cpu_ratio")
-          .Help("Share of the target's CPU that garbage collection takes")
-          .Register(registry);
   prometheus::Family<prometheus::Gauge>& pods = prometheus::BuildGauge()
                                                     .Name("gopacer_target_pods")
                                                     .Help("Pods of the target, by whether they could be read")

@@ -22,13 +22,13 @@ using record::Pass;
 constexpr Duration kQuietTime = std::chrono::seconds(10);
 
 Event event_about(const Profile& profile, bool warning, std::string reason, std::string note, std::string action) {
-  return {resources::kProfiles, profile.key.ns,    profile.key.name,  profile.uid,
-          warning,              std::move(reason), std::move(note), std::move(action)};
+  return {resources::kProfiles, profile.key.ns,  profile.key.name, profile.uid, warning,
+          std::move(reason),    std::move(note), std::move(action)};
 }
 
 Event event_about(const Trial& trial, bool warning, std::string reason, std::string note, std::string action) {
-  return {resources::kTrials, trial.key.ns,      trial.key.name,  trial.uid,
-          warning,            std::move(reason), std::move(note), std::move(action)};
+  return {resources::kTrials, trial.key.ns,    trial.key.name,   trial.uid, warning,
+          std::move(reason),  std::move(note), std::move(action)};
 }
 
 /// Recommendations that differ by less than this are the same one to a person.
@@ -165,12 +165,11 @@ void Recorder::tell(const Pass& pass) {
     const Profile& profile = *pass.desired.profile;
     const std::shared_ptr<Written> last = written(profile.key);
     const Decision& decision = pass.decision;
-    const std::optional<Settings> recommended =
-        decision.recommended                        ? decision.recommended
-        : decision.kind == Decision::Kind::kChange ? std::optional(decision.settings)
+    const std::optional<Settings> recommended = decision.recommended ? decision.recommended
+                                                : decision.kind == Decision::Kind::kChange
+                                                    ? std::optional(decision.settings)
                                                     : std::nullopt;
-    if (recommended &&
-        (!last->told_recommendation || notably_different(*recommended, *last->told_recommendation))) {
+    if (recommended && (!last->told_recommendation || notably_different(*recommended, *last->told_recommendation))) {
       events_.post(event_about(profile, false, "RecommendationUpdated",
                                describe(*recommended) + ": " + decision.message, "Recommend"));
       last->told_recommendation = recommended;

@@ -78,8 +78,7 @@ struct Cluster {
     if (!target().is_null()) {
       desired.target = std::make_shared<Deployment>(*decode_deployment(target()));
       desired.container = "app";
-      desired.current = *parse_settings(
-          {env_value(target(), "GOGC"), env_value(target(), "GOMEMLIMIT")});
+      desired.current = *parse_settings({env_value(target(), "GOGC"), env_value(target(), "GOMEMLIMIT")});
       for (const EnvOwner& owner : desired.target->env_owners) {
         if (owner.manager != kFieldManager) desired.conflict = owner.variable + " is set by " + owner.manager;
       }
@@ -237,7 +236,8 @@ TEST(Promote, OwnsTheTwoEntriesAndTheCauseAndNothingElse) {
   const json target = cluster.target();
   for (const json& entry : target["metadata"]["managedFields"]) {
     if (entry["manager"] != "gopacer" || entry["operation"] != "Apply") continue;
-    const json& env = entry["fieldsV1"]["f:spec"]["f:template"]["f:spec"]["f:containers"]["k:{\"name\":\"app\"}"]["f:env"];
+    const json& env =
+        entry["fieldsV1"]["f:spec"]["f:template"]["f:spec"]["f:containers"]["k:{\"name\":\"app\"}"]["f:env"];
     EXPECT_EQ(env.size(), 2U) << entry;
     EXPECT_EQ(entry["fieldsV1"]["f:spec"].size(), 1U) << entry;
     EXPECT_EQ(entry["fieldsV1"]["f:metadata"].size(), 1U) << entry;
@@ -490,7 +490,8 @@ std::vector<Case> all_cases() {
        run_canary},
       {"Promote", with_trial(TrialPhase::kPromoting, true, false), settings_step(StepKind::kPromote, new_settings())},
       {"RetireCanary", with_trial(TrialPhase::kPromoting, true, true), retire},
-      {"RollBack", with_trial(TrialPhase::kRollingBack, false, true), settings_step(StepKind::kRollBack, old_settings())},
+      {"RollBack", with_trial(TrialPhase::kRollingBack, false, true),
+       settings_step(StepKind::kRollBack, old_settings())},
       {"EndBeforeAPromotion", with_trial(TrialPhase::kMeasuring, true, false), end},
       {"EndAfterAPromotion", with_trial(TrialPhase::kWatching, true, true), end},
       {"Revert",

@@ -116,7 +116,8 @@ TEST(Canary, WorksForAContainerWithoutAnyVariables) {
 
 TEST(Canary, LeavesOtherContainersAlone) {
   Tracks tracks;
-  const json sidecar{{"name", "proxy"}, {"image", "proxy:1"}, {"env", json::array({{{"name", "GOGC"}, {"value", "50"}}})}};
+  const json sidecar{
+      {"name", "proxy"}, {"image", "proxy:1"}, {"env", json::array({{{"name", "GOGC"}, {"value", "50"}}})}};
   tracks.target["spec"]["template"]["spec"]["containers"].push_back(sidecar);
   EXPECT_EQ(containers_of(tracks.canary())[1], sidecar);
   EXPECT_EQ(env_value(tracks.canary(), "GOGC", "app"), "200");
@@ -134,7 +135,8 @@ TEST(Canary, IsOwnedByTheTrialSoThatNothingOutlivesIt) {
 }
 
 TEST(Canary, CannotBeTakenForTheTargetByItsOwnSelector) {
-  // Selectors of Deployments must not overlap: ours selects by our labels only, and the target's pods have none of them.
+  // Selectors of Deployments must not overlap: ours selects by our labels only, and the target's pods have none of
+  // them.
   const json canary = Tracks().canary();
   EXPECT_EQ(canary["spec"]["selector"]["matchLabels"], (json{{kTrialLabel, "checkout-1"}, {kTrackLabel, "canary"}}));
 }
@@ -192,15 +194,17 @@ TEST(Canary, HasLegalNamesHoweverLongTheTargetsAre) {
 
 TEST(Canary, OfTwoLongNamesThatBeginAlikeIsNotTheSame) {
   const std::string long_name(60, 't');
-  EXPECT_NE(track_deployment_name(long_name + "a", Track::kCanary), track_deployment_name(long_name + "b", Track::kCanary));
+  EXPECT_NE(track_deployment_name(long_name + "a", Track::kCanary),
+            track_deployment_name(long_name + "b", Track::kCanary));
   EXPECT_NE(label_value(long_name + "aaaaa"), label_value(long_name + "aaaab"));
 }
 
 TEST(ChangeCause, SaysToPeopleWhatWasDoneAndWhy) {
   Trial trial = builders::trial(TrialPhase::kPromoting);
   trial.spec.predicted.saving_percent = "5.1";
-  EXPECT_EQ(act::promotion_cause(trial),
-            "gopacer: GOGC=200 GOMEMLIMIT=430MiB instead of Go's defaults (trial checkout-1, expected saving 5.1% of CPU)");
+  EXPECT_EQ(
+      act::promotion_cause(trial),
+      "gopacer: GOGC=200 GOMEMLIMIT=430MiB instead of Go's defaults (trial checkout-1, expected saving 5.1% of CPU)");
   trial.status.reason = "LatencyRegression";
   EXPECT_EQ(act::rollback_cause(trial),
             "gopacer: back to Go's defaults from GOGC=200 GOMEMLIMIT=430MiB (trial checkout-1: LatencyRegression)");

@@ -149,8 +149,13 @@ TEST(TrialObject, OfAnyShapeIsNoReasonToCrash) {
     EXPECT_FALSE(codec::decode_trial(odd)) << odd;
   }
   json object = stored(builders::trial(TrialPhase::kPending).spec, nullptr);
-  object["status"] = {{"metrics", "none"}, {"steps", 5}, {"samples", 1}, {"watch", true}, {"phase", 3},
-                      {"startedAt", "yesterday"}, {"p99ChangePercent", "a lot"}};
+  object["status"] = {{"metrics", "none"},
+                      {"steps", 5},
+                      {"samples", 1},
+                      {"watch", true},
+                      {"phase", 3},
+                      {"startedAt", "yesterday"},
+                      {"p99ChangePercent", "a lot"}};
   EXPECT_TRUE(codec::decode_trial(object));
 }
 
@@ -261,7 +266,8 @@ Evidence any_evidence() {
     metric.threshold = *rc::gen::arbitrary<double>();
     metric.ratio = *rc::gen::arbitrary<bool>();
     metric.violations = *rc::gen::inRange(0, 10);
-    metric.state = *rc::gen::element(MetricState::kUndecided, MetricState::kPass, MetricState::kFail, MetricState::kNoData);
+    metric.state =
+        *rc::gen::element(MetricState::kUndecided, MetricState::kPass, MetricState::kFail, MetricState::kNoData);
     metric.source = any_text();
     metric.missing = *rc::gen::inRange(0, 10);
     metric.pending_since = maybe_a_time();
@@ -298,9 +304,9 @@ void expect_same(const Evidence& a, const Evidence& b) {
 
 RC_GTEST_PROP(TrialStatus, ComesBackAsItWas, ()) {
   TrialStatus status;
-  status.phase = *rc::gen::element(TrialPhase::kPending, TrialPhase::kWarmUp, TrialPhase::kMeasuring,
-                                   TrialPhase::kPromoting, TrialPhase::kWatching, TrialPhase::kRollingBack,
-                                   TrialPhase::kEnded);
+  status.phase =
+      *rc::gen::element(TrialPhase::kPending, TrialPhase::kWarmUp, TrialPhase::kMeasuring, TrialPhase::kPromoting,
+                        TrialPhase::kWatching, TrialPhase::kRollingBack, TrialPhase::kEnded);
   status.verdict = *rc::gen::element(TrialVerdict::kNone, TrialVerdict::kPromote, TrialVerdict::kRollBack,
                                      TrialVerdict::kInconclusive, TrialVerdict::kSuperseded, TrialVerdict::kAborted);
   status.reason = any_text();

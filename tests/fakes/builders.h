@@ -8,8 +8,8 @@
 #include "gopacer/judge/verdict.h"
 #include "gopacer/rollout/advance.h"
 
-/// Values with sane defaults: profile shop/checkout tunes Deployment shop/checkout, which has one container, app. A test
-/// changes what it is about.
+/// Values with sane defaults: profile shop/checkout tunes Deployment shop/checkout, which has one container, app. A
+/// test changes what it is about.
 namespace gopacer::builders {
 
 inline const Time kStart{std::chrono::seconds(1714557600)};  // 2024-05-01T10:00:00Z

@@ -11,7 +11,9 @@ ObjectPath deployment_path(const ObjectKey& key) { return {resources::kDeploymen
 ObjectPath profile_path(const ObjectKey& key) { return {resources::kProfiles, key.ns, key.name}; }
 ObjectPath trial_path(const ObjectKey& key) { return {resources::kTrials, key.ns, key.name}; }
 
-std::vector<json> all(FakeApiServer& api, const ResourceType& type) { return api.list({type, "", "", ""}, "").value().items; }
+std::vector<json> all(FakeApiServer& api, const ResourceType& type) {
+  return api.list({type, "", "", ""}, "").value().items;
+}
 
 json deployment_object() {
   return json::parse(R"({

@@ -35,7 +35,8 @@ void settle_deployments(FakeApiServer& api);
 void put_trial(FakeApiServer& api, const Trial& trial);
 
 /// The value of a variable of the container in a Deployment; empty when it is not there.
-std::string env_value(const nlohmann::json& deployment, const std::string& variable, const std::string& container = "app");
+std::string env_value(const nlohmann::json& deployment, const std::string& variable,
+                      const std::string& container = "app");
 std::string annotation(const nlohmann::json& object, const std::string& name);
 
 /// Everything of the kinds that gopacer writes, without what may differ between two ways to the same state.

@@ -21,8 +21,7 @@ TEST(OperatorMetrics, CountPassesAndFailures) {
   metrics.pass_done(kCheckout, std::chrono::milliseconds(50), true);
   EXPECT_THAT(metrics.text(), HasSubstr("gopacer_reconcile_duration_seconds_count 2"));
   EXPECT_THAT(metrics.text(), HasSubstr("gopacer_reconcile_duration_seconds_bucket{le=\"0.01\"} 1"));
-  EXPECT_THAT(metrics.text(),
-              HasSubstr("gopacer_reconcile_errors_total{namespace=\"shop\",profile=\"checkout\"} 1"));
+  EXPECT_THAT(metrics.text(), HasSubstr("gopacer_reconcile_errors_total{namespace=\"shop\",profile=\"checkout\"} 1"));
 }
 
 TEST(OperatorMetrics, ForgetAProfileAndNoOther) {

@@ -62,8 +62,8 @@ INSTANTIATE_TEST_SUITE_P(
         PhaseCase{"NothingWorthARestart", [](PassScene&) {}, "Tuned"},
         PhaseCase{"TooLittleData", [](PassScene& scene) { scene.decision = nothing_known(); }, "Observing"},
         PhaseCase{"AChangeWouldHelp", [](PassScene& scene) { scene.decision = change(); }, "Recommended"},
-        PhaseCase{"ACoolDownHoldsItBack",
-                  [](PassScene& scene) { scene.decision.recommended = new_settings(); }, "Recommended"},
+        PhaseCase{"ACoolDownHoldsItBack", [](PassScene& scene) { scene.decision.recommended = new_settings(); },
+                  "Recommended"},
         PhaseCase{"TheTargetIsUnsuitable", [](PassScene& scene) { scene.decision = refusal(); }, "Blocked"},
         PhaseCase{"SomethingStandsAgainstIt",
                   [](PassScene& scene) {
@@ -78,8 +78,8 @@ INSTANTIATE_TEST_SUITE_P(
                   "Trial"},
         PhaseCase{"ATrialWatches",
                   [](PassScene& scene) { scene.run_trial(TrialPhase::kPromoting, TrialPhase::kWatching); }, "Watching"},
-        PhaseCase{"ATrialEnds",
-                  [](PassScene& scene) { scene.run_trial(TrialPhase::kWatching, TrialPhase::kEnded); }, "Tuned"},
+        PhaseCase{"ATrialEnds", [](PassScene& scene) { scene.run_trial(TrialPhase::kWatching, TrialPhase::kEnded); },
+                  "Tuned"},
         PhaseCase{"ATrialGoesOnThoughTheTargetIsPaused",
                   [](PassScene& scene) {
                     scene.run_trial(TrialPhase::kMeasuring, TrialPhase::kMeasuring);
@@ -279,8 +279,8 @@ TEST(Status, KeepsTheMemoryUntilAStepChangesIt) {
   EXPECT_EQ(status["applied"], (json{{"gogc", "200"}, {"goMemLimit", "430MiB"}}));
   EXPECT_EQ(status["coolDownUntil"], "2024-05-01T10:09:00Z");
   EXPECT_EQ(status["bannedRegions"],
-            json::array({json{{"gogc", "400"}, {"templateHash", "hash-1"}, {"reason", "GcShare"},
-                              {"at", "2024-05-01T10:00:00Z"}}}));
+            json::array({json{
+                {"gogc", "400"}, {"templateHash", "hash-1"}, {"reason", "GcShare"}, {"at", "2024-05-01T10:00:00Z"}}}));
   EXPECT_EQ(status["missedPredictions"], 1);
 }
 

@@ -206,10 +206,8 @@ TEST(Events, OfATrialComeOnceForEachNewPhaseOnTrialAndProfile) {
 
 TEST(Events, OfATrialsEndTellItsVerdict) {
   const std::vector<std::pair<TrialVerdict, const char*>> ends = {
-      {TrialVerdict::kPromote, "TrialSucceeded"},
-      {TrialVerdict::kRollBack, "RolledBack"},
-      {TrialVerdict::kInconclusive, "TrialInconclusive"},
-      {TrialVerdict::kSuperseded, "TrialSuperseded"},
+      {TrialVerdict::kPromote, "TrialSucceeded"},         {TrialVerdict::kRollBack, "RolledBack"},
+      {TrialVerdict::kInconclusive, "TrialInconclusive"}, {TrialVerdict::kSuperseded, "TrialSuperseded"},
       {TrialVerdict::kAborted, "TrialAborted"},
   };
   for (const auto& [verdict, reason] : ends) {
@@ -317,9 +315,9 @@ TEST(History, KeepsTheLatestTrialsOfEachKind) {
   }
   desk.api.forget_writes();
   ASSERT_TRUE(desk.write());
-  EXPECT_THAT(desk.api.writes(), ElementsAre(kProfileWrite, "delete GoRuntimeTrial shop/checkout-1",
-                                             "delete GoRuntimeTrial shop/checkout-2",
-                                             "delete GoRuntimeTrial shop/checkout-4"));
+  EXPECT_THAT(desk.api.writes(),
+              ElementsAre(kProfileWrite, "delete GoRuntimeTrial shop/checkout-1",
+                          "delete GoRuntimeTrial shop/checkout-2", "delete GoRuntimeTrial shop/checkout-4"));
 }
 
 TEST(History, MayBeEmpty) {

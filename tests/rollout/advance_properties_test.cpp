@@ -92,8 +92,8 @@ World any_world() {
   world.pods_ready = *rc::gen::arbitrary<bool>();
   world.collected = *rc::gen::arbitrary<bool>();
   world.decision = *rc::gen::arbitrary<bool>() ? builders::keep() : builders::change(any_settings());
-  world.verdict = *rc::gen::element(builders::better(), builders::worse(), builders::hard_stop(),
-                                    builders::undecided(), builders::no_data());
+  world.verdict = *rc::gen::element(builders::better(), builders::worse(), builders::hard_stop(), builders::undecided(),
+                                    builders::no_data());
   world.now = builders::kStart + seconds(*rc::gen::inRange(0, 3 * 3600));
   return world;
 }
@@ -112,8 +112,7 @@ RC_GTEST_PROP(AnyTrial, PromotesOnlyAfterItWasWrittenThatTheCanaryPassed, ()) {
     RC_ASSERT(world.trial.status.phase == TrialPhase::kPromoting);
     RC_ASSERT(world.trial.status.verdict == TrialVerdict::kPromote);
   }
-  if (step.trial && step.trial->phase == TrialPhase::kPromoting &&
-      world.trial.status.phase != TrialPhase::kPromoting) {
+  if (step.trial && step.trial->phase == TrialPhase::kPromoting && world.trial.status.phase != TrialPhase::kPromoting) {
     RC_ASSERT(world.trial.status.phase == TrialPhase::kMeasuring);
     RC_ASSERT(world.verdict.outcome == Outcome::kBetter);
     RC_ASSERT(step.kind == StepKind::kHold);
@@ -197,7 +196,8 @@ RC_GTEST_PROP(AnyTrial, EndsWhenTimeGoesOnAndNothingElseChanges, ()) {
   RC_ASSERT(end.has_value());
   RC_ASSERT(end->verdict != TrialVerdict::kNone);
   RC_ASSERT(end->ended.has_value());
-  RC_ASSERT(!end->reason.empty() || !world.trial.status.reason.empty() || world.trial.status.verdict != TrialVerdict::kNone);
+  RC_ASSERT(!end->reason.empty() || !world.trial.status.reason.empty() ||
+            world.trial.status.verdict != TrialVerdict::kNone);
 }
 
 RC_GTEST_PROP(AnyTrial, EndsThoughItsPromotionDoesNotStick, ()) {
@@ -220,8 +220,7 @@ RC_GTEST_PROP(AnyTrial, NeverEndsAsPromotedWithOtherSettingsInTheTarget, ()) {
     world.now += std::max<Duration>(step.requeue_after, seconds(5));
   }
   if (world.trial.status.verdict == TrialVerdict::kPromote) RC_ASSERT(world.current == world.trial.spec.to);
-  if (world.trial.status.verdict == TrialVerdict::kRollBack &&
-      world.trial.status.reason == builders::worse().reason) {
+  if (world.trial.status.verdict == TrialVerdict::kRollBack && world.trial.status.reason == builders::worse().reason) {
     RC_ASSERT(world.current == world.trial.spec.from || world.current == world.trial.spec.to);
   }
 }

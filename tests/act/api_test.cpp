@@ -1,0 +1,216 @@
+// What only a real kube-apiserver can tell of the documents that gopacer applies.
+
+#include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
+
+#include "act/actor.h"
+#include "codec/resources.h"
+#include "codec/trial.h"
+#include "fakes/builders.h"
+#include "fakes/objects.h"
+#include "kube/real_api_server.h"
+#include "watch/decode.h"
+
+namespace gopacer {
+namespace {
+
+using builders::new_settings;
+using builders::old_settings;
+using kube::RealApiServer;
+using nlohmann::json;
+using objects::env_value;
+using testing::HasSubstr;
+
+constexpr const char* kCause = "kubernetes.io/change-cause";
+
+json find_or_null(ApiServer& api, const ObjectPath& path) {
+  const Result<json> found = api.get(path);
+  if (!found && found.error().kind != ErrorKind::kNotFound) throw std::logic_error(found.error().message);
+  return found.value_or(json());
+}
+
+/// A namespace with a target that a person applied, and a trial of it.
+class ActOnRealApi : public testing::Test {
+ protected:
+  void SetUp() override {
+    RealApiServer::kubectl("apply --server-side -f '" GOPACER_SOURCE_DIR "/crds/'");
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (!client_->list({resources::kTrials, ns_, "", ""}, "")) {
+      ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "the CRDs are not served";
+    }
+    apply_manifest();
+    make_trial();
+  }
+
+  /// kubectl apply, as people do it.
+  void apply_manifest() {
+    json manifest = objects::deployment_object();
+    manifest["metadata"]["namespace"] = ns_;
+    RealApiServer::kubectl("apply -f -", manifest.dump());
+  }
+  void make_trial() {
+    Trial trial = builders::trial(TrialPhase::kPromoting);
+    trial.key = {ns_, "checkout-1"};
+    trial.spec.target_uid = target()["metadata"]["uid"];
+    const Result<json> made = client_->create(resources::kTrials, ns_, codec::trial_object(trial.key, trial.spec));
+    ASSERT_TRUE(made) << made.error().message;
+  }
+
+  ObjectPath path(const std::string& name) const { return objects::deployment_path({ns_, name}); }
+  json target() { return find_or_null(*client_, path("checkout")); }
+
+  Desired desired() {
+    Desired out;
+    out.key = {ns_, "checkout"};
+    out.target = std::make_shared<Deployment>(*decode_deployment(target()));
+    out.container = "app";
+    out.current = *parse_settings({env_value(target(), "GOGC"), env_value(target(), "GOMEMLIMIT")});
+    out.trial = std::make_shared<Trial>(*codec::decode_trial(*client_->get({resources::kTrials, ns_, "checkout-1"})));
+    return out;
+  }
+  static Step step(StepKind kind, std::optional<Settings> settings = std::nullopt) {
+    Step out;
+    out.kind = kind;
+    out.settings = settings;
+    return out;
+  }
+  void perform(const Step& step) {
+    const ActResult result = actor_.perform(desired(), step);
+    ASSERT_TRUE(result.done()) << result.error->message;
+  }
+  void promote() { perform(step(StepKind::kPromote, new_settings())); }
+
+  std::unique_ptr<kube::Client> client_ = RealApiServer::client();
+  std::string ns_ = RealApiServer::make_namespace(*client_);
+  Actor actor_{*client_};
+};
+
+TEST_F(ActOnRealApi, APromotionOwnsTwoEntriesAndTheCause) {
+  promote();
+  const json now = target();
+  EXPECT_EQ(env_value(now, "GOGC"), "200");
+  EXPECT_EQ(env_value(now, "GOMEMLIMIT"), "430MiB");
+  EXPECT_EQ(env_value(now, "LOG_LEVEL"), "info");
+  EXPECT_THAT(objects::annotation(now, kCause), HasSubstr("trial checkout-1"));
+  json ours;
+  for (const json& entry : now["metadata"]["managedFields"]) {
+    if (entry["manager"] == kFieldManager) ours = entry;
+  }
+  EXPECT_EQ(ours["operation"], "Apply");
+  EXPECT_EQ(ours["fieldsV1"], json::parse(R"({
+    "f:metadata": {"f:annotations": {"f:kubernetes.io/change-cause": {}}},
+    "f:spec": {"f:template": {"f:spec": {"f:containers": {"k:{\"name\":\"app\"}": {
+      ".": {}, "f:name": {},
+      "f:env": {"k:{\"name\":\"GOGC\"}": {".": {}, "f:name": {}, "f:value": {}},
+                "k:{\"name\":\"GOMEMLIMIT\"}": {".": {}, "f:name": {}, "f:value": {}}}}}}}}
+  })"))
+      << ours.dump(1);
+}
+
+TEST_F(ActOnRealApi, APromotionSurvivesThePersonsNextApply) {
+  promote();
+  apply_manifest();
+  EXPECT_EQ(env_value(target(), "GOGC"), "200");
+  EXPECT_EQ(env_value(target(), "GOMEMLIMIT"), "430MiB");
+}
+
+TEST_F(ActOnRealApi, ThePodTemplateHasTheSameHashBeforeAndAfter) {
+  const std::string before = decode_deployment(target())->template_hash;
+  promote();
+  EXPECT_EQ(decode_deployment(target())->template_hash, before);
+}
+
+TEST_F(ActOnRealApi, ARollbackRestoresThePodTemplateExactly) {
+  const json before = target()["spec"]["template"];
+  promote();
+  perform(step(StepKind::kRollBack, old_settings()));
+  EXPECT_EQ(target()["spec"]["template"], before);
+}
+
+TEST_F(ActOnRealApi, TheCauseGoesWithoutAnotherRevision) {
+  promote();
+  const json before = target();
+  perform(step(StepKind::kRetireCanary));
+  EXPECT_EQ(objects::annotation(target(), kCause), "");
+  EXPECT_EQ(target()["spec"], before["spec"]);
+  EXPECT_EQ(env_value(target(), "GOGC"), "200");
+}
+
+TEST_F(ActOnRealApi, APersonsKubectlSetEnvIsAConflictThatNamesIt) {
+  RealApiServer::kubectl("-n " + ns_ + " set env deployment/checkout GOGC=80");
+  const json before = target();
+  const ActResult result = actor_.perform(desired(), step(StepKind::kPromote, new_settings()));
+  ASSERT_FALSE(result.done());
+  EXPECT_EQ(result.error->kind, ErrorKind::kOwned);
+  EXPECT_THAT(result.error->message, HasSubstr("kubectl-set"));
+  EXPECT_EQ(target(), before);
+}
+
+TEST_F(ActOnRealApi, APersonsKubectlSetEnvAfterThePromotionShowsAsAnotherOwner) {
+  promote();
+  RealApiServer::kubectl("-n " + ns_ + " set env deployment/checkout GOGC=80");
+  bool found = false;
+  const Result<Deployment> now = decode_deployment(target());
+  for (const EnvOwner& owner : now->env_owners) {
+    found |= owner.variable == "GOGC" && owner.manager == "kubectl-set";
+  }
+  EXPECT_TRUE(found);
+}
+
+TEST_F(ActOnRealApi, ATargetThatIsGoneIsNotMadeAgain) {
+  const Desired old = desired();
+  ASSERT_TRUE(client_->remove(path("checkout"), ""));
+  const ActResult result = actor_.perform(old, step(StepKind::kPromote, new_settings()));
+  EXPECT_FALSE(result.done());
+  EXPECT_TRUE(target().is_null());
+}
+
+TEST_F(ActOnRealApi, ATargetThatWasReplacedIsNotTouched) {
+  const Desired old = desired();
+  ASSERT_TRUE(client_->remove(path("checkout"), ""));
+  apply_manifest();
+  const json before = target();
+  const ActResult result = actor_.perform(old, step(StepKind::kPromote, new_settings()));
+  EXPECT_FALSE(result.done());
+  EXPECT_EQ(target(), before);
+}
+
+TEST_F(ActOnRealApi, BothArmsAreAcceptedAndDoNotSelectEachOthersPods) {
+  perform(step(StepKind::kRunCanary));
+  const json canary = find_or_null(*client_, path("checkout-gopacer-canary"));
+  const json baseline = find_or_null(*client_, path("checkout-gopacer-baseline"));
+  ASSERT_FALSE(canary.is_null());
+  ASSERT_FALSE(baseline.is_null());
+  EXPECT_EQ(env_value(canary, "GOGC"), "200");
+  EXPECT_EQ(env_value(baseline, "GOGC"), "");
+  const Labels canary_pods = decode_deployment(canary)->template_labels;
+  EXPECT_TRUE(selects(decode_deployment(canary)->match_labels, canary_pods));
+  EXPECT_FALSE(selects(decode_deployment(baseline)->match_labels, canary_pods));
+  perform(step(StepKind::kRunCanary));
+  perform(step(StepKind::kEnd));
+  EXPECT_TRUE(find_or_null(*client_, path("checkout-gopacer-canary")).is_null());
+  EXPECT_TRUE(find_or_null(*client_, path("checkout-gopacer-baseline")).is_null());
+}
+
+TEST_F(ActOnRealApi, ATrialOfLongNamesIsAccepted) {
+  json manifest = objects::deployment_object();
+  const std::string name(63, 'c');
+  manifest["metadata"]["namespace"] = ns_;
+  manifest["metadata"]["name"] = name;
+  RealApiServer::kubectl("apply -f -", manifest.dump());
+  Trial trial = builders::trial(TrialPhase::kPending);
+  trial.spec.profile = std::string(63, 'p');
+  trial.spec.target = name;
+  trial.key = {ns_, trial_name(trial.spec.profile, 123)};
+  const Result<json> made = client_->create(resources::kTrials, ns_, codec::trial_object(trial.key, trial.spec));
+  ASSERT_TRUE(made) << made.error().message;
+  Desired wanted;
+  wanted.trial = std::make_shared<Trial>(*codec::decode_trial(*made));
+  wanted.target = std::make_shared<Deployment>(*decode_deployment(*client_->get(path(name))));
+  const ActResult result = actor_.perform(wanted, step(StepKind::kRunCanary));
+  EXPECT_TRUE(result.done()) << result.error->message;
+}
+
+}  // namespace
+}  // namespace gopacer

@@ -1,0 +1,502 @@
+#include "control/reconciler.h"
+
+#include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "codec/resources.h"
+#include "codec/trial.h"
+#include "fakes/accident_prone_api_server.h"
+#include "fakes/fake_clock.h"
+#include "fakes/fake_cluster_view.h"
+#include "fakes/fake_observations.h"
+#include "fakes/objects.h"
+#include "fakes/recorded_events.h"
+#include "record/operator_metrics.h"
+#include "record/recorder.h"
+
+namespace gopacer {
+namespace {
+
+using nlohmann::json;
+using objects::annotation;
+using objects::env_value;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+constexpr Time kBegin{seconds(1714557600)};
+
+/// An operator that runs on a cluster in memory, on simulated time. Everything in it is real but the cluster, the pods'
+/// samples and the clock.
+struct Simulation {
+  FakeClock clock{kBegin};
+  FakeApiServer api;
+  AccidentProneApiServer connection{api};
+  FakeObservations observations{api, clock};
+  FakeClusterView view;
+  RecordedEvents events;
+
+  /// What is lost when the operator's process dies.
+  struct Process {
+    OperatorMetrics metrics;
+    Actor actor;
+    Recorder recorder;
+    Reconciler reconciler;
+    explicit Process(Simulation& in)
+        : actor(in.connection),
+          recorder(in.connection, in.events, metrics),
+          reconciler(in.view, in.observations, actor, recorder, metrics, in.clock) {}
+  };
+  std::unique_ptr<Process> process;
+
+  bool restart_before_each_pass = false;
+  /// The trials' watch shows each change this much later.
+  bool trials_are_late = false;
+  /// Time that the kubelets need to do what a Deployment asks.
+  Duration rollout_time = seconds(4);
+  /// Calls in which an accident is most telling: the first of each kind in each phase of the trial.
+  std::vector<int> telling_calls;
+  int passes = 0;
+  int failed_passes = 0;
+  int deaths = 0;
+
+  explicit Simulation(const json& profile = objects::profile_object()) {
+    api.set_now(clock.now());
+    objects::deploy(api);
+    if (!api.create(resources::kProfiles, "shop", profile)) throw std::logic_error("no profile");
+    observations.follow_cluster();
+    process = std::make_unique<Process>(*this);
+  }
+
+  /// One pass, and the time until the next one.
+  void pass() {
+    ++passes;
+    if (restart_before_each_pass) process = std::make_unique<Process>(*this);
+    if (trials_are_late) {
+      view.see_profiles(api);
+      view.see_deployments(api);
+      if (passes % 3 == 0) view.see_trials(api);
+    } else {
+      view.see_all(api);
+    }
+    const std::string phase = trial_phase();
+    const int calls_before = connection.calls();
+    Requeue requeue;
+    try {
+      requeue = process->reconciler.reconcile(objects::kProfile);
+    } catch (const Death&) {
+      ++deaths;
+      process = std::make_unique<Process>(*this);
+      requeue = {seconds(2), true};
+    }
+    for (int call = calls_before; call < connection.calls(); ++call) {
+      if (seen_.insert(phase + connection.log()[static_cast<std::size_t>(call)]).second) telling_calls.push_back(call);
+    }
+    if (requeue.failed) {
+      ++failed_passes;
+      requeue.after = std::max<Duration>(requeue.after, milliseconds(200));
+    }
+    clock.advance(std::clamp<Duration>(requeue.after, milliseconds(50), seconds(5)));
+    api.set_now(clock.now());
+    observations.follow_cluster();
+    if (!unsettled_since_ && is_unsettled()) unsettled_since_ = clock.now();
+    if (unsettled_since_ && clock.now() - *unsettled_since_ >= rollout_time) {
+      objects::settle_deployments(api);
+      unsettled_since_.reset();
+    }
+  }
+
+  /// Passes until `done`, for `most` of simulated time; false when the time is over.
+  template <typename Done>
+  bool run_until(const Done& done, Duration most = minutes(12)) {
+    const Time end = clock.now() + most;
+    while (!done()) {
+      if (clock.now() >= end) return false;
+      pass();
+    }
+    return true;
+  }
+  void run_for(Duration time) {
+    run_until([] { return false; }, time);
+  }
+
+  json target() { return api.peek(objects::deployment_path(objects::kTarget)); }
+  json profile() { return api.peek(objects::profile_path()); }
+  json trial(int number = 1) { return api.peek(objects::trial_path({"shop", "checkout-" + std::to_string(number)})); }
+  std::string trial_phase(int number = 1) {
+    const json object = trial(number);
+    return object.is_null() ? "" : object.value("status", json::object()).value("phase", "");
+  }
+  std::string trial_verdict(int number = 1) { return trial(number)["status"].value("verdict", ""); }
+  std::string gogc() { return env_value(target(), "GOGC"); }
+  bool canary_is_there() {
+    return !api.peek(objects::deployment_path(objects::kCanary)).is_null() ||
+           !api.peek(objects::deployment_path(objects::kBaseline)).is_null();
+  }
+  bool trial_is_in(const std::string& phase, int number = 1) { return trial_phase(number) == phase; }
+  bool run_until_phase(const std::string& phase, int number = 1) {
+    return run_until([&] { return trial_is_in(phase, number); });
+  }
+
+  /// As a person: kubectl apply of a change to the profile's spec.
+  void change_profile(const json& spec) {
+    if (!api.merge_patch(objects::profile_path(), {{"spec", spec}}, "")) throw std::logic_error("no profile");
+  }
+  /// As a person: kubectl set image, kubectl set env and so on.
+  void change_target(const std::string& manager, const json& container) {
+    json document = json::parse(R"({"spec": {"template": {"spec": {"containers": []}}}})");
+    document["spec"]["template"]["spec"]["containers"].push_back(container);
+    api.apply_as(manager, objects::deployment_path(objects::kTarget), document);
+  }
+
+ private:
+  bool is_unsettled() {
+    for (const json& object : objects::all(api, resources::kDeployments)) {
+      const json status = object.value("status", json::object());
+      if (status.value("observedGeneration", 0) != object["metadata"]["generation"]) return true;
+    }
+    return false;
+  }
+
+  std::optional<Time> unsettled_since_;
+  std::set<std::string> seen_;  ///< kinds of calls by phase
+};
+
+/// How a story ended, for comparing two tellings of it.
+json outcome_of(Simulation& simulation) {
+  json out;
+  out["env"] = simulation.target()["spec"]["template"]["spec"]["containers"][0]["env"];
+  out["causeLeft"] = annotation(simulation.target(), "kubernetes.io/change-cause");
+  out["canaryLeft"] = simulation.canary_is_there();
+  for (const json& trial : objects::all(simulation.api, resources::kTrials)) {
+    const json& status = trial["status"];
+    out["trials"].push_back({{"name", trial["metadata"]["name"]},
+                             {"phase", status["phase"]},
+                             {"verdict", status["verdict"]},
+                             {"reason", status["reason"]}});
+  }
+  const json status = simulation.profile()["status"];
+  out["applied"] = status.value("applied", json());
+  out["activeTrial"] = status["activeTrial"];
+  out["trialCount"] = status["trialCount"];
+  out["missedPredictions"] = status["missedPredictions"];
+  for (const json& ban : status["bannedRegions"]) {
+    out["banned"].push_back({ban.value("gogc", ""), ban.value("goMemLimit", ""), ban["reason"]});
+  }
+  return out;
+}
+
+/// Everybody who gets the new settings becomes slower.
+void make_new_settings_slow(Simulation& simulation) {
+  simulation.observations.slowdown = [](Track, const Settings& settings, Time) { return settings.gogc ? 1.3 : 1.0; };
+}
+/// Only the target's own pods do, from some minutes on: no canary could have shown it.
+void make_target_slow_later(Simulation& simulation) {
+  simulation.observations.slowdown = [](Track track, const Settings& settings, Time at) {
+    return track == Track::kStable && settings.gogc && at > kBegin + minutes(3) ? 3.0 : 1.0;
+  };
+  simulation.change_profile({{"rollback", {{"watchFor", "6m"}}}});
+}
+
+struct Story {
+  const char* name;
+  void (*prepare)(Simulation&);
+  const char* verdict;
+};
+
+const Story kStories[] = {
+    {"Promotion", [](Simulation&) {}, "Promote"},
+    {"FailedCanary", make_new_settings_slow, "RollBack"},
+    {"RollbackAfterThePromotion", make_target_slow_later, "RollBack"},
+};
+
+/// Tells the story to its end, and a little longer.
+::testing::AssertionResult tell(Simulation& simulation, const Story& story) {
+  story.prepare(simulation);
+  if (!simulation.run_until([&] { return simulation.trial_is_in("Ended"); })) {
+    return ::testing::AssertionFailure() << "the trial is still in '" << simulation.trial_phase()
+                                         << "'; profile: " << simulation.profile()["status"].dump(1);
+  }
+  simulation.run_for(seconds(20));
+  return ::testing::AssertionSuccess();
+}
+
+TEST(Operator, PromotesBetterSettings) {
+  Simulation simulation;
+  const json before = simulation.target()["spec"];
+
+  ASSERT_TRUE(simulation.run_until_phase("WarmUp")) << simulation.profile().dump(1);
+  EXPECT_TRUE(simulation.canary_is_there());
+  EXPECT_EQ(simulation.target()["spec"], before) << "the target is not touched before the canary passed";
+  ASSERT_TRUE(simulation.run_until_phase("Promoting")) << simulation.trial().dump(1);
+  EXPECT_EQ(simulation.target()["spec"], before);
+  ASSERT_TRUE(simulation.run_until_phase("Watching")) << simulation.trial().dump(1);
+  EXPECT_GT(std::stoi(simulation.gogc()), 100);
+  EXPECT_FALSE(simulation.canary_is_there());
+  EXPECT_EQ(simulation.profile()["status"]["phase"], "Watching");
+  ASSERT_TRUE(simulation.run_until_phase("Ended"));
+  EXPECT_EQ(simulation.trial_verdict(), "Promote");
+  EXPECT_EQ(annotation(simulation.target(), "kubernetes.io/change-cause"), "");
+
+  simulation.run_for(minutes(2));
+  const json status = simulation.profile()["status"];
+  EXPECT_EQ(status["activeTrial"], "");
+  EXPECT_EQ(status["trialCount"], 1) << "and nothing more is tried during the cool-down";
+  EXPECT_EQ(status["applied"]["gogc"], simulation.gogc());
+  EXPECT_TRUE(status.value("bannedRegions", json::array()).empty());
+  EXPECT_EQ(status["missedPredictions"], 0) << "the pods behave by the model's own formulas";
+}
+
+TEST(Operator, TellsAPromotionOnceInEvents) {
+  Simulation simulation;
+  ASSERT_TRUE(tell(simulation, kStories[0]));
+  EXPECT_EQ(simulation.events.count("TrialStarted", "GoRuntimeProfile"), 1);
+  EXPECT_EQ(simulation.events.count("TrialStepCompleted", "GoRuntimeTrial"), 3);
+  EXPECT_EQ(simulation.events.count("Promoted", "GoRuntimeTrial"), 1);
+  EXPECT_EQ(simulation.events.count("TrialSucceeded", "GoRuntimeTrial"), 1);
+  EXPECT_EQ(simulation.events.count("RolledBack", "GoRuntimeTrial"), 0);
+}
+
+TEST(Operator, LeavesTheTargetUntouchedWhenTheCanaryIsWorse) {
+  Simulation simulation;
+  const json before = simulation.target()["spec"];
+  ASSERT_TRUE(tell(simulation, kStories[1]));
+  EXPECT_EQ(simulation.trial_verdict(), "RollBack");
+  EXPECT_EQ(simulation.target()["spec"], before);
+  EXPECT_EQ(simulation.target()["metadata"]["generation"], 1);
+  EXPECT_FALSE(simulation.canary_is_there());
+  EXPECT_THAT(simulation.profile()["status"]["bannedRegions"], SizeIs(1));
+  EXPECT_EQ(simulation.events.count("RolledBack", "GoRuntimeTrial"), 1);
+}
+
+TEST(Operator, RollsBackWhenTheTargetSuffersAfterThePromotion) {
+  Simulation simulation;
+  const json before = simulation.target()["spec"];
+  ASSERT_TRUE(tell(simulation, kStories[2]));
+  EXPECT_EQ(simulation.trial_verdict(), "RollBack");
+  EXPECT_EQ(simulation.target()["spec"], before) << "exactly what was there";
+  EXPECT_EQ(simulation.target()["metadata"]["generation"], 3) << "one rollout there and one back";
+  EXPECT_FALSE(simulation.profile()["status"].contains("applied"));
+  EXPECT_THAT(simulation.profile()["status"]["bannedRegions"], SizeIs(1));
+  EXPECT_EQ(simulation.events.count("Promoted", "GoRuntimeTrial"), 1);
+  EXPECT_EQ(simulation.events.count("RollbackStarted", "GoRuntimeTrial"), 1);
+  EXPECT_EQ(simulation.events.count("RolledBack", "GoRuntimeTrial"), 1);
+  EXPECT_EQ(annotation(simulation.target(), "kubernetes.io/change-cause"), "");
+}
+
+TEST(Operator, StopsACanaryThatIsKilledForItsMemoryAtOnce) {
+  Simulation simulation;
+  ASSERT_TRUE(simulation.run_until_phase("Measuring"));
+  simulation.observations.canary_was_oom_killed = true;
+  const Time killed = simulation.clock.now();
+  ASSERT_TRUE(simulation.run_until_phase("Ended"));
+  EXPECT_LE(simulation.clock.now() - killed, seconds(5));
+  EXPECT_EQ(simulation.trial_verdict(), "RollBack");
+  EXPECT_EQ(simulation.trial()["status"]["reason"], "OOMKilled");
+  EXPECT_EQ(simulation.gogc(), "");
+}
+
+TEST(Operator, OnlyRecommendsWhenThatIsAllItMay) {
+  json profile = objects::profile_object();
+  profile["spec"]["updatePolicy"]["updateMode"] = "Off";
+  Simulation simulation(profile);
+  const json before = simulation.target();
+  simulation.run_for(minutes(5));
+  EXPECT_EQ(simulation.target(), before);
+  EXPECT_TRUE(objects::all(simulation.api, resources::kTrials).empty());
+  const json status = simulation.profile()["status"];
+  EXPECT_EQ(status["phase"], "Recommended");
+  EXPECT_GT(status["recommendation"]["gogc"], 100);
+}
+
+TEST(Operator, SaysWhatToDoWhenNoPodCanBeRead) {
+  Simulation simulation;
+  simulation.observations.readable = false;
+  simulation.run_for(minutes(1));
+  const json status = simulation.profile()["status"];
+  for (const json& condition : status["conditions"]) {
+    if (condition["type"] != "Ready") continue;
+    EXPECT_EQ(condition["status"], "False");
+    EXPECT_THAT(condition["message"].get<std::string>(), HasSubstr("import net/http/pprof"));
+  }
+  EXPECT_EQ(simulation.trial_phase(), "");
+}
+
+TEST(Operator, WritesLittleWhileNothingHappens) {
+  Simulation simulation;
+  ASSERT_TRUE(tell(simulation, kStories[0]));
+  simulation.api.forget_writes();
+  simulation.run_for(minutes(10));
+  EXPECT_LE(simulation.api.writes().size(), 61U) << "figures that drift, every ten seconds at most";
+}
+
+TEST(Operator, EndsATrialWithoutDataAsInconclusive) {
+  Simulation simulation;
+  ASSERT_TRUE(simulation.run_until_phase("Measuring"));
+  simulation.observations.readable = false;
+  ASSERT_TRUE(simulation.run_until_phase("Ended"));
+  EXPECT_EQ(simulation.trial_verdict(), "Inconclusive");
+  EXPECT_EQ(simulation.gogc(), "");
+  EXPECT_FALSE(simulation.canary_is_there());
+}
+
+TEST(Operator, EndsATrialWhenAPersonChangesTheImage) {
+  for (const char* const phase : {"WarmUp", "Measuring", "Watching"}) {
+    Simulation simulation;
+    ASSERT_TRUE(simulation.run_until_phase(phase));
+    simulation.change_target("kubectl-set", {{"name", "app"}, {"image", "checkout:2"}});
+    ASSERT_TRUE(simulation.run_until_phase("Ended"));
+    EXPECT_EQ(simulation.trial_verdict(), "Superseded") << phase;
+    EXPECT_FALSE(simulation.canary_is_there());
+    EXPECT_EQ(simulation.target()["spec"]["template"]["spec"]["containers"][0]["image"], "checkout:2");
+  }
+}
+
+TEST(Operator, LeavesAPersonsSettingsAlone) {
+  for (const char* const phase : {"Measuring", "Watching"}) {
+    Simulation simulation;
+    ASSERT_TRUE(simulation.run_until_phase(phase));
+    const json theirs{{"name", "app"}, {"env", json::array({{{"name", "GOGC"}, {"value", "80"}}})}};
+    simulation.change_target("kubectl-set", theirs);
+    ASSERT_TRUE(simulation.run_until_phase("Ended"));
+    simulation.run_for(minutes(2));
+    EXPECT_EQ(simulation.trial_verdict(), "Superseded") << phase;
+    EXPECT_EQ(simulation.gogc(), "80") << phase;
+    EXPECT_EQ(simulation.trial_phase(2), "") << phase;
+    EXPECT_GE(simulation.events.count("FieldConflict", "GoRuntimeProfile"), 1);
+  }
+}
+
+TEST(Operator, RespectsThatAPersonUndoesAPromotion) {
+  for (const bool during_the_watch : {true, false}) {
+    Simulation simulation;
+    ASSERT_TRUE(simulation.run_until_phase(during_the_watch ? "Watching" : "Ended"));
+    // kubectl rollout undo: the old pod template, as a plain update.
+    json undone = simulation.target();
+    undone["spec"]["template"] = objects::deployment_object()["spec"]["template"];
+    undone["metadata"]["generation"] = undone["metadata"]["generation"].get<int>() + 1;
+    ASSERT_TRUE(simulation.api.replace(objects::deployment_path(objects::kTarget), undone));
+    simulation.run_for(minutes(5));
+    EXPECT_EQ(simulation.gogc(), "");
+    EXPECT_EQ(simulation.trial_phase(2), "") << "the same is not tried again";
+    EXPECT_THAT(simulation.profile()["status"]["bannedRegions"], SizeIs(1));
+    EXPECT_EQ(simulation.profile()["status"]["bannedRegions"][0]["reason"], "SettingsChanged");
+    EXPECT_FALSE(simulation.profile()["status"].contains("applied"));
+  }
+}
+
+TEST(Operator, BringsATrialToItsEndWhenItsProfileIsDeleted) {
+  for (const char* const phase : {"Pending", "Measuring", "Watching"}) {
+    Simulation simulation;
+    ASSERT_TRUE(simulation.run_until([&] { return simulation.trial_is_in(phase); }));
+    ASSERT_TRUE(simulation.api.remove(objects::profile_path(), ""));
+    ASSERT_TRUE(simulation.run_until_phase("Ended")) << phase;
+    EXPECT_EQ(simulation.trial_verdict(), "Aborted");
+    EXPECT_FALSE(simulation.canary_is_there());
+    simulation.pass();
+    EXPECT_GE(simulation.observations.forgotten, 1);
+  }
+}
+
+TEST(Operator, FinishesARollbackWithoutItsProfile) {
+  Simulation simulation;
+  const json before = simulation.target()["spec"];
+  make_target_slow_later(simulation);
+  ASSERT_TRUE(simulation.run_until_phase("RollingBack"));
+  ASSERT_TRUE(simulation.api.remove(objects::profile_path(), ""));
+  ASSERT_TRUE(simulation.run_until_phase("Ended"));
+  EXPECT_EQ(simulation.trial_verdict(), "RollBack");
+  EXPECT_EQ(simulation.target()["spec"], before);
+}
+
+TEST(Operator, ReleasesItsSettingsWithTheProfileWhenItIsAskedTo) {
+  json profile = objects::profile_object();
+  profile["spec"]["updatePolicy"]["revertOnDeletion"] = true;
+  for (const char* const phase : {"Watching", "Ended"}) {
+    Simulation simulation(profile);
+    const json before = simulation.target()["spec"];
+    ASSERT_TRUE(simulation.run_until_phase(phase));
+    ASSERT_NE(simulation.gogc(), "");
+    ASSERT_TRUE(simulation.api.remove(objects::profile_path(), ""));
+    ASSERT_TRUE(simulation.run_until([&] { return simulation.profile().is_null(); })) << simulation.profile().dump(1);
+    EXPECT_EQ(simulation.target()["spec"], before) << phase;
+    EXPECT_FALSE(simulation.canary_is_there());
+  }
+}
+
+TEST(Operator, TriesAPersonsOwnSettingsAndTakesThemBackWhenTheyHurt) {
+  json profile = objects::profile_object();
+  profile["spec"]["rollback"]["coolDown"] = "10s";
+  Simulation simulation(profile);
+  ASSERT_TRUE(tell(simulation, kStories[0]));
+  const std::string good = simulation.gogc();
+  simulation.observations.slowdown = [](Track, const Settings& settings, Time) {
+    return settings.gogc && settings.gogc->percent() < 50 ? 1.5 : 1.0;
+  };
+  simulation.change_profile({{"objective", {{"strategy", "Fixed"}, {"settings", {{"gogc", 25}}}}}});
+  ASSERT_TRUE(simulation.run_until_phase("Ended", 2)) << simulation.profile()["status"].dump(1);
+  EXPECT_EQ(simulation.trial_verdict(2), "RollBack");
+  EXPECT_EQ(simulation.gogc(), good);
+  simulation.run_for(minutes(2));
+  EXPECT_EQ(simulation.trial_phase(3), "") << "the banned settings are not tried again";
+}
+
+TEST(Operator, NeverTriesTwoThingsAtOnceThoughTheTrialsWatchIsLate) {
+  Simulation simulation;
+  simulation.trials_are_late = true;
+  ASSERT_TRUE(tell(simulation, kStories[0]));
+  EXPECT_EQ(simulation.trial_verdict(), "Promote");
+  EXPECT_THAT(objects::all(simulation.api, resources::kTrials), SizeIs(1));
+  EXPECT_EQ(simulation.profile()["status"]["trialCount"], 1);
+  EXPECT_EQ(simulation.events.count("Promoted", "GoRuntimeTrial"), 1);
+}
+
+class EachStory : public ::testing::TestWithParam<Story> {};
+
+TEST_P(EachStory, EndsAsItShould) {
+  Simulation simulation;
+  ASSERT_TRUE(tell(simulation, GetParam()));
+  EXPECT_EQ(simulation.trial_verdict(), GetParam().verdict);
+  EXPECT_EQ(simulation.failed_passes, 0);
+}
+
+TEST_P(EachStory, EndsTheSameWithANewOperatorForEachPass) {
+  Simulation smooth;
+  ASSERT_TRUE(tell(smooth, GetParam()));
+  Simulation restless;
+  restless.restart_before_each_pass = true;
+  ASSERT_TRUE(tell(restless, GetParam()));
+  EXPECT_EQ(outcome_of(restless), outcome_of(smooth));
+  EXPECT_EQ(restless.target()["metadata"]["generation"], smooth.target()["metadata"]["generation"]);
+}
+
+void expect_the_same_end(const Story& story, Accident accident) {
+  Simulation smooth;
+  ASSERT_TRUE(tell(smooth, story));
+  const json wanted = outcome_of(smooth);
+  ASSERT_GT(smooth.telling_calls.size(), 10U);
+  for (const int call : smooth.telling_calls) {
+    const std::string& what = smooth.connection.log()[static_cast<std::size_t>(call)];
+    Simulation simulation;
+    simulation.connection.plan(call, accident);
+    ASSERT_TRUE(tell(simulation, story)) << "call " << call << ", " << what;
+    EXPECT_EQ(simulation.deaths, accident == Accident::kDeathAfter ? 1 : 0);
+    ASSERT_EQ(outcome_of(simulation), wanted) << "call " << call << ", " << what;
+    ASSERT_EQ(simulation.target()["metadata"]["generation"], smooth.target()["metadata"]["generation"])
+        << "call " << call << ", " << what;
+  }
+}
+
+TEST_P(EachStory, EndsTheSameWhereverTheOperatorDies) { expect_the_same_end(GetParam(), Accident::kDeathAfter); }
+
+TEST_P(EachStory, EndsTheSameWhicheverCallIsRefused) { expect_the_same_end(GetParam(), Accident::kRefused); }
+
+INSTANTIATE_TEST_SUITE_P(Operator, EachStory, ::testing::ValuesIn(kStories),
+                         [](const auto& instance) { return std::string(instance.param.name); });
+
+}  // namespace
+}  // namespace gopacer

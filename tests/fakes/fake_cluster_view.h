@@ -1,0 +1,72 @@
+#pragma once
+
+#include "codec/resources.h"
+#include "codec/trial.h"
+#include "control/desired.h"
+#include "fakes/objects.h"
+#include "watch/decode.h"
+
+namespace gopacer {
+
+/// What the watches have brought so far. Filled from the API server in memory, or by hand.
+class FakeClusterView final : public ClusterView {
+ public:
+  std::map<ObjectKey, std::shared_ptr<const Profile>> all_profiles;
+  std::map<ObjectKey, std::shared_ptr<const Deployment>> all_deployments;
+  std::map<ObjectKey, std::shared_ptr<const Trial>> all_trials;
+  std::map<ObjectKey, std::shared_ptr<const Pod>> all_pods;
+  std::map<ObjectKey, std::shared_ptr<const Autoscaler>> all_autoscalers;
+
+  template <typename T>
+  static void put(std::map<ObjectKey, std::shared_ptr<const T>>& all, T value) {
+    const ObjectKey key = value.key;
+    all[key] = std::make_shared<const T>(std::move(value));
+  }
+
+  void see_profiles(FakeApiServer& api) { see(api, resources::kProfiles, decode_profile, all_profiles); }
+  void see_deployments(FakeApiServer& api) { see(api, resources::kDeployments, decode_deployment, all_deployments); }
+  void see_trials(FakeApiServer& api) { see(api, resources::kTrials, codec::decode_trial, all_trials); }
+  void see_all(FakeApiServer& api) {
+    see_profiles(api);
+    see_deployments(api);
+    see_trials(api);
+  }
+
+  std::shared_ptr<const Profile> profile(const ObjectKey& key) const override { return find(all_profiles, key); }
+  std::vector<std::shared_ptr<const Profile>> profiles(const std::string& ns) const override {
+    return of(all_profiles, ns);
+  }
+  std::shared_ptr<const Deployment> deployment(const ObjectKey& key) const override {
+    return find(all_deployments, key);
+  }
+  std::vector<std::shared_ptr<const Trial>> trials(const std::string& ns) const override { return of(all_trials, ns); }
+  std::vector<std::shared_ptr<const Pod>> pods(const std::string& ns) const override { return of(all_pods, ns); }
+  std::vector<std::shared_ptr<const Autoscaler>> autoscalers(const std::string& ns) const override {
+    return of(all_autoscalers, ns);
+  }
+
+ private:
+  template <typename T>
+  using Map = std::map<ObjectKey, std::shared_ptr<const T>>;
+
+  template <typename T>
+  static std::shared_ptr<const T> find(const Map<T>& all, const ObjectKey& key) {
+    const auto found = all.find(key);
+    return found == all.end() ? nullptr : found->second;
+  }
+  template <typename T>
+  static std::vector<std::shared_ptr<const T>> of(const Map<T>& all, const std::string& ns) {
+    std::vector<std::shared_ptr<const T>> out;
+    for (const auto& [key, value] : all) {
+      if (key.ns == ns) out.push_back(value);
+    }
+    return out;
+  }
+  template <typename T, typename Decode>
+  static void see(FakeApiServer& api, const ResourceType& type, const Decode& decode, Map<T>& all) {
+    all.clear();
+    for (const nlohmann::json& object : objects::all(api, type)) put(all, *decode(object));
+  }
+};
+
+}  // namespace gopacer
