@@ -114,6 +114,7 @@ class ClusterTest : public testing::Test {
 
  private:
   std::string namespace_;
+  std::chrono::steady_clock::time_point begun_;
 };
 
 }  // namespace gopacer::cluster

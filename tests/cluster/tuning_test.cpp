@@ -79,11 +79,11 @@ TEST_F(Tuning, PromotesBetterSettingsAndReleasesThemWithTheProfile) {
 }
 
 TEST_F(Tuning, PutsTheOldSettingsBackWhenTheServiceGetsSlowAfterAPromotion) {
-  Workload checkout;
+  Workload checkout = wasteful();
   checkout.replicas = 2;
   deploy(checkout);
   send_load(checkout, 200);
-  tune("checkout", {{"objective", {{"strategy", "Fixed"}, {"settings", {{"gogc", 200}, {"goMemLimit", "200MiB"}}}}},
+  tune("checkout", {{"objective", {{"strategy", "Fixed"}, {"settings", {{"gogc", 400}, {"goMemLimit", "210MiB"}}}}},
                     {"canary", {{"interval", "2s"}, {"maxDuration", "10m"}}},
                     {"rollback", {{"watchFor", "10m"}}},
                     {"slos", latency_slo({{"max", "100ms"}})}});
@@ -93,7 +93,7 @@ TEST_F(Tuning, PutsTheOldSettingsBackWhenTheServiceGetsSlowAfterAPromotion) {
         return text(trial, "/status/phase") == "Watching" && number(trial, "/status/watch/windows") >= 2;
       },
       seconds(220));
-  EXPECT_EQ(env_of(deployment(), "GOGC"), "200");
+  EXPECT_EQ(env_of(deployment(), "GOGC"), "400");
 
   const auto onset = steady_clock::now();
   for (const json& pod : list("pods", "app=checkout")) {
@@ -115,7 +115,7 @@ TEST_F(Tuning, PutsTheOldSettingsBackWhenTheServiceGetsSlowAfterAPromotion) {
   EXPECT_EQ(text(trial, "/status/verdict"), "RollBack");
   EXPECT_THAT(text(trial, "/status/reason"), testing::AnyOf("SloViolated", "LatencyRegression"));
   EXPECT_THAT(history(), HasSubstr("gopacer: back to Go's defaults"));
-  EXPECT_EQ(text(profile(), "/status/bannedRegions/0/gogc"), "200");
+  EXPECT_EQ(text(profile(), "/status/bannedRegions/0/gogc"), "400");
   expect_no_leftovers();
 }
 
