@@ -27,7 +27,7 @@ constexpr std::size_t kMostIds = std::size_t{16} * 1024;
 /// The fields of perftools.profiles.Profile.
 enum ProfileField { kSampleType = 1, kSample = 2, kLocation = 4, kFunction = 5, kString = 6, kDuration = 10 };
 
-const char* const kWhatToDo = "something else than net/http/pprof answers there";
+constexpr const char* kWhatToDo = "something else than net/http/pprof answers there";
 
 bool is_gc(std::string_view function) {
   constexpr std::string_view kAssist = "runtime.gcAssistAlloc";
