@@ -315,8 +315,9 @@ TEST(Pods, AreTheTargetsAndTheRunningTrials) {
   scene.add_pod("canary", {{"app", "checkout"}, {kTrialLabel, "checkout-2"}, {kTrackLabel, "canary"}});
   scene.add_pod("left", {{"app", "checkout"}, {kTrialLabel, "checkout-1"}, {kTrackLabel, "canary"}});
   scene.add_pod("other", {{"app", "cart"}});
+  const Desired desired = scene.desired();
   std::vector<std::string> names;
-  for (const auto& pod : scene.desired().pods) names.push_back(pod->key.name);
+  for (const auto& pod : desired.pods) names.push_back(pod->key.name);
   EXPECT_THAT(names, ElementsAre("canary", "stable"));
 }
 

@@ -791,6 +791,14 @@ TEST(RunningTrial, APersonsSettingsEndTheTrial) {
   }
 }
 
+TEST(RunningTrial, EndsWhenAPersonSetsBeforehandWhatItTries) {
+  for (const TrialPhase phase : kBeforePromotion) {
+    Scene scene = in(phase);
+    scene.current = new_settings();
+    EXPECT_EQ(scene.end().trial->verdict, TrialVerdict::kSuperseded) << to_string(phase);
+  }
+}
+
 TEST(RunningTrial, AnotherManagersOwnershipEndsTheTrial) {
   for (const TrialPhase phase : kRunning) {
     Scene scene = in(phase);
