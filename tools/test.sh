@@ -35,6 +35,7 @@ fi
 
 say "test 6/6: $count tests"
 result=0
-ctest --test-dir build/all --output-on-failure -j "$(nproc)" || result=$?
+# Cluster tests let statistics decide on a machine that others may load: in CI a test may try twice, and its log says so.
+ctest --test-dir build/all --output-on-failure -j "$(nproc)" ${CI:+--repeat until-pass:2} || result=$?
 take_down 2>/dev/null # its one line would stand after the summary
 exit $result

@@ -156,6 +156,7 @@ REFUSED = [
     ("an SLO without a source", {"slos": [{"name": "p99"}]}, "spec.slos[0].podHistogram: Required value"),
     ("an SLO without a metric", {"slos": [{"name": "p99", "podHistogram": {}}]}, "spec.slos[0].podHistogram.metric: Required value"),
     ("an SLO without a name", {"slos": [{"podHistogram": {"metric": "x"}}]}, "spec.slos[0].name: Required value"),
+    ("an SLO with the name of a metric that is always there", slo(name="gc-cpu"), "choose another name"),
     ("two SLOs of one name", {"slos": slo()["slos"] * 2}, 'Duplicate value: {"name":"latency-p99"}'),
     ("nine SLOs", {"slos": [slo(name=f"s{i}")["slos"][0] for i in range(9)]}, "Too many: 9: must have at most 8 items"),
     ("an SLO name with a space", slo(name="my slo"), "must be of lower-case letters, digits and dashes"),
