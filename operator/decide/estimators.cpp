@@ -405,7 +405,8 @@ GcCpu gc_cpu_of(const std::vector<PodEstimate>& pods, double cpu) {
   if (share * stacks >= kEnoughGcStacks) return profiled;
   if (has_metrics) return counted;
   if (share * stacks >= kEnoughGcStacks / 10) return profiled;
-  if (has_fraction) return {std::min(by_fraction, cpu), kFractionError, "GCCPUFraction"};
+  // It counts time on a processor as the runtime sees it: where threads wait for CPUs, that is more than there was.
+  if (has_fraction && by_fraction < cpu) return {by_fraction, kFractionError, "GCCPUFraction"};
   return {std::min(by_heap, cpu), kLiveHeapError, "live heap"};
 }
 

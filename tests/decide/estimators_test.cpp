@@ -76,6 +76,15 @@ TEST(Estimators, PreferCpuProfilesThenMetricsThenTheFraction) {
   EXPECT_NEAR_REL(service.gc_share(), estimate(service).estimate->gc_cpu_fraction, 0.02);
 }
 
+TEST(Estimators, DoNotBelieveAFractionThatIsMoreThanAllOfTheCpu) {
+  GoService service;
+  service.profiles = false;
+  // As on a node with too much to do: collections take longer by the clock than they get of the CPUs.
+  service.fraction_factor = 1.1 / service.gc_share();
+  EXPECT_EQ(estimate(service).estimate->gc_cpu_source, "live heap");
+  EXPECT_LT(estimate(service).estimate->gc_cpu_fraction, 1);
+}
+
 TEST(Estimators, AreLessSureWithFewerStacks) {
   GoService service;
   const double sure = estimate(service).estimate->gc_cpu_rel_error;

@@ -28,6 +28,7 @@ struct GoService {
   bool profiles = true;
   bool process_metrics = false;
   bool runtime_metrics = false;
+  double fraction_factor = 1;  ///< how much GCCPUFraction exaggerates
   bool usage = true;
   double live_growth_per_second = 0;  ///< relative
 
@@ -63,7 +64,7 @@ struct GoService {
     mem.heap_idle = mem.heap_sys - mem.heap_in_use;
     mem.stack_in_use = roots * 4;  // a quarter of it is scanned
     mem.sys = mem.heap_sys + non_heap;
-    mem.gc_cpu_fraction = gc_cores() / 4;
+    mem.gc_cpu_fraction = fraction_factor * gc_cores() / 4;
     const double period = grown.volume() / alloc_rate;
     const double since_last = std::fmod(t, period);
     for (int k = static_cast<int>(std::min(63.0, std::floor(t / period))); k >= 0; --k) {
