@@ -42,9 +42,15 @@ TEST_F(Tuning, PromotesBetterSettingsAndReleasesThemWithTheProfile) {
   deploy(checkout);
   send_load(checkout, 150);
   const json before = deployment();
-  tune("checkout", {{"updatePolicy", {{"revertOnDeletion", true}}},
+  tune("checkout", {{"updatePolicy", {{"updateMode", "Off"}, {"revertOnDeletion", true}}},
                     {"canary", {{"interval", "2s"}, {"maxDuration", "10m"}}},
                     {"slos", latency_slo(json::object())}});
+  // A recommendation that rests on a guess promises too much or too little, and a trial is held to what was promised.
+  eventually("the profile recommends settings by a CPU profile", [&] {
+    const json seen = profile();
+    return text(seen, "/status/phase") == "Recommended" && text(seen, "/status/observed/source") == "CPU profile";
+  });
+  change_profile("checkout", {{"updatePolicy", {{"updateMode", "Canary"}}}});
 
   eventually_trial("checkout-1", "is being measured",
                    [](const json& trial) { return number(trial, "/status/windows") > 0; });
