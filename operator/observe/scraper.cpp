@@ -40,6 +40,7 @@ constexpr Duration kOldestUsage = seconds(90);
 constexpr Duration kTrialSpread = seconds(2);
 constexpr Duration kShortestWait = milliseconds(20);
 constexpr Duration kLongestWait = seconds(1);
+/// At most, and not more than a few intervals: without profiles a trial of short windows would learn nothing meanwhile.
 constexpr Duration kProfileRetry = minutes(2);
 constexpr Duration kBusyProfileRetry = seconds(30);
 
@@ -580,15 +581,15 @@ class Scraper::Impl : public std::enable_shared_from_this<Scraper::Impl> {
                          cycle->pod->taken_profile = *page;
                          cycle->pod->profile_note.clear();
                        } else {
-                         miss_profile(*cycle->pod, request, length, page.error());
+                         miss_profile(*cycle->pod, cycle->plan.interval, request, length, page.error());
                        }
                      });
   }
 
-  void miss_profile(PodState& pod, const HttpRequest& request, int length, const PageError& error) {
+  void miss_profile(PodState& pod, Duration interval, const HttpRequest& request, int length, const PageError& error) {
     const Time now = clock_.now();
     pod.profile_note = failure_text(PageKind::kCpuProfile, pod.target.pod.text(), request, error);
-    pod.profile_due = std::max(pod.profile_due, now + kProfileRetry);
+    pod.profile_due = std::max(pod.profile_due, now + std::min(kProfileRetry, 8 * interval));
     if (error.failure != PageFailure::kStatus) return;
     if (error.status == 400 && length > 1) {
       // The server's WriteTimeout is shorter than the profile.
@@ -596,7 +597,7 @@ class Scraper::Impl : public std::enable_shared_from_this<Scraper::Impl> {
       pod.profile_due = now;
     } else if (error.status >= 500) {
       // Somebody else profiles it just now.
-      pod.profile_due = now + kBusyProfileRetry;
+      pod.profile_due = now + std::min(kBusyProfileRetry, 2 * interval);
     } else {
       pod.no_profiles = true;
     }
