@@ -20,7 +20,7 @@ constexpr const char* kJson = "application/json";
 constexpr const char* kManager = "fieldManager=gopacer";
 /// A watch that says nothing for this much longer than it should last has lost its connection.
 constexpr Duration kWatchGrace = std::chrono::seconds(20);
-constexpr int kSmallestPage = 5;
+constexpr int kSmallestPage = 1;
 
 /// "?a=b&c=d" of what is not empty.
 class Query {

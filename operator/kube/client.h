@@ -21,8 +21,9 @@ struct ClientOptions {
   /// How long the server keeps a watch open; about 300 s are usual.
   Duration watch_timeout = std::chrono::seconds(290);
   int page_size = 500;
-  /// Of one response that is kept. A list that does not fit is asked for in smaller pages.
-  std::size_t most_bytes = 64U << 20U;
+  /// Of one response that is kept; decoded it takes up to eight times as much for a moment. A list that does not fit is
+  /// asked for in smaller pages.
+  std::size_t most_bytes = 8U << 20U;
   /// Of one event of a watch. etcd keeps no object above 1.5 MiB unless it was told otherwise.
   std::size_t most_event_bytes = 8U << 20U;
   std::string user_agent = "gopacer";

@@ -51,7 +51,9 @@ Error from_status(const json& status, int code, const std::string& what) {
         const std::string text = codec::text(cause, "message");
         if (text.empty() || message.find(text) != std::string::npos || ++told > kMostCauses) continue;
         const std::string field = codec::text(cause, "field");
-        message += "; " + (field.empty() ? "" : field + ": ") + text;
+        message += "; ";
+        if (!field.empty()) message += field + ": ";
+        message += text;
       }
     }
   }

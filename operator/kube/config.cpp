@@ -164,11 +164,12 @@ Result<ClusterConfig> assemble(const std::vector<Document>& files, const std::st
   if (user_name.empty()) return config;
   const auto user = find_entry(files, "users", "user", user_name);
   if (!user) return invalid(where + ": context '" + context + "' names user '" + user_name + "', which is not there");
+  const std::string who = where + ": user '" + user_name + "'";
   for (const char* unsupported : {"exec", "auth-provider"}) {
     if (user->value[unsupported]) {
-      return invalid(where + ": user '" + user_name + "' logs in by an " + unsupported +
-                     " plugin, which gopacer does not run: use a service account token instead, for example "
-                     "`kubectl create token gopacer -n gopacer-system` under users[].user.token");
+      return invalid(who + " logs in by a plugin (" + unsupported +
+                     "), which gopacer does not run: use a service account token instead, for example what "
+                     "`kubectl create token gopacer -n gopacer-system` prints, under users[].user.token");
     }
   }
   if (!text_of(user->value, "username").empty()) {
@@ -311,7 +312,7 @@ Result<ClusterConfig> find_config(const std::string& kubeconfig, const std::stri
 
 Result<ClusterConfig> find_config(const std::string& kubeconfig, const std::string& context) {
   return find_config(kubeconfig, context, [](const char* name) -> std::optional<std::string> {
-    const char* const value = std::getenv(name);
+    const char* const value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): at start, before other threads
     if (value == nullptr) return std::nullopt;
     return value;
   });

@@ -56,17 +56,22 @@ void EventWriter::post(const Event& event) {
       return;
     }
     pending_.push_back({event, clock_.now(), 0});
+    ++posts_;
   }
   posted_.notify_one();
 }
 
 void EventWriter::run(std::stop_token stop) {
+  std::unique_lock lock(mutex_);
   while (!stop.stop_requested()) {
+    // Counted from before the writing, so that what is posted meanwhile does not wait for the next time.
+    const std::uint64_t seen = posts_;
+    lock.unlock();
     const Duration wait = write_due();
-    std::unique_lock lock(mutex_);
-    const std::size_t known = pending_.size();
-    posted_.wait_for(lock, stop, wait, [&] { return pending_.size() > known; });
+    lock.lock();
+    posted_.wait_for(lock, stop, wait, [&] { return posts_ != seen; });
   }
+  lock.unlock();
   write_due();
 }
 

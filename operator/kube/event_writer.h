@@ -84,6 +84,7 @@ class EventWriter final : public EventSink {
   std::mutex mutex_;
   std::condition_variable_any posted_;
   std::deque<Pending> pending_;
+  std::uint64_t posts_ = 0;
   std::atomic<std::uint64_t> dropped_ = 0;
 
   // Of the thread that writes.

@@ -36,7 +36,7 @@ struct HttpResponse {
 struct HttpLimits {
   Duration total = std::chrono::seconds(30);  ///< of a send; of a stream until its headers
   Duration idle = std::chrono::seconds(310);  ///< of a stream: longest silence
-  std::size_t most_bytes = 64U << 20U;        ///< of a body that is kept
+  std::size_t most_bytes = 8U << 20U;         ///< of a body that is kept
 };
 
 /// HTTP to one server: the only class behind which cpprestsdk is. Redirects are not followed. Thread-safe; each call

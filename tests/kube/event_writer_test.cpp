@@ -174,6 +174,19 @@ TEST_F(EventWriterTest, ClusterScopedObjectsHaveTheirsInDefault) {
   EXPECT_EQ(events("default")[0]["action"], "Bad") << "the API wants one";
 }
 
+TEST_F(EventWriterTest, WritesWhatIsPostedWhileItRuns) {
+  std::jthread running([&](std::stop_token stop) { writer_.run(std::move(stop)); });
+  for (std::size_t i = 1; i <= 10; ++i) {
+    writer_.post(event("p" + std::to_string(i), "x"));
+    // Without the wait of a minute that a missed notification would cost.
+    const auto deadline = std::chrono::steady_clock::now() + seconds(20);
+    while (events().size() < i) {
+      ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+      std::this_thread::yield();
+    }
+  }
+}
+
 TEST_F(EventWriterTest, WritesWhatIsLeftWhenItStops) {
   std::jthread running([&](std::stop_token stop) { writer_.run(std::move(stop)); });
   writer_.post(event("checkout", "the last words"));
