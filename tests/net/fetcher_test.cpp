@@ -130,15 +130,15 @@ TEST(Fetcher, GivesASlowDripNoMoreTimeThanTheWholeRequestHas) {
   pod.on("/", Drip{"", "x", milliseconds(20)});
   Fetcher fetcher;
   HttpRequest request = get(pod);
-  request.timeout = milliseconds(300);
+  request.timeout = seconds(2);
   const auto start = std::chrono::steady_clock::now();
   const Fetched fetched = fetch(fetcher, request);
   const auto took = std::chrono::steady_clock::now() - start;
   ASSERT_FALSE(fetched.outcome.has_value());
   EXPECT_EQ(fetched.outcome.error().failure, FetchFailure::kTimedOut);
   EXPECT_GT(fetched.outcome.error().bytes, 0U);
-  EXPECT_GE(took, milliseconds(290));
-  EXPECT_LT(took, seconds(5));
+  EXPECT_GE(took, milliseconds(1990));
+  EXPECT_LT(took, seconds(30));
 }
 
 TEST(Fetcher, GivesAFastEndlessBodyNoMoreTimeEither) {
