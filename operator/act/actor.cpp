@@ -74,15 +74,6 @@ ActResult Actor::perform(const Desired& desired, const Step& step) {
 }
 
 Result<void> Actor::start_trial(const Desired& desired, const TrialSpec& spec) {
-  // The trials' watch may be ahead of the profile's: then what the last trial taught, or a person's suspension, is
-  // there and not in our picture yet.
-  const Profile& profile = *desired.profile;
-  const Result<json> latest = api_.get({resources::kProfiles, profile.key.ns, profile.key.name});
-  if (!latest) return without_value(latest);
-  if (codec::text(codec::child(*latest, "metadata"), "resourceVersion") != profile.resource_version) {
-    return fail(ErrorKind::kConflict,
-                "profile " + profile.key.text() + " was changed a moment ago; waiting until it shows in the watch");
-  }
   // The profile's watch may be ahead of the trials': then the trial that it notes runs, and is not in our picture yet.
   if (const std::string& noted = desired.profile->memory.active_trial; !noted.empty()) {
     const Result<json> running = api_.get({resources::kTrials, desired.key.ns, noted});

@@ -154,6 +154,17 @@ TEST(StartTrial, WaitsForATrialThatRunsAndIsNotInThePictureYet) {
   EXPECT_TRUE(cluster.api.peek(objects::trial_path({"shop", "checkout-2"})).is_null());
 }
 
+TEST(StartTrial, WaitsForAChangeOfTheProfileThatIsNotInThePictureYet) {
+  Cluster cluster;
+  const Desired desired = cluster.desired();
+  const json cooling{{"status", {{"coolDownUntil", "2024-05-01T16:00:00Z"}}}};
+  Cluster::must(cluster.api.merge_patch(objects::profile_path(), cooling, "status"));
+  const ActResult result = cluster.actor.perform(desired, start_step());
+  ASSERT_FALSE(result.done());
+  EXPECT_EQ(result.error->kind, ErrorKind::kConflict);
+  EXPECT_TRUE(cluster.trial().is_null());
+}
+
 TEST(StartTrial, DoesNotWaitForATrialThatAPersonDeleted) {
   Cluster cluster;
   const json noted{{"status", {{"activeTrial", "checkout-7"}, {"trialCount", 7}}}};
