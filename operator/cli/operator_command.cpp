@@ -82,6 +82,7 @@ class Operator {
  public:
   Operator(const OperatorOptions& options, kube::Client& api, kube::Client& lease_api, TokenSource& tokens)
       : options_(options),
+        api_(api),
         fetcher_(TlsTrust{kubelet_ca(options), options.kubelet_insecure}),
         metrics_api_(api),
         scraper_(fetcher_, clock_, &tokens, &metrics_api_),
@@ -138,6 +139,8 @@ class Operator {
 
   /// Whoever lost the lease must not act, and begins anew: the process ends, and its container is started again.
   void lose() {
+    // A request that is under way must not keep this from ending before somebody else begins.
+    if (!stopping_) api_.cut_off();
     stop_working();
     if (!stopping_ && !lost_lease_.exchange(true)) kill(getpid(), SIGTERM);
   }
@@ -167,6 +170,7 @@ class Operator {
   }
 
   const OperatorOptions& options_;
+  kube::Client& api_;
   const SystemClock clock_;
   const SystemSteadyClock steady_;
   OperatorMetrics metrics_;
