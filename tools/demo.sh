@@ -24,6 +24,7 @@ run() {
   "$@"
 }
 kubectl() { "$cluster_bin/kubectl" -n "$namespace" "$@"; }
+helm() { "$cluster_bin/helm" "$@"; }
 
 say "demo 1/3: setting up"
 tools/setup.sh
@@ -47,7 +48,7 @@ clean() {
   [ -z "$follower" ] || kill "$follower" 2>/dev/null || true
   if [ -n "$kubeconfig" ] || [ "${already_up:-0}" != 0 ]; then
     kubectl delete namespace "$namespace" --wait=false >/dev/null 2>&1 || true
-    "$cluster_bin/helm" uninstall gopacer -n gopacer >/dev/null 2>&1 || true
+    helm uninstall gopacer -n gopacer >/dev/null 2>&1 || true
   elif [ -z "$keep" ]; then
     tools/cluster.sh down
   fi
@@ -91,7 +92,11 @@ figures() { # prints: GC share, p50 ms, p99 ms, memory, success
 
 title "A Go service under load"
 kubectl create namespace "$namespace" >/dev/null 2>&1 || true
-sed "s#localhost/#$registry/#" examples/checkout-service.yaml | run kubectl apply -f -
+if [ "$registry" = localhost ]; then
+  run kubectl apply -f examples/checkout-service.yaml
+else
+  sed "s#localhost/#$registry/#" examples/checkout-service.yaml | run kubectl apply -f -
+fi
 kubectl create deployment load --image="$registry/load:dev" --dry-run=client -o json -- \
   /bin/load --target http://checkout/checkout --carts --rate 400 --duration 1h --json |
   jq --arg ip "$(kubectl get service checkout -o jsonpath='{.spec.clusterIP}')" \
@@ -102,8 +107,8 @@ wait_for 60 "the load" sh -c "'$cluster_bin/kubectl' -n $namespace logs deployme
 run kubectl get deployments,pods
 
 title "gopacer, installed by helm"
-run "$cluster_bin/helm" upgrade --install gopacer charts/gopacer -n gopacer --create-namespace \
-  --set image.repository="$registry/gopacer" --set image.tag=dev --wait --timeout 2m | sed -n '/^STATUS/p'
+run helm upgrade --install gopacer charts/gopacer -n gopacer --create-namespace \
+  --set image.repository="$registry/gopacer" --set image.tag=dev --wait --timeout 2m | sed -n '/^\$/p; /^STATUS/p'
 
 title "One profile asks for the service to be tuned"
 echo "(Its intervals are made short, so that the demo ends in minutes. In production leave the defaults: they take half an hour.)"
