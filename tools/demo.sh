@@ -124,6 +124,7 @@ kubectl get grp checkout -o jsonpath='{.status.recommendation.reason}{"\n"}'
 
 title "gopacer tries the recommendation on a canary beside a fresh baseline"
 follow_trial 1 900 || true
+wait_for 120 "a reading of the new pods" sh -c "'$cluster_bin/kubectl' -n $namespace get grp checkout -o jsonpath='{.status.observed.gcCpuPercent}' | grep -q ."
 after=$(figures 25)
 run kubectl get grp,grt
 kubectl get grt checkout-1 -o jsonpath='{.status.message}{"\n"}'
