@@ -74,7 +74,7 @@ struct TrialStatus {
   Evidence evidence;             ///< canary against baseline
   Evidence watch_evidence;       ///< after promotion
   std::optional<double> latency_change;  ///< relative
-  std::optional<double> gc_change;       ///< difference of GC's share of the container's CPU
+  std::optional<double> gc_change;       ///< relative: -0.5 halves GC's share of the container's CPU
   std::vector<TrialStep> steps;  ///< at most kMostTrialSteps, oldest first
 };
 
