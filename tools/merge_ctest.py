@@ -14,7 +14,7 @@ def quoted(value):
     """A CMake bracket argument, in which nothing has a meaning."""
     text = str(value)
     level = 0
-    while f"]{'=' * level}]" in text:
+    while f"]{'=' * level}]" in f"{text}]":  # its own last bracket may be the first of the end
         level += 1
     return f"[{'=' * level}[{text}]{'=' * level}]"
 

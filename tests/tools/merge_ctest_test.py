@@ -43,6 +43,11 @@ class MergeCtest(unittest.TestCase):
         labels = subprocess.run(["ctest", "--test-dir", self.root / "all", "-N", "-L", "y"], capture_output=True, text=True)
         self.assertIn("Total Tests: 1", labels.stdout)
 
+    def test_keeps_an_argument_that_ends_in_a_bracket(self):
+        tree = self.tree("one", 'add_test(a "test" "[1]" = "[1]")\nset_tests_properties(a PROPERTIES LABELS "[x]")\n')
+        self.assertEqual(self.merge(f"{tree}:").returncode, 0)
+        self.assertIn("100% tests passed", self.ctest().stdout)
+
     def test_fails_when_a_test_fails(self):
         tree = self.tree("one", 'add_test(a "false")\n')
         self.assertEqual(self.merge(f"{tree}:").returncode, 0)
