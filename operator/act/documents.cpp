@@ -96,19 +96,18 @@ Result<json> track_deployment(const json& target, const Trial& trial, Track trac
                 {"name", track_deployment_name(trial.spec.target, track)},
                 {"labels", std::move(labels)},
                 {"annotations", {{kExpiresAnnotation, format_time(trial.spec.deadline)}}},
-                {"ownerReferences",
-                 json::array({{{"apiVersion", resources::api_version(resources::kTrials)},
-                               {"kind", resources::kTrials.kind},
-                               {"name", trial.key.name},
-                               {"uid", trial.uid},
-                               {"controller", true},
-                               {"blockOwnerDeletion", true}}})}}},
+                {"ownerReferences", json::array({{{"apiVersion", resources::api_version(resources::kTrials)},
+                                                  {"kind", resources::kTrials.kind},
+                                                  {"name", trial.key.name},
+                                                  {"uid", trial.uid},
+                                                  {"controller", true},
+                                                  {"blockOwnerDeletion", true}}})}}},
               {"spec", std::move(spec)}};
 }
 
 std::string promotion_cause(const Trial& trial) {
-  std::string cause = "gopacer: " + describe(trial.spec.to) + " instead of " + describe(trial.spec.from) + " (trial " +
-                      trial.key.name;
+  std::string cause =
+      "gopacer: " + describe(trial.spec.to) + " instead of " + describe(trial.spec.from) + " (trial " + trial.key.name;
   if (!trial.spec.predicted.saving_percent.empty() && trial.spec.strategy != Strategy::kFixed) {
     cause += ", expected saving " + trial.spec.predicted.saving_percent + "% of CPU";
   }

@@ -24,8 +24,7 @@ int run(int argc, char** argv) {
   operate->add_option("--lease-namespace", options.lease_namespace, "Namespace of the lease");
   operate->add_option("--kubelet-ca-file", options.kubelet_ca_file,
                       "PEM bundle that kubelets' certificates are checked against; default: the cluster's CA");
-  operate->add_option("--kubelet-insecure", options.kubelet_insecure,
-                      "Believe whoever answers at a kubelet's address");
+  operate->add_option("--kubelet-insecure", options.kubelet_insecure, "Believe whoever answers at a kubelet's address");
   CLI11_PARSE(app, argc, argv);
   return run_operator(options);
 }

@@ -28,7 +28,8 @@ namespace {
 
 constexpr std::chrono::seconds kLeaseRequestTimeout(5);
 
-/// SIGTERM and SIGINT as something to wait for. Made before any other thread, so that all of them leave the signals alone.
+/// SIGTERM and SIGINT as something to wait for. Made before any other thread, so that all of them leave the signals
+/// alone.
 class StopSignals {
  public:
   StopSignals() {
@@ -90,15 +91,16 @@ class Operator {
         events_(api, clock_, steady_, kube::EventWriterOptions{.instance = own_name()}),
         controller_(api, events_, feed_, metrics_, clock_, {options.watch_namespace, options.workers},
                     [this](const std::vector<Node>& nodes) { set_nodes(nodes); }),
-        elector_(lease_api,
-                 kube::LeaseOptions{.ns = options.lease_namespace, .name = "gopacer", .identity = own_name()}, clock_,
-                 steady_, [this] { start(); }, [this] { lose(); }) {}
+        elector_(
+            lease_api, kube::LeaseOptions{.ns = options.lease_namespace, .name = "gopacer", .identity = own_name()},
+            clock_, steady_, [this] { start(); }, [this] { lose(); }) {}
 
   Result<void> serve_pages() {
     auto pages = HttpServer::listen(options_.metrics_port, {{"/metrics", [this] { return metrics_page(); }}});
     if (!pages) return tl::unexpected(pages.error());
-    auto health = HttpServer::listen(options_.health_port, {{"/healthz", [] { return HttpServer::Answer{200, "ok\n"}; }},
-                                                            {"/readyz", [this] { return ready_page(); }}});
+    auto health = HttpServer::listen(
+        options_.health_port,
+        {{"/healthz", [] { return HttpServer::Answer{200, "ok\n"}; }}, {"/readyz", [this] { return ready_page(); }}});
     if (!health) return tl::unexpected(health.error());
     metrics_server_ = std::move(*pages);
     health_server_ = std::move(*health);

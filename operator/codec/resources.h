@@ -10,7 +10,8 @@ inline const ResourceType kTrials{"gopacer.dev", "v1alpha1", "goruntimetrials", 
 inline const ResourceType kDeployments{"apps", "v1", "deployments", "Deployment", true};
 inline const ResourceType kPods{"", "v1", "pods", "Pod", true};
 inline const ResourceType kNodes{"", "v1", "nodes", "Node", false};
-inline const ResourceType kAutoscalers{"autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", true};
+inline const ResourceType kAutoscalers{"autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler",
+                                       true};
 inline const ResourceType kPodMetrics{"metrics.k8s.io", "v1beta1", "pods", "PodMetrics", true};
 
 inline std::string api_version(const ResourceType& type) {

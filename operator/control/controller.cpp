@@ -36,8 +36,7 @@ class Controller::Impl final : public ClusterView {
     const auto watch_all = [this](const ResourceType& type, Mirror& mirror) {
       const std::string ns = type.namespaced ? options_.watch_namespace : "";
       reflectors_.push_back(std::make_unique<Reflector>(
-          api_, Selection{type, ns, "", ""}, mirror, steady_,
-          [kind = type.kind](const Error& error) {
+          api_, Selection{type, ns, "", ""}, mirror, steady_, [kind = type.kind](const Error& error) {
             spdlog::warn("watch in trouble kind={} error=\"{}\"", kind, error.message);
           }));
     };
@@ -67,8 +66,8 @@ class Controller::Impl final : public ClusterView {
   }
 
   bool synced() const {
-    return profiles_.synced() && trials_.synced() && deployments_.synced() && pods_.synced() &&
-           autoscalers_.synced() && nodes_.synced();
+    return profiles_.synced() && trials_.synced() && deployments_.synced() && pods_.synced() && autoscalers_.synced() &&
+           nodes_.synced();
   }
 
   std::string trouble() const {
@@ -185,23 +184,23 @@ class Controller::Impl final : public ClusterView {
                        [](const ObjectKey& key, const Error& error) {
                          spdlog::warn("trial can't be read trial={} error=\"{}\"", key.text(), error.message);
                        }};
-  Store<Deployment> deployments_{decode_deployment, either<Deployment>([this](const ObjectKey& key,
-                                                                              const Deployment& deployment) {
+  Store<Deployment> deployments_{decode_deployment,
+                                 either<Deployment>([this](const ObjectKey& key, const Deployment& deployment) {
                                    on_deployment(key, deployment);
                                  })};
   Store<Pod> pods_{decode_pod, either<Pod>([this](const ObjectKey& key, const Pod& pod) { on_pod(key, pod); })};
-  Store<Autoscaler> autoscalers_{
-      decode_autoscaler, either<Autoscaler>([this](const ObjectKey& key, const Autoscaler& autoscaler) {
-        on_autoscaler(key, autoscaler);
-      })};
+  Store<Autoscaler> autoscalers_{decode_autoscaler,
+                                 either<Autoscaler>([this](const ObjectKey& key, const Autoscaler& autoscaler) {
+                                   on_autoscaler(key, autoscaler);
+                                 })};
   Store<Node> nodes_{codec::decode_node, [this](const auto&, const auto&, const auto&) { on_nodes_changed(); }};
   std::vector<std::unique_ptr<Reflector>> reflectors_;
 };
 
 Controller::Controller(ApiServer& api, EventSink& events, Observations& observations, OperatorMetrics& metrics,
                        const Clock& clock, ControllerOptions options, OnNodes on_nodes)
-    : impl_(std::make_unique<Impl>(api, events, observations, metrics, clock, std::move(options),
-                                   std::move(on_nodes))) {}
+    : impl_(
+          std::make_unique<Impl>(api, events, observations, metrics, clock, std::move(options), std::move(on_nodes))) {}
 Controller::~Controller() = default;
 
 void Controller::run(std::stop_token stop) { impl_->run(std::move(stop)); }

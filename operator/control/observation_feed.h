@@ -7,7 +7,8 @@ namespace gopacer {
 
 class Scraper;
 
-/// What of a profile's pods is to be read, and how often: during a trial at least once per window, and with CPU profiles.
+/// What of a profile's pods is to be read, and how often: during a trial at least once per window, and with CPU
+/// profiles.
 ScrapePlan scrape_plan(const Desired& desired);
 
 /// Observations out of the scraper. Thread-safe.

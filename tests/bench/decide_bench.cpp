@@ -32,7 +32,8 @@ PodSeries pod(int number) {
     mem.next_gc = mib(128);
     mem.num_gc = static_cast<std::uint32_t>(2 * i);
     mem.gc_cpu_fraction = 0.02;
-    mem.pauses = {{sample.at - kInterval / 2, std::chrono::microseconds(50)}, {sample.at, std::chrono::microseconds(60)}};
+    mem.pauses = {{sample.at - kInterval / 2, std::chrono::microseconds(50)},
+                  {sample.at, std::chrono::microseconds(60)}};
     sample.mem = mem;
     ContainerUsage usage;
     usage.limit = mib(512);

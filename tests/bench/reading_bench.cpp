@@ -1,4 +1,5 @@
-// What it costs to read a pod's pages, against the plain way to do it: the whole body as text, line by line with iostreams.
+// What it costs to read a pod's pages, against the plain way to do it: the whole body as text, line by line with
+// iostreams.
 
 #include <benchmark/benchmark.h>
 
@@ -109,13 +110,13 @@ std::string pod_event() {
        {{"name", "checkout-7b4d7d9cdd-bzjjf"}, {"namespace", "shop"}, {"uid", "1"}, {"labels", {{"app", "checkout"}}}}},
       {"spec",
        {{"nodeName", "node1"},
-        {"containers",
-         nlohmann::json::array({{{"name", "app"},
-                                 {"image", "checkout"},
-                                 {"env", nlohmann::json::array({{{"name", "GOGC"}, {"value", "200"}}})},
-                                 {"resources", {{"limits", {{"memory", "512Mi"}}}}}}})}}},
+        {"containers", nlohmann::json::array({{{"name", "app"},
+                                               {"image", "checkout"},
+                                               {"env", nlohmann::json::array({{{"name", "GOGC"}, {"value", "200"}}})},
+                                               {"resources", {{"limits", {{"memory", "512Mi"}}}}}}})}}},
       {"status", {{"phase", "Running"}, {"podIP", "10.0.0.1"}}}};
-  for (int i = 0; i < 40; ++i) pod["metadata"]["managedFields"].push_back({{"manager", "m"}, {"fieldsV1", {{"f:a", {{"f:b", {}}}}}}});
+  for (int i = 0; i < 40; ++i)
+    pod["metadata"]["managedFields"].push_back({{"manager", "m"}, {"fieldsV1", {{"f:a", {{"f:b", {}}}}}}});
   return pod.dump();
 }
 

@@ -28,17 +28,17 @@ enum class MetricState { kUndecided, kPass, kFail, kNoData };
 /// What a trial knows of one metric so far. Changes are relative: 0.05 means that the canary is 5 % above the baseline.
 struct MetricEvidence {
   std::string name;
-  RunningStats stats;       ///< of the windows' differences, on the scale of `threshold`
-  double canary = 0;        ///< mean of the windows' values (geometric where `ratio`), in the metric's own unit
+  RunningStats stats;  ///< of the windows' differences, on the scale of `threshold`
+  double canary = 0;   ///< mean of the windows' values (geometric where `ratio`), in the metric's own unit
   double baseline = 0;
-  double low = 0;           ///< confidence interval of the mean difference
+  double low = 0;  ///< confidence interval of the mean difference
   double high = 0;
-  double threshold = 0;     ///< passes when `high` is below it, fails when `low` is above it
-  bool ratio = false;       ///< differences are of logarithms (a ratio), else plain
-  int violations = 0;       ///< consecutive windows in which only the canary broke the absolute limit
+  double threshold = 0;  ///< passes when `high` is below it, fails when `low` is above it
+  bool ratio = false;    ///< differences are of logarithms (a ratio), else plain
+  int violations = 0;    ///< consecutive windows in which only the canary broke the absolute limit
   MetricState state = MetricState::kUndecided;
-  std::string source;       ///< where the values come from when there are several places; the same for both arms
-  int missing = 0;          ///< consecutive windows without data from `source`
+  std::string source;  ///< where the values come from when there are several places; the same for both arms
+  int missing = 0;     ///< consecutive windows without data from `source`
   /// Begin of the windows that had too few requests to count by themselves and are being added up.
   std::optional<Time> pending_since = std::nullopt;
 };

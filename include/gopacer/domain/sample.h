@@ -30,11 +30,11 @@ struct MemStats {
   Bytes heap_released;
   Bytes stack_in_use;
   Bytes next_gc;
-  std::uint64_t mallocs = 0;         ///< counter
-  std::uint64_t frees = 0;           ///< counter
+  std::uint64_t mallocs = 0;  ///< counter
+  std::uint64_t frees = 0;    ///< counter
   std::uint64_t heap_objects = 0;
-  std::uint32_t num_gc = 0;          ///< counter
-  std::uint32_t num_forced_gc = 0;   ///< counter
+  std::uint32_t num_gc = 0;         ///< counter
+  std::uint32_t num_forced_gc = 0;  ///< counter
   /// GC's share of the CPU time available to the process since it began. Leaves idle marking out.
   double gc_cpu_fraction = 0;
   /// Up to the 256 latest cycles, oldest first.
@@ -43,22 +43,22 @@ struct MemStats {
 
 /// What the process says of itself on its own /metrics page (client_golang); every member may be missing.
 struct ProcessMetrics {
-  std::optional<Gogc> gogc;                   ///< go_gc_gogc_percent
-  std::optional<Bytes> go_mem_limit;          ///< go_gc_gomemlimit_bytes; empty when there is no limit
-  std::optional<double> max_procs;            ///< go_sched_gomaxprocs_threads
-  std::optional<double> cpu_seconds;          ///< process_cpu_seconds_total
-  std::optional<double> gc_cpu_seconds;       ///< go_cpu_classes_gc_total_cpu_seconds_total
-  std::optional<Bytes> resident;              ///< process_resident_memory_bytes
-  std::optional<Time> started;                ///< process_start_time_seconds
-  std::optional<std::string> go_version;      ///< go_info{version=…}
+  std::optional<Gogc> gogc;               ///< go_gc_gogc_percent
+  std::optional<Bytes> go_mem_limit;      ///< go_gc_gomemlimit_bytes; empty when there is no limit
+  std::optional<double> max_procs;        ///< go_sched_gomaxprocs_threads
+  std::optional<double> cpu_seconds;      ///< process_cpu_seconds_total
+  std::optional<double> gc_cpu_seconds;   ///< go_cpu_classes_gc_total_cpu_seconds_total
+  std::optional<Bytes> resident;          ///< process_resident_memory_bytes
+  std::optional<Time> started;            ///< process_start_time_seconds
+  std::optional<std::string> go_version;  ///< go_info{version=…}
 };
 
 /// GC's share of a CPU profile: the best source of GC CPU, and a sample by nature.
 struct GcProfile {
-  Duration length{0};          ///< wall time that the profile covers
+  Duration length{0};  ///< wall time that the profile covers
   double total_cpu_seconds = 0;
-  double gc_cpu_seconds = 0;   ///< cumulative gcBgMarkWorker + gcAssistAlloc + bgsweep
-  std::int64_t stacks = 0;     ///< number of stack samples behind it, for its standard error
+  double gc_cpu_seconds = 0;  ///< cumulative gcBgMarkWorker + gcAssistAlloc + bgsweep
+  std::int64_t stacks = 0;    ///< number of stack samples behind it, for its standard error
 };
 
 /// What the kernel charges a container with.
@@ -69,7 +69,7 @@ struct ContainerUsage {
   Time at;
   std::optional<Bytes> limit;
   Bytes working_set;
-  std::optional<Bytes> anonymous;           ///< anonymous resident memory
+  std::optional<Bytes> anonymous;  ///< anonymous resident memory
   std::optional<Bytes> kernel;
   std::optional<double> cpu_seconds;        ///< counter
   std::optional<double> throttled_seconds;  ///< counter
@@ -89,9 +89,9 @@ struct Sample {
   Time at;
   std::optional<MemStats> mem;
   std::optional<ProcessMetrics> process;
-  std::optional<GcProfile> profile;           ///< covers the time before `at`
+  std::optional<GcProfile> profile;  ///< covers the time before `at`
   std::optional<ContainerUsage> usage;
-  std::map<std::string, Histogram> latency;   ///< by the SLO's name
+  std::map<std::string, Histogram> latency;  ///< by the SLO's name
 };
 
 /// Where a pod stands in a trial.
@@ -102,12 +102,12 @@ struct PodSeries {
   std::string pod;
   Track track = Track::kStable;
   bool ready = false;
-  Time started;                            ///< of the container
+  Time started;  ///< of the container
   int restarts = 0;
-  bool oom_killed = false;                 ///< the last restart's reason
-  Settings settings;                       ///< as the pod's spec has them
-  std::optional<Bytes> memory_limit;       ///< as the pod's spec or status has it
-  std::optional<double> cpu_limit;         ///< cores
+  bool oom_killed = false;            ///< the last restart's reason
+  Settings settings;                  ///< as the pod's spec has them
+  std::optional<Bytes> memory_limit;  ///< as the pod's spec or status has it
+  std::optional<double> cpu_limit;    ///< cores
   std::vector<Sample> samples;
   /// Why the latest attempt to read the pod gave nothing; empty when it went well.
   std::string error;

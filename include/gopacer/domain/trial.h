@@ -6,8 +6,8 @@
 
 #include "gopacer/domain/evidence.h"
 #include "gopacer/domain/profile.h"
-#include "gopacer/domain/settings.h"
 #include "gopacer/domain/sample.h"
+#include "gopacer/domain/settings.h"
 #include "gopacer/domain/workload.h"
 
 namespace gopacer {
@@ -68,14 +68,14 @@ struct TrialStatus {
   std::optional<Time> started;
   std::optional<Time> warm_until;
   std::optional<Time> measuring_since;
-  std::optional<Time> promoted;  ///< the target was patched
+  std::optional<Time> promoted;        ///< the target was patched
   std::optional<Time> watching_since;  ///< all of the target's pods run the new settings
   std::optional<Time> ended;
-  Evidence evidence;             ///< canary against baseline
-  Evidence watch_evidence;       ///< after promotion
+  Evidence evidence;                     ///< canary against baseline
+  Evidence watch_evidence;               ///< after promotion
   std::optional<double> latency_change;  ///< relative
   std::optional<double> gc_change;       ///< relative: -0.5 halves GC's share of the container's CPU
-  std::vector<TrialStep> steps;  ///< at most kMostTrialSteps, oldest first
+  std::vector<TrialStep> steps;          ///< at most kMostTrialSteps, oldest first
 };
 
 inline constexpr std::size_t kMostTrialSteps = 30;
