@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The whole story on a real cluster:  demo.sh [--kubeconfig FILE --registry NAME] [--keep]
 # Without --kubeconfig it brings up the one-node cluster and takes it down at the end (--keep leaves it up).
-# With it, the images checkout:dev, load:dev and gopacer:dev must have been pushed to the registry.
+# With it, the images checkout:dev, caddy:dev, load:dev and gopacer:dev must have been pushed to the registry.
 . "$(dirname "$0")/common.sh"
 cd "$ROOT"
 
@@ -30,7 +30,7 @@ say "demo 1/3: setting up"
 tools/setup.sh
 tests/cluster/build.sh >/dev/null
 say "demo 2/3: images"
-mapfile -t workload_images < <(tests/workloads/build.sh checkout load | awk '{print $3}')
+mapfile -t workload_images < <(tests/workloads/build.sh checkout caddy load | awk '{print $3}')
 operator_image=$(tools/image.sh | tail -n1)
 say "demo 3/3: cluster"
 if [ -n "$kubeconfig" ]; then
@@ -55,11 +55,11 @@ clean() {
 }
 trap clean EXIT
 
-# Waits until the profile's latest trial has ended, and prints its steps as they come.
-follow_trial() { # NUMBER SECONDS
+# Waits until a trial has ended, and prints its steps as they come.
+follow_trial() { # TRIAL SECONDS
   local deadline=$((SECONDS + $2)) shown=0 trial lines
   while [ $SECONDS -lt $deadline ]; do
-    trial=$(kubectl get grt "checkout-$1" -o json 2>/dev/null) || trial='{}'
+    trial=$(kubectl get grt "$1" -o json 2>/dev/null) || trial='{}'
     mapfile -t lines < <(jq -r '.status.steps[]? | "  " + (.at | sub(".*T"; "") | sub("Z"; "")) + "  " + .phase + ": " + .message' <<<"$trial")
     for ((; shown < ${#lines[@]}; shown++)); do echo "${lines[$shown]}"; done
     [ "$(jq -r '.status.phase // ""' <<<"$trial")" = Ended ] && return
@@ -82,28 +82,50 @@ wait_for() { # SECONDS DESCRIPTION COMMAND...
   done
 }
 
+# Applies an example's service and sends it open-loop load from a pod.
+serve_under_load() { # NAME RATE PATH LOAD_OPTIONS...
+  local name=$1 rate=$2 path=$3
+  shift 3
+  if [ "$registry" = localhost ]; then
+    run kubectl apply -f "examples/$name-service.yaml"
+  else
+    sed "s#localhost/#$registry/#" "examples/$name-service.yaml" | run kubectl apply -f -
+  fi
+  local address
+  address=$(kubectl get service "$name" -o jsonpath='{.spec.clusterIP}')
+  kubectl create deployment "load-$name" --image="$registry/load:dev" --dry-run=client -o json -- \
+    /bin/load --target "http://$address$path" --rate "$rate" --duration 1h --json "$@" |
+    jq '.spec.template.spec.containers[0].imagePullPolicy = "IfNotPresent"' | kubectl apply -f - >/dev/null
+  kubectl rollout status "deployment/$name" --timeout=120s >/dev/null
+  wait_for 60 "the load on $name" sh -c "'$cluster_bin/kubectl' -n $namespace logs deployment/load-$name --tail=1 | grep -q p99"
+}
+
+# The profile of an example, with intervals that let the demo end in minutes.
+tune() { # NAME
+  run kubectl apply -f "examples/$1.yaml"
+  run kubectl patch grp "$1" --type=merge -p '{"spec":{
+  "runtimeMetrics":{"interval":"2s"},
+  "canary":{"warmUp":"15s","interval":"10s","maxDuration":"8m","minSamples":2000},
+  "rollback":{"watchFor":"30s","coolDown":"5s"}}}'
+  wait_for 180 "a recommendation for $1" sh -c "'$cluster_bin/kubectl' -n $namespace get grp $1 -o jsonpath='{.status.recommendation.goMemLimit}' | grep -q ."
+}
+
+# The pods that a promotion made have to be read before they can be compared.
+read_again() { # NAME
+  wait_for 180 "a reading of $1's pods" sh -c "'$cluster_bin/kubectl' -n $namespace get grp $1 -o jsonpath='{.status.observed.gcCpuPercent}' | grep -q ."
+}
+
 # What a person would look at: the load generator's own latencies, and what gopacer and the kubelet see of the pods.
-figures() { # prints: GC share, p50 ms, p99 ms, memory, success
-  local since=$1 latency observed
-  latency=$(kubectl logs deployment/load --since="${since}s" | jq -s -r '[.[] | select(.p50Ms != null)] | sort_by(.p99Ms) | .[(length / 2 | floor)] | "\(.p50Ms * 10 | round / 10) ms|\(.p99Ms * 10 | round / 10) ms"')
-  observed=$(kubectl get grp checkout -o json | jq -r '.status.observed | "\(.gcCpuPercent)|\(.peakMemory)"')
+figures() { # NAME; prints: GC's share, p50, p99, memory
+  local latency observed
+  latency=$(kubectl logs "deployment/load-$1" --since=25s | jq -s -r '[.[] | select(.p50Ms != null)] | sort_by(.p99Ms) | .[(length / 2 | floor)] | "\(.p50Ms * 10 | round / 10) ms|\(.p99Ms * 10 | round / 10) ms"')
+  observed=$(kubectl get grp "$1" -o json | jq -r '.status.observed | "\(.gcCpuPercent) %|\(.peakMemory)"')
   echo "${observed%%|*}|$latency|${observed##*|}"
 }
 
 title "A Go service under load"
 kubectl create namespace "$namespace" >/dev/null 2>&1 || true
-if [ "$registry" = localhost ]; then
-  run kubectl apply -f examples/checkout-service.yaml
-else
-  sed "s#localhost/#$registry/#" examples/checkout-service.yaml | run kubectl apply -f -
-fi
-kubectl create deployment load --image="$registry/load:dev" --dry-run=client -o json -- \
-  /bin/load --target http://checkout/checkout --carts --rate 400 --duration 1h --json |
-  jq --arg ip "$(kubectl get service checkout -o jsonpath='{.spec.clusterIP}')" \
-    '.spec.template.spec.containers[0] |= (.imagePullPolicy = "IfNotPresent" | .command |= map(sub("//checkout/"; "//" + $ip + "/")))' |
-  kubectl apply -f - >/dev/null
-kubectl rollout status deployment/checkout --timeout=120s >/dev/null
-wait_for 60 "the load" sh -c "'$cluster_bin/kubectl' -n $namespace logs deployment/load --tail=1 | grep -q p99"
+serve_under_load checkout 400 /checkout --carts
 run kubectl get deployments,pods
 
 title "gopacer, installed by helm"
@@ -112,27 +134,22 @@ run helm upgrade --install gopacer charts/gopacer -n gopacer --create-namespace 
 
 title "One profile asks for the service to be tuned"
 echo "(Its intervals are made short, so that the demo ends in minutes. In production leave the defaults: they take half an hour.)"
-run kubectl apply -f examples/checkout.yaml
-run kubectl patch grp checkout --type=merge -p '{"spec":{
-  "runtimeMetrics":{"interval":"2s"},
-  "canary":{"warmUp":"15s","interval":"10s","maxDuration":"8m","minSamples":2000},
-  "rollback":{"watchFor":"30s","coolDown":"5s"}}}'
-wait_for 120 "a recommendation" sh -c "'$cluster_bin/kubectl' -n $namespace get grp checkout -o jsonpath='{.status.recommendation.goMemLimit}' | grep -q ."
-before=$(figures 25)
+tune checkout
+before=$(figures checkout)
 run kubectl get grp checkout
 kubectl get grp checkout -o jsonpath='{.status.recommendation.reason}{"\n"}'
 
 title "gopacer tries the recommendation on a canary beside a fresh baseline"
-follow_trial 1 900 || true
-wait_for 120 "a reading of the new pods" sh -c "'$cluster_bin/kubectl' -n $namespace get grp checkout -o jsonpath='{.status.observed.gcCpuPercent}' | grep -q ."
-after=$(figures 25)
+follow_trial checkout-1 900 || true
+read_again checkout
+after=$(figures checkout)
 run kubectl get grp,grt
 kubectl get grt checkout-1 -o jsonpath='{.status.message}{"\n"}'
 
 title "A person asks for bad settings: GOGC=10"
 run kubectl patch grp checkout --type=merge -p '{"spec":{"objective":{"strategy":"Fixed","settings":{"gogc":10}}}}'
 wait_for 60 "the second trial" kubectl get grt checkout-2
-follow_trial 2 900 || true
+follow_trial checkout-2 900 || true
 
 title "What is left to see"
 run kubectl get grp,grt
@@ -140,9 +157,21 @@ run kubectl describe grt checkout-2
 run kubectl rollout history deployment/checkout
 run kubectl get events --field-selector involvedObject.kind=GoRuntimeProfile
 
+title "A service that was not written for gopacer: Caddy"
+kubectl scale deployment/load-checkout --replicas=0 >/dev/null
+serve_under_load caddy 80 "/list.json?n=200"
+tune caddy
+caddy_before=$(figures caddy)
+follow_trial caddy-1 900 || true
+read_again caddy
+caddy_after=$(figures caddy)
+run kubectl get grp,grt
+
 title "Before and after"
 {
   echo "|GC's share of CPU|p50|p99|peak memory"
-  echo "before|$before"
-  echo "after|$after"
+  echo "checkout before|$before"
+  echo "checkout after|$after"
+  echo "caddy before|$caddy_before"
+  echo "caddy after|$caddy_after"
 } | column -t -s '|'
