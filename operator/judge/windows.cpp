@@ -102,6 +102,18 @@ std::optional<GcShare> sampled_share(const Arm& arm, const Window& window) {
   return GcShare{share, stacks > 0 ? std::sqrt(share * (1 - share) / stacks) : 0};
 }
 
+/// Collections come one after the other: a window holds a whole number of them, half a one more or less than its share,
+/// and so does the CPU that they took. Infinite when the arm was seen to end none.
+double burst_error(const Arm& arm, const Window& window) {
+  double collections = 0;
+  for (const PodSeries* pod : arm) {
+    const auto ends = ends_of(*pod, window, [](const Sample& sample) { return sample.mem.has_value(); });
+    if (!ends || ends->last->mem->num_gc < ends->first->mem->num_gc) continue;
+    collections += ends->last->mem->num_gc - ends->first->mem->num_gc;
+  }
+  return 0.5 / collections;
+}
+
 }  // namespace
 
 Arm arm_of(const Observation& observed, Track track) {
@@ -191,15 +203,21 @@ std::optional<GcSource> gc_source_named(const std::string& name) {
 }
 
 std::optional<GcShare> gc_share_in(const Arm& arm, const Window& window, GcSource source) {
+  std::optional<GcShare> found;
   switch (source) {
     case GcSource::kProfile:
-      return sampled_share(arm, window);
+      found = sampled_share(arm, window);
+      break;
     case GcSource::kRuntimeMetrics:
-      return counted_share(arm, window, gc_seconds_by_metrics);
+      found = counted_share(arm, window, gc_seconds_by_metrics);
+      break;
     case GcSource::kFraction:
-      return counted_share(arm, window, gc_seconds_by_fraction);
+      found = counted_share(arm, window, gc_seconds_by_fraction);
+      break;
   }
-  return std::nullopt;
+  if (found && found->share > 0)
+    found->std_error = std::hypot(found->std_error, found->share * burst_error(arm, window));
+  return found;
 }
 
 std::optional<CycleSize> cycle_size_in(const PodSeries& pod, const Window& window) {

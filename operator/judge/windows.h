@@ -42,7 +42,7 @@ std::optional<GcSource> gc_source_named(const std::string& name);
 
 struct GcShare {
   double share = 0;      ///< GC's part of the CPU that the arm used
-  double std_error = 0;  ///< of sampling; 0 where the source counts
+  double std_error = 0;  ///< of sampling where the source samples, and of the whole number of collections in a window
 };
 
 /// None when the source has nothing for this window, or the arm used no CPU.

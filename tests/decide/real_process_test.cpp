@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <iomanip>
@@ -179,7 +180,11 @@ TEST_P(RealProcess, IsPredictedFromItsRunAtOneHundred) {
             << " seen " << format_bytes(Bytes::of(seen.peak)) << "\n";
 }
 
-INSTANTIATE_TEST_SUITE_P(Recorded, RealProcess, ::testing::ValuesIn(kCases));
+INSTANTIATE_TEST_SUITE_P(Recorded, RealProcess, ::testing::ValuesIn(kCases), [](const auto& instance) {
+  std::string name = instance.param.name;
+  std::replace(name.begin(), name.end(), '-', '_');  // a test's name holds no dash
+  return name;
+});
 
 TEST(RealProcess, IsSeenToTuneItselfWhenItsEnvironmentSaysOtherwise) {
   for (const int real : {30, 50, 200}) {

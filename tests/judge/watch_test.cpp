@@ -124,7 +124,10 @@ TEST(Watch, StopsOnMemoryAndOnGcShare) {
   full.pods[0].memory = mib(490);
   EXPECT_EQ(full.window().reason, "MemoryNearLimit");
   PromotedImposter busy;
-  for (PodImposter& pod : busy.pods) pod.gc_share = 0.4;
+  for (PodImposter& pod : busy.pods) {
+    pod.gc_share = 0.4;
+    pod.volume = 20.0 * 1024 * 1024;
+  }
   EXPECT_EQ(busy.run(5).reason, "GcShare");
 }
 

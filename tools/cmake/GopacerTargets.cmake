@@ -56,6 +56,7 @@ function(gopacer_test name)
   target_link_libraries(${name}_tests PRIVATE ${ARG_DEPS} GTest::gmock_main)
   gtest_discover_tests(${name}_tests
     DISCOVERY_TIMEOUT 60
+    NO_PRETTY_VALUES # a parameter's bytes say less than its name
     TEST_PREFIX ${name}.
     PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT})
 endfunction()
