@@ -28,6 +28,10 @@ bool belongs_to(const json& object, const Trial& trial) {
          label_value(trial.key.name);
 }
 
+bool is_guarded(const Profile& profile) {
+  return std::find(profile.finalizers.begin(), profile.finalizers.end(), kRevertFinalizer) != profile.finalizers.end();
+}
+
 }  // namespace
 
 ActResult Actor::perform(const Desired& desired, const Step& step) {
@@ -158,41 +162,35 @@ Result<void> Actor::put_settings(const Desired& desired, const Settings& setting
       deployment(target.key), act::settings_document(target, container, settings, may_tell ? change_cause : ""), {}));
 }
 
+/// The profile with or without our finalizer, written as of the version that was read.
+Result<void> Actor::set_finalizer(const Profile& profile, bool wanted) {
+  std::vector<std::string> finalizers = profile.finalizers;
+  std::erase(finalizers, kRevertFinalizer);
+  if (wanted) finalizers.emplace_back(kRevertFinalizer);
+  const json patch{{"metadata", {{"resourceVersion", profile.resource_version}, {"finalizers", finalizers}}}};
+  return without_value(api_.merge_patch({resources::kProfiles, profile.key.ns, profile.key.name}, patch, ""));
+}
+
 /// A profile that wants its settings released on deletion must not vanish before that is done.
 Result<void> Actor::guard(const Profile& profile) {
-  const bool guarded =
-      std::find(profile.finalizers.begin(), profile.finalizers.end(), kRevertFinalizer) != profile.finalizers.end();
   const bool wanted = profile.spec.revert_on_deletion && !profile.deleting;
-  if (profile.deleting || guarded == wanted) return {};
-  std::vector<std::string> finalizers = profile.finalizers;
-  if (wanted) {
-    finalizers.emplace_back(kRevertFinalizer);
-  } else {
-    std::erase(finalizers, kRevertFinalizer);
-  }
-  const json patch{{"metadata", {{"resourceVersion", profile.resource_version}, {"finalizers", finalizers}}}};
-  const Result<json> patched = api_.merge_patch({resources::kProfiles, profile.key.ns, profile.key.name}, patch, "");
-  if (!patched) return without_value(patched);
+  if (profile.deleting || is_guarded(profile) == wanted) return {};
+  if (const Result<void> patched = set_finalizer(profile, wanted); !patched) return patched;
   return fail(ErrorKind::kConflict,
               "the finalizer of profile " + profile.key.text() + " was just changed; going on with the new version");
 }
 
 Result<void> Actor::revert(const Desired& desired) {
   const Profile& profile = *desired.profile;
-  if (std::find(profile.finalizers.begin(), profile.finalizers.end(), kRevertFinalizer) == profile.finalizers.end()) {
-    return {};
-  }
+  if (!is_guarded(profile)) return {};
   if (desired.target && profile.memory.applied) {
     const Result<json> released =
         api_.apply(deployment(desired.target->key), act::release_document(*desired.target), {});
     if (!released && released.error().kind != ErrorKind::kNotFound) return without_value(released);
   }
-  std::vector<std::string> finalizers = profile.finalizers;
-  std::erase(finalizers, kRevertFinalizer);
-  const json patch{{"metadata", {{"resourceVersion", profile.resource_version}, {"finalizers", finalizers}}}};
-  const Result<json> patched = api_.merge_patch({resources::kProfiles, profile.key.ns, profile.key.name}, patch, "");
+  const Result<void> patched = set_finalizer(profile, false);
   if (!patched && patched.error().kind == ErrorKind::kNotFound) return {};
-  return without_value(patched);
+  return patched;
 }
 
 }  // namespace gopacer

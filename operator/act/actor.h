@@ -31,6 +31,7 @@ class Actor {
   Result<void> retire_canary(const Trial& trial);
   Result<void> put_settings(const Desired& desired, const Settings& settings, const std::string& change_cause);
   Result<void> revert(const Desired& desired);
+  Result<void> set_finalizer(const Profile& profile, bool wanted);
   Result<void> guard(const Profile& profile);
 
   ApiServer& api_;
