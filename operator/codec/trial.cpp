@@ -163,6 +163,17 @@ std::string signed_percent(double share) {
   return share > 0 && figure != "0.0%" ? "+" + figure : figure;
 }
 
+namespace {
+
+Strategy strategy_named(const std::string& name) {
+  for (const auto& [known, strategy] : kStrategyNames) {
+    if (name == known) return strategy;
+  }
+  return Strategy::kModel;
+}
+
+}  // namespace
+
 json trial_object(const ObjectKey& key, const TrialSpec& spec) {
   json slos = json::array();
   for (const Slo& slo : spec.slos) slos.push_back(encode(slo));
@@ -174,7 +185,7 @@ json trial_object(const ObjectKey& key, const TrialSpec& spec) {
             {"to", encode(spec.to)},
             {"fromText", describe(spec.from)},
             {"toText", describe(spec.to)},
-            {"strategy", spec.strategy == Strategy::kFixed ? "Fixed" : "Model"},
+            {"strategy", to_string(spec.strategy)},
             {"requestedBy", spec.strategy == Strategy::kFixed ? "user" : "model"},
             {"reason", clipped(spec.reason)},
             {"predicted", json::object()},
@@ -245,7 +256,7 @@ Result<Trial> decode_trial(const json& object) {
   trial.spec.number = static_cast<int>(integer(spec, "number"));
   trial.spec.from = decode_settings(child(spec, "from"));
   trial.spec.to = decode_settings(child(spec, "to"));
-  trial.spec.strategy = text(spec, "strategy") == "Fixed" ? Strategy::kFixed : Strategy::kModel;
+  trial.spec.strategy = strategy_named(text(spec, "strategy"));
   trial.spec.reason = text(spec, "reason");
   const json& predicted = child(spec, "predicted");
   trial.spec.predicted = {text(predicted, "gcCpuPercent"), text(predicted, "savingPercent"),

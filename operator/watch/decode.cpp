@@ -155,13 +155,6 @@ class Reader {
   std::string complaints_;
 };
 
-using Choice = std::pair<const char*, Objective>;
-constexpr std::array<Choice, 4> kObjectives{{{"Balanced", Objective::kBalanced},
-                                             {"Throughput", Objective::kThroughput},
-                                             {"Latency", Objective::kLatency},
-                                             {"Memory", Objective::kMemory}}};
-constexpr std::array<std::pair<const char*, Strategy>, 2> kStrategies{
-    {{"Model", Strategy::kModel}, {"Fixed", Strategy::kFixed}}};
 constexpr std::array<std::pair<const char*, UpdateMode>, 2> kUpdateModes{
     {{"Off", UpdateMode::kOff}, {"Canary", UpdateMode::kCanary}}};
 
@@ -231,8 +224,8 @@ ProfileSpec decode_spec(const json& from, Reader& reader) {
   spec.revert_on_deletion = boolean(policy, "revertOnDeletion", spec.revert_on_deletion);
 
   const json& objective = child(from, "objective");
-  spec.objective = reader.choice(objective, "type", kObjectives, spec.objective, "spec.objective.type");
-  spec.strategy = reader.choice(objective, "strategy", kStrategies, spec.strategy, "spec.objective.strategy");
+  spec.objective = reader.choice(objective, "type", kObjectiveNames, spec.objective, "spec.objective.type");
+  spec.strategy = reader.choice(objective, "strategy", kStrategyNames, spec.strategy, "spec.objective.strategy");
   spec.fixed = decode_fixed(child(objective, "settings"), reader);
   spec.bounds = decode_bounds(child(from, "bounds"), reader);
 

@@ -15,23 +15,30 @@ namespace gopacer {
 /// What the estimators found of a target's pods over one window. Per pod: means over pods where a benefit is computed,
 /// the highest pod where memory is.
 struct Estimate {
-  int pods = 0;             ///< that gave samples
-  std::int64_t cycles = 0;  ///< collections over all pods, forced ones included
-  std::int64_t forced = 0;  ///< of them, asked for by the program or by the runtime's two-minute timer
-  Duration window{0};       ///< the longest time that a pod's samples cover
-  double alloc_rate = 0;    ///< A, bytes a second
-  Bytes cycle_volume;       ///< V, bytes allocated between two collections that the heap's growth starts
-  Bytes live_heap;          ///< M, of the highest pod
-  Bytes mean_live_heap;     ///< M, mean over pods
-  Bytes roots;              ///< S + Gl: what a collection scans besides the heap, a quarter of the stacks in use
-  Bytes heap_goal;          ///< N, of the highest pod
-  Bytes non_heap;           ///< Sys − HeapIdle − HeapAlloc of the highest pod: what GOMEMLIMIT counts besides the heap
-  Bytes mapped;             ///< Sys − HeapReleased of the highest pod: all that GOMEMLIMIT counts
-  Bytes non_go;             ///< container memory outside the Go runtime, of the highest pod
-  bool non_go_known = false;    ///< false: nothing reported the container's memory, and `non_go` is a guess
-  Bytes spike;                  ///< largest growth of `non_go` between two readings
-  double heap_growth = 0;       ///< relative growth of M over the window where it is steady; 0 when it is not
-  double cpu = 0;               ///< cores used by a pod
+  int pods = 0;                     ///< that gave samples
+  std::int64_t cycles = 0;          ///< collections over all pods, forced ones included
+  std::int64_t forced = 0;          ///< of them, asked for by the program or by the runtime's two-minute timer
+  Duration window{0};               ///< the longest time that a pod's samples cover
+  double alloc_rate = 0;            ///< A, bytes a second
+  double alloc_rate_rel_error = 0;  ///< relative standard error of A, as of those below
+  Bytes cycle_volume;               ///< V, bytes allocated between two collections that the heap's growth starts
+  double cycle_volume_rel_error = 0;
+  std::string cycle_volume_source;  ///< "GC times", "GC count" or "heap goal"
+  Bytes live_heap;                  ///< M, of the highest pod
+  Bytes mean_live_heap;             ///< M, mean over pods
+  double live_heap_rel_error = 0;
+  std::string live_heap_source;  ///< "runtime metrics", "heap goal" or "heap goal and GC volume"
+  Bytes roots;                   ///< S + Gl: what a collection scans besides the heap
+  Bytes heap_goal;               ///< N, of the highest pod
+  Bytes non_heap;  ///< Sys − HeapIdle − HeapAlloc of the highest pod: what GOMEMLIMIT counts besides the heap
+  Bytes mapped;    ///< Sys − HeapReleased of the highest pod: all that GOMEMLIMIT counts
+  Bytes non_go;    ///< container memory outside the Go runtime, of the highest pod
+  bool non_go_known = false;  ///< false: nothing reported the container's memory, and `non_go` is a guess
+  Bytes spike;                ///< largest growth of `non_go` between two readings
+  double heap_growth = 0;     ///< relative growth of M over the window where it is steady; 0 when it is not
+  double cpu = 0;             ///< cores used by a pod
+  double cpu_rel_error = 0;
+  std::string cpu_source;       ///< "process", "container", "CPU profile" or "runtime metrics"
   double gc_cpu = 0;            ///< of them, by collection
   double gc_cpu_per_cycle = 0;  ///< m, CPU seconds
   double gc_cpu_fraction = 0;   ///< gc_cpu / cpu
@@ -41,8 +48,10 @@ struct Estimate {
   double max_procs = 0;  ///< GOMAXPROCS as read, or as Go derives it from the CPU limit; 0 when unknown
   Bytes peak_memory;     ///< of the highest container; what the runtime has mapped where no container is read
   std::optional<Bytes> container_limit;
-  double effective_gogc = 0;  ///< 100·V/(M + roots): what GOGC comes to, whichever of the two settings rules
-  bool limit_rules = false;   ///< GOMEMLIMIT starts the collections, not GOGC
+  double effective_gogc = 0;    ///< 100·V/(M + roots): what GOGC comes to, whichever of the two settings rules
+  bool limit_rules = false;     ///< GOMEMLIMIT starts the collections, not GOGC
+  bool limiter_active = false;  ///< the runtime kept collection to half of the CPU within the window
+  std::string go_version;       ///< "go1.22.3"; empty when the process does not tell
   /// In force in the process: what its own metrics say, else what the pod's spec has.
   Settings settings;
 };
@@ -56,8 +65,11 @@ struct Prediction {
   double saving_low = 0;            ///< two standard errors below
   Bytes cycle_volume;               ///< V
   Bytes peak_memory;                ///< of the container
+  Bytes peak_memory_low;
   Bytes peak_memory_high;
   double cycles_per_minute = 0;
+  double cycles_per_minute_low = 0;   ///< two standard errors below
+  double cycles_per_minute_high = 0;  ///< two standard errors above
 };
 
 struct Decision {

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gopacer/base/clock.h"
@@ -11,8 +13,31 @@
 namespace gopacer {
 
 enum class UpdateMode { kOff, kCanary };
+
 enum class Objective { kBalanced, kThroughput, kLatency, kMemory };
-enum class Strategy { kModel, kFixed };
+/// As the CRD writes them.
+inline constexpr std::array<std::pair<const char*, Objective>, 4> kObjectiveNames{
+    {{"Balanced", Objective::kBalanced},
+     {"Throughput", Objective::kThroughput},
+     {"Latency", Objective::kLatency},
+     {"Memory", Objective::kMemory}}};
+std::string to_string(Objective objective);
+
+enum class Strategy {
+  kModel,              ///< a model of Go's pacer
+  kFixed,              ///< what a person gives
+  kLatencyMemoryRate,  ///< from p99 and the heap's growth
+  kTwoFactor,          ///< from requests per second and the heap's utilization
+  kPauseFeedback,      ///< from the latest pauses
+};
+/// As the CRD writes them.
+inline constexpr std::array<std::pair<const char*, Strategy>, 5> kStrategyNames{
+    {{"Model", Strategy::kModel},
+     {"Fixed", Strategy::kFixed},
+     {"LatencyMemoryRate", Strategy::kLatencyMemoryRate},
+     {"TwoFactor", Strategy::kTwoFactor},
+     {"PauseFeedback", Strategy::kPauseFeedback}}};
+std::string to_string(Strategy strategy);
 
 /// What a person allows. Defaults are those of the CRD.
 struct Bounds {

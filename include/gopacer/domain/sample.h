@@ -41,13 +41,21 @@ struct MemStats {
   std::vector<GcPause> pauses;
 };
 
-/// What the process says of itself on its own /metrics page (client_golang); every member may be missing.
+/// What the process says of itself on its own /metrics page (client_golang); every member may be missing. The page has
+/// those of runtime/metrics only where the program asks client_golang for them.
 struct ProcessMetrics {
-  std::optional<Gogc> gogc;               ///< go_gc_gogc_percent
-  std::optional<Bytes> go_mem_limit;      ///< go_gc_gomemlimit_bytes; empty when there is no limit
-  std::optional<double> max_procs;        ///< go_sched_gomaxprocs_threads
-  std::optional<double> cpu_seconds;      ///< process_cpu_seconds_total
-  std::optional<double> gc_cpu_seconds;   ///< go_cpu_classes_gc_total_cpu_seconds_total
+  std::optional<Gogc> gogc;              ///< go_gc_gogc_percent
+  std::optional<Bytes> go_mem_limit;     ///< go_gc_gomemlimit_bytes; empty when there is no limit
+  std::optional<double> max_procs;       ///< go_sched_gomaxprocs_threads
+  std::optional<double> cpu_seconds;     ///< process_cpu_seconds_total
+  std::optional<double> gc_cpu_seconds;  ///< go_cpu_classes_gc_total_cpu_seconds_total
+  /// go_cpu_classes_total_… − go_cpu_classes_idle_…: counts a thread that waits for a CPU as work
+  std::optional<double> busy_cpu_seconds;
+  std::optional<Bytes> heap_live;      ///< go_gc_heap_live_bytes: M exactly, of the last collection
+  std::optional<Bytes> scanned_roots;  ///< go_gc_scan_stack_bytes + go_gc_scan_globals_bytes
+  /// go_gc_limiter_last_enabled_gc_cycle: number of the cycle in which collection was last kept to half of the CPU; 0:
+  /// never
+  std::optional<double> limited_cycle;
   std::optional<Bytes> resident;          ///< process_resident_memory_bytes
   std::optional<Time> started;            ///< process_start_time_seconds
   std::optional<std::string> go_version;  ///< go_info{version=…}

@@ -16,7 +16,7 @@ struct ObjectKey {
   std::string ns;
   std::string name;
   auto operator<=>(const ObjectKey&) const = default;
-  std::string text() const { return ns + "/" + name; }
+  std::string text() const { return ns.empty() ? name : ns + "/" + name; }
 };
 
 using Labels = std::map<std::string, std::string>;
