@@ -2,7 +2,14 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cli/advise_command.h"
+
 namespace gopacer {
+namespace {
+
+constexpr int kUsageError = 2;
+
+}  // namespace
 
 int run(int argc, char** argv) {
   CLI::App app("gopacer tunes GOGC and GOMEMLIMIT of Go services on Kubernetes", "gopacer");
@@ -25,7 +32,18 @@ int run(int argc, char** argv) {
   operate->add_option("--kubelet-ca-file", options.kubelet_ca_file,
                       "PEM bundle that kubelets' certificates are checked against; default: the cluster's CA");
   operate->add_option("--kubelet-insecure", options.kubelet_insecure, "Believe whoever answers at a kubelet's address");
-  CLI11_PARSE(app, argc, argv);
+
+  AdviseOptions advise_options;
+  CLI::App* const advise = app.add_subcommand("advise", "Recommend GOGC and GOMEMLIMIT for one running Go process");
+  describe_advise(*advise, advise_options);
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    // --help is fine; everything else is the command line's fault.
+    return app.exit(error) == 0 ? 0 : kUsageError;
+  }
+  if (advise->parsed()) return run_advise(advise_options);
   return run_operator(options);
 }
 

@@ -332,6 +332,7 @@ class PodReader {
       const auto gc = change_of(samples_, [&](const Sample& sample) -> std::optional<double> {
         if (!sample.mem || sample.mem->pauses.empty()) return std::nullopt;
         const Time began = sample.process && sample.process->started ? *sample.process->started : pod_.started;
+        if (began == Time{}) return std::nullopt;
         const double uptime = to_seconds(sample.mem->pauses.back().end - began);
         if (uptime <= 0) return std::nullopt;
         return sample.mem->gc_cpu_fraction * found_.max_procs * uptime;

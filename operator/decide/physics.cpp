@@ -97,6 +97,9 @@ Prediction Physics::predict(const Settings& settings) const {
   if (estimate_.cpu > 0) predicted.saving = (estimate_.gc_cpu - collecting) / estimate_.cpu;
   predicted.saving_low = predicted.saving - 2 * error * std::abs(predicted.saving);
   predicted.cycles_per_minute = 60 * (estimate_.alloc_rate / next + forced_per_second_);
+  const double cycles_error = std::hypot(estimate_.alloc_rate_rel_error, model_error);
+  predicted.cycles_per_minute_low = predicted.cycles_per_minute * std::max(0.0, 1 - 2 * cycles_error);
+  predicted.cycles_per_minute_high = predicted.cycles_per_minute * (1 + 2 * cycles_error);
 
   const go_pacer::Heap largest{estimate_.live_heap, estimate_.roots};
   const Bytes goal = go_pacer::goal(largest, settings, estimate_.non_heap);
@@ -105,8 +108,9 @@ Prediction Physics::predict(const Settings& settings) const {
   // The runtime returns memory to the system to stay within its limit, but it can't return what lives.
   if (settings.go_mem_limit) peak = std::min(peak, *settings.go_mem_limit + estimate_.non_go);
   predicted.peak_memory = std::max(peak, largest.live + estimate_.non_heap + estimate_.non_go);
-  predicted.peak_memory_high =
-      predicted.peak_memory + estimate_.spike + (growth > Bytes(0) ? growth * kGrowthMargin : Bytes(0));
+  const Bytes uncertain = Bytes(std::abs(growth.count())) * kGrowthMargin;
+  predicted.peak_memory_low = std::max(Bytes(0), predicted.peak_memory - uncertain);
+  predicted.peak_memory_high = predicted.peak_memory + estimate_.spike + (growth > Bytes(0) ? uncertain : Bytes(0));
   return predicted;
 }
 

@@ -37,11 +37,19 @@ enum class Profiling {
   kTrial,       ///< half of each interval, of canary and baseline pods; of all pods when there are none of these
 };
 
+/// One page of a pod's HTTP servers.
+struct PageAddress {
+  int port = 8080;
+  std::string path = "/metrics";
+};
+
 /// What to read for one profile. Replaced as a whole.
 struct ScrapePlan {
   std::vector<PodTarget> pods;
   MetricsEndpoint endpoint;  ///< its interval is not used here
   std::vector<Slo> slos;
+  /// Where client_golang's own metrics are, if that is known; the pages of SLOs are looked through anyway.
+  std::optional<PageAddress> process_page;
   Duration interval = std::chrono::seconds(15);  ///< at least kShortestInterval
   Profiling profiling = Profiling::kBackground;
 };

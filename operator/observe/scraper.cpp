@@ -53,9 +53,10 @@ struct MetricsPage {
   std::vector<Slo> slos;
 };
 
-std::vector<MetricsPage> pages_of(const std::vector<Slo>& slos) {
+std::vector<MetricsPage> pages_of(const ScrapePlan& plan) {
   std::vector<MetricsPage> pages;
-  for (const Slo& slo : slos) {
+  if (plan.process_page) pages.push_back({plan.process_page->port, plan.process_page->path, {}});
+  for (const Slo& slo : plan.slos) {
     const auto same = std::find_if(pages.begin(), pages.end(), [&](const MetricsPage& page) {
       return page.port == slo.histogram.port && page.path == slo.histogram.path;
     });
@@ -439,7 +440,7 @@ class Scraper::Impl : public std::enable_shared_from_this<Scraper::Impl> {
     cycle->pod = pod;
     cycle->process = pod->process;
     cycle->plan = plan;
-    cycle->pages = pages_of(plan.slos);
+    cycle->pages = pages_of(plan);
     if (pod->source == MemSource::kHeap) {
       read_heap(cycle);
     } else {

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "gopacer/base/clock.h"
+#include "gopacer/domain/profile.h"
+
+namespace CLI {
+class App;
+}
+
+namespace gopacer {
+
+/// What `gopacer advise` is told on its command line.
+struct AdviseOptions {
+  std::string url;          ///< of the pprof index
+  std::string metrics_url;  ///< of client_golang's page; empty: none
+  std::string limit;        ///< the container's memory limit as a Kubernetes quantity; empty: unknown
+  std::string cpu_limit;    ///< a Kubernetes quantity; empty: unknown
+  std::string memory_request;
+  std::string duration = "60s";
+  std::string interval;  ///< empty: a twelfth of the duration
+  Objective objective = Objective::kBalanced;
+  Strategy strategy = Strategy::kModel;
+  Bounds bounds;
+  std::string latency_metric;  ///< a histogram on the metrics page; empty: none
+  std::string current_gogc;    ///< empty: as the process says
+  std::string current_go_mem_limit;
+  std::string name = "my-service";  ///< of the profile and of its Deployment, for -o yaml
+  std::string output = "text";
+  bool progress = false;
+};
+
+/// The exit statuses of `gopacer advise`; docs/advise.md has them too.
+enum class AdviseExit {
+  kFine = 0,      ///< what is in force should stay
+  kChange = 1,    ///< other settings are recommended
+  kUsage = 2,     ///< the command line, or a recording, is of no use
+  kNoData = 3,    ///< nothing could be read, or too little
+  kActFirst = 4,  ///< something stands against tuning; a person has to change it first
+};
+
+void describe_advise(CLI::App& app, AdviseOptions& options);
+/// Reads, decides and prints. Gives the process's exit status, an AdviseExit.
+int run_advise(const AdviseOptions& options);
+
+}  // namespace gopacer
