@@ -32,6 +32,32 @@ std::optional<Memory> memory_of(const PodSeries& pod) {
 
 bool too_often(const CycleSize& size) { return size.live >= kSmallHeap && size.volume < kLeastGrowth * size.live; }
 
+std::optional<HardStop> collects_too_often(const Arm& suspects, const Arm& reference, const Window& window) {
+  for (const PodSeries* pod : reference) {
+    const auto size = cycle_size_in(*pod, window);
+    if (size && too_often(*size)) return std::nullopt;
+  }
+  for (const PodSeries* pod : suspects) {
+    const auto size = cycle_size_in(*pod, window);
+    if (!size || !too_often(*size)) continue;
+    return HardStop{"GcTooFrequent", "Pod " + pod->pod + " collects garbage each time that " +
+                                         format_bytes(Bytes::of(size->volume)) + " were allocated, only " +
+                                         format_fixed(size->volume / size->live, 2) + " of its live heap of " +
+                                         format_bytes(Bytes::of(size->live)) + ", with " + describe(pod->settings) +
+                                         "; below " + format_fixed(kLeastGrowth, 1) + " collecting runs away."};
+  }
+  return std::nullopt;
+}
+
+std::optional<HardStop> limited_by_runtime(const Arm& suspects, const Arm& reference, const Window& window) {
+  const auto limited = [&](const PodSeries* pod) { return limited_in(*pod, window); };
+  const auto found = std::find_if(suspects.begin(), suspects.end(), limited);
+  if (found == suspects.end() || std::any_of(reference.begin(), reference.end(), limited)) return std::nullopt;
+  return HardStop{"GcLimited", "Go's runtime had to keep collection in pod " + (*found)->pod +
+                                   " to half of the CPU, with " + describe((*found)->settings) +
+                                   "; its heap then grows beyond GOMEMLIMIT."};
+}
+
 }  // namespace
 
 std::optional<HardStop> killed(const Arm& suspects, const Arm& reference) {
@@ -71,21 +97,9 @@ std::optional<HardStop> near_memory_limit(const Arm& suspects, const Arm& refere
   return std::nullopt;
 }
 
-std::optional<HardStop> collects_too_often(const Arm& suspects, const Arm& reference, const Window& window) {
-  for (const PodSeries* pod : reference) {
-    const auto size = cycle_size_in(*pod, window);
-    if (size && too_often(*size)) return std::nullopt;
-  }
-  for (const PodSeries* pod : suspects) {
-    const auto size = cycle_size_in(*pod, window);
-    if (!size || !too_often(*size)) continue;
-    return HardStop{"GcTooFrequent", "Pod " + pod->pod + " collects garbage each time that " +
-                                         format_bytes(Bytes::of(size->volume)) + " were allocated, only " +
-                                         format_fixed(size->volume / size->live, 2) + " of its live heap of " +
-                                         format_bytes(Bytes::of(size->live)) + ", with " + describe(pod->settings) +
-                                         "; below " + format_fixed(kLeastGrowth, 1) + " collecting runs away."};
-  }
-  return std::nullopt;
+std::optional<HardStop> collection_runs_away(const Arm& suspects, const Arm& reference, const Window& window) {
+  if (auto limited = limited_by_runtime(suspects, reference, window)) return limited;
+  return collects_too_often(suspects, reference, window);
 }
 
 bool gc_share_too_high(const GcShare& suspects, const std::optional<GcShare>& reference) {

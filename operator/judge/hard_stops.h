@@ -21,8 +21,9 @@ std::optional<HardStop> killed(const Arm& suspects, const Arm& reference);
 /// what `reference` has.
 std::optional<HardStop> near_memory_limit(const Arm& suspects, const Arm& reference);
 
-/// A pod of `suspects` collects before the heap has grown by 0.3 of what lives, and none of `reference` does.
-std::optional<HardStop> collects_too_often(const Arm& suspects, const Arm& reference, const Window& window);
+/// In a pod of `suspects` the runtime had to stop collection from taking more than half of the CPU (which breaks the
+/// memory limit instead), or it collects before the heap has grown by 0.3 of what lives; and none of `reference` does.
+std::optional<HardStop> collection_runs_away(const Arm& suspects, const Arm& reference, const Window& window);
 
 /// GC takes more than a quarter of the CPU in this window, beyond what sampling explains, and clearly more than in
 /// `reference`.

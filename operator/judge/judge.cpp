@@ -102,7 +102,7 @@ class Comparison {
       return HardStop{"GcShare",
                       "Collection takes more than a quarter of the canary's CPU: " + judging::tell(gc) + "."};
     }
-    return judging::collects_too_often(canary_, baseline_, window);
+    return judging::collection_runs_away(canary_, baseline_, window);
   }
 
   bool count_latency(const Slo& slo, const Window& window, bool count_requests) {

@@ -88,7 +88,7 @@ class Watch {
       return stop(judging::HardStop{"GcShare", "Collection takes " + judging::signed_percent(gc.canary).substr(1) +
                                                    " of the target's CPU with " + describe(plan_.settings) + "."});
     }
-    return stop(judging::collects_too_often(warm, {}, window));
+    return stop(judging::collection_runs_away(warm, {}, window));
   }
 
   bool count_latency(const Arm& warm, const Slo& slo, const Window& window, bool count_requests) {

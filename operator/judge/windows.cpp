@@ -235,4 +235,10 @@ std::optional<CycleSize> cycle_size_in(const PodSeries& pod, const Window& windo
   return CycleSize{volume, std::max(0.0, after.next_gc.value() - volume)};
 }
 
+bool limited_in(const PodSeries& pod, const Window& window) {
+  const auto ends =
+      ends_of(pod, window, [](const Sample& sample) { return sample.process && sample.process->limited_cycle; });
+  return ends && *ends->last->process->limited_cycle > *ends->first->process->limited_cycle;
+}
+
 }  // namespace gopacer::judging

@@ -57,4 +57,7 @@ struct CycleSize {
 /// None with fewer than three collections that the program did not ask for.
 std::optional<CycleSize> cycle_size_in(const PodSeries& pod, const Window& window);
 
+/// Whether the runtime's limiter of GC CPU was on within the window; false where the process does not tell.
+bool limited_in(const PodSeries& pod, const Window& window);
+
 }  // namespace gopacer::judging

@@ -322,6 +322,25 @@ TEST(HardStop, NotOnASampledShareThatMayBeChance) {
   for (int i = 0; i < 5; ++i) EXPECT_NE(trial.window().reason, "GcShare");
 }
 
+TEST(HardStop, WhereTheRuntimeHoldsCollectionBack) {
+  TrialImposter trial;
+  trial.window();
+  trial.canary.limited_cycle = 7;
+  const Verdict verdict = trial.window();
+  EXPECT_EQ(verdict.reason, "GcLimited");
+  EXPECT_TRUE(verdict.hard_stop);
+  EXPECT_THAT(verdict.message, HasSubstr("beyond GOMEMLIMIT"));
+
+  TrialImposter both;
+  both.window();
+  both.canary.limited_cycle = both.baseline.limited_cycle = 7;
+  EXPECT_NE(both.window().reason, "GcLimited");
+  TrialImposter before;
+  before.canary.limited_cycle = 7;
+  before.window();
+  EXPECT_NE(before.window().reason, "GcLimited") << "it was limited before the trial measured";
+}
+
 TEST(HardStop, OnCollectionsThatLeaveNoRoom) {
   TrialImposter trial;
   trial.canary.volume = 6.0 * 1024 * 1024;  // a tenth of what lives, as GOGC=10 has it

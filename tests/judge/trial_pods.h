@@ -44,6 +44,7 @@ struct PodImposter {
   bool readable = true;
   bool with_profile = false;
   bool with_metrics = true;
+  double limited_cycle = 0;
 
   Histogram latency = empty_histogram();
   double cpu_seconds = 0;
@@ -87,6 +88,7 @@ struct PodImposter {
       ProcessMetrics process;
       process.cpu_seconds = cpu_seconds;
       process.gc_cpu_seconds = gc_seconds;
+      process.limited_cycle = limited_cycle;
       sample.process = process;
     }
     if (with_profile) {
