@@ -39,8 +39,8 @@ def metrics():
     return dict(line.rsplit(" ", 1) for line in get(API, "/metrics").decode().splitlines() if line and line[0] != "#")
 
 
-def profile_shares(path):
-    """GC's and all CPU seconds, and the number of stacks, of a CPU profile."""
+def profile_shares(path, functions="gcBgMarkWorker|gcAssistAlloc|bgsweep"):
+    """The CPU seconds below some of the runtime's functions (all of GC's), all CPU seconds, and the number of stacks."""
     out = subprocess.run(["go", "tool", "pprof", "-traces", "-unit=ms", path], capture_output=True, text=True, check=True).stdout
     gc = total = 0.0
     for trace in out.split("-----------+")[1:]:
@@ -48,7 +48,7 @@ def profile_shares(path):
         if not value:
             continue
         total += float(value[1])
-        if re.search(r"runtime\.(gcBgMarkWorker|gcAssistAlloc|bgsweep)\b", trace):
+        if re.search(rf"runtime\.({functions})\b", trace):
             gc += float(value[1])
     return gc / 1000, total / 1000, round(total / 10)
 

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "gopacer/domain/settings.h"
+#include "gopacer/simulate/process.h"
+
+namespace gopacer::testing {
+
+/// What record_cycles.py wrote of a real process.
+struct Recording {
+  std::string name;
+  Settings settings;
+  int max_procs = 2;
+  double off_heap = 0;
+  double seconds = 0;
+  double request_rate = 0;
+  double alloc_rate = 0;
+  double cpu = 0;             ///< cores
+  double gc_share = 0;        ///< of them, by the CPU profile
+  double gc_share_error = 0;  ///< its relative standard error
+  double mean_goal = 0;
+  double rss = 0;
+  double mapped = 0;
+  double non_heap = 0;
+  double stacks = 0;
+  struct Cycle {
+    double mark_seconds, assist, background, idle, heap_scan, stack_scan, globals, trigger, end, goal;
+  };
+  std::vector<Cycle> cycles;
+
+  double mean(double Cycle::* member) const;
+  double gc_rate() const { return static_cast<double>(cycles.size()) / seconds; }
+  double gc_cpu() const { return gc_share * cpu; }
+  double peak_heap() const;
+};
+
+/// Throws when there is no such file below tests/simulate/data.
+Recording read_recording(const std::string& name);
+
+/// The service that a recording shows: what a settings-independent description of it would be.
+simulate::Service calibrate(const Recording& recording, double live_heap);
+/// What really lived: the mean of the heap after a collection without what was allocated while marking. Only where GOGC
+/// rules.
+double live_heap_of(const Recording& recording);
+
+}  // namespace gopacer::testing
