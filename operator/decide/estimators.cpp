@@ -87,6 +87,27 @@ std::optional<Change> change_of(const std::vector<const Sample*>& samples, const
   return change;
 }
 
+/// One value at one time, in seconds.
+struct Moment {
+  double at = 0;
+  double value = 0;
+};
+
+/// The slope a second of values that lie on a straight line over time; 0 when they do not, or are too few to tell.
+double steady_slope(const std::vector<Moment>& moments) {
+  if (moments.size() < 10 || moments.back().at - moments.front().at < to_seconds(kIdleAfter)) return 0;
+  double n = 0, sum_t = 0, sum_m = 0, sum_tt = 0, sum_tm = 0, sum_mm = 0;
+  for (const Moment& moment : moments) {
+    const double t = moment.at - moments.front().at;
+    const double m = moment.value;
+    n += 1, sum_t += t, sum_m += m, sum_tt += t * t, sum_tm += t * m, sum_mm += m * m;
+  }
+  const double tt = sum_tt - sum_t * sum_t / n;
+  const double tm = sum_tm - sum_t * sum_m / n;
+  const double mm = sum_mm - sum_m * sum_m / n;
+  return tt <= 0 || mm <= 0 || tm * tm / (tt * mm) < 0.9 ? 0 : tm / tt;
+}
+
 /// What one pod's samples say.
 struct PodEstimate {
   double seconds = 0;
@@ -113,6 +134,7 @@ struct PodEstimate {
   double profile_stacks = 0;
   double max_procs = 0;
   std::optional<double> non_go;
+  double non_go_growth = 0;  ///< bytes a second
   double spike = 0;
   double peak = 0;
   std::optional<Bytes> limit;
@@ -291,18 +313,10 @@ class PodReader {
 
   /// M as a straight line over time: what a leak, or a cache that still fills, looks like.
   void read_growth() {
-    if (found_.seconds < to_seconds(kIdleAfter) || with_mem_.size() < 10) return;
-    double n = 0, sum_t = 0, sum_m = 0, sum_tt = 0, sum_tm = 0, sum_mm = 0;
-    for (const Sample* sample : with_mem_) {
-      const double t = to_seconds(sample->at - with_mem_.front()->at);
-      const double m = sample->mem->next_gc.value();
-      n += 1, sum_t += t, sum_m += m, sum_tt += t * t, sum_tm += t * m, sum_mm += m * m;
-    }
-    const double tt = sum_tt - sum_t * sum_t / n;
-    const double tm = sum_tm - sum_t * sum_m / n;
-    const double mm = sum_mm - sum_m * sum_m / n;
-    if (tt <= 0 || mm <= 0 || tm * tm / (tt * mm) < 0.9) return;
-    found_.growth = tm / tt * found_.seconds / (sum_m / n);
+    std::vector<Moment> goals;
+    for (const Sample* sample : with_mem_)
+      goals.push_back({to_seconds(sample->at.time_since_epoch()), sample->mem->next_gc.value()});
+    found_.growth = steady_slope(goals) * found_.seconds / found_.goal;
   }
 
   void read_cpu() {
@@ -344,6 +358,7 @@ class PodReader {
   void read_memory() {
     found_.limit = pod_.memory_limit;
     std::vector<double> outside;
+    std::vector<Moment> over_time;
     double before = 0;
     for (const Sample* sample : with_mem_) {
       std::optional<double> whole;
@@ -363,8 +378,10 @@ class PodReader {
       if (!outside.empty()) found_.spike = std::max(found_.spike, rest - before);
       before = rest;
       outside.push_back(rest);
+      over_time.push_back({to_seconds(sample->at.time_since_epoch()), rest});
     }
     if (!outside.empty()) found_.non_go = upper(outside, 0.99);
+    found_.non_go_growth = std::max(0.0, steady_slope(over_time));
     if (found_.peak == 0) found_.peak = found_.mapped;
   }
 
@@ -434,6 +451,7 @@ Estimate combine(const std::vector<PodEstimate>& pods, const std::vector<PodEsti
     highest(all.non_heap, pod.non_heap);
     highest(all.mapped, pod.mapped);
     highest(all.spike, pod.spike);
+    highest(all.non_go_growth, pod.non_go_growth * 3600);
     highest(all.peak_memory, pod.peak);
     all.non_go_known = all.non_go_known || pod.non_go;
     non_go = std::max(non_go, pod.non_go.value_or(0));

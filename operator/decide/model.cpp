@@ -31,6 +31,18 @@ constexpr double kStepUpWithRoom = 4;
 constexpr double kLeastSaving = 0.02;
 constexpr double kLeastStandardErrors = 3;
 constexpr double kCrowded = 0.9;
+/// A trial, the watch after it, and the time in which a growth is seen at all.
+constexpr double kHoursAhead = 1.5;
+
+Bytes whole_mib(Bytes size) { return mib(std::ceil(size.value() / kMiB)); }
+
+/// The smallest GOMEMLIMIT under which collections do not crowd; whole MiB.
+Bytes least_limit(const Estimate& estimate) {
+  const double scanned = (estimate.live_heap + estimate.roots).value();
+  const double goal = estimate.live_heap.value() + kLeastEffectiveGogc / 100 * scanned;
+  const double heap_share = std::max(goal / 0.97, goal + kMiB);
+  return whole_mib(Bytes::of(heap_share) + estimate.non_heap);
+}
 
 struct Candidate {
   Settings settings;
@@ -44,6 +56,9 @@ class Model {
       : input_(input), estimate_(estimate), physics_(physics) {
     if (estimate.container_limit) {
       limit_ = safe_limit(*estimate.container_limit, estimate, input.spec.bounds.max_go_mem_limit_percent);
+      // Room for what grows outside the Go heap, as far as the heap can spare it.
+      const Bytes least = least_limit(estimate);
+      if (*limit_ > least) limit_ = std::max(least, *limit_ - whole_mib(estimate.non_go_growth * kHoursAhead));
     }
   }
 
@@ -143,12 +158,19 @@ class Model {
 struct Worth {
   bool enough = false;
   std::string why;  ///< for the message
+  bool urgent = false;
 };
 
-Worth worth_of(const DecideInput& input, const Estimate& estimate, const Prediction& predicted) {
+Worth worth_of(const DecideInput& input, const Estimate& estimate, const Settings& wanted,
+               const Prediction& predicted) {
+  const Bytes soon = estimate.non_go_growth * kHoursAhead;
+  const bool lower_limit = wanted.go_mem_limit && wanted.go_mem_limit < estimate.settings.go_mem_limit;
+  if (lower_limit && estimate.peak_memory + soon > *estimate.container_limit * kCrowded) {
+    return {true, "Memory outside the Go heap has grown, and leaves less of the container to it. ", true};
+  }
   if (estimate.container_limit && estimate.peak_memory > *estimate.container_limit * kCrowded &&
       predicted.peak_memory < estimate.peak_memory - *estimate.container_limit * 0.05) {
-    return {true, "The container is close to its memory limit. "};
+    return {true, "The container is close to its memory limit. ", true};
   }
   const double error = (predicted.saving - predicted.saving_low) / 2;
   if (predicted.saving > 0) {
@@ -196,11 +218,7 @@ Bytes safe_limit(Bytes container, const Estimate& estimate, int max_percent) {
 }
 
 Bytes container_needed(const Estimate& estimate, int max_percent) {
-  const double scanned = (estimate.live_heap + estimate.roots).value();
-  const double goal = estimate.live_heap.value() + kLeastEffectiveGogc / 100 * scanned;
-  const double heap_share = std::max(goal / 0.97, goal + kMiB);
-  // One MiB for the limit's own rounding.
-  const double limit = heap_share + estimate.non_heap.value() + kMiB;
+  const double limit = least_limit(estimate).value();
   double container = limit;
   // The margin is a share of the result: a few rounds settle it.
   for (int round = 0; round < 30; ++round) {
@@ -284,7 +302,7 @@ void decide_by_model(const DecideInput& input, const Physics& physics, Decision&
   }
   candidate = *allowed;
   const Prediction predicted = physics.predict(candidate.settings);
-  const Worth worth = worth_of(input, estimate, predicted);
+  const Worth worth = worth_of(input, estimate, candidate.settings, predicted);
   if (!worth.enough) {
     const bool no_limit = held_by_missing_limit && predicted.saving > 0;
     return keep(
@@ -298,6 +316,7 @@ void decide_by_model(const DecideInput& input, const Physics& physics, Decision&
 
   decision.predicted = predicted;
   decision.binding = candidate.binding;
+  decision.urgent = worth.urgent;
   decision.kind = Decision::Kind::kChange;
   decision.settings = candidate.settings;
   decision.reason = "Recommended";

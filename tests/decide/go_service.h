@@ -15,6 +15,7 @@ struct GoService {
   Bytes roots = mib(1);
   Bytes non_heap = mib(8);
   Bytes non_go = mib(10);
+  Bytes non_go_growth;  ///< in an hour, up to `non_go` at the end
   std::optional<Bytes> container = mib(512);
   Settings settings;              ///< as the environment has them
   std::optional<Gogc> real_gogc;  ///< set when the program overrides its environment
@@ -94,7 +95,7 @@ struct GoService {
     if (usage) {
       ContainerUsage container_usage;
       container_usage.limit = container;
-      container_usage.anonymous = mem.sys + non_go;
+      container_usage.anonymous = mem.sys + non_go - non_go_growth * ((to_seconds(age) - t) / 3600);
       container_usage.working_set = *container_usage.anonymous + mib(20);
       container_usage.cpu_seconds = cores * t;
       sample.usage = container_usage;

@@ -297,6 +297,31 @@ TEST(Model, ShowsWhatItWouldDoDuringTheCoolDown) {
   EXPECT_EQ(gopacer::decide(input, kNow).kind, Kind::kChange);
 }
 
+TEST(Model, LeavesRoomForWhatGrowsOutsideTheGoHeap) {
+  GoService service;
+  service.non_go = mib(60);
+  service.seen_for = std::chrono::minutes(10);
+  const Bytes steady = *decide(service, Objective::kThroughput).settings.go_mem_limit;
+  service.non_go_growth = mib(40);
+  const Decision decision = decide(service, Objective::kThroughput);
+  EXPECT_NEAR(decision.estimate->non_go_growth.value(), service.non_go_growth.value(), mib(1).value());
+  EXPECT_NEAR((steady - *decision.settings.go_mem_limit).value(), mib(60).value(), mib(2).value());
+}
+
+TEST(Model, LowersALimitThatLeavesNoRoomWhateverTheCoolDown) {
+  GoService service;
+  service.live = mib(72);
+  service.settings = {Gogc(400), mib(455)};
+  service.process_metrics = true;
+  service.non_go = mib(100);
+  DecideInput input = service.input(kNow);
+  input.memory.cool_down_until = kNow + std::chrono::hours(5);
+  const Decision decision = gopacer::decide(input, kNow);
+  EXPECT_EQ(decision.kind, Kind::kChange) << decision.message;
+  EXPECT_TRUE(decision.urgent);
+  EXPECT_LT(*decision.settings.go_mem_limit, mib(380));
+}
+
 TEST(Model, OnlyObservesAfterTwoMissedPredictions) {
   DecideInput input = GoService{}.input(kNow);
   input.memory.missed_predictions = 1;

@@ -33,7 +33,6 @@ TEST_P(EveryTrace, IsWellFormedAndTheSameForTheSameSeed) {
 }
 
 TEST_P(EveryTrace, NeverRunsOutOfMemoryUnderTheModel) {
-  if (GetParam() == "off-heap-growth") GTEST_SKIP() << "the model does not look ahead yet";
   for (const Objective objective : {Objective::kBalanced, Objective::kThroughput}) {
     for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
       const Trace trace = trace_of(GetParam(), seed);

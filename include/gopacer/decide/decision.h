@@ -34,6 +34,7 @@ struct Estimate {
   Bytes mapped;    ///< Sys − HeapReleased of the highest pod: all that GOMEMLIMIT counts
   Bytes non_go;    ///< container memory outside the Go runtime, of the highest pod
   bool non_go_known = false;  ///< false: nothing reported the container's memory, and `non_go` is a guess
+  Bytes non_go_growth;        ///< of `non_go`, in an hour, where it is steady; 0 when it is not
   Bytes spike;                ///< largest growth of `non_go` between two readings
   double heap_growth = 0;     ///< relative growth of M over the window where it is steady; 0 when it is not
   double cpu = 0;             ///< cores used by a pod
@@ -93,6 +94,8 @@ struct Decision {
   std::optional<Estimate> estimate;
   /// Of `recommended` where it is there, else of `settings`.
   std::optional<Prediction> predicted;
+  /// The container is about to run out of memory under what is in force: no cool-down holds the change back.
+  bool urgent = false;
   /// The container's memory limit that would make tuning worth while, where the present one is too small.
   std::optional<Bytes> needs_memory;
 };
