@@ -59,10 +59,18 @@ Decision decide(const DecideInput& input, Time now) {
 
   // 3. What should the settings be?
   const deciding::Physics physics(*decision.estimate);
-  if (input.spec.strategy == Strategy::kFixed) {
-    deciding::decide_fixed(input, physics, decision);
-  } else {
-    deciding::decide_by_model(input, physics, decision);
+  switch (input.spec.strategy) {
+    case Strategy::kModel:
+      deciding::decide_by_model(input, physics, decision);
+      break;
+    case Strategy::kFixed:
+      deciding::decide_fixed(input, physics, decision);
+      break;
+    case Strategy::kLatencyMemoryRate:
+    case Strategy::kTwoFactor:
+    case Strategy::kPauseFeedback:
+      deciding::decide_by_formula(input, physics, now, decision);
+      break;
   }
   if (decision.kind != Decision::Kind::kChange) return decision;
 

@@ -6,6 +6,7 @@
 #include <numeric>
 #include <vector>
 
+#include "decide/guards.h"
 #include "gopacer/decide/go_pacer.h"
 
 namespace gopacer::deciding {
@@ -125,6 +126,7 @@ struct PodEstimate {
   std::uint32_t forced = 0;
   bool limit_rules = false;
   Settings settings;
+  std::string go_version;
   std::optional<double> cpu;            ///< cores
   std::optional<double> gc_by_metrics;  ///< cores
   std::optional<double> gc_by_fraction;
@@ -227,10 +229,13 @@ class PodReader {
       if (sample->process) process_ = &*sample->process;
     }
     if (process_ == nullptr) return;
+    found_.go_version = process_->go_version.value_or("");
     if (process_->gogc) {
       found_.settings.gogc = process_->gogc;
       found_.settings.go_mem_limit = process_->go_mem_limit;
     }
+    // The variable may be there; the runtime does not look at it.
+    if (!knows_memory_limit(found_.go_version)) found_.settings.go_mem_limit.reset();
   }
 
   void read_cycles() {
@@ -435,6 +440,7 @@ Estimate combine(const std::vector<PodEstimate>& pods, const std::vector<PodEsti
   double limit_rules = 0;
   all.pods = static_cast<int>(pods.size());
   all.settings = pods.front().settings;
+  all.go_version = pods.front().go_version;
   double non_go = 0;
   for (const PodEstimate& pod : pods) {
     const auto highest = [](Bytes& value, double candidate) { value = std::max(value, Bytes::of(candidate)); };

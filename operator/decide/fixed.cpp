@@ -30,6 +30,11 @@ void decide_fixed(const DecideInput& input, const Physics& physics, Decision& de
                   wanted_text + " was tried on this pod template and rolled back at " + format_time(ban->at) + " (" +
                       ban->reason + "). It is not tried again: change objective.settings, or change the pod template.");
   }
+  if (input.spec.fixed.go_mem_limit && !knows_memory_limit(estimate.go_version)) {
+    return refuse("FixedSettingsUnsafe", "The program was built with " + estimate.go_version +
+                                             ", which has no GOMEMLIMIT: remove objective.settings.goMemLimit, or "
+                                             "build it with Go 1.19 or later.");
+  }
   const auto& container = estimate.container_limit;
   if (container && wanted.go_mem_limit && *wanted.go_mem_limit >= *container) {
     return refuse("FixedSettingsUnsafe",

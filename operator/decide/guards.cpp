@@ -1,5 +1,6 @@
 #include "decide/guards.h"
 
+#include <charconv>
 #include <cmath>
 
 namespace gopacer::deciding {
@@ -28,6 +29,16 @@ std::optional<Decision> refusal(const DecideInput& input, const std::string& sel
     return decision;
   }
   return std::nullopt;
+}
+
+bool knows_memory_limit(std::string_view go_version) {
+  constexpr std::string_view kPrefix = "go1.";
+  constexpr int kFirstMinor = 19;
+  if (!go_version.starts_with(kPrefix)) return true;
+  const std::string_view digits = go_version.substr(kPrefix.size());
+  int minor = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), minor);
+  return error != std::errc() || minor >= kFirstMinor;
 }
 
 bool about_equal(const Settings& a, const Settings& b) {

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "gopacer/decide/decision.h"
@@ -10,6 +11,13 @@ namespace gopacer::deciding {
 
 /// Refusals that hold for every strategy. None when nothing stands against tuning.
 std::optional<Decision> refusal(const DecideInput& input, const std::string& self_tuned);
+
+/// What holds settings back, as Decision::binding has it.
+inline constexpr const char* kNoContainerLimit = "no memory limit on the container";
+inline constexpr const char* kOldGo = "Go older than 1.19";
+
+/// GOMEMLIMIT came with Go 1.19. An unknown version ("", "devel …") counts as new enough.
+bool knows_memory_limit(std::string_view go_version);
 
 /// Both settings within 5 % of each other; an unset GOGC is Go's 100. A limit that only one of them has is a
 /// difference.

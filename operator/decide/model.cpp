@@ -53,7 +53,7 @@ struct Candidate {
 class Model {
  public:
   Model(const DecideInput& input, const Estimate& estimate, const Physics& physics)
-      : input_(input), estimate_(estimate), physics_(physics) {
+      : input_(input), estimate_(estimate), physics_(physics), old_go_(!knows_memory_limit(estimate.go_version)) {
     if (estimate.container_limit) {
       limit_ = safe_limit(*estimate.container_limit, estimate, input.spec.bounds.max_go_mem_limit_percent);
       // Room for what grows outside the Go heap, as far as the heap can spare it.
@@ -77,6 +77,12 @@ class Model {
 
   std::optional<Bytes> limit() const { return limit_; }
 
+  /// Why there can be no GOMEMLIMIT, as a binding; null when there can be one.
+  const char* missing_limit() const {
+    if (old_go_) return kOldGo;
+    return limit_ ? nullptr : kNoContainerLimit;
+  }
+
   Candidate wanted() const {
     Candidate candidate;
     candidate.binding = "objective";
@@ -88,8 +94,9 @@ class Model {
         volume = most;
         candidate.binding = "memory limit";
       }
-      candidate.settings.go_mem_limit = limit_;
     }
+    // A limit that the program's Go knows nothing of stays as it is.
+    candidate.settings.go_mem_limit = old_go_ ? input_.current.go_mem_limit : limit_;
     double gogc = physics_.gogc_for(volume);
     const auto bound = [&](double low, double high, const char* low_name, const char* high_name) {
       if (gogc > high) {
@@ -104,10 +111,10 @@ class Model {
     double lowest = std::min<double>(highest, std::max(kLeastGogc, input_.spec.bounds.min_gogc));
     bound(0, present_gogc() * step(), "", "trust region");
     bound(lowest, highest, "bounds.minAllowed.gogc", "bounds.maxAllowed.gogc");
-    if (!limit_) {
+    if (missing_limit() != nullptr) {
       highest = std::min<double>(highest, kMostGogcWithoutLimit);
       lowest = std::min(lowest, highest);
-      bound(0, highest, "", "no memory limit on the container");
+      bound(0, highest, "", missing_limit());
     }
     candidate.settings.gogc = rounded(gogc, lowest, highest);
     return candidate;
@@ -151,8 +158,15 @@ class Model {
   const DecideInput& input_;
   const Estimate& estimate_;
   const Physics& physics_;
+  bool old_go_;
   std::optional<Bytes> limit_;
 };
+
+/// What would lift the ban on a GOGC above 100.
+std::string limit_advice(const Model& model) {
+  if (model.missing_limit() == kOldGo) return "build the program with Go 1.19 or later, which has GOMEMLIMIT";
+  return "set resources.limits.memory";
+}
 
 /// Step 7: is it worth a restart?
 struct Worth {
@@ -275,21 +289,19 @@ void decide_by_model(const DecideInput& input, const Physics& physics, Decision&
   }
 
   Candidate candidate = model.wanted();
-  const bool held_by_missing_limit = candidate.binding == "no memory limit on the container";
+  const bool held_by_missing_limit = candidate.binding == kNoContainerLimit || candidate.binding == kOldGo;
   if (held_by_missing_limit && model.present_gogc() > kMostGogcWithoutLimit) {
     // Lowering a person's choice would cost CPU; what is missing is the limit.
     decision.binding = candidate.binding;
-    return keep("NoMemoryLimit",
-                "The container has no memory limit, so " + now_text +
-                    " lets the heap grow without end. Set resources.limits.memory; until then nothing is changed.");
+    return keep("NoMemoryLimit", "Nothing is behind " + now_text + " that would stop the heap: " + limit_advice(model) +
+                                     ". Until then nothing is changed.");
   }
   decision.binding = candidate.binding;
   if (about_equal(candidate.settings, input.current)) {
     if (held_by_missing_limit) {
       return keep("NoMemoryLimit",
-                  "A larger GOGC would save CPU, but without a memory limit on the container nothing would "
-                  "stop the heap: set resources.limits.memory. " +
-                      now_text + " stays.");
+                  "A larger GOGC would save CPU, but without a memory limit nothing would stop the heap: " +
+                      limit_advice(model) + ". " + now_text + " stays.");
     }
     return keep("AlreadyBest",
                 now_text + " is what the model would set. " + expectation(estimate, *decision.predicted));
@@ -305,13 +317,12 @@ void decide_by_model(const DecideInput& input, const Physics& physics, Decision&
   const Worth worth = worth_of(input, estimate, candidate.settings, predicted);
   if (!worth.enough) {
     const bool no_limit = held_by_missing_limit && predicted.saving > 0;
-    return keep(
-        no_limit ? "NoMemoryLimit" : "NotWorthIt",
-        now_text + " stays: " + describe(candidate.settings) + " would save " +
-            format_fixed(predicted.saving * 100, 1) + " % of the CPU, at least " +
-            format_fixed(predicted.saving_low * 100, 1) + " %; a restart is worth " +
-            format_fixed(kLeastSaving * 100, 0) + " %." +
-            (no_limit ? " A larger GOGC needs a memory limit on the container: set resources.limits.memory." : ""));
+    return keep(no_limit ? "NoMemoryLimit" : "NotWorthIt",
+                now_text + " stays: " + describe(candidate.settings) + " would save " +
+                    format_fixed(predicted.saving * 100, 1) + " % of the CPU, at least " +
+                    format_fixed(predicted.saving_low * 100, 1) + " %; a restart is worth " +
+                    format_fixed(kLeastSaving * 100, 0) + " %." +
+                    (no_limit ? " A larger GOGC needs a memory limit: " + limit_advice(model) + "." : ""));
   }
 
   decision.predicted = predicted;

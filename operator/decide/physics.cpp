@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "decide/guards.h"
 #include "gopacer/decide/go_pacer.h"
 
 namespace gopacer::deciding {
@@ -38,9 +39,14 @@ double Physics::volume_of(double growth) const {
   return growth <= growth_ ? pacing_ * growth : growth - (1 - pacing_) * growth_;
 }
 
+Settings Physics::heeded(Settings settings) const {
+  if (!knows_memory_limit(estimate_.go_version)) settings.go_mem_limit.reset();
+  return settings;
+}
+
 double Physics::volume(const Settings& settings) const {
   const go_pacer::Heap heap{estimate_.mean_live_heap, estimate_.roots};
-  const Bytes goal = go_pacer::goal(heap, settings, estimate_.non_heap);
+  const Bytes goal = go_pacer::goal(heap, heeded(settings), estimate_.non_heap);
   return std::max(1.0, volume_of((goal - heap.live).value()));
 }
 
@@ -79,7 +85,8 @@ double Physics::volume_within(Bytes peak) const {
   return estimate_.cycle_volume.value() + room.value() / (kHeapOverhead + kGrowthMargin);
 }
 
-Prediction Physics::predict(const Settings& settings) const {
+Prediction Physics::predict(const Settings& wanted) const {
+  const Settings settings = heeded(wanted);
   Prediction predicted;
   const double next = volume(settings);
   // What is measured now is the point from which the law extrapolates.

@@ -28,10 +28,12 @@ class Physics {
   /// already.
   double volume_within(Bytes peak) const;
 
-  Prediction predict(const Settings& settings) const;
+  Prediction predict(const Settings& wanted) const;
 
  private:
   double volume_of(double growth) const;
+  /// What of the settings the program's Go looks at.
+  Settings heeded(Settings settings) const;
 
   const Estimate& estimate_;
   /// Goal − M now, and the part of it that is allocated before the collection ends: marking aims at the goal, begins

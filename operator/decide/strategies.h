@@ -19,6 +19,10 @@ std::string expectation(const Estimate& estimate, const Prediction& predicted);
 /// Strategy Model: what the formulas want. `decision.estimate` is set; fills in the rest.
 void decide_by_model(const DecideInput& input, const Physics& physics, Decision& decision);
 
+/// Strategies LatencyMemoryRate, TwoFactor and PauseFeedback: what published formulas want. `decision.estimate` is set;
+/// fills in the rest.
+void decide_by_formula(const DecideInput& input, const Physics& physics, Time now, Decision& decision);
+
 /// Strategy Fixed: what a person wants. `decision.estimate` is set; fills in the rest.
 void decide_fixed(const DecideInput& input, const Physics& physics, Decision& decision);
 

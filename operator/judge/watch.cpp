@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "gopacer/judge/histogram.h"
+#include "gopacer/domain/histogram.h"
 #include "gopacer/judge/verdict.h"
 #include "judge/hard_stops.h"
 #include "judge/metrics.h"

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "gopacer/judge/histogram.h"
+#include "gopacer/domain/histogram.h"
 
 namespace gopacer::judging {
 namespace {

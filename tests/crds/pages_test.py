@@ -8,7 +8,7 @@ import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Where reasons of conditions, trials and events come from.
-SOURCES = ["control/desired.cpp", "control/pass.cpp", "record/profile_status.cpp", "record/recorder.cpp", "rollout/advance.cpp",
+SOURCES = ["control/desired.cpp", "control/pass.cpp", "record/profile_status.cpp", "record/recorder.cpp", "rollout",
            "decide", "judge"]
 # Capitalized words in these files that are no reasons: kinds, words of enumerations, names of steps and of actions.
 NO_REASONS = {

@@ -89,7 +89,8 @@ struct Decision {
   std::string message;  ///< a sentence, or a few
   /// What keeps the settings from going further: "objective", "memory limit", "bounds.maxAllowed.gogc",
   /// "bounds.minAllowed.gogc", "bounds.maxAllowed.goMemLimitPercent", "trust region", "no memory limit on the
-  /// container", "banned region", "settings" (Fixed). Empty when nothing was computed.
+  /// container", "Go older than 1.19", "banned region", "settings" (Fixed), "strategy" (a published formula). Empty
+  /// when nothing was computed.
   std::string binding;
   std::optional<Estimate> estimate;
   /// Of `recommended` where it is there, else of `settings`.

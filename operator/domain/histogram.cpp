@@ -1,4 +1,4 @@
-#include "gopacer/judge/histogram.h"
+#include "gopacer/domain/histogram.h"
 
 #include <cmath>
 #include <limits>

@@ -1,0 +1,142 @@
+#include <algorithm>
+#include <cmath>
+
+#include "decide/guards.h"
+#include "decide/signals.h"
+#include "decide/strategies.h"
+
+namespace gopacer::deciding {
+namespace {
+
+/// What a formula gives, or what it lacks.
+struct Wanted {
+  std::optional<double> gogc;
+  std::string missing;
+  std::string inputs;  ///< what went into it, for people
+};
+
+constexpr const char* kHistogramAdvice =
+    ": a latency histogram of the service has to be read (spec.slos[].podHistogram; --latency-metric of gopacer "
+    "advise)";
+constexpr const char* kMinuteAdvice = ": MemStats of the last minute have to be read";
+constexpr const char* kPausesAdvice = ": the process has to have collected at least three times";
+
+Wanted by_latency_memory_rate(const Signals& signals) {
+  if (!signals.p99_ms)
+    return {{}, std::string("p99, and there were no requests in the last minute") + kHistogramAdvice, {}};
+  if (!signals.minute_growth) return {{}, std::string("the heap's growth over 60 s") + kMinuteAdvice, {}};
+  return {latency_memory_rate(*signals.minute_growth, *signals.p99_ms),
+          {},
+          "p99 " + format_fixed(*signals.p99_ms, 1) + " ms, heap growth " + format_fixed(*signals.minute_growth, 2) +
+              " MB/s over 60 s"};
+}
+
+Wanted by_two_factor(const Signals& signals) {
+  if (!signals.requests_per_second) return {{}, std::string("requests per second") + kHistogramAdvice, {}};
+  if (!signals.heap_utilization) return {{}, std::string("the heap's utilization") + kMinuteAdvice, {}};
+  Wanted wanted{two_factor(*signals.requests_per_second, *signals.heap_utilization),
+                {},
+                format_fixed(*signals.requests_per_second, 1) + " requests/s per pod, " +
+                    format_fixed(*signals.heap_utilization * 100, 0) + " % of the heap in use"};
+  if (signals.pause_factors) {
+    wanted.inputs +=
+        ", forecast of the next pause " + format_fixed(pause_forecast_ms(*signals.pause_factors), 2) + " ms";
+  }
+  return wanted;
+}
+
+Wanted by_pause_feedback(const Signals& signals, double present) {
+  if (!signals.heap || !signals.latest_growth) return {{}, std::string("the heap's size") + kMinuteAdvice, {}};
+  if (!signals.last_pauses) return {{}, std::string("the last three pauses") + kPausesAdvice, {}};
+  const auto& last = *signals.last_pauses;
+  const double mean_ms = to_seconds(last[0] + last[1] + last[2]) / 3 * 1000;
+  return {pause_feedback(present, *signals.heap, last, *signals.latest_growth),
+          {},
+          "mean of the last 3 pauses " + format_fixed(mean_ms, 2) + " ms, heap " + format_bytes(*signals.heap) +
+              ", growing by " + format_fixed(*signals.latest_growth, 2) + " MB/s"};
+}
+
+Wanted wanted_by(Strategy strategy, const Signals& signals, double present) {
+  switch (strategy) {
+    case Strategy::kLatencyMemoryRate:
+      return by_latency_memory_rate(signals);
+    case Strategy::kTwoFactor:
+      return by_two_factor(signals);
+    case Strategy::kPauseFeedback:
+      return by_pause_feedback(signals, present);
+    case Strategy::kModel:
+    case Strategy::kFixed:
+      break;
+  }
+  return {};
+}
+
+}  // namespace
+
+void decide_by_formula(const DecideInput& input, const Physics& physics, Time now, Decision& decision) {
+  const Estimate& estimate = *decision.estimate;
+  const std::string name = to_string(input.spec.strategy);
+  decision.settings = input.current;
+  const Gogc in_force = estimate.settings.gogc.value_or(Gogc(Gogc::kDefaultPercent));
+  const double present = in_force.is_off() ? estimate.effective_gogc : in_force.percent();
+  const Wanted wanted = wanted_by(input.spec.strategy, read_signals(input, now), present);
+  if (!wanted.gogc) {
+    decision.kind = Decision::Kind::kNoData;
+    decision.reason = "StrategyInputMissing";
+    decision.message = "Strategy " + name + " lacks " + wanted.missing + ".";
+    return;
+  }
+
+  // The formulas set GOGC only. What holds for all strategies comes on top: a person's bounds, and no GOGC above 100
+  // without a limit behind it.
+  const Bounds& bounds = input.spec.bounds;
+  Settings settings = input.current;
+  decision.binding = "strategy";
+  double gogc = *wanted.gogc;
+  if (gogc < bounds.min_gogc) {
+    gogc = bounds.min_gogc;
+    decision.binding = "bounds.minAllowed.gogc";
+  } else if (gogc > bounds.max_gogc) {
+    gogc = bounds.max_gogc;
+    decision.binding = "bounds.maxAllowed.gogc";
+  }
+  if (std::round(gogc) > Gogc::kDefaultPercent && !estimate.settings.go_mem_limit) {
+    const bool old_go = !knows_memory_limit(estimate.go_version);
+    const Bytes safe = estimate.container_limit && !old_go
+                           ? safe_limit(*estimate.container_limit, estimate, bounds.max_go_mem_limit_percent)
+                           : Bytes(0);
+    if (safe > estimate.live_heap + estimate.non_heap) {
+      settings.go_mem_limit = safe;
+    } else {
+      gogc = Gogc::kDefaultPercent;
+      decision.binding = old_go ? kOldGo : kNoContainerLimit;
+    }
+  }
+  settings.gogc = Gogc(std::max(1, static_cast<int>(std::lround(gogc))));
+
+  decision.predicted = physics.predict(settings);
+  const std::string formula = name + " wants GOGC=" + format_fixed(*wanted.gogc, 1) + " (" + wanted.inputs + ")";
+  const std::string expected = expectation(estimate, *decision.predicted);
+  const auto keep = [&](std::string reason, std::string message) {
+    decision.kind = Decision::Kind::kKeep;
+    decision.predicted = physics.predict(estimate.settings);
+    decision.reason = std::move(reason);
+    decision.message = std::move(message);
+  };
+  if (about_equal(settings, input.current)) {
+    return keep("AlreadyBest", describe(input.current) + " stays: " + formula + ". " +
+                                   expectation(estimate, physics.predict(estimate.settings)));
+  }
+  if (ban_of(input, settings) != nullptr || ban_towards(input, present, settings.gogc->percent()) != nullptr) {
+    return keep("Banned", describe(settings) + " would be next (" + formula +
+                              "), but a trial there failed with this pod template. It is tried again once the pod "
+                              "template changes.");
+  }
+  decision.kind = Decision::Kind::kChange;
+  decision.settings = settings;
+  decision.reason = "Recommended";
+  decision.message = describe(settings) + " instead of " + describe(input.current) + ": " + formula + ". " + expected +
+                     " Held by: " + decision.binding + ".";
+}
+
+}  // namespace gopacer::deciding

@@ -1,0 +1,214 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "decide/go_service.h"
+#include "decide/guards.h"
+#include "decide/signals.h"
+#include "gopacer/decide/decision.h"
+
+namespace gopacer {
+namespace {
+
+using testing::GoService;
+using ::testing::HasSubstr;
+using testing::kNow;
+using Kind = Decision::Kind;
+
+/// `rate` requests a second to each pod, all of them between 40 and 60 ms.
+void serve(DecideInput& input, double rate) {
+  Slo slo;
+  slo.name = "latency";
+  input.spec.slos = {slo};
+  for (PodSeries& pod : input.observed.pods) {
+    for (Sample& sample : pod.samples) {
+      const double count = 1e6 + rate * to_seconds(sample.at - (kNow - std::chrono::hours(1)));
+      const double infinity = std::numeric_limits<double>::infinity();
+      sample.latency["latency"] = Histogram{{{0.04, 0}, {0.06, count}, {infinity, count}}, count * 0.05};
+    }
+  }
+}
+
+DecideInput input_for(Strategy strategy, const GoService& service = {}) {
+  DecideInput input = service.input(kNow);
+  input.spec.strategy = strategy;
+  input.spec.bounds.min_gogc = 10;
+  return input;
+}
+
+TEST(LatencyMemoryRate, TakesP99FromTheSloAndGrowthFromTheHeap) {
+  DecideInput input = input_for(Strategy::kLatencyMemoryRate);
+  serve(input, 200);
+  const deciding::Signals signals = deciding::read_signals(input, kNow);
+  // All requests lie evenly between 40 and 60 ms.
+  EXPECT_NEAR(*signals.p99_ms, 59.8, 1e-6);
+  const Sample& last = input.observed.pods[0].samples.back();
+  const Sample& before = input.observed.pods[0].samples[input.observed.pods[0].samples.size() - 13];
+  EXPECT_EQ(last.at - before.at, std::chrono::seconds(60));
+  EXPECT_NEAR(*signals.minute_growth, (last.mem->heap_alloc - before.mem->heap_alloc).value() / 60e6, 1e-9);
+
+  const Decision decision = decide(input, kNow);
+  ASSERT_EQ(decision.kind, Kind::kChange) << decision.message;
+  EXPECT_EQ(decision.settings.gogc->percent(),
+            std::lround(deciding::latency_memory_rate(*signals.minute_growth, *signals.p99_ms)));
+  EXPECT_FALSE(decision.settings.go_mem_limit);
+  EXPECT_EQ(decision.binding, "strategy");
+  EXPECT_THAT(decision.message, HasSubstr("p99 59.8 ms"));
+}
+
+TEST(LatencyMemoryRate, SaysThatItNeedsAHistogram) {
+  const Decision decision = decide(input_for(Strategy::kLatencyMemoryRate), kNow);
+  EXPECT_EQ(decision.kind, Kind::kNoData);
+  EXPECT_EQ(decision.reason, "StrategyInputMissing");
+  EXPECT_THAT(decision.message, HasSubstr("spec.slos[].podHistogram"));
+}
+
+TEST(LatencyMemoryRate, NeedsAMinuteOfReadings) {
+  GoService service;
+  service.seen_for = std::chrono::seconds(30);
+  DecideInput input = input_for(Strategy::kLatencyMemoryRate, service);
+  serve(input, 200);
+  const Decision decision = decide(input, kNow);
+  EXPECT_EQ(decision.kind, Kind::kNoData);
+  EXPECT_THAT(decision.message, HasSubstr("growth over 60 s"));
+}
+
+TEST(TwoFactor, TakesRequestsPerSecondOfOnePod) {
+  DecideInput input = input_for(Strategy::kTwoFactor);
+  serve(input, 250);
+  for (PodSeries& pod : input.observed.pods) {
+    for (Sample& sample : pod.samples) sample.mem->heap_objects = 1000;
+  }
+  const deciding::Signals signals = deciding::read_signals(input, kNow);
+  EXPECT_NEAR(*signals.requests_per_second, 250, 1e-6);
+  const MemStats& mem = *input.observed.pods[0].samples.back().mem;
+  EXPECT_NEAR(*signals.heap_utilization, mem.heap_in_use / mem.heap_sys, 1e-9);
+  const Decision decision = decide(input, kNow);
+  ASSERT_EQ(decision.kind, Kind::kChange) << decision.message;
+  EXPECT_EQ(decision.settings.gogc->percent(), std::lround(deciding::two_factor(250, *signals.heap_utilization)));
+  EXPECT_THAT(decision.message, HasSubstr("forecast of the next pause 0.10 ms"));
+}
+
+TEST(PauseFeedback, StartsFromTheGogcInForceAndPutsALimitBehindMoreThan100) {
+  GoService service;
+  service.settings.gogc = Gogc(110);
+  DecideInput input = input_for(Strategy::kPauseFeedback, service);
+  // Heaps that neither grow nor shrink between the last two readings.
+  for (PodSeries& pod : input.observed.pods) {
+    pod.samples.back().mem->heap_alloc = pod.samples[pod.samples.size() - 2].mem->heap_alloc;
+  }
+  const Decision decision = decide(input, kNow);
+  ASSERT_EQ(decision.kind, Kind::kChange) << decision.message;
+  EXPECT_EQ(decision.settings.gogc, Gogc(200));  // 220 of pauses far below 5 ms, cut to 200
+  EXPECT_EQ(decision.settings.go_mem_limit, mib(454));
+}
+
+TEST(PublishedFormulas, KeepWithinThePersonsBounds) {
+  DecideInput input = input_for(Strategy::kTwoFactor);
+  input.spec.bounds.min_gogc = 50;
+  serve(input, 10);
+  const Decision decision = decide(input, kNow);
+  EXPECT_EQ(decision.settings.gogc, Gogc(50));
+  EXPECT_EQ(decision.binding, "bounds.minAllowed.gogc");
+}
+
+TEST(PublishedFormulas, GiveNoGogcAbove100WithoutALimit) {
+  GoService service;
+  service.container.reset();
+  service.settings.gogc = Gogc(60);
+  DecideInput input = input_for(Strategy::kPauseFeedback, service);
+  for (PodSeries& pod : input.observed.pods) {
+    pod.samples.back().mem->heap_alloc = pod.samples[pod.samples.size() - 2].mem->heap_alloc;
+  }
+  const Decision decision = decide(input, kNow);
+  ASSERT_EQ(decision.kind, Kind::kChange) << decision.message;
+  EXPECT_EQ(decision.settings.gogc, Gogc(100));
+  EXPECT_FALSE(decision.settings.go_mem_limit);
+  EXPECT_EQ(decision.binding, "no memory limit on the container");
+}
+
+TEST(PublishedFormulas, AreNotTriedAgainWhereATrialFailed) {
+  DecideInput input = input_for(Strategy::kTwoFactor);
+  serve(input, 10);
+  const Decision first = decide(input, kNow);
+  ASSERT_EQ(first.kind, Kind::kChange);
+  input.memory.banned.push_back({first.settings, "aaaa", "LatencyRegression", kNow});
+  EXPECT_EQ(decide(input, kNow).reason, "Banned");
+}
+
+TEST(PublishedFormulas, CoolDownLikeTheOthers) {
+  DecideInput input = input_for(Strategy::kTwoFactor);
+  serve(input, 10);
+  input.memory.cool_down_until = kNow + std::chrono::hours(1);
+  const Decision decision = decide(input, kNow);
+  EXPECT_EQ(decision.reason, "CoolDown");
+  EXPECT_TRUE(decision.recommended);
+}
+
+TEST(GoVersion, KnowsSinceWhenThereIsAMemoryLimit) {
+  for (const char* const old : {"go1.18", "go1.18.10", "go1.9", "go1.17.3 X:foo"}) {
+    EXPECT_FALSE(deciding::knows_memory_limit(old)) << old;
+  }
+  for (const char* const current : {"go1.19", "go1.19.2", "go1.26rc1", "", "devel go1.27-abc", "go2.0"}) {
+    EXPECT_TRUE(deciding::knows_memory_limit(current)) << current;
+  }
+}
+
+class OldGo : public ::testing::Test {
+ protected:
+  static DecideInput input_of(GoService service) {
+    service.process_metrics = true;
+    DecideInput input = service.input(kNow);
+    for (PodSeries& pod : input.observed.pods) {
+      for (Sample& sample : pod.samples) {
+        sample.process->go_version = "go1.18.4";
+        sample.process->gogc.reset();
+        sample.process->go_mem_limit.reset();
+      }
+    }
+    return input;
+  }
+};
+
+TEST_F(OldGo, GetsNoGomemlimit) {
+  GoService service;
+  service.settings.gogc = Gogc(50);
+  const Decision decision = decide(input_of(service), kNow);
+  ASSERT_EQ(decision.kind, Kind::kChange) << decision.message;
+  EXPECT_EQ(decision.settings.gogc, Gogc(100));
+  EXPECT_FALSE(decision.settings.go_mem_limit);
+  EXPECT_EQ(decision.binding, "Go older than 1.19");
+}
+
+TEST_F(OldGo, IsToldWhatWouldHelp) {
+  const Decision decision = decide(input_of(GoService{}), kNow);
+  EXPECT_EQ(decision.kind, Kind::kKeep);
+  EXPECT_THAT(decision.message, HasSubstr("build the program with Go 1.19 or later"));
+}
+
+TEST_F(OldGo, IsRefusedAFixedGomemlimit) {
+  DecideInput input = input_of(GoService{});
+  input.spec.strategy = Strategy::kFixed;
+  input.spec.fixed.go_mem_limit = mib(400);
+  const Decision decision = decide(input, kNow);
+  EXPECT_EQ(decision.kind, Kind::kRefuse);
+  EXPECT_THAT(decision.message, HasSubstr("go1.18.4, which has no GOMEMLIMIT"));
+}
+
+TEST_F(OldGo, IsNotThoughtToHeedTheVariable) {
+  GoService service;
+  service.settings.go_mem_limit = mib(100);  // would rule if it were known
+  DecideInput input = input_of(service);
+  GoService without;
+  const DecideInput real = input_of(without);
+  for (std::size_t i = 0; i < input.observed.pods.size(); ++i)
+    input.observed.pods[i].samples = real.observed.pods[i].samples;
+  const Decision decision = decide(input, kNow);
+  ASSERT_TRUE(decision.estimate);
+  EXPECT_FALSE(decision.estimate->limit_rules);
+  EXPECT_EQ(decision.settings.go_mem_limit, mib(100));
+}
+
+}  // namespace
+}  // namespace gopacer
