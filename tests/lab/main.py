@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+"""The lab: real Go programs under load with each tuner in turn. `./dev lab --help` has the options."""
+import argparse
+import json
+import os
+import pathlib
+import platform
+import shutil
+import signal
+import sys
+import tempfile
+import time
+
+import plan
+import trial
+import tuners
+from programs import PROGRAMS
+
+QUICK = {"programs": "checkout,coredns", "tuners": "default,automemlimit-off,gctuner", "repetitions": 1, "seconds": 4, "warm": 2}
+
+
+def names(text, known, what):
+    chosen = [name for name in text.split(",") if name]
+    for name in chosen:
+        if name not in known:
+            raise SystemExit(f"lab: no {what} {name!r}; there are {', '.join(known)}")
+    return chosen
+
+
+def read_arguments(argv):
+    parser = argparse.ArgumentParser(prog="./dev lab", description="Real Go programs under load with each tuner in turn, "
+                                     "and a report of what that cost them.")
+    parser.add_argument("--programs", default=",".join(PROGRAMS), help="with commas between; default: %(default)s")
+    parser.add_argument("--tuners", default=",".join(tuners.CHOICES), help="with commas between; default: %(default)s")
+    parser.add_argument("--scenarios", default="steady,changing", help="steady, changing (the rate times 3 and back; only "
+                        "where a program has such a load); default: both")
+    parser.add_argument("--repetitions", type=int, default=5, help="default: 5")
+    parser.add_argument("--seconds", type=float, default=7, help="measured time of a trial; default: 7")
+    parser.add_argument("--warm", type=float, default=3, help="time under load before it; default: 3")
+    parser.add_argument("--advise-seconds", type=int, default=6, help="time that gopacer looks at a program; default: 6")
+    parser.add_argument("--seed", type=int, default=1, help="of the order of trials; default: 1")
+    parser.add_argument("--quick", action="store_true", help="a thin run: " + ", ".join(f"{k} {v}" for k, v in QUICK.items()))
+    parser.add_argument("--resume", action="store_true", help="go on with the data that is there, where it stopped")
+    parser.add_argument("--out", type=pathlib.Path, help="where the report goes; default: docs/lab, build/lab for a thin run")
+    parser.add_argument("--report-only", action="store_true", help="draw the report again from the data that is there")
+    parser.add_argument("--data-only", action="store_true", help="measure, and write no report")
+    parser.add_argument("--binaries", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--gopacer", type=pathlib.Path, help=argparse.SUPPRESS)
+    parser.add_argument("--go-version", default="an unknown Go", help=argparse.SUPPRESS)
+    options = parser.parse_args(argv)
+    if options.quick:
+        for name, value in QUICK.items():
+            if getattr(options, name) == parser.get_default(name):
+                setattr(options, name, value)
+    options.programs = names(options.programs, list(PROGRAMS), "program")
+    options.tuners = names(options.tuners, tuners.CHOICES, "tuner")
+    options.scenarios = names(options.scenarios, ("steady", "changing"), "scenario")
+    if options.quick and "changing" in options.scenarios:
+        options.scenarios.remove("changing")
+    for name, low, high in (("repetitions", 1, 100), ("seconds", 2, 600), ("warm", 0, 600), ("advise_seconds", 2, 300)):
+        if not low <= getattr(options, name) <= high:
+            raise SystemExit(f"lab: --{name.replace('_', '-')} must be {low} to {high}")
+    return options
+
+
+def machine(options_text, go_version):
+    """What the report says of the machine, kept beside the data."""
+    cpu = "an unknown CPU"
+    with open("/proc/cpuinfo") as info:
+        for line in info:
+            if line.startswith("model name"):
+                cpu = line.partition(":")[2].strip()
+                break
+    return {"cpu": cpu, "kernel": platform.release(), "go": go_version, "options": options_text}
+
+
+def read_records(path):
+    """The trials of a file. The last line may be cut, where a run was."""
+    records = []
+    if path.exists():
+        for line in path.read_text().splitlines():
+            try:
+                records.append(json.loads(line))
+            except ValueError:
+                print(f"lab: {path}: a line is cut; that trial is repeated", file=sys.stderr)
+    return records
+
+
+def say(started, text):
+    print(f"[{time.monotonic() - started:7.1f}s] {text}", file=sys.stderr, flush=True)
+
+
+def line_of(record):
+    if record.get("failure"):
+        return record["failure"]
+    return (f"{record['cpuPerRequestMs']:.4f} ms/request, p99 {record['load']['p99Ms']:.2f} ms, "
+            f"{record['memory']['meanBytes'] / 2**20:.0f} MiB mean, {record['memory']['peakBytes'] / 2**20:.0f} peak, "
+            f"GC {100 * record['profile'].get('share', 0):.1f} %, {record['load']['errors']} errors"
+            + (f", {record['rollouts']} rollouts to {record['settings']}" if "rollouts" in record else ""))
+
+
+def run(options, data):
+    """Adds what is missing to the data file."""
+    started = time.monotonic()
+    path = data / "trials.jsonl"
+    records = read_records(path) if options.resume else []
+    data.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(record, separators=(",", ":")) + "\n" for record in records))
+    text = (f"{options.repetitions} repetitions, {options.seconds:g} s each after {options.warm:g} s under load, "
+            f"{options.advise_seconds} s for each advice, seed {options.seed}.")
+    (data / "machine.json").write_text(json.dumps(machine(text, options.go_version), indent=1) + "\n")
+    done = {(r["program"], r["scenario"], r["tuner"], r["repetition"]) for r in records}
+    seconds = plan.total_seconds(options.programs, options.scenarios, options.tuners, options.repetitions, options.warm,
+                                 options.seconds, options.advise_seconds)
+    say(started, f"lab: about {seconds / 60:.0f} minutes"
+        + (f", less what {len(done)} trials of an earlier run have done" if done else ""))
+    work = tempfile.mkdtemp(prefix="gopacer-lab-")
+    os.sched_setaffinity(0, {trial.OTHER_CPU})
+    bench = trial.Bench(options.binaries, {"load": options.binaries / "load", "gcshare": options.binaries / "gcshare",
+                                           "gopacer": options.gopacer}, work, options.warm, options.seconds, options.advise_seconds)
+    try:
+        with open(path, "a") as out:
+            for repetition in range(1, options.repetitions + 1):
+                steps = plan.round_of(options.programs, options.scenarios, options.tuners, repetition,
+                                      lambda scenario, program: plan.best_of_grid(records, scenario, program), options.seed)
+                for number, step in enumerate(steps, 1):
+                    if (step.program, step.scenario, step.tuner, step.repetition) in done:
+                        continue
+                    record = bench.run(step, plan.non_go(records, step.program))
+                    records.append(record)
+                    out.write(json.dumps(record, separators=(",", ":")) + "\n")
+                    out.flush()
+                    say(started, f"{repetition}/{options.repetitions} {number}/{len(steps)} {step.program} {step.scenario} "
+                        f"{step.tuner}: {line_of(record)}")
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return records
+
+
+def main(argv):
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    options = read_arguments(argv)
+    root = pathlib.Path(__file__).resolve().parents[2]
+    out = options.out or root / ("build" if options.quick else "docs") / "lab"
+    data = out / "data"
+    if options.report_only:
+        records = read_records(data / "trials.jsonl")
+    else:
+        if "gopacer" in options.tuners and options.gopacer is None:
+            raise SystemExit("lab: --tuners has gopacer, but its program is not there; tools/lab.sh builds it")
+        records = run(options, data)
+    if options.data_only:
+        return
+    import report  # needs matplotlib, which measuring does not
+    report.write(records, out)
+    print(out / "README.md")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

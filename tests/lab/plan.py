@@ -1,0 +1,81 @@
+"""Which trials, in which order, and how long they take."""
+import dataclasses
+import random
+import statistics
+
+import tuners
+from programs import CHANGING
+
+START_SECONDS = 2.0  # until a program is ready, and to end it
+SHORT_REPETITIONS = 2  # of each point of the oracle's grid, before the best one alone goes on
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    program: str
+    scenario: str  # steady or changing
+    tuner: str
+    repetition: int  # from 1
+
+    def record(self):
+        return dataclasses.asdict(self)
+
+
+def chosen_scenarios(programs, scenarios):
+    """Pairs of scenario and program."""
+    return [(scenario, program) for scenario in scenarios for program in programs
+            if scenario == "steady" or program in CHANGING]
+
+
+def round_of(programs, scenarios, names, repetition, best, seed):
+    """The trials of one repetition, shuffled: programs and tuners in an order that the seed fixes.
+
+    `best(scenario, program)` names the point of the grid that goes on after SHORT_REPETITIONS."""
+    steps = []
+    for scenario, program in chosen_scenarios(programs, scenarios):
+        wanted = [name for name in names if name != "oracle"]
+        if "oracle" in names:
+            wanted += tuners.ORACLE if repetition <= SHORT_REPETITIONS else [best(scenario, program)]
+        steps += [Step(program, scenario, name, repetition) for name in wanted if name]
+    random.Random(f"{seed} {repetition}").shuffle(steps)
+    # The grid's memory limit comes from the first trials of the default.
+    return sorted(steps, key=lambda step: repetition == 1 and step.tuner != "default")
+
+
+def obeys_memory_rule(record):
+    """Whether a trial kept to the memory rule (tuners.MOST_MEMORY)."""
+    return not record.get("failure") and not record["oomKills"] and \
+        record["memory"]["peakBytes"] <= tuners.MOST_MEMORY * record["limitBytes"]
+
+
+def best_of_grid(records, scenario, program):
+    """The point of the grid with the least CPU per request of those that kept to the memory rule in each of the first
+    SHORT_REPETITIONS; None when there is none."""
+    found = {}
+    for record in records:
+        if (record["scenario"], record["program"]) == (scenario, program) and record["tuner"] in tuners.ORACLE \
+                and record["repetition"] <= SHORT_REPETITIONS:
+            found.setdefault(record["tuner"], []).append(record)
+    fair = {name: statistics.median(r["cpuPerRequestMs"] for r in trials)
+            for name, trials in found.items() if all(map(obeys_memory_rule, trials))}
+    return min(fair, key=fair.get) if fair else None
+
+
+def non_go(records, program):
+    """Memory of the program's container that Go does not count, as the first trial of the default has shown."""
+    seen = [r["runtime"]["nonGoBytes"] for r in records
+            if r["program"] == program and r["tuner"] == "default" and not r.get("failure")]
+    return seen[0] if seen else 32 << 20
+
+
+def seconds_of(step, warm, seconds, advise_seconds):
+    """An estimate. gopacer takes two rollouts and three advices, as a rule."""
+    one = START_SECONDS + warm
+    if step.tuner == "gopacer":
+        return 3 * (one + advise_seconds + 1) + seconds + 1
+    return one + seconds + 1
+
+
+def total_seconds(programs, scenarios, names, repetitions, warm, seconds, advise_seconds):
+    return sum(seconds_of(step, warm, seconds, advise_seconds) for repetition in range(1, repetitions + 1)
+               for step in round_of(programs, scenarios, names, repetition, lambda *_: tuners.ORACLE[-1], 0))

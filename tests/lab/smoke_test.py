@@ -1,0 +1,48 @@
+#!/usr/bin/env python3
+"""The lab on the real thing: one program, two tuners, a few seconds each. Nothing is said of how fast it was."""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+HERE = pathlib.Path(__file__).resolve().parent
+GO = HERE.parents[1] / "tools" / "go.sh"
+
+
+class Smoke(unittest.TestCase):
+    def test_measures_and_goes_on_where_it_was_cut(self):
+        with tempfile.TemporaryDirectory() as directory:
+            root = pathlib.Path(directory)
+            subprocess.run([GO, "build", "-trimpath", "-o", f"{root}/", "./checkout", "./load", "./gcshare"], cwd=HERE / "programs",
+                           env={**os.environ, "CGO_ENABLED": "0"}, check=True)
+            command = [sys.executable, "-B", HERE / "main.py", "--binaries", root, "--out", root / "out", "--data-only", "--programs",
+                       "checkout", "--tuners", "default,automemlimit-off", "--scenarios", "steady", "--repetitions", "1",
+                       "--seconds", "2", "--warm", "1"]
+            subprocess.run(command, check=True)
+            data = root / "out" / "data" / "trials.jsonl"
+            records = [json.loads(line) for line in data.read_text().splitlines()]
+            self.assertEqual({r["tuner"] for r in records}, {"default", "automemlimit-off"})
+            for record in records:
+                self.assertNotIn("failure", record)
+                self.assertGreater(record["load"]["answered"], 0)
+                self.assertGreater(record["cpuSeconds"], 0)
+                # 48 MiB of sessions stay live, and the limit is 512 MiB.
+                self.assertTrue(48 << 20 < record["memory"]["meanBytes"] <= record["memory"]["peakBytes"] < 512 << 20, record["memory"])
+            off = next(r for r in records if r["tuner"] == "automemlimit-off")
+            self.assertEqual(off["runtime"]["goMemLimit"], int(0.9 * (512 << 20)))
+
+            kept = data.read_text().splitlines()[0]
+            data.write_text(kept + "\n" + '{"program": "che')  # as a run leaves it that was killed while it wrote
+            subprocess.run([*command, "--resume"], check=True)
+            lines = data.read_text().splitlines()
+            self.assertEqual((len(lines), lines[0]), (2, kept))
+
+
+if __name__ == "__main__":
+    if os.geteuid() != 0:
+        print("skipped: only root may make cgroups")
+        sys.exit(77)
+    unittest.main()

@@ -1,0 +1,169 @@
+"""Medians, bootstrap intervals, and the figures of the goals, from the records of trials."""
+import math
+import random
+import statistics
+
+import plan
+import tuners
+
+DRAWS = 2000
+CONFIDENCE = 0.95
+
+
+def quantile(values, q):
+    """By linear interpolation between the ordered values."""
+    ordered = sorted(values)
+    place = q * (len(ordered) - 1)
+    low = math.floor(place)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (place - low) * (ordered[high] - ordered[low])
+
+
+def bootstrap(arms, figure, seed=0, draws=DRAWS):
+    """`figure` of the arms' values and its interval: (value, low, high), or None where the figure can't be computed.
+
+    `arms` maps a name to the values of its repetitions; `figure` takes such a mapping. Each arm is drawn from on its own,
+    with replacement. Draws for which the figure can't be computed are left out."""
+    value = attempt(figure, arms)
+    if value is None:
+        return None
+    source = random.Random(seed)
+    drawn = []
+    for _ in range(draws):
+        one = attempt(figure, {name: source.choices(values, k=len(values)) for name, values in arms.items() if values})
+        if one is not None:
+            drawn.append(one)
+    if not drawn:
+        return value, value, value
+    return value, quantile(drawn, (1 - CONFIDENCE) / 2), quantile(drawn, (1 + CONFIDENCE) / 2)
+
+
+def attempt(figure, arms):
+    try:
+        return figure(arms)
+    except (KeyError, ZeroDivisionError, statistics.StatisticsError):
+        return None
+
+
+def geometric_mean(values):
+    values = list(values)
+    return math.exp(statistics.fmean(map(math.log, values)))
+
+
+def mark_duty(record):
+    """Share of the time in which a collection was marking."""
+    return record["trace"]["markSeconds"] / record["seconds"]
+
+
+def gc_share(record):
+    """Collection's share of the program's CPU time, by the runtime's own account of each cycle."""
+    return record["trace"]["cpuSeconds"] / record["cpuSeconds"]
+
+
+METRICS = {
+    "cpu": lambda r: r["cpuPerRequestMs"],
+    "mean": lambda r: r["memory"]["meanBytes"],
+    "peak": lambda r: r["memory"]["peakBytes"],
+    "p50": lambda r: r["load"]["p50Ms"],
+    "p99": lambda r: r["load"]["p99Ms"],
+    "p999": lambda r: r["load"]["p999Ms"],
+    "share": gc_share,
+    "profile": lambda r: r["profile"]["share"],
+    "duty": mark_duty,
+}
+
+
+class Results:
+    """The records of one scenario, by program and tuner. The point of the grid that was the best of the first repetitions
+    appears as `oracle`, with its later repetitions only, so that it has no luck of its own choice in it; where there are
+    no later ones, with all."""
+
+    def __init__(self, records, scenario):
+        self.records = [r for r in records if r["scenario"] == scenario]
+        self.scenario = scenario
+        self.programs = list(dict.fromkeys(r["program"] for r in self.records))
+        self.programs.sort()
+        self.best = {p: plan.best_of_grid(self.records, scenario, p) for p in self.programs}
+
+    def tuners(self):
+        there = {r["tuner"] for r in self.records}
+        return [name for name in tuners.CHOICES if name in there or name == "oracle" and any(self.best.values())]
+
+    def trials(self, program, tuner):
+        """All trials, failed ones too."""
+        if tuner != "oracle":
+            return [r for r in self.records if (r["program"], r["tuner"]) == (program, tuner)]
+        trials = self.trials(program, self.best[program]) if self.best[program] else []
+        return [r for r in trials if r["repetition"] > plan.SHORT_REPETITIONS] or trials
+
+    def measured(self, program, tuner):
+        """The trials that gave figures."""
+        return [r for r in self.trials(program, tuner) if not r.get("failure")]
+
+    def values(self, program, tuner, metric):
+        found = []
+        for record in self.measured(program, tuner):
+            try:
+                found.append(METRICS[metric](record))
+            except (KeyError, ZeroDivisionError):
+                continue
+        return found
+
+    def median(self, program, tuner, metric):
+        """(median, low, high) or None."""
+        return bootstrap({"": self.values(program, tuner, metric)}, lambda arms: statistics.median(arms[""]))
+
+    def ratio(self, program, tuner, against, metric):
+        """Median of the tuner's by median of the other's: (ratio, low, high) or None."""
+        return self.over((program,), (tuner, against), metric, lambda m: m[program, tuner] / m[program, against])
+
+    def over(self, programs, names, metric, figure):
+        """A figure of medians: `figure` takes a mapping of (program, tuner) to the median."""
+        arms = {(p, t): self.values(p, t, metric) for p in programs for t in names}
+        return bootstrap(arms, lambda drawn: figure({key: statistics.median(values) for key, values in drawn.items()}))
+
+    def mean_ratio(self, tuner, against, metric, programs=None):
+        """Geometric mean of the ratios over the programs in which both have figures: (ratio, low, high) or None."""
+        both = [p for p in programs or self.programs if self.measured(p, tuner) and self.measured(p, against)]
+        if not both:
+            return None
+        return self.over(both, (tuner, against), metric,
+                         lambda m: geometric_mean(m[p, tuner] / m[p, against] for p in both))
+
+    def oracle_share(self, tuner, programs=None):
+        """How much of the oracle's saving of CPU the tuner gets, 1 is all: sum of its savings against the default by the
+        sum of the oracle's, each relative to the program's default."""
+        chosen = [p for p in programs or self.programs
+                  if all(self.measured(p, t) for t in (tuner, "oracle", "default"))]
+        if not chosen:
+            return None
+
+        def share(m):
+            won = sum(1 - m[p, tuner] / m[p, "default"] for p in chosen)
+            possible = sum(1 - m[p, "oracle"] / m[p, "default"] for p in chosen)
+            if possible <= 0:
+                raise ZeroDivisionError
+            return won / possible
+
+        return self.over(chosen, (tuner, "oracle", "default"), "cpu", share)
+
+
+def prediction_errors(trials):
+    """Relative errors of gopacer's predictions of the settings that were measured, one entry a trial."""
+    found = []
+    for record in trials:
+        predicted = record.get("predicted")
+        if record.get("failure") or not predicted:
+            continue
+        entry = {"program": record["program"], "scenario": record["scenario"], "repetition": record["repetition"]}
+        for name, measured in (("gcCpuFraction", gc_share(record)), ("gcCpuFractionByProfile", record["profile"].get("share")),
+                               ("peakMemoryBytes", record["memory"]["peakBytes"])):
+            said = predicted.get(name.removesuffix("ByProfile"))
+            value = said.get("value") if isinstance(said, dict) else said
+            if value is None or not measured:
+                continue
+            entry[name] = {"predicted": value, "measured": measured, "error": value / measured - 1}
+            if isinstance(said, dict) and said.get("low") is not None and said.get("high") is not None:
+                entry[name]["within"] = said["low"] <= measured <= said["high"]
+        found.append(entry)
+    return found

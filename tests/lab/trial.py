@@ -1,0 +1,288 @@
+"""One trial: a program with a tuner in a group of its own, under load, measured."""
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+import urllib.request
+
+import advice
+import cgroup
+import gctrace
+import tuners
+from programs import CHANGING, PROGRAMS
+
+SERVER_CPU, OTHER_CPU = 0, 1
+START_TIMEOUT = 60
+SAMPLE_EVERY = 0.05
+
+
+class TrialError(Exception):
+    """The trial gave no figures: the program did not start, died, or was killed."""
+
+
+class OutOfMemory(TrialError):
+    """The kernel killed the program because its group was full."""
+
+
+def get(url, timeout=10):
+    with urllib.request.urlopen(url, timeout=timeout) as answer:
+        return answer.read()
+
+
+def cpu_busy_seconds(cpu):
+    """Time that a CPU of this machine was busy, whoever used it, and time that the hypervisor withheld."""
+    with open("/proc/stat") as stat:
+        for line in stat:
+            name, *values = line.split()
+            if name == f"cpu{cpu}":
+                user, nice, system, _, _, irq, softirq, steal = map(int, values[:8])
+                hertz = os.sysconf("SC_CLK_TCK")
+                return (user + nice + system + irq + softirq) / hertz, steal / hertz
+    raise TrialError(f"/proc/stat has no cpu{cpu}: the lab needs two CPUs")
+
+
+class Ports:
+    """Addresses that no other lab process uses: each trial takes the next two, so that none waits for a socket to close."""
+    first, count = 21000, 2000
+
+    def __init__(self):
+        self.next = os.getpid() * 2 % self.count
+
+    def take(self):
+        port = self.first + self.next
+        self.next = (self.next + 2) % self.count
+        return f"127.0.0.1:{port}", f"127.0.0.1:{port + 1}"
+
+
+class MemorySampler(threading.Thread):
+    """Reads the group's memory again and again until it is stopped."""
+
+    def __init__(self, group):
+        super().__init__(daemon=True)
+        self.group, self.samples, self.stopping = group, [], threading.Event()
+
+    def run(self):
+        while not self.stopping.wait(SAMPLE_EVERY):
+            with contextlib.suppress(OSError):
+                self.samples.append(self.group.memory())
+
+    def stop(self):
+        self.stopping.set()
+        self.join()
+        if not self.samples:
+            raise TrialError("the group's memory could not be read")
+        return {"meanBytes": sum(self.samples) // len(self.samples), "peakBytes": max(self.samples), "samples": len(self.samples)}
+
+
+class Server:
+    """The program under test, from its start to its end."""
+
+    def __init__(self, binary, tuner, environment, limit, addresses, work):
+        self.address, self.debug = addresses
+        self.group = cgroup.create(f"{os.getpid()}-{self.address.rpartition(':')[2]}", limit)
+        self.directory = tempfile.mkdtemp(dir=work)
+        self.log = pathlib.Path(self.directory, "log")
+        clean = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        data = os.path.join(self.directory, "data")
+        os.mkdir(data)
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(
+                cgroup.entering(self.group, ["taskset", "-c", str(SERVER_CPU), binary]), stdin=subprocess.DEVNULL, stdout=log,
+                stderr=log, cwd=data, env={
+                    **clean, **environment, "LAB_TUNER": tuner.inside, "LAB_LIMIT": str(limit), "LAB_LISTEN": self.address,
+                    "LAB_DEBUG": self.debug, "LAB_DIR": data, "GODEBUG": "gctrace=1"})
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self.end()
+            raise
+
+    def _wait_until_ready(self):
+        deadline = time.monotonic() + START_TIMEOUT
+        while time.monotonic() < deadline:
+            self.check()
+            with contextlib.suppress(OSError):
+                get(f"http://{self.debug}/lab/ready", 2)
+                return
+            time.sleep(0.02)
+        raise TrialError(f"not ready after {START_TIMEOUT} s: {self.last_words()}")
+
+    def last_words(self):
+        lines = [line for line in self.log.read_text(errors="replace").splitlines() if not line.startswith("gc ")]
+        return " | ".join(lines[-3:])[-500:] or "nothing in its log"
+
+    def check(self):
+        """TrialError if the program has ended."""
+        code = self.process.poll()
+        if code is None:
+            return
+        if self.group.oom_kills():
+            raise OutOfMemory("killed by the kernel")
+        raise TrialError(f"ended with {code}: {self.last_words()}")
+
+    def stats(self):
+        return json.loads(get(f"http://{self.debug}/lab/stats"))
+
+    def end(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        self.group.remove()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+class Load:
+    """The load program; it sends from its start on."""
+
+    def __init__(self, binary, program, address, rate):
+        self.group = cgroup.create(f"{os.getpid()}-load")
+        command = ["taskset", "-c", str(OTHER_CPU), binary, "--program", program, "--target", address, "--rate", str(rate)]
+        self.process = subprocess.Popen(
+            cgroup.entering(self.group, command),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1,
+            # It must not be what is slow: several threads, so that the sender never waits for the others, and few collections.
+            env={**os.environ, "GOMAXPROCS": "4", "GOGC": "400"})
+
+    def tell(self, line):
+        try:
+            self.process.stdin.write(line + "\n")
+        except OSError as error:
+            raise TrialError(f"load ended: {self.process.stderr.read()[-300:]}") from error
+
+    def hear(self):
+        line = self.process.stdout.readline()
+        if not line:
+            raise TrialError(f"load ended: {self.process.stderr.read()[-300:]}")
+        return line.strip()
+
+    def end(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            with contextlib.suppress(OSError):
+                pipe.close()
+        self.group.remove()
+
+
+def change_rates(load, rates, seconds):
+    """Tells the load its rates, each for an equal part of the time, and sleeps until the end."""
+    for number, rate in enumerate(rates):
+        if number:
+            load.tell(f"rate {rate}")
+        time.sleep(seconds / len(rates))
+
+
+def measure(server, load, rates, seconds, tools):
+    profile = {}
+
+    def fetch_profile():
+        try:
+            body = get(f"http://{server.debug}/debug/pprof/profile?seconds={max(1, int(seconds))}", seconds + 20)
+            path = os.path.join(server.directory, "profile")
+            pathlib.Path(path).write_bytes(body)
+            profile.update(json.loads(subprocess.run([tools["gcshare"], path], capture_output=True, check=True).stdout))
+        except (OSError, subprocess.CalledProcessError, ValueError) as error:
+            profile["error"] = str(error)
+
+    load.tell(f"window {seconds}s")
+    if load.hear() != "began":
+        raise TrialError("load did not begin")
+    sampler, fetcher = MemorySampler(server.group), threading.Thread(target=fetch_profile)
+    before, cpu, busy, clock = server.stats(), server.group.cpu_seconds(), cpu_busy_seconds(SERVER_CPU), time.monotonic()
+    sampler.start()
+    fetcher.start()
+    change_rates(load, rates, seconds)
+    cpu = server.group.cpu_seconds() - cpu
+    clock = time.monotonic() - clock
+    busy_after = cpu_busy_seconds(SERVER_CPU)
+    server.check()
+    after = server.stats()
+    memory = sampler.stop()
+    fetcher.join()
+    figures = json.loads(load.hear())
+    trace = gctrace.summary(server.log.read_text(errors="replace"), before["cycles"], after["cycles"])
+    if not figures["requests"] or not figures["answered"]:
+        raise TrialError(f"no request was answered: {figures.get('lastError', 'no reason')}")
+    return {
+        "seconds": round(clock, 3),
+        "load": figures,
+        "cpuSeconds": round(cpu, 4),
+        "cpuPerRequestMs": round(1000 * cpu / figures["answered"], 6),
+        # What others took of the server's CPU: near 0 on a quiet machine.
+        "foreignCpuSeconds": round(max(0.0, busy_after[0] - busy[0] - cpu), 3),
+        "stolenCpuSeconds": round(busy_after[1] - busy[1], 3),
+        "memory": memory,
+        "profile": profile,
+        "trace": trace,
+        "runtime": {
+            **{name: round(after[name] - before[name], 6) for name in (
+                "gcCpuSeconds", "gcAssistSeconds", "gcIdleSeconds", "cycles", "forcedCycles", "allocBytes", "allocObjects")},
+            **{name: after[name] for name in (
+                "liveHeapBytes", "heapGoalBytes", "gogc", "goMemLimit", "mappedBytes", "releasedBytes", "limiterLastCycle",
+                "gomaxprocs")},
+            # Of the container's memory, what Go's runtime does not count.
+            "nonGoBytes": max(0, server.group.memory() - int(after["mappedBytes"] - after["releasedBytes"])),
+        },
+    }
+
+
+class Bench:
+    """Runs trials. `tools` has the paths of load, gcshare and gopacer; `binaries` a directory with the programs."""
+
+    def __init__(self, binaries, tools, work, warm, seconds, advise_seconds):
+        self.binaries, self.tools, self.work = binaries, tools, work
+        self.warm, self.seconds, self.advise_seconds = warm, seconds, advise_seconds
+        self.ports = Ports()
+
+    def run(self, step, non_go):
+        """The record of one trial, with `failure` where it gave no figures. It raises only if the lab itself is broken."""
+        program, tuner = PROGRAMS[step.program], tuners.TUNERS[step.tuner]
+        rates = CHANGING[program.name] if step.scenario == "changing" else (program.rate,)
+        environment = dict(tuner.environment)
+        if step.tuner in tuners.ORACLE:
+            environment = tuners.grid_environment(step.tuner, program.limit, non_go)
+        record = {**step.record(), "settings": environment, "limitBytes": program.limit, "rates": list(rates),
+                  "startedAt": int(time.time()), "loadAverage": os.getloadavg()[0], "oomKills": 0}
+        try:
+            with contextlib.ExitStack() as stack:
+                record.update(self._trial(stack, program, tuner, environment, rates, record))
+        except (TrialError, advice.AdviceError, OSError, ValueError) as error:
+            record["failure"] = f"{type(error).__name__}: {error}"
+            record["oomKills"] = int(isinstance(error, OutOfMemory))
+        return record
+
+    def _start(self, program, tuner, environment, rates):
+        """A fresh server under load, warmed up, and what ends both."""
+        stack = contextlib.ExitStack()
+        with stack:
+            server = Server(os.path.join(self.binaries, program.name), tuner, environment, program.limit, self.ports.take(), self.work)
+            stack.callback(server.end)
+            load = Load(self.tools["load"], program.name, server.address, rates[0])
+            stack.callback(load.end)
+            deadline = time.monotonic() + self.warm
+            while time.monotonic() < deadline:
+                server.check()
+                time.sleep(0.1)
+            return server, load, stack.pop_all()
+
+    def _trial(self, stack, program, tuner, environment, rates, record):
+        server, load, ends = self._start(program, tuner, environment, rates)
+        stack.push(ends)
+        if tuner.name == "gopacer":
+            session = advice.Session()
+            record["advice"] = session.asked
+            while session.next_step(advice.ask(self.tools["gopacer"], server.process.pid, server.debug, program.limit,
+                                               self.advise_seconds, ("taskset", "-c", str(OTHER_CPU)))):
+                stack.close()
+                server, load, ends = self._start(program, tuner, session.settings, rates)
+                stack.push(ends)
+            record.update(settings=session.settings, rollouts=session.rollouts, converged=session.converged,
+                          predicted=session.prediction())
+        return measure(server, load, rates, self.seconds, self.tools)

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Real Go services under load with each tuner in turn, and a report of it in docs/lab:  lab.sh [OPTION...]   (lab.sh --help)
+. "$(dirname "$0")/common.sh"
+cd "$ROOT"
+lab=tests/lab
+
+for argument in "$@"; do
+  case $argument in -h | --help) exec python3 -B $lab/main.py --help ;; esac
+done
+
+# The programs, kept by a hash of what they are made of.
+programs=(caddy checkout coredns gcshare load nats tsdb)
+hash=$({
+  tools/go.sh env GOVERSION
+  find $lab/programs tests/workloads/checkout -type f ! -name '*_test.go' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
+} | sha256sum | cut -c1-16)
+binaries=$CACHE/lab/$hash
+if [ ! -e "$binaries/complete" ]; then
+  say "lab: building ${programs[*]}"
+  mkdir -p "$binaries"
+  (cd $lab/programs && CGO_ENABLED=0 "$ROOT/tools/go.sh" build -trimpath -o "$binaries/" "${programs[@]/#/./}")
+  touch "$binaries/complete"
+fi
+[[ " $* " == *" --build-only "* ]] && { echo "$binaries"; exit; }
+
+# What draws the plots.
+venv=$CACHE/lab/venv-$(sha256sum $lab/requirements.txt | cut -c1-16)
+if [ ! -e "$venv/complete" ]; then
+  say "lab: fetching matplotlib"
+  python3 -m venv "$venv" || die "lab: python3 -m venv failed; run ./dev setup, which installs python3-venv"
+  quietly "$CACHE/log/lab-pip.log" "$venv/bin/pip" install --require-virtualenv -r $lab/requirements.txt
+  touch "$venv/complete"
+fi
+
+gopacer=${GOPACER_BINARY:-}
+if [ -z "$gopacer" ] && [[ " $* " != *" --report-only "* ]]; then
+  tools/build.sh release gopacer
+  gopacer=$ROOT/build/release/gopacer
+fi
+exec "$venv/bin/python" -B $lab/main.py --binaries "$binaries" --go-version "$(tools/go.sh env GOVERSION)" ${gopacer:+--gopacer "$gopacer"} "$@"
