@@ -24,7 +24,7 @@ ALLOWED = {
     "judge": _VALUES,
     "rollout": _VALUES | {"decide", "judge"},
     "simulate": _VALUES | {"decide"},
-    "codec": _VALUES | _DECISIONS | {"ports"},
+    "codec": _VALUES | _DECISIONS | {"ports", "simulate"},
     "ports": _VALUES,
     "kube": _VALUES | _EDGES,
     "net": _VALUES | {"ports"},

@@ -60,8 +60,9 @@ Recording read_recording(const std::string& name) {
       }
       recording.settings = settings_of(gogc, limit);
     } else if (key == "profile") {
-      double gc = 0, total = 0, stacks = 0;
-      words >> gc >> total >> stacks;
+      double gc = 0, total = 0, stacks = 0, sweeping = 0;
+      words >> gc >> total >> stacks >> sweeping;
+      recording.sweep_share = sweeping / gc;
       recording.gc_share = gc / total;
       recording.gc_share_error = std::sqrt((1 - recording.gc_share) / (recording.gc_share * stacks));
     } else {
@@ -95,19 +96,33 @@ simulate::Service calibrate(const Recording& recording, double live_heap) {
   using Cycle = Recording::Cycle;
   simulate::Service service;
   const double per_cycle = recording.gc_cpu() / recording.gc_rate();
-  const double marking =
-      recording.mean(&Cycle::assist) + recording.mean(&Cycle::background) + recording.mean(&Cycle::idle);
+  const double sweeping = per_cycle * recording.sweep_share;
   const double roots = recording.mean(&Cycle::stack_scan) + recording.mean(&Cycle::globals);
-  const double length = recording.mean(&Cycle::mark_seconds);
   service.max_procs = recording.max_procs;
   service.bytes_per_request = recording.alloc_rate / recording.request_rate;
   service.cpu_per_request = (recording.cpu - recording.gc_cpu()) / recording.request_rate;
   service.pointers = std::min(1.0, recording.mean(&Cycle::heap_scan) / live_heap);
-  service.machine_share = std::clamp(per_cycle / marking, 0.01, 1.0);
-  service.mark_seconds_per_byte = (per_cycle - service.seconds_per_cycle) / (recording.mean(&Cycle::heap_scan) + roots);
+  service.mark_seconds_per_byte =
+      (per_cycle - sweeping - service.seconds_per_cycle) / (recording.mean(&Cycle::heap_scan) + roots);
+  service.sweep_seconds_per_byte = sweeping / recording.mean(&Cycle::end);
+  service.stacks = Bytes::of(recording.stacks);
+  service.stack_scan = Bytes::of(recording.mean(&Cycle::stack_scan));
+  service.globals = Bytes::of(recording.mean(&Cycle::globals));
+  service.overhead =
+      Bytes::of(std::max(0.0, recording.non_heap - recording.stacks - service.fragmentation * live_heap));
+  service.non_go = Bytes::of(std::max(0.0, recording.rss - recording.mapped));
+  return on_machine_of(recording, service);
+}
+
+simulate::Service on_machine_of(const Recording& recording, simulate::Service service) {
+  using Cycle = Recording::Cycle;
+  const double idle = recording.mean(&Cycle::idle);
+  const double marking = recording.mean(&Cycle::assist) + recording.mean(&Cycle::background) + idle;
+  const double marked = recording.gc_cpu() / recording.gc_rate() * (1 - recording.sweep_share);
+  service.machine_share = std::clamp(marked / marking, 0.01, 1.0);
   const double working = (recording.cpu - recording.gc_cpu()) / service.machine_share;
-  service.idle_marking = std::clamp(
-      recording.mean(&Cycle::idle) / (length * std::max(1e-9, 0.75 * recording.max_procs - working)), 0.0, 1.0);
+  const double free = recording.mean(&Cycle::mark_seconds) * std::max(1e-9, 0.75 * recording.max_procs - working);
+  service.idle_marking = std::clamp(idle / free, 0.0, 1.0);
   double sum = 0, squares = 0;
   for (const Cycle& cycle : recording.cycles) {
     const double x = std::log(std::max(1.0, cycle.end - cycle.trigger));
@@ -116,12 +131,6 @@ simulate::Service calibrate(const Recording& recording, double live_heap) {
   }
   const double n = static_cast<double>(recording.cycles.size());
   service.mark_jitter = std::sqrt(std::max(0.0, squares / n - sum * sum / n / n));
-  service.stacks = Bytes::of(recording.stacks);
-  service.stack_scan = Bytes::of(recording.mean(&Cycle::stack_scan));
-  service.globals = Bytes::of(recording.mean(&Cycle::globals));
-  service.overhead =
-      Bytes::of(std::max(0.0, recording.non_heap - recording.stacks - service.fragmentation * live_heap));
-  service.non_go = Bytes::of(std::max(0.0, recording.rss - recording.mapped));
   return service;
 }
 

@@ -20,6 +20,7 @@ struct Recording {
   double cpu = 0;             ///< cores
   double gc_share = 0;        ///< of them, by the CPU profile
   double gc_share_error = 0;  ///< its relative standard error
+  double sweep_share = 0;     ///< of the collector's CPU, what sweeps in the background
   double mean_goal = 0;
   double rss = 0;
   double mapped = 0;
@@ -39,10 +40,14 @@ struct Recording {
 /// Throws when there is no such file below tests/simulate/data.
 Recording read_recording(const std::string& name);
 
-/// The service that a recording shows: what a settings-independent description of it would be.
-simulate::Service calibrate(const Recording& recording, double live_heap);
 /// What really lived: the mean of the heap after a collection without what was allocated while marking. Only where GOGC
 /// rules.
 double live_heap_of(const Recording& recording);
+
+/// The service that a recording shows, and the machine that it had.
+simulate::Service calibrate(const Recording& recording, double live_heap);
+
+/// `service` on the machine of `recording`: how much of it the neighbours left is not the service's own.
+simulate::Service on_machine_of(const Recording& recording, simulate::Service service);
 
 }  // namespace gopacer::testing
