@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/advise_command.h"
+#include "cli/simulate_command.h"
 
 namespace gopacer {
 namespace {
@@ -37,6 +38,10 @@ int run(int argc, char** argv) {
   CLI::App* const advise = app.add_subcommand("advise", "Recommend GOGC and GOMEMLIMIT for one running Go process");
   describe_advise(*advise, advise_options);
 
+  SimulateOptions simulate_options;
+  CLI::App* const simulation = app.add_subcommand("simulate", "Show what a strategy would have done on a trace");
+  describe_simulate(*simulation, simulate_options);
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -44,6 +49,7 @@ int run(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : kUsageError;
   }
   if (advise->parsed()) return run_advise(advise_options);
+  if (simulation->parsed()) return run_simulate(simulate_options);
   return run_operator(options);
 }
 
