@@ -10,6 +10,7 @@ class ApiServer;
 class MetricsApi final : public UsageFallback {
  public:
   explicit MetricsApi(ApiServer& api) : api_(api) {}
+  std::string name() const override { return "metrics.k8s.io"; }
   Result<std::vector<PodUsage>> list(const std::string& ns) override;
 
  private:

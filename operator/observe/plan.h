@@ -63,17 +63,19 @@ struct NodeAddress {
   bool operator==(const NodeAddress&) const = default;
 };
 
-/// What metrics.k8s.io says of one container.
+/// What the second source says of one container.
 struct PodUsage {
   ObjectKey pod;
   std::string container;
-  ContainerUsage usage;  ///< without counters: metrics.k8s.io has none
+  ContainerUsage usage;
 };
 
-/// The second source of containers' usage: metrics.k8s.io (PodMetrics), through the API server.
+/// The second source of containers' usage, where no kubelet can be read.
 class UsageFallback {
  public:
   virtual ~UsageFallback() = default;
+  /// For people, and as Observation::container_source: "metrics.k8s.io".
+  virtual std::string name() const = 0;
   /// All containers of a namespace. Called from a thread of its own; may block, but not without end.
   virtual Result<std::vector<PodUsage>> list(const std::string& ns) = 0;
 };

@@ -21,6 +21,7 @@ struct ScraperOptions {
   int cpu_profiles_per_profile = 8;
   Duration fetch_timeout = std::chrono::seconds(5);
   Duration kubelet_interval = std::chrono::seconds(15);  ///< a trial's shorter interval holds down to 5 s
+  Duration fallback_interval = std::chrono::seconds(15);
   Duration background_profile_every = std::chrono::minutes(2);
   Duration background_profile_length = std::chrono::seconds(5);
   /// In [0, 1): spreads the pods over the interval. The default is a seeded generator.
@@ -66,7 +67,7 @@ class Scraper {
 
  private:
   class Impl;
-  std::shared_ptr<Impl> impl_;
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace gopacer

@@ -42,6 +42,7 @@ class FakeTokens final : public TokenSource {
 
 class FakeFallback final : public UsageFallback {
  public:
+  std::string name() const override { return "metrics.k8s.io"; }
   Result<std::vector<PodUsage>> list(const std::string& ns) override {
     asked.push_back(ns);
     return answer;

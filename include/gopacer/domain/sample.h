@@ -127,7 +127,7 @@ struct PodSeries {
 struct Observation {
   Time at;
   std::vector<PodSeries> pods;
-  std::string container_source;  ///< "kubelet", "metrics.k8s.io" or "pod spec"
+  std::string container_source;  ///< "kubelet", "metrics.k8s.io", "cgroup" or "pod spec"
 };
 
 }  // namespace gopacer

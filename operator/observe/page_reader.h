@@ -1,0 +1,100 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "observe/fair_slots.h"
+#include "observe/page_error.h"
+#include "observe/scraper.h"
+
+namespace gopacer {
+
+/// Fetches pages, decodes them, and counts what came of it. The lock of all that a scraper knows is here: every method
+/// is called with it held, and answers come with it held.
+class PageReader : public std::enable_shared_from_this<PageReader> {
+ public:
+  PageReader(HttpFetcher& fetcher, const ScraperOptions& options)
+      : pages(options.fetches_at_once, options.fetches_per_profile),
+        profiles(options.cpu_profiles_at_once, options.cpu_profiles_per_profile),
+        fetcher_(fetcher),
+        on_reading_(options.on_reading) {}
+
+  std::mutex& mutex() const { return mutex_; }
+
+  /// From now on no answer is handed over any more.
+  void stop() { stopping_ = true; }
+
+  /// What a pod's reading ended with is told to whoever waits for it, once the lock is free.
+  void announce(const ObjectKey& profile) { read_.push_back(profile); }
+
+  /// Fetches a page through `reader` and hands what it gave, or why it gave nothing, to `done`. Nothing is fetched when
+  /// `wanted` says no once it is its turn. False when `now_or_never` and no place is free.
+  template <typename Reader, typename Wanted, typename Done>
+  bool read(FairSlots& slots, bool now_or_never, const ObjectKey& owner, PageKind kind, HttpRequest request,
+            std::shared_ptr<Reader> reader, Wanted wanted, Done done) {
+    const auto start = [this, &slots, owner, kind, request = std::move(request), reader = std::move(reader),
+                        wanted = std::move(wanted), done = std::move(done)] {
+      if (stopping_ || !wanted()) return false;
+      const auto began = std::chrono::steady_clock::now();
+      fetcher_.fetch(
+          request, [reader](std::string_view piece) { return reader->feed(piece); },
+          [weak = weak_from_this(), &slots, owner, kind, reader, done,
+           began](const tl::expected<HttpAnswer, FetchError>& outcome) {
+            const std::shared_ptr<PageReader> self = weak.lock();
+            if (!self) return;
+            // Decoding may take a while: the lock is not held for it.
+            const auto page = page_of(outcome, *reader);
+            std::unique_lock lock(self->mutex_);
+            if (self->stopping_) return;
+            ScraperProbe::Pages& seen = self->probe.pages[static_cast<std::size_t>(kind)];
+            ++seen.outcomes[static_cast<std::size_t>(page ? PageFailure::kNone : page.error().failure)];
+            seen.bytes += outcome ? outcome->bytes : outcome.error().bytes;
+            seen.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+            slots.release(owner);
+            done(page);
+            const std::vector<ObjectKey> read = std::exchange(self->read_, {});
+            lock.unlock();
+            if (!self->on_reading_) return;
+            for (const ObjectKey& profile : read) self->on_reading_(profile);
+          });
+      return true;
+    };
+    if (now_or_never) return slots.try_start(owner, start);
+    slots.submit(owner, start);
+    return true;
+  }
+
+  FairSlots pages;     ///< places for pages
+  FairSlots profiles;  ///< places for CPU profiles
+  ScraperProbe probe;  ///< its counters
+
+ private:
+  template <typename Reader>
+  using Value = typename decltype(std::declval<Reader&>().finish())::value_type;
+
+  template <typename Reader>
+  static tl::expected<Value<Reader>, PageError> page_of(const tl::expected<HttpAnswer, FetchError>& outcome,
+                                                        Reader& reader) {
+    if (!outcome) return tl::unexpected<PageError>(page_error(outcome.error()));
+    if (outcome->status < 200 || outcome->status >= 300) return tl::unexpected<PageError>(page_error(*outcome));
+    auto value = reader.finish();
+    if (!value) {
+      return tl::unexpected<PageError>(
+          PageError{PageFailure::kContent, 0, value.error().message, value.error().kind == ErrorKind::kNotFound});
+    }
+    return std::move(*value);
+  }
+
+  HttpFetcher& fetcher_;
+  const std::function<void(const ObjectKey&)> on_reading_;
+  mutable std::mutex mutex_;
+  bool stopping_ = false;
+  std::vector<ObjectKey> read_;  ///< profiles of the pods whose reading has just ended
+};
+
+}  // namespace gopacer

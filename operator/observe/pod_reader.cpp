@@ -1,0 +1,262 @@
+#include "observe/pod_reader.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "observe/app_metrics.h"
+#include "observe/cpu_profile.h"
+#include "observe/expvar.h"
+#include "observe/heap_trailer.h"
+
+namespace gopacer {
+namespace {
+
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+constexpr std::size_t kHeapBytes = 64 << 20;
+constexpr std::size_t kMetricsBytes = 16 << 20;
+constexpr const char* kExpvarPath = "/debug/vars";
+/// At most, and not more than a few intervals: without profiles a trial of short windows would learn nothing meanwhile.
+constexpr Duration kProfileRetry = minutes(2);
+constexpr Duration kBusyProfileRetry = seconds(30);
+
+/// A page that several SLOs may share.
+struct MetricsPage {
+  int port;
+  std::string path;
+  std::vector<Slo> slos;
+};
+
+std::vector<MetricsPage> pages_of(const ScrapePlan& plan) {
+  std::vector<MetricsPage> pages;
+  if (plan.process_page) pages.push_back({plan.process_page->port, plan.process_page->path, {}});
+  for (const Slo& slo : plan.slos) {
+    const auto same = std::find_if(pages.begin(), pages.end(), [&](const MetricsPage& page) {
+      return page.port == slo.histogram.port && page.path == slo.histogram.path;
+    });
+    if (same != pages.end()) {
+      same->slos.push_back(slo);
+    } else {
+      pages.push_back({slo.histogram.port, slo.histogram.path, {slo}});
+    }
+  }
+  return pages;
+}
+
+bool profile_is_due(const PodState& pod, Time now) {
+  return pod.profiling != Profiling::kNever && !pod.no_profiles && pod.profile_due <= now;
+}
+
+/// A page is fetched as long as somebody wants its pod.
+auto wanted(const PodPtr& pod) {
+  return [pod] { return !pod->gone; };
+}
+
+void drop(PodState& pod) { pod.busy = false; }
+
+}  // namespace
+
+void PodState::begin_process() {
+  history.clear();
+  ++process;
+  source = MemSource::kUnknown;
+  no_profiles = false;
+  longest_profile = 60;
+  profile_note.clear();
+  taken_profile.reset();
+  last_usage = Time{};
+}
+
+/// One reading of one pod, while it is under way.
+struct PodReader::Cycle {
+  PodPtr pod;
+  int process;
+  ScrapePlan plan;  ///< without its pods
+  std::vector<MetricsPage> pages;
+  std::size_t next_page = 0;
+  Sample sample;
+  bool got_something = false;
+  std::string error;
+  std::vector<std::string> notes;
+
+  /// The pod is not wanted any more, or its process has ended.
+  bool is_stale() const { return pod->gone || process != pod->process; }
+};
+HttpRequest PodReader::request_to(const PodState& pod, int port, std::string target, std::size_t most) const {
+  HttpRequest request;
+  request.address = pod.target.ip;
+  request.port = port;
+  request.target = std::move(target);
+  request.timeout = options_.fetch_timeout;
+  request.most_bytes = most;
+  return request;
+}
+
+void PodReader::begin(const PodPtr& pod, const ScrapePlan& plan, Time now) {
+  pod->busy = true;
+  ++pages_.probe.cycles;
+  const auto missed = (now - pod->due) / plan.interval;
+  pod->due += (missed + 1) * plan.interval;
+  pages_.probe.skipped += static_cast<std::uint64_t>(missed);
+
+  auto cycle = std::make_shared<Cycle>();
+  cycle->pod = pod;
+  cycle->process = pod->process;
+  cycle->plan = plan;
+  cycle->pages = pages_of(plan);
+  if (pod->source == MemSource::kHeap) {
+    read_heap(cycle);
+  } else {
+    read_vars(cycle);
+  }
+}
+
+void PodReader::read_vars(const CyclePtr& cycle) {
+  HttpRequest request = request_to(*cycle->pod, cycle->plan.endpoint.port, kExpvarPath, Expvar::kMostBytes);
+  pages_.read(pages_.pages, false, cycle->pod->owner, PageKind::kVars, request, std::make_shared<Expvar>(),
+              wanted(cycle->pod), [this, cycle, request](const tl::expected<MemStats, PageError>& page) {
+                if (cycle->is_stale()) return drop(*cycle->pod);
+                if (page) {
+                  cycle->pod->source = MemSource::kVars;
+                  return take_mem(cycle, *page);
+                }
+                const PageError& error = page.error();
+                // Whatever else is there, it is not expvar: pprof is asked. A port where nothing is needs no second
+                // try.
+                if (error.failure == PageFailure::kRefused || error.failure == PageFailure::kUnreachable ||
+                    (error.failure == PageFailure::kTimedOut)) {
+                  // The person was asked to serve pprof, so that is what the error is about.
+                  HttpRequest wanted = request;
+                  wanted.target = cycle->plan.endpoint.path + "/heap?debug=1";
+                  return miss_mem(cycle, PageKind::kHeap, wanted, error);
+                }
+                cycle->pod->source = MemSource::kHeap;
+                read_heap(cycle);
+              });
+}
+
+void PodReader::read_heap(const CyclePtr& cycle) {
+  HttpRequest request =
+      request_to(*cycle->pod, cycle->plan.endpoint.port, cycle->plan.endpoint.path + "/heap?debug=1", kHeapBytes);
+  pages_.read(pages_.pages, false, cycle->pod->owner, PageKind::kHeap, request, std::make_shared<HeapTrailer>(),
+              wanted(cycle->pod), [this, cycle, request](const tl::expected<MemStats, PageError>& page) {
+                if (cycle->is_stale()) return drop(*cycle->pod);
+                if (page) return take_mem(cycle, *page);
+                // Perhaps another program listens there by now: look for expvar again next time.
+                if (page.error().failure == PageFailure::kStatus) cycle->pod->source = MemSource::kUnknown;
+                miss_mem(cycle, PageKind::kHeap, request, page.error());
+              });
+}
+
+void PodReader::take_mem(const CyclePtr& cycle, const MemStats& mem) {
+  cycle->sample.at = clock_.now();
+  cycle->sample.mem = mem;
+  cycle->got_something = true;
+  read_next_page(cycle);
+}
+
+void PodReader::miss_mem(const CyclePtr& cycle, PageKind kind, const HttpRequest& request, const PageError& error) {
+  cycle->error = failure_text(kind, cycle->pod->target.pod.text(), request, error);
+  read_next_page(cycle);
+}
+
+void PodReader::read_next_page(const CyclePtr& cycle) {
+  if (cycle->next_page == cycle->pages.size()) return finish(cycle);
+  const MetricsPage& page = cycle->pages[cycle->next_page++];
+  HttpRequest request = request_to(*cycle->pod, page.port, page.path, kMetricsBytes);
+  pages_.read(
+      pages_.pages, false, cycle->pod->owner, PageKind::kMetrics, request,
+      std::make_shared<AppMetricsReader>(page.slos), wanted(cycle->pod),
+      [this, cycle, request](const tl::expected<AppMetrics, PageError>& read) {
+        if (cycle->is_stale()) return drop(*cycle->pod);
+        const std::string subject = cycle->pod->target.pod.text();
+        if (read) {
+          Sample& sample = cycle->sample;
+          if (read->process && !sample.process) sample.process = read->process;
+          sample.latency.insert(read->latency.begin(), read->latency.end());
+          cycle->got_something = cycle->got_something || read->process || !read->latency.empty();
+          for (const auto& [slo, why] : read->missing) {
+            cycle->notes.push_back(failure_text(PageKind::kMetrics, subject, request, {PageFailure::kContent, 0, why}));
+          }
+        } else {
+          cycle->notes.push_back(failure_text(PageKind::kMetrics, subject, request, read.error()));
+        }
+        read_next_page(cycle);
+      });
+}
+
+void PodReader::finish(const CyclePtr& cycle) {
+  PodState& pod = *cycle->pod;
+  const Time now = clock_.now();
+  if (cycle->sample.at == Time{}) cycle->sample.at = now;
+  const FoundUsage found = usage_.usage_of(pod.target, now);
+  if (found.usage) {
+    cycle->sample.usage = found.usage;
+    cycle->got_something = cycle->got_something || found.usage->at > pod.last_usage;
+    pod.last_usage = found.usage->at;
+  }
+  if (pod.taken_profile && cycle->got_something) {
+    cycle->sample.profile = pod.taken_profile;
+    pod.taken_profile.reset();
+  }
+  pod.error = cycle->error;
+  pod.notes = std::move(cycle->notes);
+  pages_.announce(pod.owner);
+  if (cycle->got_something) {
+    ++pages_.probe.samples;
+    pod.history.append(std::move(cycle->sample), options_.samples_per_pod);
+  }
+  // A pod whose pprof cannot be reached has no CPU profile either.
+  if (!pod.error.empty() || !profile_is_due(pod, now) || !take_profile(cycle, now)) pod.busy = false;
+}
+
+/// Half of a trial's interval, so that the pod is idle for the other half.
+int PodReader::profile_seconds(const PodState& pod, const ScrapePlan& plan) const {
+  const Duration wanted = pod.profiling == Profiling::kTrial ? plan.interval / 2 : options_.background_profile_length;
+  const auto whole = std::chrono::duration_cast<seconds>(wanted).count();
+  return static_cast<int>(std::clamp<std::int64_t>(whole, 1, pod.longest_profile));
+}
+
+bool PodReader::take_profile(const CyclePtr& cycle, Time now) {
+  PodState& pod = *cycle->pod;
+  const int length = profile_seconds(pod, cycle->plan);
+  HttpRequest request = request_to(pod, cycle->plan.endpoint.port,
+                                   cycle->plan.endpoint.path + "/profile?seconds=" + std::to_string(length),
+                                   CpuProfileReader::kMostBytes);
+  request.timeout += seconds(length);
+  const bool trial = pod.profiling == Profiling::kTrial;
+  pod.profile_due = now + (trial ? Duration(0) : options_.background_profile_every);
+  return pages_.read(pages_.profiles, true, pod.owner, PageKind::kCpuProfile, request,
+                     std::make_shared<CpuProfileReader>(), wanted(cycle->pod),
+                     [this, cycle, request, length](const tl::expected<GcProfile, PageError>& page) {
+                       cycle->pod->busy = false;
+                       if (cycle->is_stale()) return;
+                       if (page) {
+                         cycle->pod->taken_profile = *page;
+                         cycle->pod->profile_note.clear();
+                       } else {
+                         miss_profile(*cycle->pod, cycle->plan.interval, request, length, page.error());
+                       }
+                     });
+}
+
+void PodReader::miss_profile(PodState& pod, Duration interval, const HttpRequest& request, int length,
+                             const PageError& error) {
+  const Time now = clock_.now();
+  pod.profile_note = failure_text(PageKind::kCpuProfile, pod.target.pod.text(), request, error);
+  pod.profile_due = std::max(pod.profile_due, now + std::min(kProfileRetry, 8 * interval));
+  if (error.failure != PageFailure::kStatus) return;
+  if (error.status == 400 && length > 1) {
+    // The server's WriteTimeout is shorter than the profile.
+    pod.longest_profile = length / 2;
+    pod.profile_due = now;
+  } else if (error.status >= 500) {
+    // Somebody else profiles it just now.
+    pod.profile_due = now + std::min(kBusyProfileRetry, 2 * interval);
+  } else {
+    pod.no_profiles = true;
+  }
+}
+
+}  // namespace gopacer

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "observe/page_reader.h"
+#include "observe/plan.h"
+#include "observe/pod_history.h"
+#include "observe/usage_reader.h"
+
+namespace gopacer {
+
+/// Where one pod's MemStats come from; found out once per process.
+enum class MemSource { kUnknown, kVars, kHeap };
+
+/// One container that is read again and again.
+struct PodState {
+  ObjectKey owner;  ///< the profile
+  PodTarget target;
+  PodHistory history;
+  std::string error;
+  std::vector<std::string> notes;
+
+  Time due;
+  bool busy = false;  ///< a cycle is under way
+  bool gone = false;  ///< not in any plan any more
+  int process = 0;    ///< goes up when the container was started again: what is under way is then worth nothing
+  MemSource source = MemSource::kUnknown;
+
+  Profiling profiling = Profiling::kNever;
+  Time profile_due;
+  int longest_profile = 60;  ///< seconds that the pod's server allows
+  bool no_profiles = false;  ///< this process has none
+  std::string profile_note;
+  std::optional<GcProfile> taken_profile;  ///< and not yet part of a sample
+
+  Time last_usage;
+
+  void begin_process();
+};
+using PodPtr = std::shared_ptr<PodState>;
+
+/// Reads one pod once: its MemStats, then the metrics pages, then, when it is due, a CPU profile; one fetch at a time.
+/// Called with the lock of the PageReader held.
+class PodReader {
+ public:
+  PodReader(PageReader& pages, UsageReader& usage, const Clock& clock, const ScraperOptions& options)
+      : pages_(pages), usage_(usage), clock_(clock), options_(options) {}
+
+  /// Begins a cycle; `pod.busy` is false again when it has ended.
+  void begin(const PodPtr& pod, const ScrapePlan& plan, Time now);
+
+ private:
+  struct Cycle;
+  using CyclePtr = std::shared_ptr<Cycle>;
+
+  HttpRequest request_to(const PodState& pod, int port, std::string target, std::size_t most) const;
+  void read_vars(const CyclePtr& cycle);
+  void read_heap(const CyclePtr& cycle);
+  void take_mem(const CyclePtr& cycle, const MemStats& mem);
+  void miss_mem(const CyclePtr& cycle, PageKind kind, const HttpRequest& request, const PageError& error);
+  void read_next_page(const CyclePtr& cycle);
+  void finish(const CyclePtr& cycle);
+  int profile_seconds(const PodState& pod, const ScrapePlan& plan) const;
+  bool take_profile(const CyclePtr& cycle, Time now);
+  void miss_profile(PodState& pod, Duration interval, const HttpRequest& request, int length, const PageError& error);
+
+  PageReader& pages_;
+  UsageReader& usage_;
+  const Clock& clock_;
+  const ScraperOptions& options_;
+};
+
+}  // namespace gopacer
