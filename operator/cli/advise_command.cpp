@@ -5,10 +5,14 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <iostream>
+#include <map>
+#include <memory>
 
 #include "cli/advice.h"
 #include "cli/live_sampling.h"
+#include "cli/local_process.h"
 #include "cli/page_url.h"
+#include "cli/recording.h"
 #include "net/fetcher.h"
 
 namespace gopacer {
@@ -49,10 +53,18 @@ Result<void> check_bounds(const Bounds& bounds) {
   return {};
 }
 
-Result<Request> read_options(const AdviseOptions& options) {
-  Request request;
-  if (options.url.empty()) return invalid("nothing to read: give --url");
-  if (const auto checked = check_bounds(options.bounds); !checked) return tl::unexpected(checked.error());
+Result<void> read_places(const AdviseOptions& options, Request& request) {
+  if (!options.samples.empty()) {
+    const bool live =
+        !options.url.empty() || !options.metrics_url.empty() || options.pid != 0 || !options.record.empty();
+    if (live)
+      return invalid("--samples takes the place of a process: leave out --url, --metrics-url, --pid and --record");
+    return {};
+  }
+  if (options.url.empty() && options.pid != 0) {
+    return invalid("--pid tells of memory and CPU only: give --url too, where the process serves net/http/pprof");
+  }
+  if (options.url.empty()) return invalid("nothing to read: give --url, or --samples");
   auto url = parse_page_url("--url", options.url);
   if (!url) return tl::unexpected(url.error());
   request.url = std::move(*url);
@@ -68,6 +80,13 @@ Result<Request> read_options(const AdviseOptions& options) {
   } else if (!options.latency_metric.empty()) {
     return invalid("--latency-metric needs --metrics-url: the page that has the histogram");
   }
+  return {};
+}
+
+Result<Request> read_options(const AdviseOptions& options) {
+  Request request;
+  if (const auto checked = check_bounds(options.bounds); !checked) return tl::unexpected(checked.error());
+  if (const auto places = read_places(options, request); !places) return tl::unexpected(places.error());
   const auto limit = optional_of<Bytes>("--limit", options.limit, parse_quantity);
   if (!limit) return tl::unexpected(limit.error());
   request.limit = *limit;
@@ -108,28 +127,45 @@ Result<Request> read_options(const AdviseOptions& options) {
   return request;
 }
 
+/// The value of a name of a table; the command line was checked already.
+template <typename Names>
+auto named(const Names& names, const std::string& name) {
+  const auto found = std::find_if(names.begin(), names.end(), [&](const auto& entry) { return name == entry.first; });
+  return found == names.end() ? names.front().second : found->second;
+}
+
 ProfileSpec spec_of(const AdviseOptions& options, const Request& request) {
   ProfileSpec spec;
   spec.target = options.name;
-  spec.objective = options.objective;
-  spec.strategy = options.strategy;
+  spec.objective = named(kObjectiveNames, options.objective);
+  spec.strategy = named(kStrategyNames, options.strategy);
   spec.bounds = options.bounds;
   spec.metrics = {request.url.port, request.url.path, request.interval};
   // The process has run before; what it was doing then is a person's business.
   spec.canary.warm_up = Duration(0);
-  if (request.metrics && !options.latency_metric.empty()) {
+  if (!options.latency_metric.empty()) {
     Slo slo;
     slo.name = kLatencySlo;
-    slo.histogram.port = request.metrics->port;
-    slo.histogram.path = request.metrics->path;
+    if (request.metrics) {
+      slo.histogram.port = request.metrics->port;
+      slo.histogram.path = request.metrics->path;
+    }
     slo.histogram.metric = options.latency_metric;
     spec.slos.push_back(slo);
   }
   return spec;
 }
 
+/// What was read, and what is known besides.
+struct Subject {
+  std::string name;
+  Observation observed;
+  std::optional<EnvText> environment;  ///< the two variables, where they could be read
+  std::string go_version;              ///< of the executable; empty: unknown
+};
+
 /// What is in force, and how that is known.
-void find_current(const Request& request, Advice& advice) {
+Result<void> find_current(const Request& request, const Subject& subject, Advice& advice) {
   PodSeries& series = advice.input.observed.pods.front();
   const ProcessMetrics* process = nullptr;
   for (const Sample& sample : series.samples) {
@@ -142,13 +178,42 @@ void find_current(const Request& request, Advice& advice) {
   } else if (process != nullptr && process->gogc) {
     current = {process->gogc, process->go_mem_limit};
     advice.settings_source = "as the process says";
+  } else if (subject.environment) {
+    const Result<Settings> parsed = parse_settings(*subject.environment);
+    if (!parsed) return invalid("the process's environment: " + parsed.error().message);
+    current = *parsed;
+    advice.settings_source = "from its environment";
   } else {
-    advice.settings_source = "assumed: nothing says otherwise";
+    advice.settings_source = "assumed";
     advice.notes.push_back(
-        "GOGC and GOMEMLIMIT of the process are not known, so Go's defaults are assumed. --metrics-url of a page with "
-        "go_gc_gogc_percent tells them, or give --current-gogc and --current-gomemlimit.");
+        "GOGC and GOMEMLIMIT of the process are not known, so Go's defaults are assumed. A metrics page with "
+        "go_gc_gogc_percent tells them (--metrics-url), or --pid, or --current-gogc and --current-gomemlimit.");
   }
   series.settings = current;
+  return {};
+}
+
+/// What a person should know of the answer besides.
+void add_notes(const Request& request, Advice& advice) {
+  const PodSeries& series = advice.input.observed.pods.front();
+  advice.notes.insert(advice.notes.end(), series.notes.begin(), series.notes.end());
+  if (!advice.decision.estimate) return;
+  const Estimate& estimate = *advice.decision.estimate;
+  if (!estimate.container_limit) {
+    advice.notes.push_back(
+        "No memory limit is known, so only GOGC is recommended, and no more than 100: give --limit.");
+  }
+  if (!estimate.non_go_known) {
+    advice.notes.push_back(
+        "Memory outside Go's runtime is a guess: --pid, or a metrics page with process_resident_memory_bytes, tells.");
+  }
+  if (advice.settings_source == "assumed" && advice.decision.reason == "SelfTuned") {
+    advice.notes.push_back("If the process was started with other settings than Go's defaults, give --current-gogc.");
+  }
+  if (request.limit && *request.limit <= estimate.live_heap) {
+    advice.notes.push_back("The limit of " + format_bytes(*request.limit) + " is below the live heap of " +
+                           format_bytes(estimate.live_heap) + ": the process cannot run in it.");
+  }
 }
 
 AdviseExit exit_of(const Decision& decision) {
@@ -169,11 +234,12 @@ AdviseExit exit_of(const Decision& decision) {
 /// A line on stderr that is written over; a line each where stderr is not a terminal.
 class ProgressLine {
  public:
-  explicit ProgressLine(bool wanted) : terminal_(::isatty(STDERR_FILENO) == 1), shown_(wanted || terminal_) {}
+  ProgressLine(bool wanted, std::ostream& err)
+      : err_(err), terminal_(&err == &std::cerr && ::isatty(STDERR_FILENO) == 1), shown_(wanted || terminal_) {}
   ProgressLine(const ProgressLine&) = delete;
   ProgressLine& operator=(const ProgressLine&) = delete;
   ~ProgressLine() {
-    if (shown_ && terminal_) std::cerr << "\r\033[K";
+    if (shown_ && terminal_) err_ << "\r\033[K" << std::flush;
   }
 
   void show(const SamplingProgress& now) {
@@ -188,23 +254,23 @@ class ProgressLine {
               " collections";
     }
     if (!now.series.error.empty()) text += "; " + now.series.error;
-    std::cerr << (terminal_ ? "\r\033[K" : "") << text << (terminal_ ? "" : "\n") << std::flush;
+    err_ << (terminal_ ? "\r\033[K" : "") << text << (terminal_ ? "" : "\n") << std::flush;
   }
 
  private:
+  std::ostream& err_;
   bool terminal_;
   bool shown_;
   std::size_t last_readings_ = 0;
 };
 
-int give_up(AdviseExit status, const std::string& message) {
-  std::cerr << "gopacer advise: " << message << "\n";
-  return static_cast<int>(status);
-}
-
-Result<Observation> observe(const AdviseOptions& options, const Request& request, const ProfileSpec& spec) {
+/// A process that is running.
+Result<Subject> observe_live(const AdviseOptions& options, const Request& request, const ProfileSpec& spec,
+                             std::ostream& err) {
   const Result<std::string> address = resolve(request.url);
   if (!address) return tl::unexpected(address.error());
+  Subject subject;
+  subject.name = options.url;
   LiveSampling sampling;
   sampling.target.pod = {"", request.url.host};
   sampling.target.uid = request.url.host;
@@ -218,20 +284,97 @@ Result<Observation> observe(const AdviseOptions& options, const Request& request
   sampling.plan.interval = request.interval;
   sampling.duration = request.duration;
   sampling.profile_length = request.interval * 4 / 5;
+
   const SystemClock clock;
-  Fetcher fetcher;
-  ProgressLine line(options.progress);
-  return sample_live(fetcher, clock, nullptr, sampling, [&](const SamplingProgress& now) { line.show(now); });
+  std::optional<LocalProcess> process;
+  if (options.pid != 0) {
+    Result<LocalProcess> opened = LocalProcess::open(options.pid, sampling.target.pod, {}, clock);
+    if (!opened) return tl::unexpected(opened.error());
+    process = std::move(*opened);
+    subject.environment = process->environment();
+    subject.go_version = process->go_version();
+    sampling.target.started = process->started();
+    if (!sampling.target.memory_limit) sampling.target.memory_limit = process->memory_limit();
+    if (!sampling.target.cpu_limit) sampling.target.cpu_limit = process->cpus();
+  }
+  UsageFallback* const usage = process ? &*process : nullptr;
+  std::unique_ptr<RecordingFetcher> recorder;
+  {
+    Fetcher fetcher;
+    if (!options.record.empty()) {
+      auto opened = RecordingFetcher::open(fetcher, clock, usage, options.record);
+      if (!opened) return tl::unexpected(opened.error());
+      recorder = std::move(*opened);
+    }
+    ProgressLine line(options.progress, err);
+    subject.observed = sample_live(recorder ? static_cast<HttpFetcher&>(*recorder) : fetcher, clock, usage, sampling,
+                                   [&](const SamplingProgress& now) { line.show(now); });
+  }
+  if (recorder) {
+    RecordedTarget target{
+        options.url,  request.interval,  subject.environment, sampling.target.memory_limit, sampling.target.cpu_limit,
+        std::nullopt, subject.go_version};
+    if (request.current) target.settings = to_env(*request.current);
+    if (process) target.started = process->started();
+    if (const auto closed = recorder->close(target); !closed) return tl::unexpected(closed.error());
+  }
+  return subject;
+}
+
+/// A process that was recorded.
+Result<Subject> observe_recorded(const AdviseOptions& options, const Request& request, ProfileSpec& spec) {
+  Result<Recording> recording = read_recording(options.samples, spec.slos);
+  if (!recording) return tl::unexpected(recording.error());
+  Subject subject;
+  subject.name = recording->target.subject;
+  subject.environment = recording->target.settings;
+  subject.go_version = recording->target.go_version;
+  // Where it was read is where the operator would read it.
+  spec.metrics = {};
+  if (const auto url = parse_page_url("subject", subject.name); url && !url->path.empty()) {
+    spec.metrics.port = url->port;
+    spec.metrics.path = url->path;
+  }
+  spec.metrics.interval = recording->target.interval;
+  PodSeries& series = recording->series;
+  if (request.limit) series.memory_limit = request.limit;
+  if (request.cpu_limit) series.cpu_limit = request.cpu_limit;
+  subject.observed.at = series.samples.back().at;
+  subject.observed.container_source = series.samples.back().usage ? "cgroup" : "pod spec";
+  subject.observed.pods.push_back(std::move(series));
+  return subject;
+}
+
+/// A limit that a person gives counts more than the one that was found.
+void apply_to_samples(const Request& request, const Subject& subject, PodSeries& series) {
+  for (Sample& sample : series.samples) {
+    if (request.limit && sample.usage) sample.usage->limit = request.limit;
+    if (subject.go_version.empty()) continue;
+    if (!sample.process) sample.process.emplace();
+    if (!sample.process->go_version) sample.process->go_version = subject.go_version;
+  }
+}
+
+AdviseExit give_up(std::ostream& err, AdviseExit status, const std::string& message) {
+  err << "gopacer advise: " << message << "\n";
+  return status;
 }
 
 }  // namespace
 
 void describe_advise(CLI::App& app, AdviseOptions& options) {
-  const std::map<std::string, Objective> objectives(kObjectiveNames.begin(), kObjectiveNames.end());
-  std::map<std::string, Strategy> strategies(kStrategyNames.begin(), kStrategyNames.end());
-  strategies.erase(to_string(Strategy::kFixed));
+  std::vector<std::string> objectives;
+  for (const auto& [name, value] : kObjectiveNames) objectives.emplace_back(name);
+  std::vector<std::string> strategies;
+  for (const auto& [name, value] : kStrategyNames) {
+    if (value != Strategy::kFixed) strategies.emplace_back(name);
+  }
   app.add_option("--url", options.url, "pprof index of the process: http://HOST:6060/debug/pprof");
   app.add_option("--metrics-url", options.metrics_url, "Prometheus page of the same process: http://HOST:8080/metrics");
+  app.add_option("--pid", options.pid, "The process, when it runs on this machine: memory, CPU and settings")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--samples", options.samples, "Directory of a recording, in place of --url");
+  app.add_option("--record", options.record, "Directory to record into");
   app.add_option("--latency-metric", options.latency_metric, "Histogram of latencies on that page, in seconds");
   app.add_option("--for", options.duration, "How long to read: 20s to 10m")->capture_default_str();
   app.add_option("--interval", options.interval, "Time between two readings; default: a twelfth of --for");
@@ -239,11 +382,11 @@ void describe_advise(CLI::App& app, AdviseOptions& options) {
   app.add_option("--cpu-limit", options.cpu_limit, "The container's CPU limit: 500m");
   app.add_option("--memory-request", options.memory_request, "The container's memory request: 256Mi");
   app.add_option("--objective", options.objective, "What to weigh")
-      ->transform(CLI::CheckedTransformer(objectives, CLI::ignore_case))
-      ->default_str(to_string(options.objective));
+      ->check(CLI::IsMember(objectives))
+      ->capture_default_str();
   app.add_option("--strategy", options.strategy, "What computes the settings")
-      ->transform(CLI::CheckedTransformer(strategies, CLI::ignore_case))
-      ->default_str(to_string(options.strategy));
+      ->check(CLI::IsMember(strategies))
+      ->capture_default_str();
   app.add_option("--min-gogc", options.bounds.min_gogc, "Lowest GOGC that may be recommended")
       ->check(CLI::Range(1, 10000))
       ->capture_default_str();
@@ -260,32 +403,38 @@ void describe_advise(CLI::App& app, AdviseOptions& options) {
   app.add_flag("--progress", options.progress, "Say on stderr how far it is, even if that is no terminal");
 }
 
-int run_advise(const AdviseOptions& options) {
+AdviseExit run_advise(const AdviseOptions& options, std::ostream& out, std::ostream& err) {
   const Result<Request> request = read_options(options);
-  if (!request) return give_up(AdviseExit::kUsage, request.error().message);
+  if (!request) return give_up(err, AdviseExit::kUsage, request.error().message);
 
   Advice advice;
-  advice.subject = options.url;
   advice.name = options.name;
   advice.input.spec = spec_of(options, *request);
   advice.input.memory_request = request->memory_request;
-  Result<Observation> observed = observe(options, *request, advice.input.spec);
-  if (!observed) return give_up(AdviseExit::kNoData, observed.error().message);
-  advice.input.observed = std::move(*observed);
-  find_current(*request, advice);
-  const PodSeries& series = advice.input.observed.pods.front();
-  advice.notes.insert(advice.notes.end(), series.notes.begin(), series.notes.end());
+  const bool recorded = !options.samples.empty();
+  Result<Subject> subject = recorded ? observe_recorded(options, *request, advice.input.spec)
+                                     : observe_live(options, *request, advice.input.spec, err);
+  if (!subject) {
+    const bool bad_input = recorded || subject.error().kind == ErrorKind::kTerminal;
+    return give_up(err, bad_input ? AdviseExit::kUsage : AdviseExit::kNoData, subject.error().message);
+  }
+  advice.subject = subject->name;
+  advice.input.observed = std::move(subject->observed);
+  apply_to_samples(*request, *subject, advice.input.observed.pods.front());
+  if (const auto found = find_current(*request, *subject, advice); !found) {
+    return give_up(err, AdviseExit::kUsage, found.error().message);
+  }
   advice.decision = decide(advice.input, advice.input.observed.at);
+  add_notes(*request, advice);
 
-  if (advice.decision.kind == Decision::Kind::kNoData && !advice.decision.estimate && options.output != "json") {
-    return give_up(AdviseExit::kNoData, advice.decision.message);
-  }
   if (options.output == "json") {
-    std::cout << advice_json(advice);
+    out << advice_json(advice);
+  } else if (advice.decision.kind == Decision::Kind::kNoData) {
+    return give_up(err, AdviseExit::kNoData, advice.decision.message);
   } else {
-    std::cout << (options.output == "yaml" ? advice_yaml(advice) : advice_text(advice));
+    out << (options.output == "yaml" ? advice_yaml(advice) : advice_text(advice));
   }
-  return static_cast<int>(exit_of(advice.decision));
+  return exit_of(advice.decision);
 }
 
 }  // namespace gopacer

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <optional>
+#include <iosfwd>
 #include <string>
 
 #include "gopacer/base/clock.h"
@@ -16,13 +16,16 @@ namespace gopacer {
 struct AdviseOptions {
   std::string url;          ///< of the pprof index
   std::string metrics_url;  ///< of client_golang's page; empty: none
+  int pid = 0;              ///< of a process on this machine; 0: none
+  std::string samples;      ///< directory of a recording, in place of a process; empty: none
+  std::string record;       ///< directory to record into; empty: none
   std::string limit;        ///< the container's memory limit as a Kubernetes quantity; empty: unknown
   std::string cpu_limit;    ///< a Kubernetes quantity; empty: unknown
   std::string memory_request;
   std::string duration = "60s";
   std::string interval;  ///< empty: a twelfth of the duration
-  Objective objective = Objective::kBalanced;
-  Strategy strategy = Strategy::kModel;
+  std::string objective = "Balanced";
+  std::string strategy = "Model";
   Bounds bounds;
   std::string latency_metric;  ///< a histogram on the metrics page; empty: none
   std::string current_gogc;    ///< empty: as the process says
@@ -42,7 +45,7 @@ enum class AdviseExit {
 };
 
 void describe_advise(CLI::App& app, AdviseOptions& options);
-/// Reads, decides and prints. Gives the process's exit status, an AdviseExit.
-int run_advise(const AdviseOptions& options);
+/// Reads, decides and prints: the advice to `out`, errors and progress to `err`. Gives the process's exit status.
+AdviseExit run_advise(const AdviseOptions& options, std::ostream& out, std::ostream& err);
 
 }  // namespace gopacer

@@ -1,6 +1,7 @@
 #include "cli/commands.h"
 
 #include <CLI/CLI.hpp>
+#include <iostream>
 
 #include "cli/advise_command.h"
 #include "cli/simulate_command.h"
@@ -48,7 +49,7 @@ int run(int argc, char** argv) {
     // --help is fine; everything else is the command line's fault.
     return app.exit(error) == 0 ? 0 : kUsageError;
   }
-  if (advise->parsed()) return run_advise(advise_options);
+  if (advise->parsed()) return static_cast<int>(run_advise(advise_options, std::cout, std::cerr));
   if (simulation->parsed()) return run_simulate(simulate_options);
   return run_operator(options);
 }

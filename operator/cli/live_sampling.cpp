@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <memory>
 #include <mutex>
 
 #include "observe/scraper.h"
@@ -38,27 +39,30 @@ class Readings {
 
 Observation sample_live(HttpFetcher& fetcher, const Clock& clock, UsageFallback* usage, const LiveSampling& what,
                         const std::function<void(const SamplingProgress&)>& progress) {
-  Readings readings;
+  // A reading may still be told while the scraper goes away.
+  const auto readings = std::make_shared<Readings>();
   ScraperOptions options;
   options.samples_per_pod = 4000;
   options.fetch_timeout = kFetchTimeout;
   options.background_profile_every = Duration(0);
   options.background_profile_length = what.profile_length;
   options.random = [] { return 0.0; };
-  options.on_reading = [&](const ObjectKey&) { readings.add(); };
+  options.on_reading = [readings](const ObjectKey&) { readings->add(); };
+  options.fallback_interval = what.plan.interval;
   Scraper scraper(fetcher, clock, nullptr, usage, options);
   ScrapePlan plan = what.plan;
   plan.pods = {what.target};
   plan.profiling = Profiling::kBackground;
   scraper.set_targets(what.target.pod, plan);
   const Time began = clock.now();
+  if (usage != nullptr) scraper.run_fallback();
   scraper.start();
 
   const Duration last_call = what.duration + 3 * plan.interval + what.profile_length + 2 * kFetchTimeout;
   int known = 0;
   int failures = 0;
   while (true) {
-    const int count = readings.wait_for_more_than(known, std::chrono::seconds(1));
+    const int count = readings->wait_for_more_than(known, std::chrono::seconds(1));
     const Time now = clock.now();
     Observation observation = scraper.snapshot(what.target.pod, now);
     const PodSeries& series = observation.pods.front();

@@ -23,7 +23,7 @@ constexpr const char* kPausesAdvice = ": the process has to have collected at le
 
 Wanted by_latency_memory_rate(const Signals& signals) {
   if (!signals.p99_ms)
-    return {{}, std::string("p99, and there were no requests in the last minute") + kHistogramAdvice, {}};
+    return {{}, std::string("p99 of the last minute's requests") + kHistogramAdvice, {}};
   if (!signals.minute_growth) return {{}, std::string("the heap's growth over 60 s") + kMinuteAdvice, {}};
   return {latency_memory_rate(*signals.minute_growth, *signals.p99_ms),
           {},

@@ -9,13 +9,13 @@ namespace {
 std::string port_advice(PageKind kind) {
   if (kind == PageKind::kMetrics) return "check the port of the SLO's podHistogram";
   if (kind == PageKind::kCadvisor) return "check that the kubelet listens there and that nothing stands between";
-  return "import net/http/pprof and serve it on that port at the pod's address, or set spec.runtimeMetrics.port";
+  return "import net/http/pprof and serve it on that port at the pod's address, or give another port (spec.runtimeMetrics.port, --url)";
 }
 
 std::string path_advice(PageKind kind) {
   if (kind == PageKind::kMetrics) return "check the port and the path of the SLO's podHistogram";
   if (kind == PageKind::kCadvisor) return "check that this is a kubelet's port";
-  return "import net/http/pprof there, or set spec.runtimeMetrics.port and path";
+  return "import net/http/pprof there, or give another port and path (spec.runtimeMetrics, --url)";
 }
 
 PageFailure page_failure(FetchFailure failure) {
