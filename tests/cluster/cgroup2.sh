@@ -7,8 +7,7 @@
 
 # --- inside: the process that the kernel starts
 if [ $$ = 1 ]; then
-  home=$2 directory=$3
-  shift 3
+  home=$2
   mount -t proc proc /proc
   mount -t sysfs sysfs /sys
   mount -t cgroup2 cgroup2 /sys/fs/cgroup
@@ -37,8 +36,8 @@ if [ $$ = 1 ]; then
   done
   result=0
   {
-    cd "$directory" && "$here/node_up.sh" &&
-      say "cgroup2: $(stat -fc %T /sys/fs/cgroup) with $(cat "/sys/fs/cgroup/$cgroup/cgroup.controllers")" && "$@"
+    "$here/node_up.sh" && say "cgroup2: $(stat -fc %T /sys/fs/cgroup) with $(cat "/sys/fs/cgroup/$cgroup/cgroup.controllers")" &&
+      bash "$home/command"
   } || result=$?
   echo $result >"$home/result"
   sync
@@ -58,8 +57,10 @@ fi
 { awk '/^processor/ { n++ } n < 2' /proc/cpuinfo && echo 'cpu MHz : 2000.000'; } >"$home/cpuinfo"
 rm -f "$home/result"
 [ $# -gt 0 ] || set -- "$here/verify.sh"
+# A kernel's command line knows no quotes.
+printf 'cd %q && %s\n' "$PWD" "$(printf '%q ' "$@")" >"$home/command"
 say "cgroup2: starting a kernel"
-# What follows "--" on the kernel's command line are the arguments of its first process.
+# What follows "--" are the arguments of its first process.
 TMPDIR=/dev/shm "$home/usr/bin/linux.uml" mem=10G root=/dev/root rootfstype=hostfs rootflags=/ rw quiet con=null con0=null,fd:1 \
-  GOPACER_CACHE="$CACHE" init="$here/cgroup2.sh" -- inside "$home" "$PWD" "$@" </dev/null
+  GOPACER_CACHE="$CACHE" init="$here/cgroup2.sh" -- inside "$home" </dev/null
 exit "$(cat "$home/result" 2>/dev/null || echo 1)"
