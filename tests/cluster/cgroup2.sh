@@ -16,7 +16,7 @@ if [ $$ = 1 ]; then
   mkdir -p /dev/pts && mount -t devpts devpts /dev/pts
   ln -sfn /proc/self/fd /dev/fd
   for module in overlay veth bridge br_netfilter nf_conntrack nf_nat iptable_nat iptable_filter iptable_mangle ip_set nf_tables \
-    xt_MASQUERADE xt_comment xt_conntrack xt_mark xt_addrtype xt_statistic xt_nat xt_multiport xt_recent nft_compat nft_ct nft_masq; do
+    xt_tcpudp xt_MASQUERADE ipt_REJECT xt_state xt_comment xt_conntrack xt_mark xt_addrtype xt_statistic xt_nat xt_multiport xt_recent nft_compat nft_ct nft_masq; do
     modprobe -d "$home" $module 2>/dev/null || true # some are built in
   done
   ip link set lo up
