@@ -41,10 +41,10 @@ def same(one, other):
         other.get("GOGC", "100"), parse_bytes(other.get("GOMEMLIMIT")))
 
 
-def ask(gopacer, pid, debug_address, limit, seconds, prefix=()):
+def ask(gopacer, debug_address, limit, seconds, prefix=()):
     """The JSON document of one `gopacer advise` on a running process. AdviceError where there is none."""
     command = [*prefix, gopacer, "advise", "--url", f"http://{debug_address}/debug/pprof", "--metrics-url",
-               f"http://{debug_address}/metrics", "--pid", str(pid), "--limit", str(limit), "--for", f"{seconds}s", "-o", "json"]
+               f"http://{debug_address}/metrics", "--limit", str(limit), "--for", f"{seconds}s", "-o", "json"]
     try:
         result = subprocess.run(command, capture_output=True, text=True, timeout=3 * seconds + 30)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -73,7 +73,9 @@ class Session:
         """True: restart with `settings`, then ask again. False: measure as it is."""
         wanted = settings_of(document)
         self.asked.append({"inForce": dict(self.settings), **document})
-        if not wanted or same(wanted, self.settings):
+        if document["decision"] == "NoData":  # gopacer could not say anything: what is in force is measured
+            return False
+        if document["decision"] != "Change" or same(wanted, self.settings):
             self.converged = True
             return False
         if self.rollouts == MOST_ROLLOUTS:
@@ -85,6 +87,12 @@ class Session:
     def prediction(self):
         """What was predicted of the settings in force, by the advice that brought them; else by the last one."""
         for document in reversed(self.asked):
-            if self.rollouts and same(settings_of(document), self.settings) and not same(document["inForce"], self.settings):
+            if document["decision"] == "Change" and same(settings_of(document), self.settings) \
+                    and not same(document["inForce"], self.settings):
                 return document.get("predicted")
         return self.asked[-1].get("predicted") if self.asked else None
+
+    def outcome(self):
+        """For the trial's record."""
+        return {"settings": self.settings, "rollouts": self.rollouts, "converged": self.converged, "predicted": self.prediction(),
+                "advice": self.asked}

@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
 """Tests of how gopacer's advice becomes rollouts."""
-import os
 import pathlib
 import tempfile
 import unittest
@@ -9,7 +8,7 @@ import advice
 
 
 def document(gogc=None, limit=None, **more):
-    return {"recommended": {"gogc": gogc, "goMemLimit": limit}, "predicted": {"gcCpuFraction": {"value": 0.05}}, **more}
+    return {"decision": "Change", "recommended": {"gogc": gogc, "goMemLimit": limit}, "predicted": {"gcCpuFraction": {"value": 0.05}}, **more}
 
 
 class Settings(unittest.TestCase):
@@ -45,8 +44,19 @@ class Session(unittest.TestCase):
 
     def test_keeps_the_default_where_nothing_is_recommended(self):
         session = advice.Session()
-        self.assertFalse(session.next_step({"recommended": None}))
+        self.assertFalse(session.next_step({"decision": "Keep", "recommended": {"gogc": "100", "goMemLimit": None}}))
         self.assertEqual((session.rollouts, session.converged, session.settings), (0, True, {}))
+
+    def test_keeps_what_is_in_force_where_gopacer_wants_to_keep_it(self):
+        session = advice.Session()
+        session.next_step(document(200))
+        self.assertFalse(session.next_step(document(230, decision="Keep")))
+        self.assertEqual((session.rollouts, session.converged, session.settings), (1, True, {"GOGC": "200"}))
+
+    def test_has_not_come_to_rest_where_gopacer_can_say_nothing(self):
+        session = advice.Session()
+        self.assertFalse(session.next_step({"decision": "NoData", "recommended": None, "predicted": None}))
+        self.assertEqual((session.rollouts, session.converged, session.prediction()), (0, False, None))
 
     def test_ends_after_four_rollouts_without_having_come_to_rest(self):
         session = advice.Session()
@@ -63,7 +73,7 @@ class Session(unittest.TestCase):
 
     def test_predicts_by_the_only_advice_where_it_wanted_no_change(self):
         session = advice.Session()
-        session.next_step({**document(100), "predicted": 0.2})
+        session.next_step({**document(100, decision="Keep"), "predicted": 0.2})
         self.assertEqual(session.prediction(), 0.2)
 
 
@@ -77,7 +87,7 @@ class Ask(unittest.TestCase):
         return path
 
     def ask(self, text):
-        return advice.ask(self.program(text), os.getpid(), "127.0.0.1:1", 512 << 20, 2)
+        return advice.ask(self.program(text), "127.0.0.1:1", 512 << 20, 2)
 
     def test_takes_the_document_whatever_the_exit_code(self):
         answer = self.ask("""echo '{"recommended": {"gogc": 150}}'; exit 3""")
@@ -86,7 +96,7 @@ class Ask(unittest.TestCase):
     def test_tells_the_program_what_to_look_at(self):
         answer = self.ask("""printf '{"arguments": "%s"}' "$*" """)
         self.assertIn("advise --url http://127.0.0.1:1/debug/pprof", answer["arguments"])
-        self.assertIn(f"--pid {os.getpid()} --limit {512 << 20} --for 2s -o json", answer["arguments"])
+        self.assertIn(f"--limit {512 << 20} --for 2s -o json", answer["arguments"])
 
     def test_says_why_there_is_none(self):
         with self.assertRaisesRegex(advice.AdviceError, "ended with 1: no such process"):

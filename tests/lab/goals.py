@@ -72,7 +72,7 @@ def against_automemlimit(results):
             and not limit_binds(results, p, "automemlimit")]
     if not free:
         return missing(figure, goal, "in no program were both measured with memory to spare")
-    shares = {p: results.median(p, "automemlimit", "share")[0] for p in free}
+    shares = {p: results.median(p, "automemlimit", "profile")[0] for p in free}
     inside = [p for p in free if SHARE[0] <= shares[p] <= SHARE[1]]
     each = []
     for program in free:
@@ -108,20 +108,19 @@ def rollouts(results):
 
 def predictions(results):
     rows = []
-    errors = stats.prediction_errors([r for r in results.records if r["tuner"] == "gopacer"])
+    errors = stats.prediction_errors(results.records)
     for name, figure, median_goal, p95_goal in (
             ("gcCpuFraction", "prediction of GC's CPU share", 0.10, 0.25),
-            ("gcCpuFractionByProfile", "the same, measured by CPU profile", 0.10, 0.25),
             ("peakMemoryBytes", "prediction of peak memory", 0.10, None)):
         found = [abs(e[name]["error"]) for e in errors if name in e]
         goal = f"median error ≤ {100 * median_goal:.0f} %" + (f", p95 ≤ {100 * p95_goal:.0f} %" if p95_goal else "")
         if not found:
-            rows.append(missing(figure, goal, "no trial has a prediction"))
+            rows.append(missing(figure, goal, "no advice has a prediction"))
             continue
         middle = stats.bootstrap({"": found}, lambda arms: statistics.median(arms[""]))
         high = stats.quantile(found, 0.95)
-        within = [e[name]["within"] for e in errors if "within" in e.get(name, {})]
-        note = f"{len(found)} trials" + (f"; {sum(within)} of {len(within)} within the predicted interval" if within else "")
+        within = [e[name]["within"] for e in errors if name in e]
+        note = f"{len(found)} advices" + (f"; {sum(within)} of {len(within)} within the predicted interval" if within else "")
         rows.append(Goal(figure, goal, f"median {interval(middle)}, p95 {percent(high)}",
                          middle[0] <= median_goal and (p95_goal is None or high <= p95_goal), note))
     return rows

@@ -62,7 +62,8 @@ class Goals(unittest.TestCase):
     def test_judge_predictions_by_their_median_and_their_tail(self):
         def judged(errors):
             trials = [record(tuner="gopacer", repetition=n, share=0.1, peak=100, **{**GOPACER, "predicted": {
-                "gcCpuFraction": {"value": 0.1 * (1 + e)}, "peakMemoryBytes": {"value": 100 * 2**20 * (1 + e)}}})
+                "gcCpuFraction": {"value": 0.1 * (1 + e), "low": 0, "high": 1},
+                "peakMemoryBytes": {"value": 100 * 2**20 * (1 + e), "low": 0, "high": 1e9}}})
                 for n, e in enumerate(errors, 1)]
             rows = goals.predictions(stats.Results(trials, "steady"))
             return row(rows, "GC's CPU share").met, row(rows, "peak memory").met

@@ -35,9 +35,11 @@ def read_arguments(argv):
     parser.add_argument("--scenarios", default="steady,changing", help="steady, changing (the rate times 3 and back; only "
                         "where a program has such a load); default: both")
     parser.add_argument("--repetitions", type=int, default=5, help="default: 5")
-    parser.add_argument("--seconds", type=float, default=7, help="measured time of a trial; default: 7")
+    parser.add_argument("--seconds", type=float, default=7, help="measured time of a trial; default: 7. "
+                        "Under a changing load it is one and a half times as long")
     parser.add_argument("--warm", type=float, default=3, help="time under load before it; default: 3")
-    parser.add_argument("--advise-seconds", type=int, default=6, help="time that gopacer looks at a program; default: 6")
+    parser.add_argument("--advise-seconds", type=int, default=20, help="time that gopacer looks at a program; "
+                        "default: 20, the least that it takes")
     parser.add_argument("--seed", type=int, default=1, help="of the order of trials; default: 1")
     parser.add_argument("--quick", action="store_true", help="a thin run: " + ", ".join(f"{k} {v}" for k, v in QUICK.items()))
     parser.add_argument("--resume", action="store_true", help="go on with the data that is there, where it stopped")
@@ -110,14 +112,15 @@ def run(options, data):
             f"{options.advise_seconds} s for each advice, seed {options.seed}.")
     (data / "machine.json").write_text(json.dumps(machine(text, options.go_version), indent=1) + "\n")
     done = {(r["program"], r["scenario"], r["tuner"], r["repetition"]) for r in records}
+    measured = {"steady": options.seconds, "changing": 1.5 * options.seconds}
     seconds = plan.total_seconds(options.programs, options.scenarios, options.tuners, options.repetitions, options.warm,
-                                 options.seconds, options.advise_seconds)
+                                 measured, options.advise_seconds)
     say(started, f"lab: about {seconds / 60:.0f} minutes"
         + (f", less what {len(done)} trials of an earlier run have done" if done else ""))
     work = tempfile.mkdtemp(prefix="gopacer-lab-")
     os.sched_setaffinity(0, {trial.OTHER_CPU})
     bench = trial.Bench(options.binaries, {"load": options.binaries / "load", "gcshare": options.binaries / "gcshare",
-                                           "gopacer": options.gopacer}, work, options.warm, options.seconds, options.advise_seconds)
+                                           "gopacer": options.gopacer}, work, options.warm, measured, options.advise_seconds)
     try:
         with open(path, "a") as out:
             for repetition in range(1, options.repetitions + 1):
@@ -126,7 +129,7 @@ def run(options, data):
                 for number, step in enumerate(steps, 1):
                     if (step.program, step.scenario, step.tuner, step.repetition) in done:
                         continue
-                    record = bench.run(step, plan.non_go(records, step.program))
+                    record = bench.run(step, plan.non_go(records, step.program), plan.advised_before(records, step))
                     records.append(record)
                     out.write(json.dumps(record, separators=(",", ":")) + "\n")
                     out.flush()

@@ -6,8 +6,10 @@ import statistics
 import tuners
 from programs import CHANGING
 
-START_SECONDS = 2.0  # until a program is ready, and to end it
+START_SECONDS = 1.0  # until a program is ready, and to end it
 SHORT_REPETITIONS = 2  # of each point of the oracle's grid, before the best one alone goes on
+# gopacer looks at a program anew in so many repetitions; the later ones measure what these came to.
+ADVISED_REPETITIONS = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,8 +40,10 @@ def round_of(programs, scenarios, names, repetition, best, seed):
             wanted += tuners.ORACLE if repetition <= SHORT_REPETITIONS else [best(scenario, program)]
         steps += [Step(program, scenario, name, repetition) for name in wanted if name]
     random.Random(f"{seed} {repetition}").shuffle(steps)
-    # The grid's memory limit comes from the first trials of the default.
-    return sorted(steps, key=lambda step: repetition == 1 and step.tuner != "default")
+    # The grid's memory limit comes from the first trials of the default, and gopacer's settings under a changing load from
+    # its advice under the steady one.
+    return sorted(steps, key=lambda step: (repetition == 1 and step.tuner != "default",
+                                           (step.scenario, step.tuner) == ("changing", "gopacer")))
 
 
 def obeys_memory_rule(record):
@@ -68,14 +72,27 @@ def non_go(records, program):
     return seen[0] if seen else 32 << 20
 
 
-def seconds_of(step, warm, seconds, advise_seconds):
+def advised_before(records, step):
+    """The record whose advice this trial of gopacer takes over; None where gopacer is to look for itself."""
+    if step.scenario == "steady" and step.repetition <= ADVISED_REPETITIONS:
+        return None
+    source = (step.repetition - 1) % ADVISED_REPETITIONS + 1
+    for record in records:
+        if (record["program"], record["scenario"], record["tuner"], record["repetition"]) == (
+                step.program, "steady", "gopacer", source) and not record.get("failure"):
+            return record
+    return None
+
+
+def seconds_of(step, steady_too, warm, seconds, advise_seconds):
     """An estimate. gopacer takes two rollouts and three advices, as a rule."""
     one = START_SECONDS + warm
-    if step.tuner == "gopacer":
-        return 3 * (one + advise_seconds + 1) + seconds + 1
-    return one + seconds + 1
+    if step.tuner == "gopacer" and (step.repetition <= ADVISED_REPETITIONS and step.scenario == "steady" or not steady_too):
+        return 3 * (one + advise_seconds + 1) + seconds
+    return one + seconds
 
 
 def total_seconds(programs, scenarios, names, repetitions, warm, seconds, advise_seconds):
-    return sum(seconds_of(step, warm, seconds, advise_seconds) for repetition in range(1, repetitions + 1)
+    return sum(seconds_of(step, "steady" in scenarios, warm, seconds[step.scenario], advise_seconds)
+               for repetition in range(1, repetitions + 1)
                for step in round_of(programs, scenarios, names, repetition, lambda *_: tuners.ORACLE[-1], 0))

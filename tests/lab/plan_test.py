@@ -60,6 +60,27 @@ class Oracle(unittest.TestCase):
         self.assertEqual(plan.non_go([], "checkout"), 32 * MIB)
 
 
+class Advice(unittest.TestCase):
+    def step(self, repetition, scenario="steady"):
+        return plan.Step("checkout", scenario, "gopacer", repetition)
+
+    def test_is_taken_anew_in_the_first_repetitions(self):
+        records = [record(tuner="gopacer", repetition=1)]
+        self.assertIsNone(plan.advised_before(records, self.step(2)))
+
+    def test_is_taken_over_later_and_under_a_changing_load(self):
+        records = [record(tuner="gopacer", repetition=r) for r in (1, 2)]
+        for step, source in ((self.step(3), 1), (self.step(4), 2), (self.step(1, "changing"), 1), (self.step(2, "changing"), 2)):
+            self.assertEqual(plan.advised_before(records, step)["repetition"], source)
+
+    def test_is_taken_anew_where_there_is_none_to_take_over(self):
+        self.assertIsNone(plan.advised_before([failed(tuner="gopacer")], self.step(3)))
+
+    def test_comes_before_the_trials_that_take_it_over(self):
+        found = plan.round_of(PROGRAMS, ["steady", "changing"], ("default", "gopacer"), 1, lambda *_: None, 1)
+        self.assertEqual((found[-1].scenario, found[-1].tuner), ("changing", "gopacer"))
+
+
 class SafeLimit(unittest.TestCase):
     def test_is_the_formula(self):
         self.assertEqual(tuners.safe_limit(512 * MIB, 5 * MIB), 454 * MIB)  # 0.95·512 − 32
@@ -73,10 +94,10 @@ class SafeLimit(unittest.TestCase):
 class Time(unittest.TestCase):
     def test_grows_with_what_is_asked(self):
         def total(names, repetitions=5):
-            return plan.total_seconds(PROGRAMS, ["steady"], names, repetitions, 3, 7, 6)
-        self.assertAlmostEqual(total(["default"]), 5 * 2 * 13)
+            return plan.total_seconds(PROGRAMS, ["steady"], names, repetitions, 3, {"steady": 7}, 20)
+        self.assertAlmostEqual(total(["default"]), 5 * 2 * 11)
         self.assertGreater(total(["gopacer"]), total(["default"]))
-        self.assertLess(total(["oracle"]), 5 * len(tuners.GRID) / 1 * 2 * 13)
+        self.assertLess(total(["oracle"]), 5 * len(tuners.GRID) * 2 * 11)
 
 
 if __name__ == "__main__":

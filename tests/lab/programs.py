@@ -7,20 +7,20 @@ MIB = 1 << 20
 @dataclasses.dataclass(frozen=True)
 class Program:
     name: str
-    rate: float  # requests a second, some 40 to 60 % of one CPU with GOGC=100
+    rate: float  # requests a second, a quarter to a half of one CPU with GOGC=100
     limit: int  # of its memory, bytes
     what: str  # for the report
 
 
 PROGRAMS = {p.name: p for p in (
     Program("checkout", 600, 512 * MIB, "prices carts: JSON over HTTP, 48 MiB of sessions full of pointers"),
-    Program("caddy", 400, 128 * MIB, "Caddy with 400 sites; each answer is rendered from a template"),
+    Program("caddy", 500, 128 * MIB, "Caddy with 400 sites; each answer is rendered from a template"),
     Program("coredns", 7000, 192 * MIB, "CoreDNS with a zone of 50,000 records; questions over UDP"),
     Program("nats", 6000, 192 * MIB, "nats-server with a JetStream stream of 30,000 messages in memory; 3 of 4 requests "
             "publish and wait for the acknowledgement, the fourth reads"),
-    Program("tsdb", 400, 256 * MIB, "Prometheus's storage with 24,000 series; 3 of 4 requests write 100 samples, the fourth "
+    Program("tsdb", 800, 256 * MIB, "Prometheus's storage with 24,000 series; 3 of 4 requests write 100 samples, the fourth "
             "is a range query"),
 )}
 
 # The changing load: one program, the rate times 3 and back, each for a third of the measured time.
-CHANGING = {"checkout": (300, 900, 300)}
+CHANGING = {"checkout": (600, 1800, 600)}

@@ -56,21 +56,25 @@ def program_section(results, program):
 
 
 def advice_table(records):
+    errors = {(e["program"], e["repetition"]): e for e in stats.prediction_errors(records)}
     rows = []
     for record in records:
-        if record["tuner"] != "gopacer" or record.get("failure"):
+        if not record.get("advice"):
             continue
-        steps = " → ".join(setting_text(document["inForce"]) for document in record["advice"])
-        error = {e: v for e, v in stats.prediction_errors([record])[0].items() if isinstance(v, dict)} if record.get("predicted") else {}
+        error = errors.get(stats.advice_of(record), {})
 
         def pair(name, factor, digits):
-            return "–" if name not in error else \
-                f"{factor * error[name]['predicted']:.{digits}f} / {factor * error[name]['measured']:.{digits}f}"
+            if name not in error:
+                return "–"
+            return f"{factor * error[name]['predicted']:.{digits}f} / {factor * error[name]['measured']:.{digits}f}"
 
-        rows.append((record["program"], record["scenario"], str(record["repetition"]), steps, str(record["rollouts"]),
-                     "yes" if record["converged"] else "**no**", pair("gcCpuFraction", 100, 1), pair("peakMemoryBytes", 1 / MIB, 0)))
-    return table(("program", "load", "repetition", "settings", "rollouts", "at rest", "GC %: predicted / measured",
-                  "peak MiB: predicted / measured"), sorted(rows))
+        last = record["advice"][-1]
+        rows.append((
+            record["program"], str(record["repetition"]), " → ".join(setting_text(document["inForce"]) for document in record["advice"]),
+            str(record["rollouts"]), "yes" if record["converged"] else "**no**", pair("gcCpuFraction", 100, 1),
+            pair("peakMemoryBytes", 1 / MIB, 0), f"{last['decision']}: {last.get('reason') or last.get('message', '')}"))
+    return table(("program", "repetition", "settings", "rollouts", "at rest", "GC %: predicted / measured",
+                  "peak MiB: predicted / measured", "last answer"), sorted(rows))
 
 
 def setting_text(settings):
@@ -117,12 +121,14 @@ HOW = f"""## How it was measured
   contains everything that the program does, the profiler and the in-process tuners too.
 - Memory is the cgroup's anonymous and kernel memory, read 20 times a second; the page cache is left out.
 - GC % is the CPU time of the runtime's own account of each cycle (`GODEBUG=gctrace=1`: assists, background and idle marking) by the
-  cgroup's CPU time. The CPU profile's share is beside it: with 100 samples a second it is the coarser of the two. Marking % is the
-  share of the time in which a collection was marking.
+  cgroup's CPU time; it leaves sweeping out. Beside it is the share of the samples of a CPU profile (250 a second) that lie in
+  gcBgMarkWorker, gcAssistAlloc or bgsweep, which is what gopacer predicts. Marking % is the share of the time in which a collection
+  was marking.
 - Repetitions run one after the other, and within each, programs and tuners in a shuffled order. Figures are medians over the
   repetitions; intervals are 95 % bootstrap intervals. Over several programs: geometric means of the ratios of medians.
 - gopacer starts from the default, and its advice is applied with a restart until it wants no change, at most 4 times. The
-  advice is not part of the measured time. Under changing load it is taken at the first rate.
+  advice is not part of the measured time. It is taken in repetitions 1 to {plan.ADVISED_REPETITIONS} under steady load; later repetitions
+  measure in turn what these came to, and so do the trials under changing load.
 - The strategies inside the process see the traffic that the program itself times. Their first tick is one second after the first
   request, the next ones every 5 s. heapUtil is HeapInuse by the container's limit.
 - The oracle is the best of GOGC {', '.join(map(str, tuners.GRID))} with the safe memory limit: min(0.95·C, C − 1.1·nonGo) − max(3 %·C, 32 MiB),
@@ -154,7 +160,7 @@ def write(records, out):
         parts += [program_section(results, program) for program in results.programs]
         parts.append(f"### Where gopacer lost, {name} load\n" + lossy(results))
     if any(r["tuner"] == "gopacer" for r in records):
-        drawn = plots.predictions([r for r in records if r["tuner"] == "gopacer"], out / "predictions.svg")
+        drawn = plots.predictions(records, out / "predictions.svg")
         parts.append("## gopacer's advice\n" + ("![Predicted and measured](predictions.svg)\n\n" if drawn else "") + advice_table(records))
     parts.append("## Failed trials\n" + failures(records))
     parts.append("## Tuners\n" + table(("name", "what it does"), [(t.name, t.what) for t in tuners.TUNERS.values()

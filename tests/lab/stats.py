@@ -148,22 +148,31 @@ class Results:
         return self.over(chosen, (tuner, "oracle", "default"), "cpu", share)
 
 
-def prediction_errors(trials):
-    """Relative errors of gopacer's predictions of the settings that were measured, one entry a trial."""
+def advice_of(record):
+    """Which advice a trial of gopacer measures: program and repetition in which it was taken."""
+    return record["program"], record.get("advisedInRepetition", record["repetition"])
+
+
+def prediction_errors(records):
+    """Relative errors of gopacer's predictions under steady load, one entry an advice: predicted against what its trials
+    have measured together, since one trial alone holds too few samples of GC's work."""
+    groups = {}
+    for record in records:
+        if record["tuner"] == "gopacer" and record["scenario"] == "steady" and not record.get("failure") and record.get("predicted"):
+            groups.setdefault(advice_of(record), []).append(record)
     found = []
-    for record in trials:
-        predicted = record.get("predicted")
-        if record.get("failure") or not predicted:
-            continue
-        entry = {"program": record["program"], "scenario": record["scenario"], "repetition": record["repetition"]}
-        for name, measured in (("gcCpuFraction", gc_share(record)), ("gcCpuFractionByProfile", record["profile"].get("share")),
-                               ("peakMemoryBytes", record["memory"]["peakBytes"])):
-            said = predicted.get(name.removesuffix("ByProfile"))
-            value = said.get("value") if isinstance(said, dict) else said
-            if value is None or not measured:
+    for (program, repetition), trials in sorted(groups.items()):
+        samples = sum(r["profile"].get("samples", 0) for r in trials)
+        measured = {
+            "gcCpuFraction": sum(r["profile"]["share"] * r["profile"]["samples"] for r in trials if "share" in r["profile"]) / samples
+            if samples else None,
+            "peakMemoryBytes": statistics.median(r["memory"]["peakBytes"] for r in trials)}
+        entry = {"program": program, "repetition": repetition, "trials": len(trials)}
+        for name, value in measured.items():
+            said = trials[0]["predicted"].get(name)
+            if said is None or not value:
                 continue
-            entry[name] = {"predicted": value, "measured": measured, "error": value / measured - 1}
-            if isinstance(said, dict) and said.get("low") is not None and said.get("high") is not None:
-                entry[name]["within"] = said["low"] <= measured <= said["high"]
+            entry[name] = {"predicted": said["value"], "measured": value, "error": said["value"] / value - 1,
+                           "within": said["low"] <= value <= said["high"]}
         found.append(entry)
     return found

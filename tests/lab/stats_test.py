@@ -83,14 +83,23 @@ class OracleShare(unittest.TestCase):
 
 
 class Predictions(unittest.TestCase):
+    predicted = {"gcCpuFraction": {"value": 0.06, "low": 0.04, "high": 0.08}, "peakMemoryBytes": {"value": 190 << 20, "low": 0, "high": 195 << 20}}
+
     def test_are_compared_with_what_was_measured(self):
-        one = record(tuner="gopacer", share=0.05, peak=200, predicted={
-            "gcCpuFraction": {"value": 0.06, "low": 0.04, "high": 0.08}, "peakMemoryBytes": {"value": 190 << 20, "low": 0, "high": 195 << 20}})
+        one = record(tuner="gopacer", share=0.05, peak=200, predicted=self.predicted)
         error = stats.prediction_errors([one])[0]
         self.assertAlmostEqual(error["gcCpuFraction"]["error"], 0.2)
         self.assertTrue(error["gcCpuFraction"]["within"])
         self.assertAlmostEqual(error["peakMemoryBytes"]["error"], -0.05)
         self.assertFalse(error["peakMemoryBytes"]["within"])
+
+    def test_are_compared_with_all_trials_of_an_advice(self):
+        def trial(repetition, share, samples, **more):
+            return record(tuner="gopacer", repetition=repetition, predicted=self.predicted, **more) | {
+                "profile": {"share": share, "samples": samples}}
+        errors = stats.prediction_errors([trial(1, 0.05, 300), trial(3, 0.09, 100, advisedInRepetition=1), trial(2, 0.06, 100)])
+        self.assertEqual([(e["repetition"], e["trials"]) for e in errors], [(1, 2), (2, 1)])
+        self.assertAlmostEqual(errors[0]["gcCpuFraction"]["measured"], 0.06)
 
     def test_skip_trials_without_one(self):
         self.assertEqual(stats.prediction_errors([record(), failed(tuner="gopacer")]), [])

@@ -184,7 +184,7 @@ def measure(server, load, rates, seconds, tools):
 
     def fetch_profile():
         try:
-            body = get(f"http://{server.debug}/debug/pprof/profile?seconds={max(1, int(seconds))}", seconds + 20)
+            body = get(f"http://{server.debug}/lab/profile?length={seconds}s", seconds + 20)
             path = os.path.join(server.directory, "profile")
             pathlib.Path(path).write_bytes(body)
             profile.update(json.loads(subprocess.run([tools["gcshare"], path], capture_output=True, check=True).stdout))
@@ -237,22 +237,34 @@ class Bench:
     """Runs trials. `tools` has the paths of load, gcshare and gopacer; `binaries` a directory with the programs."""
 
     def __init__(self, binaries, tools, work, warm, seconds, advise_seconds):
+        """`seconds` is the measured time in each scenario."""
         self.binaries, self.tools, self.work = binaries, tools, work
         self.warm, self.seconds, self.advise_seconds = warm, seconds, advise_seconds
         self.ports = Ports()
 
-    def run(self, step, non_go):
-        """The record of one trial, with `failure` where it gave no figures. It raises only if the lab itself is broken."""
+    def run(self, step, non_go, advised):
+        """The record of one trial, with `failure` where it gave no figures. It raises only if the lab itself is broken.
+
+        `non_go` is what plan.non_go gives, `advised` what plan.advised_before does."""
         program, tuner = PROGRAMS[step.program], tuners.TUNERS[step.tuner]
         rates = CHANGING[program.name] if step.scenario == "changing" else (program.rate,)
         environment = dict(tuner.environment)
         if step.tuner in tuners.ORACLE:
             environment = tuners.grid_environment(step.tuner, program.limit, non_go)
+        if step.tuner == "gopacer" and advised:
+            environment = advised["settings"]
         record = {**step.record(), "settings": environment, "limitBytes": program.limit, "rates": list(rates),
                   "startedAt": int(time.time()), "loadAverage": os.getloadavg()[0], "oomKills": 0}
         try:
             with contextlib.ExitStack() as stack:
-                record.update(self._trial(stack, program, tuner, environment, rates, record))
+                server, load, ends = self._start(program, tuner, environment, rates)
+                stack.push(ends)
+                if step.tuner == "gopacer" and advised:
+                    record.update({name: advised[name] for name in ("rollouts", "converged", "predicted")},
+                                  advisedInRepetition=advised["repetition"])
+                elif step.tuner == "gopacer":
+                    server, load = self._follow_advice(stack, program, tuner, rates, server, load, record)
+                record.update(measure(server, load, rates, self.seconds[step.scenario], self.tools))
         except (TrialError, advice.AdviceError, OSError, ValueError) as error:
             record["failure"] = f"{type(error).__name__}: {error}"
             record["oomKills"] = int(isinstance(error, OutOfMemory))
@@ -272,17 +284,15 @@ class Bench:
                 time.sleep(0.1)
             return server, load, stack.pop_all()
 
-    def _trial(self, stack, program, tuner, environment, rates, record):
-        server, load, ends = self._start(program, tuner, environment, rates)
-        stack.push(ends)
-        if tuner.name == "gopacer":
-            session = advice.Session()
-            record["advice"] = session.asked
-            while session.next_step(advice.ask(self.tools["gopacer"], server.process.pid, server.debug, program.limit,
-                                               self.advise_seconds, ("taskset", "-c", str(OTHER_CPU)))):
+    def _follow_advice(self, stack, program, tuner, rates, server, load, record):
+        """Restarts the program as gopacer advises, until it wants no change. The server and load to measure."""
+        session = advice.Session()
+        try:
+            while session.next_step(advice.ask(self.tools["gopacer"], server.debug, program.limit, self.advise_seconds,
+                                               ("taskset", "-c", str(OTHER_CPU)))):
                 stack.close()
                 server, load, ends = self._start(program, tuner, session.settings, rates)
                 stack.push(ends)
-            record.update(settings=session.settings, rollouts=session.rollouts, converged=session.converged,
-                          predicted=session.prediction())
-        return measure(server, load, rates, self.seconds, self.tools)
+        finally:
+            record.update(session.outcome())
+        return server, load

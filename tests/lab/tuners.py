@@ -16,7 +16,7 @@ def grid_tuner(gogc):
     return Tuner(f"grid-{gogc}", f"GOGC={gogc} with the safe GOMEMLIMIT")
 
 
-GRID = (50, 100, 200, 400, 800)
+GRID = (100, 200, 400, 800)
 
 TUNERS = {t.name: t for t in (
     Tuner("default", "nothing set: GOGC=100, no GOMEMLIMIT"),

@@ -28,14 +28,17 @@ func nats(address string) (request, error) {
 		payload[i] = byte('a' + i%23)
 	}
 	return func(ctx context.Context, worker int, n uint64) error {
-		js, subject := streams[worker%connectionCount], fmt.Sprintf("orders.%d", n*31%subjects)
+		js := streams[worker%connectionCount]
 		if n%4 == 3 {
-			_, err := js.GetLastMsg("orders", subject, natsio.Context(ctx))
+			// A subject that is published to: others have no message any more.
+			_, err := js.GetLastMsg("orders", subjectOf(n-2), natsio.Context(ctx))
 			return err
 		}
-		_, err := js.Publish(subject, payload, natsio.Context(ctx))
+		_, err := js.Publish(subjectOf(n), payload, natsio.Context(ctx))
 		return err
 	}, nil
 }
 
 const subjects = 10000
+
+func subjectOf(n uint64) string { return fmt.Sprintf("orders.%d", n*31%subjects) }
