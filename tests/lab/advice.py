@@ -41,10 +41,17 @@ def same(one, other):
         other.get("GOGC", "100"), parse_bytes(other.get("GOMEMLIMIT")))
 
 
-def ask(gopacer, debug_address, limit, seconds, prefix=()):
-    """The JSON document of one `gopacer advise` on a running process. AdviceError where there is none."""
+def takes_pid(gopacer):
+    """Whether this gopacer reads the cgroup of a local process (--pid)."""
+    return "--pid" in subprocess.run([gopacer, "advise", "--help"], capture_output=True, text=True, timeout=30).stdout
+
+
+def ask(gopacer, pid, debug_address, limit, seconds, prefix=()):
+    """The JSON document of one `gopacer advise` on a running process. `pid` is None where gopacer doesn't take it.
+    AdviceError where there is none."""
     command = [*prefix, gopacer, "advise", "--url", f"http://{debug_address}/debug/pprof", "--metrics-url",
-               f"http://{debug_address}/metrics", "--limit", str(limit), "--for", f"{seconds}s", "-o", "json"]
+               f"http://{debug_address}/metrics", *(["--pid", str(pid)] if pid else []), "--limit", str(limit),
+               "--for", f"{seconds}s", "-o", "json"]
     try:
         result = subprocess.run(command, capture_output=True, text=True, timeout=3 * seconds + 30)
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -87,7 +87,7 @@ class Ask(unittest.TestCase):
         return path
 
     def ask(self, text):
-        return advice.ask(self.program(text), "127.0.0.1:1", 512 << 20, 2)
+        return advice.ask(self.program(text), 42, "127.0.0.1:1", 512 << 20, 2)
 
     def test_takes_the_document_whatever_the_exit_code(self):
         answer = self.ask("""echo '{"recommended": {"gogc": 150}}'; exit 3""")
@@ -96,7 +96,13 @@ class Ask(unittest.TestCase):
     def test_tells_the_program_what_to_look_at(self):
         answer = self.ask("""printf '{"arguments": "%s"}' "$*" """)
         self.assertIn("advise --url http://127.0.0.1:1/debug/pprof", answer["arguments"])
-        self.assertIn(f"--limit {512 << 20} --for 2s -o json", answer["arguments"])
+        self.assertIn(f"--pid 42 --limit {512 << 20} --for 2s -o json", answer["arguments"])
+
+    def test_names_the_process_only_to_a_gopacer_that_takes_it(self):
+        self.assertTrue(advice.takes_pid(self.program("echo '  --pid INT  a process'")))
+        self.assertFalse(advice.takes_pid(self.program("echo '  --url TEXT'")))
+        document = advice.ask(self.program("""printf '{"arguments": "%s"}' "$*" """), None, "127.0.0.1:1", 1, 2)
+        self.assertNotIn("--pid", document["arguments"])
 
     def test_says_why_there_is_none(self):
         with self.assertRaisesRegex(advice.AdviceError, "ended with 1: no such process"):

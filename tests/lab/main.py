@@ -11,12 +11,13 @@ import sys
 import tempfile
 import time
 
+import advice
 import plan
 import trial
 import tuners
 from programs import PROGRAMS
 
-QUICK = {"programs": "checkout,coredns", "tuners": "default,automemlimit-off,gctuner", "repetitions": 1, "seconds": 4, "warm": 2}
+QUICK = {"programs": "checkout,coredns", "tuners": "default,automemlimit-off,gctuner", "repetitions": 1, "seconds": 4, "warm": 3}
 
 
 def names(text, known, what):
@@ -35,9 +36,9 @@ def read_arguments(argv):
     parser.add_argument("--scenarios", default="steady,changing", help="steady, changing (the rate times 3 and back; only "
                         "where a program has such a load); default: both")
     parser.add_argument("--repetitions", type=int, default=5, help="default: 5")
-    parser.add_argument("--seconds", type=float, default=7, help="measured time of a trial; default: 7. "
+    parser.add_argument("--seconds", type=float, default=6.5, help="measured time of a trial; default: 6.5. "
                         "Under a changing load it is one and a half times as long")
-    parser.add_argument("--warm", type=float, default=3, help="time under load before it; default: 3")
+    parser.add_argument("--warm", type=float, default=4, help="time under load before it; default: 4")
     parser.add_argument("--advise-seconds", type=int, default=20, help="time that gopacer looks at a program; "
                         "default: 20, the least that it takes")
     parser.add_argument("--seed", type=int, default=1, help="of the order of trials; default: 1")
@@ -59,7 +60,7 @@ def read_arguments(argv):
     options.scenarios = names(options.scenarios, ("steady", "changing"), "scenario")
     if options.quick and "changing" in options.scenarios:
         options.scenarios.remove("changing")
-    for name, low, high in (("repetitions", 1, 100), ("seconds", 2, 600), ("warm", 0, 600), ("advise_seconds", 2, 300)):
+    for name, low, high in (("repetitions", 1, 100), ("seconds", 2, 600), ("warm", 2, 600), ("advise_seconds", 2, 300)):
         if not low <= getattr(options, name) <= high:
             raise SystemExit(f"lab: --{name.replace('_', '-')} must be {low} to {high}")
     return options
@@ -119,8 +120,9 @@ def run(options, data):
         + (f", less what {len(done)} trials of an earlier run have done" if done else ""))
     work = tempfile.mkdtemp(prefix="gopacer-lab-")
     os.sched_setaffinity(0, {trial.OTHER_CPU})
+    takes_pid = "gopacer" in options.tuners and advice.takes_pid(options.gopacer)
     bench = trial.Bench(options.binaries, {"load": options.binaries / "load", "gcshare": options.binaries / "gcshare",
-                                           "gopacer": options.gopacer}, work, options.warm, measured, options.advise_seconds)
+                                           "gopacer": options.gopacer, "gopacerTakesPid": takes_pid}, work, options.warm, measured, options.advise_seconds)
     try:
         with open(path, "a") as out:
             for repetition in range(1, options.repetitions + 1):

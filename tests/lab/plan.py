@@ -6,7 +6,7 @@ import statistics
 import tuners
 from programs import CHANGING
 
-START_SECONDS = 1.0  # until a program is ready, and to end it
+START_SECONDS = 0.6  # until a program is ready, and to end it
 SHORT_REPETITIONS = 2  # of each point of the oracle's grid, before the best one alone goes on
 # gopacer looks at a program anew in so many repetitions; the later ones measure what these came to.
 ADVISED_REPETITIONS = 2
@@ -88,7 +88,7 @@ def seconds_of(step, steady_too, warm, seconds, advise_seconds):
     """An estimate. gopacer takes two rollouts and three advices, as a rule."""
     one = START_SECONDS + warm
     if step.tuner == "gopacer" and (step.repetition <= ADVISED_REPETITIONS and step.scenario == "steady" or not steady_too):
-        return 3 * (one + advise_seconds + 1) + seconds
+        return 3 * (one + advise_seconds + 1) + one + seconds
     return one + seconds
 
 

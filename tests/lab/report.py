@@ -119,6 +119,8 @@ HOW = f"""## How it was measured
 - The load is open: requests are sent at random times at a fixed mean rate, whatever the answers do, and a latency counts from the time
   at which the request should have been sent. CPU per request is the cgroup's CPU time by the requests answered in the same time; it
   contains everything that the program does, the profiler and the in-process tuners too.
+- Before it is measured, a program gets more load than later for a while, at least until a collection has ended, so that the first touch
+  of the heap's pages is not charged to the tuners that let it grow.
 - Memory is the cgroup's anonymous and kernel memory, read 20 times a second; the page cache is left out.
 - GC % is the CPU time of the runtime's own account of each cycle (`GODEBUG=gctrace=1`: assists, background and idle marking) by the
   cgroup's CPU time; it leaves sweeping out. Beside it is the share of the samples of a CPU profile (250 a second) that lie in
@@ -129,8 +131,8 @@ HOW = f"""## How it was measured
 - gopacer starts from the default, and its advice is applied with a restart until it wants no change, at most 4 times. The
   advice is not part of the measured time. It is taken in repetitions 1 to {plan.ADVISED_REPETITIONS} under steady load; later repetitions
   measure in turn what these came to, and so do the trials under changing load.
-- The strategies inside the process see the traffic that the program itself times. Their first tick is one second after the first
-  request, the next ones every 5 s. heapUtil is HeapInuse by the container's limit.
+- The strategies inside the process see the traffic that the program itself times. Their first tick is just before the
+  measured time, the next ones every 5 s. heapUtil is HeapInuse by the container's limit.
 - The oracle is the best of GOGC {', '.join(map(str, tuners.GRID))} with the safe memory limit: min(0.95·C, C − 1.1·nonGo) − max(3 %·C, 32 MiB),
   C the container's limit, nonGo as the default's first trial showed it. Memory rule: no kill, and peak memory at most
   {100 * tuners.MOST_MEMORY:.0f} % of the limit. It is chosen by the least CPU per request in repetitions 1 to {plan.SHORT_REPETITIONS}, and measured by

@@ -20,7 +20,7 @@ class Smoke(unittest.TestCase):
                            env={**os.environ, "CGO_ENABLED": "0"}, check=True)
             command = [sys.executable, "-B", HERE / "main.py", "--binaries", root, "--out", root / "out", "--data-only", "--programs",
                        "checkout", "--tuners", "default,automemlimit-off", "--scenarios", "steady", "--repetitions", "1",
-                       "--seconds", "2", "--warm", "1"]
+                       "--seconds", "2", "--warm", "2"]
             subprocess.run(command, check=True)
             data = root / "out" / "data" / "trials.jsonl"
             records = [json.loads(line) for line in data.read_text().splitlines()]

@@ -20,6 +20,8 @@ from programs import CHANGING, PROGRAMS
 SERVER_CPU, OTHER_CPU = 0, 1
 START_TIMEOUT = 60
 SAMPLE_EVERY = 0.05
+SETTLE = 1.5  # of the warm-up, at the rate that is measured
+MOST_EXTRA_WARM = 6
 
 
 class TrialError(Exception):
@@ -234,7 +236,7 @@ def measure(server, load, rates, seconds, tools):
 
 
 class Bench:
-    """Runs trials. `tools` has the paths of load, gcshare and gopacer; `binaries` a directory with the programs."""
+    """Runs trials. `tools` has the paths of load, gcshare and gopacer and what it takes; `binaries` a directory with the programs."""
 
     def __init__(self, binaries, tools, work, warm, seconds, advise_seconds):
         """`seconds` is the measured time in each scenario."""
@@ -271,28 +273,42 @@ class Bench:
         return record
 
     def _start(self, program, tuner, environment, rates):
-        """A fresh server under load, warmed up, and what ends both."""
+        """A fresh server under load, warmed up, and what ends both.
+
+        Most of the warm-up is at a higher rate, and lasts until a collection has ended: by then the heap has been as large as
+        it gets. The first touch of its pages costs CPU that a service pays once, and a short trial would charge it to those
+        tuners that let the heap grow."""
         stack = contextlib.ExitStack()
         with stack:
             server = Server(os.path.join(self.binaries, program.name), tuner, environment, program.limit, self.ports.take(), self.work)
             stack.callback(server.end)
-            load = Load(self.tools["load"], program.name, server.address, rates[0])
+            cycles = server.stats()["cycles"]
+            load = Load(self.tools["load"], program.name, server.address, program.warm_rate)
             stack.callback(load.end)
-            deadline = time.monotonic() + self.warm
-            while time.monotonic() < deadline:
+            began = time.monotonic()
+            while (elapsed := time.monotonic() - began) < self.warm - SETTLE or (
+                    server.stats()["cycles"] == cycles and elapsed < self.warm - SETTLE + MOST_EXTRA_WARM):
                 server.check()
                 time.sleep(0.1)
+            load.tell(f"rate {rates[0]}")
+            time.sleep(SETTLE)
+            server.check()
             return server, load, stack.pop_all()
 
     def _follow_advice(self, stack, program, tuner, rates, server, load, record):
-        """Restarts the program as gopacer advises, until it wants no change. The server and load to measure."""
+        """Restarts the program as gopacer advises, until it wants no change, and once more, so that what is measured is as old
+        as with any other tuner. The server and load to measure."""
         session = advice.Session()
         try:
-            while session.next_step(advice.ask(self.tools["gopacer"], server.debug, program.limit, self.advise_seconds,
-                                               ("taskset", "-c", str(OTHER_CPU)))):
+            while session.next_step(advice.ask(
+                    self.tools["gopacer"], server.process.pid if self.tools["gopacerTakesPid"] else None, server.debug, program.limit,
+                    self.advise_seconds, ("taskset", "-c", str(OTHER_CPU)))):
                 stack.close()
                 server, load, ends = self._start(program, tuner, session.settings, rates)
                 stack.push(ends)
         finally:
             record.update(session.outcome())
+        stack.close()
+        server, load, ends = self._start(program, tuner, session.settings, rates)
+        stack.push(ends)
         return server, load

@@ -49,7 +49,10 @@ func tune() error {
 const (
 	tick         = 5 * time.Second
 	growthWindow = 60 * time.Second
-	// The first tick comes soon after the first request: a service in production was tuned long before it is looked at.
+	// The first tick comes soon after the first request, just before the lab begins to measure: a service in production was
+	// tuned long before it is looked at. The lab's load is higher in the first part of its warm-up; what the strategy sees of
+	// the traffic is from after that.
+	settle    = 2600 * time.Millisecond
 	firstTick = time.Second
 )
 
@@ -64,6 +67,7 @@ func follow(strategy func(reading) float64, limit uint64) {
 	for readTraffic().counts == idle.counts {
 		time.Sleep(50 * time.Millisecond)
 	}
+	time.Sleep(settle)
 	before := readTraffic()
 	gogc := 100.0
 	var heaps []heapAt
