@@ -35,6 +35,6 @@ fi
 gopacer=${GOPACER_BINARY:-}
 if [ -z "$gopacer" ] && [[ " $* " != *" --report-only "* ]]; then
   tools/build.sh release gopacer
-  gopacer=$ROOT/build/release/gopacer
+  gopacer=$(find "$ROOT/build/release" -name gopacer -type f -perm -u+x -print -quit)
 fi
 exec "$venv/bin/python" -B $lab/main.py --binaries "$binaries" --go-version "$(tools/go.sh env GOVERSION)" ${gopacer:+--gopacer "$gopacer"} "$@"

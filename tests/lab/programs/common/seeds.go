@@ -8,7 +8,7 @@ type reading struct {
 	heapBytes    float64   // HeapAlloc
 	heapGrowth   float64   // of HeapAlloc, bytes a second over the strategy's own window
 	allocGrowth  float64   // of HeapAlloc since the last tick, bytes a second
-	heapUtil     float64   // HeapInuse / memory limit of the container
+	heapUtil     float64   // HeapInuse / HeapSys
 	qps          float64   // since the last tick
 	p99          float64   // milliseconds, since the last tick
 	recentPauses []float64 // milliseconds, the newest last, at most 3
@@ -16,10 +16,10 @@ type reading struct {
 
 const megabyte = 1e6
 
-// latencyMemoryRate (S2): GOGC = clamp(15·(1+0.8·r)·(1+0.02·p), 10, 100); r = heap growth over 60 s in MB/s, p = P99
-// in ms. A heap that shrinks counts as one that does not grow: the article's r is a growth.
+// latencyMemoryRate (S2): GOGC = clamp(15·(1+0.8·r)·(1+0.02·p), 10, 100); r = heap growth over 60 s in MB/s, negative where
+// the heap shrinks, p = P99 in ms.
 func latencyMemoryRate(r reading) float64 {
-	return clamp(15*(1+0.8*max(0, r.heapGrowth/megabyte))*(1+0.02*r.p99), 10, 100)
+	return clamp(15*(1+0.8*r.heapGrowth/megabyte)*(1+0.02*r.p99), 10, 100)
 }
 
 // twoFactor (S8): GOGC = 80·clamp(QPS/500, 0.3, 2)·max(0.5, 1−0.8·heapUtil).

@@ -16,7 +16,7 @@ func expect(t *testing.T, what string, got, want float64) {
 func TestLatencyMemoryRate(t *testing.T) {
 	expect(t, "idle", latencyMemoryRate(reading{}), 15)
 	expect(t, "growing by 2 MB/s at 10 ms", latencyMemoryRate(reading{heapGrowth: 2e6, p99: 10}), 15*2.6*1.2)
-	expect(t, "shrinking", latencyMemoryRate(reading{heapGrowth: -50e6}), 15)
+	expect(t, "shrinking", latencyMemoryRate(reading{heapGrowth: -50e6}), 10)
 	expect(t, "slow", latencyMemoryRate(reading{p99: 5000}), 100)
 }
 

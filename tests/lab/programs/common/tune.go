@@ -35,11 +35,11 @@ func tune() error {
 		gctuner.SetMaxGCPercent(500)
 		gctuner.Tuning(limit / 10 * 7)
 	case "s2":
-		go follow(latencyMemoryRate, limit)
+		go follow(latencyMemoryRate)
 	case "s8":
-		go follow(twoFactor, limit)
+		go follow(twoFactor)
 	case "s14":
-		go follow(pauseFeedback, limit)
+		go follow(pauseFeedback)
 	default:
 		return fmt.Errorf("LAB_TUNER=%q: there are automemlimit, gctuner, s2, s8, s14", name)
 	}
@@ -62,7 +62,7 @@ type heapAt struct {
 }
 
 // follow sets GOGC by the strategy at each tick, for ever.
-func follow(strategy func(reading) float64, limit uint64) {
+func follow(strategy func(reading) float64) {
 	idle := readTraffic()
 	for readTraffic().counts == idle.counts {
 		time.Sleep(50 * time.Millisecond)
@@ -78,7 +78,7 @@ func follow(strategy func(reading) float64, limit uint64) {
 		time.Sleep(wait)
 		runtime.ReadMemStats(&stats)
 		now := readTraffic()
-		r := reading{gogc: gogc, heapBytes: float64(stats.HeapAlloc), heapUtil: float64(stats.HeapInuse) / float64(limit)}
+		r := reading{gogc: gogc, heapBytes: float64(stats.HeapAlloc), heapUtil: float64(stats.HeapInuse) / float64(stats.HeapSys)}
 		r.qps, r.p99 = now.since(before)
 		before = now
 		last := heaps[len(heaps)-1]
