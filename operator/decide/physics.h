@@ -4,7 +4,8 @@
 
 namespace gopacer::deciding {
 
-/// The law that everything rests on: GC's CPU = A·m/V. m hardly depends on the settings, so that they only choose V.
+/// The law that everything rests on: GC's CPU = A·m/V. Of m only sweeping depends on the settings, a little, so that
+/// they only choose V. The runtime's timer keeps collections from becoming rarer than one in two minutes.
 class Physics {
  public:
   /// `estimate` outlives the object.
@@ -32,6 +33,8 @@ class Physics {
 
  private:
   double volume_of(double growth) const;
+  double cpu_per_cycle(double volume) const;
+  double cycles_per_second(double volume) const;
   /// What of the settings the program's Go looks at.
   Settings heeded(Settings settings) const;
 
@@ -41,6 +44,8 @@ class Physics {
   double growth_ = 1;
   double pacing_ = 1;
   double forced_per_second_ = 0;
+  double marking_ = 0;            ///< of m, what does not depend on V; CPU seconds
+  double sweeping_per_byte_ = 0;  ///< of m, for each byte of V
 };
 
 /// Cores that one GiB of memory is worth: clouds sell a core for the price of about 8 GiB.

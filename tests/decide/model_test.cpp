@@ -60,9 +60,10 @@ TEST(Model, WeighsCpuAgainstMemoryByTheSquareRootRule) {
   EXPECT_EQ(decision.binding, "objective");
   EXPECT_EQ(decision.reason, "Recommended");
   ASSERT_TRUE(decision.predicted);
-  // Now 0.030·100e6/68.2e6 = 0.0440 cores, then 0.030·100e6/160.2e6 = 0.0187, of 0.544 cores.
-  EXPECT_NEAR(decision.predicted->saving, 0.0465, 0.001);
-  EXPECT_NEAR(decision.predicted->gc_cpu_fraction, 0.0187 / 0.5187, 0.001);
+  // Now 0.030·100e6/68.2e6 = 0.0440 cores of 0.544. Then V/M is 2.35, and m is 0.030·(0.96 + 0.04·2.35) = 0.0316:
+  // 0.0316·100e6/160.2e6 = 0.0197.
+  EXPECT_NEAR(decision.predicted->saving, 0.0446, 0.001);
+  EXPECT_NEAR(decision.predicted->gc_cpu_fraction, 0.0197 / 0.5197, 0.001);
   EXPECT_LT(decision.predicted->saving_low, decision.predicted->saving);
   EXPECT_GT(decision.predicted->saving_low, 0.03);
   EXPECT_THAT(decision.message, HasSubstr("GOGC=235 GOMEMLIMIT=454MiB instead of Go's defaults"));
@@ -106,8 +107,8 @@ TEST(Model, StopsSpendingMemoryAtTwoPercentUnderThroughput) {
   service.work_cores = 0.3;
   const Decision decision = decide(service, Objective::kThroughput);
   ASSERT_EQ(decision.kind, Kind::kChange) << decision.message;
-  // A·m/V = 2/98·0.3 → V = 653 MB = 623 MiB of 201: 310 %.
-  EXPECT_EQ(decision.settings.gogc, Gogc(310));
+  // A·m₀/V + A·k = 2/98·0.3 with m₀ = 0.96·0.1 s and k = 0.04·0.1 s of 201 MiB → V = 716 MB = 683 MiB: 340 %.
+  EXPECT_EQ(decision.settings.gogc, Gogc(340));
   EXPECT_NEAR(decision.predicted->gc_cpu_fraction, 0.02, 0.001);
 }
 
@@ -295,6 +296,19 @@ TEST(Model, ShowsWhatItWouldDoDuringTheCoolDown) {
   EXPECT_THAT(decision.message, HasSubstr(format_time(*input.memory.cool_down_until)));
   input.memory.cool_down_until = kNow;
   EXPECT_EQ(gopacer::decide(input, kNow).kind, Kind::kChange);
+}
+
+TEST(Model, DoesNotPromiseToSaveCollectionsThatTheTimerAsksFor) {
+  GoService service;
+  service.alloc_rate = 0.7e6;  // a collection every 97 s
+  service.work_cores = 0.001;
+  service.seen_for = std::chrono::minutes(9);
+  DecideInput input = service.input(kNow);
+  input.spec.strategy = Strategy::kFixed;
+  input.spec.fixed = {Gogc(400), mib(400)};
+  const Decision decision = gopacer::decide(input, kNow);
+  ASSERT_TRUE(decision.predicted) << decision.message;
+  EXPECT_NEAR(decision.predicted->cycles_per_minute, 0.5, 0.001);
 }
 
 TEST(Model, LeavesRoomForWhatGrowsOutsideTheGoHeap) {
