@@ -22,8 +22,7 @@ constexpr const char* kMinuteAdvice = ": MemStats of the last minute have to be 
 constexpr const char* kPausesAdvice = ": the process has to have collected at least three times";
 
 Wanted by_latency_memory_rate(const Signals& signals) {
-  if (!signals.p99_ms)
-    return {{}, std::string("p99 of the last minute's requests") + kHistogramAdvice, {}};
+  if (!signals.p99_ms) return {{}, std::string("p99 of the last minute's requests") + kHistogramAdvice, {}};
   if (!signals.minute_growth) return {{}, std::string("the heap's growth over 60 s") + kMinuteAdvice, {}};
   return {latency_memory_rate(*signals.minute_growth, *signals.p99_ms),
           {},

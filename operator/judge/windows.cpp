@@ -35,10 +35,24 @@ std::optional<Ends> ends_of(const PodSeries& pod, const Window& window, const Wa
   return ends;
 }
 
-std::optional<double> cpu_seconds(const Sample& sample) {
-  // The process's own counter is read at the same moment as the rest; the kubelet's may be many seconds old.
-  if (sample.process && sample.process->cpu_seconds) return sample.process->cpu_seconds;
-  if (sample.usage && sample.usage->cpu_seconds) return sample.usage->cpu_seconds;
+bool has_cpu(const Sample& sample) {
+  return (sample.process && sample.process->cpu_seconds) || (sample.usage && sample.usage->cpu_seconds);
+}
+
+/// Cores in use between two samples. The process's own counter is read at the same moment as the rest; a container's
+/// has a time of its own, many seconds older, that several samples may share.
+std::optional<double> cores_between(const Sample& first, const Sample& last) {
+  const auto rate = [](double from, double to, Duration over) -> std::optional<double> {
+    if (over <= Duration(0) || !(to > from)) return std::nullopt;
+    return (to - from) / to_seconds(over);
+  };
+  if (first.process && last.process && first.process->cpu_seconds && last.process->cpu_seconds) {
+    return rate(*first.process->cpu_seconds, *last.process->cpu_seconds, last.at - first.at);
+  }
+  if (first.usage && last.usage && first.usage->cpu_seconds && last.usage->cpu_seconds) {
+    const auto asked = [](const Sample& sample) { return sample.usage->at == Time{} ? sample.at : sample.usage->at; };
+    return rate(*first.usage->cpu_seconds, *last.usage->cpu_seconds, asked(last) - asked(first));
+  }
   return std::nullopt;
 }
 
@@ -70,15 +84,14 @@ std::optional<GcShare> counted_share(const Arm& arm, const Window& window, const
   double cpu = 0;
   bool any = false;
   for (const PodSeries* pod : arm) {
-    const auto ends = ends_of(*pod, window, [&](const Sample& sample) {
-      return cpu_seconds(sample).has_value() && seconds(*pod, sample).has_value();
-    });
+    const auto ends = ends_of(
+        *pod, window, [&](const Sample& sample) { return has_cpu(sample) && seconds(*pod, sample).has_value(); });
     if (!ends) continue;
     const double pod_gc = *seconds(*pod, *ends->last) - *seconds(*pod, *ends->first);
-    const double pod_cpu = *cpu_seconds(*ends->last) - *cpu_seconds(*ends->first);
-    if (!(pod_gc >= 0) || !(pod_cpu > 0)) continue;
+    const auto pod_cores = cores_between(*ends->first, *ends->last);
+    if (!(pod_gc >= 0) || !pod_cores) continue;
     gc += pod_gc;
-    cpu += pod_cpu;
+    cpu += *pod_cores * to_seconds(ends->last->at - ends->first->at);
     any = true;
   }
   if (!any) return std::nullopt;
@@ -170,14 +183,14 @@ std::optional<double> cpu_per_request_in(const Arm& arm, const Window& window, c
   double cpu = 0;
   for (const PodSeries* pod : arm) {
     const auto ends = ends_of(*pod, window, [&](const Sample& sample) {
-      return cpu_seconds(sample).has_value() && sample.latency.find(slo) != sample.latency.end();
+      return has_cpu(sample) && sample.latency.find(slo) != sample.latency.end();
     });
     if (!ends) continue;
     const auto delta = difference(ends->last->latency.at(slo), ends->first->latency.at(slo));
-    const double used = *cpu_seconds(*ends->last) - *cpu_seconds(*ends->first);
-    if (!delta || !(used > 0)) continue;
+    const auto cores = cores_between(*ends->first, *ends->last);
+    if (!delta || !cores) continue;
     requests += delta->count();
-    cpu += used;
+    cpu += *cores * to_seconds(ends->last->at - ends->first->at);
   }
   if (requests < kFewestRequests) return std::nullopt;
   return cpu / requests;

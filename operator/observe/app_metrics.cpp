@@ -8,13 +8,22 @@
 namespace gopacer {
 namespace {
 
-constexpr std::array<std::string_view, 7> kProcessMetrics{"go_gc_gogc_percent",
-                                                          "go_gc_gomemlimit_bytes",
-                                                          "go_sched_gomaxprocs_threads",
-                                                          "process_cpu_seconds_total",
-                                                          "go_cpu_classes_gc_total_cpu_seconds_total",
-                                                          "process_resident_memory_bytes",
-                                                          "process_start_time_seconds"};
+constexpr std::array<std::string_view, 13> kProcessMetrics{"go_gc_gogc_percent",
+                                                           "go_gc_gomemlimit_bytes",
+                                                           "go_sched_gomaxprocs_threads",
+                                                           "process_cpu_seconds_total",
+                                                           "go_cpu_classes_gc_total_cpu_seconds_total",
+                                                           "go_cpu_classes_total_cpu_seconds_total",
+                                                           "go_cpu_classes_idle_cpu_seconds_total",
+                                                           "go_gc_heap_live_bytes",
+                                                           "go_gc_scan_stack_bytes",
+                                                           "go_gc_scan_globals_bytes",
+                                                           "go_gc_limiter_last_enabled_gc_cycle",
+                                                           "process_resident_memory_bytes",
+                                                           "process_start_time_seconds"};
+
+/// The runtime writes "no limit" as the largest number of bytes.
+constexpr double kMostBytes = 9.2e18;
 
 std::optional<double> bound(const std::string& le) {
   std::string_view text = le;
@@ -123,7 +132,6 @@ void AppMetricsReader::take_process(const ExpositionSample& sample) {
     return;
   }
   if (!std::isfinite(value) || value < 0) return;
-  constexpr double kMostBytes = 9.2e18;
   if (sample.name == "go_gc_gogc_percent") {
     // "off" is -1 in the runtime and comes out as a huge unsigned number.
     process_.gogc = value > std::numeric_limits<int>::max() ? Gogc::off() : Gogc(static_cast<int>(value));
@@ -135,6 +143,18 @@ void AppMetricsReader::take_process(const ExpositionSample& sample) {
     process_.cpu_seconds = value;
   } else if (sample.name == "go_cpu_classes_gc_total_cpu_seconds_total") {
     process_.gc_cpu_seconds = value;
+  } else if (sample.name == "go_cpu_classes_total_cpu_seconds_total") {
+    all_cpu_ = value;
+  } else if (sample.name == "go_cpu_classes_idle_cpu_seconds_total") {
+    idle_cpu_ = value;
+  } else if (sample.name == "go_gc_heap_live_bytes") {
+    if (value < kMostBytes) process_.heap_live = Bytes::of(value);
+  } else if (sample.name == "go_gc_scan_stack_bytes") {
+    scanned_stacks_ = value;
+  } else if (sample.name == "go_gc_scan_globals_bytes") {
+    scanned_globals_ = value;
+  } else if (sample.name == "go_gc_limiter_last_enabled_gc_cycle") {
+    process_.limited_cycle = value;
   } else if (sample.name == "process_resident_memory_bytes") {
     if (value < kMostBytes) process_.resident = Bytes::of(value);
   } else if (sample.name == "process_start_time_seconds") {
@@ -197,6 +217,11 @@ Result<Histogram> AppMetricsReader::merge(const Family& family) {
 Result<AppMetrics> AppMetricsReader::finish() {
   if (const Result<void> read = exposition_.finish(); !read) return tl::unexpected<Error>(read.error());
   AppMetrics metrics;
+  // These come in two parts.
+  if (all_cpu_ && idle_cpu_ && *all_cpu_ >= *idle_cpu_) process_.busy_cpu_seconds = *all_cpu_ - *idle_cpu_;
+  if (scanned_stacks_ && scanned_globals_ && *scanned_stacks_ + *scanned_globals_ < kMostBytes) {
+    process_.scanned_roots = Bytes::of(*scanned_stacks_ + *scanned_globals_);
+  }
   if (seen_process_) metrics.process = process_;
   for (const Family& family : families_) {
     Result<Histogram> merged = merge(family);

@@ -62,6 +62,7 @@ class AppMetricsReader {
   std::vector<Family> families_;
   std::set<std::string, std::less<>> wanted_;
   ProcessMetrics process_;
+  std::optional<double> all_cpu_, idle_cpu_, scanned_stacks_, scanned_globals_;
   bool seen_process_ = false;
   Exposition exposition_;
 };

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes the recorded bodies of this directory again, from real programs.
 #   record.sh go [1.21.13 ...]   heap profiles, /debug/vars and CPU profiles by each Go version
+#   record.sh path 1.21.13       where that Go is, fetched if need be
 #   record.sh metrics            /metrics of checkout and caddy
 #   record.sh cadvisor           the kubelet's /metrics/cadvisor, from the running test cluster
 # The tests that read them hold for any recording: names and structure count, not the numbers.
@@ -123,6 +124,7 @@ record_cadvisor() {
 }
 
 case ${1:-} in
+  path) go_of "$2" ;;
   go | metrics | cadvisor) what=$1 && shift && "record_$what" "$@" ;;
   *) die "record.sh: say what to record; see the head of the script" ;;
 esac

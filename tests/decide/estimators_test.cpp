@@ -10,13 +10,14 @@ namespace {
 
 using deciding::Estimation;
 using testing::GoService;
+using std::chrono::seconds;
 using ::testing::HasSubstr;
 using testing::kNow;
 
-Estimation estimate(const GoService& service) {
-  const DecideInput input = service.input(kNow);
+Estimation estimate(const DecideInput& input) {
   return deciding::estimate(input.spec, input.current, input.observed, kNow);
 }
+Estimation estimate(const GoService& service) { return estimate(service.input(kNow)); }
 
 #define EXPECT_NEAR_REL(expected, actual, rel) EXPECT_NEAR(expected, actual, std::abs(expected) * (rel))
 
@@ -225,6 +226,124 @@ TEST(Estimators, SeeAHeapThatGrowsSteadily) {
   ASSERT_TRUE(found.estimate);
   EXPECT_GT(found.estimate->heap_growth, 0.1);
   EXPECT_EQ(estimate(GoService{}).estimate->heap_growth, 0);
+}
+
+TEST(Estimators, TakeTheContainersCpuOverTheTimesOfItsReadings) {
+  GoService service;
+  service.profiles = false;
+  DecideInput input = service.input(kNow);
+  const double cores = service.gc_cores() + service.work_cores;
+  for (PodSeries& pod : input.observed.pods) {
+    // The kubelet asks every 20 s; every sample carries the latest of its readings.
+    ContainerUsage latest;
+    for (std::size_t i = 0; i < pod.samples.size(); ++i) {
+      Sample& sample = pod.samples[i];
+      if (i % 4 == 0) {
+        latest = *sample.usage;
+        latest.at = sample.at - seconds(7);
+        *latest.cpu_seconds -= 7 * cores;
+      }
+      sample.usage = latest;
+    }
+  }
+  const Estimate found = *estimate(input).estimate;
+  EXPECT_EQ(found.cpu_source, "container");
+  EXPECT_NEAR(found.cpu, cores, 1e-6);
+}
+
+TEST(Estimators, PreferTheProcessToItsContainerAndNeverMixTheTwo) {
+  GoService service;
+  service.profiles = false;
+  service.process_metrics = true;
+  DecideInput input = service.input(kNow);
+  // A container counts since it was made; the process's page comes late.
+  for (PodSeries& pod : input.observed.pods) {
+    for (Sample& sample : pod.samples) *sample.usage->cpu_seconds += 5000;
+    for (std::size_t i = 0; i < pod.samples.size() / 2; ++i) pod.samples[i].process.reset();
+  }
+  const Estimate found = *estimate(input).estimate;
+  EXPECT_EQ(found.cpu_source, "process");
+  EXPECT_NEAR(found.cpu, service.gc_cores() + service.work_cores, 1e-6);
+}
+
+TEST(Estimators, TakeTheLiveHeapAndTheRootsAsTheRuntimeTellsThem) {
+  GoService service;
+  service.process_metrics = true;
+  service.roots = mib(8);
+  DecideInput input = service.input(kNow);
+  for (PodSeries& pod : input.observed.pods) {
+    for (Sample& sample : pod.samples) {
+      sample.process->heap_live = service.live;
+      sample.process->scanned_roots = service.roots;
+      sample.mem->stack_in_use = mib(1);  // says nothing of globals
+    }
+  }
+  const Estimate found = *estimate(input).estimate;
+  EXPECT_EQ(found.live_heap_source, "runtime metrics");
+  EXPECT_EQ(found.live_heap, service.live);
+  EXPECT_EQ(found.roots, service.roots);
+  EXPECT_LT(found.live_heap_rel_error, 0.02);
+}
+
+TEST(Estimators, SeeThatTheRuntimeLimitsCollection) {
+  GoService service;
+  service.process_metrics = true;
+  DecideInput input = service.input(kNow);
+  for (PodSeries& pod : input.observed.pods) {
+    for (Sample& sample : pod.samples) sample.process->limited_cycle = 3;
+  }
+  EXPECT_FALSE(estimate(input).estimate->limiter_active);  // long ago
+  input.observed.pods[0].samples.back().process->limited_cycle = 4000;
+  EXPECT_TRUE(estimate(input).estimate->limiter_active);
+}
+
+TEST(Estimators, AreSurerOfAVolumeThatTheRingTimes) {
+  GoService few;
+  few.seen_for = seconds(30);
+  const Estimate timed = *estimate(few.input(kNow)).estimate;
+  EXPECT_EQ(timed.cycle_volume_source, "GC times");
+  DecideInput input = few.input(kNow);
+  for (PodSeries& pod : input.observed.pods) {
+    for (Sample& sample : pod.samples) sample.mem->pauses.clear();
+  }
+  const Estimate counted = *estimate(input).estimate;
+  EXPECT_EQ(counted.cycle_volume_source, "GC count");
+  EXPECT_GT(counted.cycle_volume_rel_error, timed.cycle_volume_rel_error);
+}
+
+TEST(Estimators, BeginAnewWhenTheClockWasSetBack) {
+  DecideInput input = GoService{}.input(kNow);
+  for (PodSeries& pod : input.observed.pods) {
+    for (std::size_t i = 0; i + 3 < pod.samples.size(); ++i) pod.samples[i].at += seconds(240);
+    std::erase_if(pod.samples, [](const Sample& sample) { return sample.at > kNow; });
+  }
+  const auto found = estimate(input);
+  EXPECT_FALSE(found.estimate);
+  EXPECT_EQ(found.reason, "ClockJumped");
+  EXPECT_THAT(found.message, HasSubstr("The clock was set back by"));
+}
+
+TEST(Estimators, BeginAnewWhenTheClockWentAhead) {
+  DecideInput input = GoService{}.input(kNow);
+  for (PodSeries& pod : input.observed.pods) {
+    for (std::size_t i = 0; i + 4 < pod.samples.size(); ++i) pod.samples[i].at -= seconds(240);
+  }
+  const auto found = estimate(input);
+  EXPECT_FALSE(found.estimate);
+  EXPECT_EQ(found.reason, "ClockJumped");
+  EXPECT_THAT(found.message, HasSubstr("went ahead by 4m"));
+}
+
+TEST(Estimators, GoOnWithWhatCameAfterTheJump) {
+  GoService service;
+  DecideInput input = service.input(kNow);
+  for (PodSeries& pod : input.observed.pods) {
+    for (std::size_t i = 0; i < pod.samples.size() / 3; ++i) pod.samples[i].at -= seconds(240);
+  }
+  const auto found = estimate(input);
+  ASSERT_TRUE(found.estimate);
+  EXPECT_NEAR(found.estimate->alloc_rate, service.alloc_rate, 0.01 * service.alloc_rate);
+  EXPECT_LT(found.estimate->window, seconds(240));
 }
 
 }  // namespace

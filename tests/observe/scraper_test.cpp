@@ -439,7 +439,7 @@ INSTANTIATE_TEST_SUITE_P(
                 {"", 0, FetchFailure::kCutOff, "the connection was closed in the middle of the answer"},
                 "broke off",
                 "log"},
-        BadPage{"Missing", {"404 page not found\n", 404}, "answered HTTP 404", "spec.runtimeMetrics.port and path"},
+        BadPage{"Missing", {"404 page not found\n", 404}, "answered HTTP 404", "another port and path (spec.runtimeMetrics, --url)"},
         BadPage{"Broken", {"oh no", 500}, "answered HTTP 500 (\"oh no\")", "log"},
         BadPage{"Forbidden", {"who are you", 401}, "answered HTTP 401", "credentials"},
         BadPage{"Html", {"<html>Welcome</html>\n"}, "an HTML page", "spec.runtimeMetrics.port and path"}),

@@ -1,0 +1,350 @@
+#include "decide/pod_estimate.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "decide/estimators.h"
+#include "decide/guards.h"
+#include "gopacer/decide/go_pacer.h"
+
+namespace gopacer::deciding {
+namespace {
+
+/// The runtime collects every two minutes when nothing else makes it.
+constexpr Duration kForcedPeriod = std::chrono::seconds(118);
+/// Below it the heap's least goal, stacks and rounding hide what GOGC does.
+constexpr double kSmallHeap = 32.0 * 1024 * 1024;
+/// Below it assists and the CPU limiter decide when a collection ends.
+constexpr int kLeastTellingGogc = 30;
+/// V over goal − M of programs that leave GOGC alone: marking begins at 0.7 at the earliest, and assists may stretch
+/// it.
+constexpr double kSlowestPace = 0.6;
+constexpr double kFastestPace = 1.4;
+/// The part of StackInUse that a collection scans, globals included: 0.2 to 0.25 in services that were measured. The
+/// rest is room that goroutines have not used, and stacks kept for later ones.
+constexpr double kScannedStacks = 0.25;
+// Relative errors beside those of sampling.
+constexpr double kGoalLiveError = 0.02;    ///< the goal's formula knows S + Gl only roughly
+constexpr double kLimitLiveError = 0.10;   ///< NextGC − V: marking ends before the goal
+constexpr double kGoalVolumeError = 0.15;  ///< NextGC − M in place of V, which is 0.7 to 1.15 of it
+constexpr double kTimesVolumeError = 0.01;
+constexpr double kCounterError = 0.01;
+/// The runtime's classes are of wall-clock time: a thread that waits for a CPU counts as busy.
+constexpr double kBusyClassError = 0.25;
+
+double heap_of(const MemStats& mem) { return (mem.sys - mem.heap_idle - mem.heap_alloc).value(); }
+double mapped_of(const MemStats& mem) { return (mem.sys - mem.heap_released).value(); }
+
+double roots_of(const Sample& sample) {
+  if (sample.process && sample.process->scanned_roots) return sample.process->scanned_roots->value();
+  return sample.mem->stack_in_use.value() * kScannedStacks;
+}
+
+std::optional<Moment> moment(Time at, const std::optional<double>& value) {
+  return value ? std::optional(Moment{at, *value}) : std::nullopt;
+}
+
+std::string text(Gogc gogc) { return gogc.is_off() ? "off" : std::to_string(gogc.percent()); }
+
+std::string advice() {
+  return ": the program sets it itself (debug.SetGCPercent, debug.SetMemoryLimit or a tuner library). Remove that, or "
+         "gopacer's settings have no effect.";
+}
+
+}  // namespace
+
+PodReader::PodReader(const PodSeries& pod, const ProfileSpec& spec, Time now) : pod_(pod) {
+  const Time from = std::max(now - kLongestWindow, pod.started + spec.canary.warm_up);
+  for (const Sample& sample : pod.samples) {
+    if (sample.at >= from && sample.at <= now) samples_.push_back(&sample);
+  }
+  const Break found = last_break(samples_);
+  clock_trouble_ = found.what;
+  samples_.erase(samples_.begin(), samples_.begin() + static_cast<std::ptrdiff_t>(found.after));
+  for (const Sample* sample : samples_) {
+    if (sample->mem) with_mem_.push_back(sample);
+  }
+}
+
+std::uint32_t PodReader::cycles() const {
+  if (with_mem_.size() < 2) return 0;
+  const MemStats& first = *with_mem_.front()->mem;
+  const MemStats& last = *with_mem_.back()->mem;
+  // Counters that went back belong to two processes.
+  if (last.num_gc < first.num_gc || last.num_forced_gc < first.num_forced_gc || last.total_alloc < first.total_alloc) {
+    return 0;
+  }
+  return last.num_gc - first.num_gc;
+}
+
+PodEstimate PodReader::read() {
+  read_settings();
+  read_cycles();
+  read_heap();
+  read_cpu();
+  read_memory();
+  return found_;
+}
+
+std::string PodReader::self_tuned() const {
+  const Gogc asked = pod_.settings.gogc.value_or(Gogc(Gogc::kDefaultPercent));
+  if (process_ != nullptr && process_->gogc) {
+    if (*process_->gogc != asked) {
+      return "Pod " + pod_.pod + " reports GOGC=" + text(*process_->gogc) + " while its environment asks for " +
+             text(asked) + advice();
+    }
+    const auto& limit = pod_.settings.go_mem_limit;
+    if (limit && process_->go_mem_limit && *process_->go_mem_limit != *limit) {
+      return "Pod " + pod_.pod + " reports GOMEMLIMIT=" + format_go_size(*process_->go_mem_limit) +
+             " while its environment asks for " + format_go_size(*limit) + advice();
+    }
+    return {};
+  }
+  // Without its own word, the goals tell: where GOGC rules, NextGC gives M, and nothing may contradict that M.
+  if (asked.is_off() || asked.percent() < kLeastTellingGogc || found_.limit_rules || found_.forced > 0 ||
+      found_.cycles < 10)
+    return {};
+  const double gamma = asked.percent() / 100.0;
+  const double live = (found_.goal - gamma * found_.roots) / (1 + gamma);
+  if (live < kSmallHeap) return {};
+  std::size_t below = 0;
+  for (const Sample* sample : with_mem_) {
+    const MemStats& mem = *sample->mem;
+    const Bytes implied = go_pacer::live_heap_from_goal(mem.next_gc, Bytes::of(roots_of(*sample)), gamma);
+    if (mem.heap_alloc.value() < 0.85 * implied.value()) ++below;
+  }
+  const double pace = found_.volume / (found_.goal - live);
+  const bool heap_contradicts = below >= 2 && below * 10 >= with_mem_.size();
+  if (!heap_contradicts && pace > kSlowestPace && pace < kFastestPace) return {};
+  return "Pod " + pod_.pod + " collects as if GOGC were about " +
+         std::to_string(
+             static_cast<int>(100 * found_.volume / std::max(1.0, found_.goal - found_.volume + found_.roots))) +
+         " while its environment asks for " + text(asked) + advice();
+}
+
+void PodReader::read_settings() {
+  found_.settings = pod_.settings;
+  const ProcessMetrics* first = nullptr;
+  for (const Sample* sample : samples_) {
+    if (!sample->process) continue;
+    process_ = &*sample->process;
+    if (first == nullptr) first = process_;
+  }
+  if (process_ == nullptr) return;
+  found_.go_version = process_->go_version.value_or("");
+  if (process_->gogc) {
+    found_.settings.gogc = process_->gogc;
+    found_.settings.go_mem_limit = process_->go_mem_limit;
+  }
+  found_.limiter_active =
+      process_->limited_cycle && first->limited_cycle && *process_->limited_cycle > *first->limited_cycle;
+  // The variable may be there; the runtime does not look at it.
+  if (!knows_memory_limit(found_.go_version)) found_.settings.go_mem_limit.reset();
+}
+
+void PodReader::read_cycles() {
+  const MemStats& first = *with_mem_.front()->mem;
+  const MemStats& last = *with_mem_.back()->mem;
+  found_.seconds = seconds();
+  found_.cycles = cycles();
+  found_.alloc_rate = (last.total_alloc - first.total_alloc).value() / found_.seconds;
+  std::vector<double> rates;
+  for (std::size_t i = 1; i < with_mem_.size(); ++i) {
+    const double between = to_seconds(with_mem_[i]->at - with_mem_[i - 1]->at);
+    rates.push_back((with_mem_[i]->mem->total_alloc - with_mem_[i - 1]->mem->total_alloc).value() / between);
+  }
+  found_.alloc_rate_error = std::hypot(kCounterError, relative_error(rates));
+  found_.forced = last.num_forced_gc - first.num_forced_gc;
+  for (std::size_t i = 1; i < last.pauses.size(); ++i) {
+    const bool in_window = last.pauses[i].end > with_mem_.front()->at && last.pauses[i].end <= with_mem_.back()->at;
+    if (in_window && last.pauses[i].end - last.pauses[i - 1].end >= kForcedPeriod) ++found_.forced;
+  }
+  found_.forced = std::min(found_.forced, found_.cycles);
+}
+
+/// Mean time between the ends of collections within the window, where the ring of 256 holds all of them.
+std::optional<double> PodReader::cycle_seconds() const {
+  const std::vector<GcPause>& ring = with_mem_.back()->mem->pauses;
+  if (found_.cycles + 1 >= ring.size()) return std::nullopt;
+  const auto end = ring.end();
+  const auto begin = end - static_cast<std::ptrdiff_t>(found_.cycles);
+  const double spanned = to_seconds((end - 1)->end - begin->end);
+  if (found_.cycles < 2 || !(spanned > 0) || spanned > found_.seconds) return std::nullopt;
+  return spanned / (found_.cycles - 1);
+}
+
+void PodReader::read_heap() {
+  std::vector<double> goals, roots, non_heaps, mapped, live;
+  std::size_t by_limit = 0;
+  double least_heap = std::numeric_limits<double>::infinity();
+  for (const Sample* sample : with_mem_) {
+    const MemStats& mem = *sample->mem;
+    goals.push_back(mem.next_gc.value());
+    roots.push_back(roots_of(*sample));
+    non_heaps.push_back(heap_of(mem));
+    mapped.push_back(mapped_of(mem));
+    least_heap = std::min(least_heap, mem.heap_alloc.value());
+    if (sample->process && sample->process->heap_live) live.push_back(sample->process->heap_live->value());
+    if (found_.settings.go_mem_limit) {
+      const Bytes limit = *found_.settings.go_mem_limit;
+      const Bytes overage = std::max(Bytes(0), mem.sys - mem.heap_released - limit);
+      const Bytes by_memory = go_pacer::limit_goal({}, limit, mem.sys - mem.heap_idle - mem.heap_alloc, overage);
+      if (mem.next_gc.value() >= 0.98 * by_memory.value()) ++by_limit;
+    }
+  }
+  found_.goal = mean(goals);
+  found_.highest_goal = upper(goals, 0.99);
+  found_.roots = mean(roots);
+  found_.non_heap = upper(non_heaps, 0.99);
+  found_.mapped = upper(mapped, 0.99);
+  found_.limit_rules = 2 * by_limit > with_mem_.size() || !std::isfinite(found_.settings.gamma());
+
+  const double allocated = found_.alloc_rate * found_.seconds;
+  double counted = found_.cycles > 0 ? allocated / found_.cycles : 0;
+  found_.volume_source = "GC count";
+  found_.volume_error = found_.cycles > 0 ? 1.0 / found_.cycles : 1;
+  // A count of few cycles is off by up to one; the ring has their exact times.
+  if (const auto period = cycle_seconds()) {
+    counted = found_.alloc_rate * *period;
+    found_.volume_source = "GC times";
+    found_.volume_error = kTimesVolumeError;
+  }
+  found_.volume_error = std::hypot(found_.volume_error, found_.alloc_rate_error);
+
+  if (2 * live.size() > with_mem_.size()) {
+    found_.live = mean(live);
+    found_.highest_live = upper(live, 0.99);
+    found_.live_source = "runtime metrics";
+    found_.live_error = std::hypot(kCounterError, relative_error(live));
+  } else if (found_.limit_rules) {
+    const double volume = std::min(counted, found_.goal);
+    // Marking may end before the goal is reached; but what lives is never more than the heap was seen to hold.
+    found_.live = std::min(found_.goal - volume, least_heap);
+    found_.highest_live = std::max(found_.live, std::min(found_.highest_goal - volume, least_heap));
+    found_.live_source = "heap goal and GC volume";
+    found_.live_error = std::hypot(kLimitLiveError, relative_error(goals));
+  } else {
+    read_live_by_goal(counted);
+    found_.live_error = std::hypot(kGoalLiveError, relative_error(goals));
+  }
+  found_.volume = found_.limit_rules ? std::min(counted, found_.goal) : counted;
+  if (found_.limit_rules) return;
+  // Forced collections end cycles early, and say nothing of what the heap may grow by.
+  if (found_.forced > 0 && found_.goal - found_.live > counted) {
+    found_.volume = found_.goal - found_.live;
+    found_.volume_source = "heap goal";
+    found_.volume_error = std::hypot(kGoalVolumeError, found_.live_error);
+  }
+  // M as a straight line over time: what a leak, or a cache that still fills, looks like.
+  const auto next_gc = [](const Sample& sample) { return moment(sample.at, sample.mem->next_gc.value()); };
+  found_.growth = steady_slope(readings_of(with_mem_, next_gc)) * found_.seconds / found_.goal;
+}
+
+void PodReader::read_live_by_goal(double counted) {
+  const double gamma = found_.settings.gamma();
+  const auto live_at = [&](double goal) { return std::max(0.0, (goal - gamma * found_.roots) / (1 + gamma)); };
+  found_.live = live_at(found_.goal);
+  found_.highest_live = live_at(found_.highest_goal);
+  found_.live_source = "heap goal";
+  const bool least_goal = found_.goal <= 1.02 * go_pacer::least_goal(gamma).value();
+  if (least_goal && found_.forced == 0) {
+    // The goal does not depend on M here; the formula gives the most that M can be.
+    found_.live = std::min(found_.live, std::max(0.0, found_.goal - counted));
+  }
+}
+
+void PodReader::read_cpu() {
+  for (const Sample* sample : samples_) {
+    if (!sample->profile) continue;
+    found_.profile_gc += sample->profile->gc_cpu_seconds;
+    found_.profile_total += sample->profile->total_cpu_seconds;
+    found_.profile_seconds += to_seconds(sample->profile->length);
+    found_.profile_stacks += static_cast<double>(sample->profile->stacks);
+  }
+  if (process_ != nullptr && process_->max_procs) {
+    found_.max_procs = *process_->max_procs;
+  } else if (pod_.cpu_limit) {
+    found_.max_procs = std::max(2.0, std::ceil(*pod_.cpu_limit));  // as Go 1.25 and later derive it
+  }
+  read_cpu_in_use();
+  const auto by_metrics = rise_of(readings_of(samples_, [](const Sample& sample) {
+    return moment(sample.at, sample.process ? sample.process->gc_cpu_seconds : std::nullopt);
+  }));
+  if (by_metrics) found_.gc_by_metrics = by_metrics->rate();
+  if (!(found_.max_procs > 0)) return;
+  // GCCPUFraction is of the time from the process's start to the end of its last collection.
+  const auto by_fraction = rise_of(readings_of(with_mem_, [&](const Sample& sample) -> std::optional<Moment> {
+    const MemStats& mem = *sample.mem;
+    const Time began = sample.process && sample.process->started ? *sample.process->started : pod_.started;
+    if (mem.pauses.empty() || began == Time{}) return std::nullopt;
+    const Time end = mem.pauses.back().end;
+    if (end <= began) return std::nullopt;
+    return Moment{end, mem.gc_cpu_fraction * found_.max_procs * to_seconds(end - began)};
+  }));
+  if (by_fraction) found_.gc_by_fraction = by_fraction->rate();
+}
+
+void PodReader::read_cpu_in_use() {
+  const auto take = [&](const std::optional<Rise>& rise, const char* source, double error) {
+    if (!rise || found_.cpu) return;
+    found_.cpu = rise->rate();
+    found_.cpu_source = source;
+    found_.cpu_error = error;
+  };
+  take(rise_of(readings_of(samples_,
+                           [](const Sample& sample) {
+                             return moment(sample.at, sample.process ? sample.process->cpu_seconds : std::nullopt);
+                           })),
+       "process", kCounterError);
+  // Several samples may carry the same reading of the container: its own time counts.
+  take(rise_of(readings_of(samples_,
+                           [](const Sample& sample) -> std::optional<Moment> {
+                             if (!sample.usage) return std::nullopt;
+                             return moment(sample.usage->at == Time{} ? sample.at : sample.usage->at,
+                                           sample.usage->cpu_seconds);
+                           })),
+       "container", 2 * kCounterError);
+  if (!found_.cpu && found_.profile_seconds > 0) {
+    found_.cpu = found_.profile_total / found_.profile_seconds;
+    found_.cpu_source = "CPU profile";
+    found_.cpu_error = found_.profile_stacks > 0 ? 1 / std::sqrt(found_.profile_stacks) : 1;
+  }
+  take(rise_of(readings_of(samples_,
+                           [](const Sample& sample) {
+                             return moment(sample.at, sample.process ? sample.process->busy_cpu_seconds : std::nullopt);
+                           })),
+       "runtime metrics", kBusyClassError);
+}
+
+void PodReader::read_memory() {
+  found_.limit = pod_.memory_limit;
+  std::vector<double> outside;
+  std::vector<Moment> over_time;
+  double before = 0;
+  for (const Sample* sample : with_mem_) {
+    std::optional<double> whole;
+    if (sample->usage) {
+      const ContainerUsage& usage = *sample->usage;
+      if (usage.limit) found_.limit = usage.limit;
+      // The working set counts page cache that the kernel would give back.
+      whole =
+          usage.anonymous ? (*usage.anonymous + usage.kernel.value_or(Bytes(0))).value() : usage.working_set.value();
+    } else if (sample->process && sample->process->resident) {
+      whole = sample->process->resident->value();
+    }
+    if (!whole) continue;
+    found_.peak = std::max(found_.peak, *whole);
+    // The runtime counts pages as mapped before they are touched: the difference may be negative.
+    const double rest = std::max(0.0, *whole - mapped_of(*sample->mem));
+    if (!outside.empty()) found_.spike = std::max(found_.spike, rest - before);
+    before = rest;
+    outside.push_back(rest);
+    over_time.push_back({sample->at, rest});
+  }
+  if (!outside.empty()) found_.non_go = upper(outside, 0.99);
+  found_.non_go_growth = std::max(0.0, steady_slope(over_time));
+  if (found_.peak == 0) found_.peak = found_.mapped;
+}
+
+}  // namespace gopacer::deciding

@@ -1,0 +1,158 @@
+// Truth is a service whose garbage collection is known from inside, for comparing what gopacer estimates from outside.
+//
+// GET /truth on its pprof port answers, as JSON, counters since the start: bytes allocated and collections from
+// runtime/metrics, the mean of the live heap over the last second's readings, and CPU seconds by thread. Collection's CPU is
+// what the process used beyond the threads that do its work or serve its pages: unlike /cpu/classes, which is made from wall
+// time, that holds on a busy machine too. Assists run on the working threads; they are told apart by /cpu/classes.
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"log"
+	"net"
+	"net/http"
+	_ "net/http/pprof"
+	"runtime"
+	"runtime/metrics"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+type node struct {
+	next *node
+	name [3]string
+}
+
+// Each worker owns a part of the live heap and replaces a piece of it in every step.
+type worker struct {
+	keep  []*node
+	cpu   atomic.Int64 // nanoseconds of its thread
+	chunk int
+}
+
+const nodeBytes = 56 + 8 // of its size class
+
+func chain(n int) *node {
+	var head *node
+	for ; n > 0; n-- {
+		head = &node{next: head}
+	}
+	return head
+}
+
+func cpuOf(who int) int64 {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(who, &usage); err != nil {
+		log.Fatal(err)
+	}
+	return usage.Utime.Nano() + usage.Stime.Nano()
+}
+
+const threadItself = 1 // RUSAGE_THREAD
+
+func (w *worker) run(bytesPerSecond float64) {
+	runtime.LockOSThread()
+	began := time.Now()
+	allocated := 0.0
+	for i := 0; ; i++ {
+		w.keep[i%len(w.keep)] = chain(w.chunk)
+		allocated += float64(w.chunk * nodeBytes)
+		w.cpu.Store(cpuOf(threadItself))
+		if ahead := time.Duration(allocated/bytesPerSecond*1e9) - time.Since(began); ahead > time.Millisecond {
+			time.Sleep(ahead)
+		}
+	}
+}
+
+var serving atomic.Int64 // nanoseconds of CPU
+
+// counted serves pages on a thread of its own while they last, so that their CPU is known.
+func counted(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(answer http.ResponseWriter, request *http.Request) {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		before := cpuOf(threadItself)
+		next.ServeHTTP(answer, request)
+		serving.Add(cpuOf(threadItself) - before)
+	})
+}
+
+// liveHeap keeps readings of the live heap.
+type liveHeap struct {
+	sync.Mutex
+	sum   float64
+	count float64
+}
+
+func (l *liveHeap) run() {
+	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	for {
+		metrics.Read(sample)
+		l.Lock()
+		l.sum += float64(sample[0].Value.Uint64())
+		l.count++
+		l.Unlock()
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+type truth struct {
+	AllocatedBytes uint64
+	Cycles         uint64
+	LiveSum        float64
+	LiveCount      float64
+	CpuSeconds     float64
+	GcSeconds      float64
+	AssistSeconds  float64
+	ClassesGc      float64
+}
+
+func main() {
+	live := flag.Int("live", 32, "live heap in MiB")
+	rate := flag.Float64("rate", 60, "allocation in MB a second")
+	flag.Parse()
+	log.SetFlags(0)
+
+	const workers, chunk = 2, 512
+	var all []*worker
+	for i := 0; i < workers; i++ {
+		w := &worker{chunk: chunk, keep: make([]*node, *live<<20/(chunk*nodeBytes*workers))}
+		for k := range w.keep {
+			w.keep[k] = chain(chunk)
+		}
+		all = append(all, w)
+	}
+	for _, w := range all {
+		go w.run(*rate * 1e6 / workers)
+	}
+	var heap liveHeap
+	go heap.run()
+
+	http.HandleFunc("/truth", func(answer http.ResponseWriter, _ *http.Request) {
+		sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/cycles/total:gc-cycles"},
+			{Name: "/cpu/classes/gc/total:cpu-seconds"}, {Name: "/cpu/classes/gc/mark/assist:cpu-seconds"}}
+		metrics.Read(sample)
+		now := truth{AllocatedBytes: sample[0].Value.Uint64(), Cycles: sample[1].Value.Uint64(),
+			ClassesGc: sample[2].Value.Float64(), AssistSeconds: sample[3].Value.Float64()}
+		process := cpuOf(syscall.RUSAGE_SELF)
+		other := serving.Load()
+		for _, w := range all {
+			other += w.cpu.Load()
+		}
+		now.CpuSeconds = float64(process) / 1e9
+		now.GcSeconds = float64(process-other)/1e9 + now.AssistSeconds
+		heap.Lock()
+		now.LiveSum, now.LiveCount = heap.sum, heap.count
+		heap.Unlock()
+		_ = json.NewEncoder(answer).Encode(now)
+	})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	log.Printf("pprof listens on %s", l.Addr())
+	log.Fatal(http.Serve(l, counted(http.DefaultServeMux)))
+}
