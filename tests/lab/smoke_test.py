@@ -8,21 +8,36 @@ import sys
 import tempfile
 import unittest
 
+import trial
+import tuners
+
 HERE = pathlib.Path(__file__).resolve().parent
 GO = HERE.parents[1] / "tools" / "go.sh"
 
 
 class Smoke(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        directory = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(directory.cleanup)
+        cls.binaries = pathlib.Path(directory.name)
+        subprocess.run([GO, "build", "-trimpath", "-o", f"{cls.binaries}/", "./checkout", "./load", "./gcshare"],
+                       cwd=HERE / "programs", env={**os.environ, "CGO_ENABLED": "0"}, check=True)
+
+    def test_sees_that_a_program_was_killed_for_its_memory(self):
+        with tempfile.TemporaryDirectory() as work, self.assertRaises(trial.OutOfMemory):
+            # 48 MiB of sessions do not fit.
+            trial.Server(self.binaries / "checkout", tuners.TUNERS["default"], {}, 40 << 20, trial.Ports().take(), work)
+
     def test_measures_and_goes_on_where_it_was_cut(self):
+        root = self.binaries
         with tempfile.TemporaryDirectory() as directory:
-            root = pathlib.Path(directory)
-            subprocess.run([GO, "build", "-trimpath", "-o", f"{root}/", "./checkout", "./load", "./gcshare"], cwd=HERE / "programs",
-                           env={**os.environ, "CGO_ENABLED": "0"}, check=True)
-            command = [sys.executable, "-B", HERE / "main.py", "--binaries", root, "--out", root / "out", "--data-only", "--programs",
+            out = pathlib.Path(directory)
+            command = [sys.executable, "-B", HERE / "main.py", "--binaries", root, "--out", out, "--data-only", "--programs",
                        "checkout", "--tuners", "default,automemlimit-off", "--scenarios", "steady", "--repetitions", "1",
                        "--seconds", "2", "--warm", "2"]
             subprocess.run(command, check=True)
-            data = root / "out" / "data" / "trials.jsonl"
+            data = out / "data" / "trials.jsonl"
             records = [json.loads(line) for line in data.read_text().splitlines()]
             self.assertEqual({r["tuner"] for r in records}, {"default", "automemlimit-off"})
             for record in records:

@@ -1,5 +1,6 @@
 """One trial: a program with a tuner in a group of its own, under load, measured."""
 import contextlib
+import http.client
 import json
 import os
 import pathlib
@@ -33,8 +34,12 @@ class OutOfMemory(TrialError):
 
 
 def get(url, timeout=10):
-    with urllib.request.urlopen(url, timeout=timeout) as answer:
-        return answer.read()
+    """The body. OSError where there is none."""
+    try:
+        with urllib.request.urlopen(url, timeout=timeout) as answer:
+            return answer.read()
+    except http.client.HTTPException as error:
+        raise OSError(f"{url}: {error!r}") from error
 
 
 def cpu_busy_seconds(cpu):
@@ -62,21 +67,26 @@ class Ports:
         return f"127.0.0.1:{port}", f"127.0.0.1:{port + 1}"
 
 
-class MemorySampler(threading.Thread):
-    """Reads the group's memory again and again until it is stopped."""
+class MemorySampler:
+    """Reads the group's memory again and again while it is entered (a context manager)."""
 
     def __init__(self, group):
-        super().__init__(daemon=True)
         self.group, self.samples, self.stopping = group, [], threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
 
-    def run(self):
+    def _run(self):
         while not self.stopping.wait(SAMPLE_EVERY):
             with contextlib.suppress(OSError):
                 self.samples.append(self.group.memory())
 
-    def stop(self):
+    def __enter__(self):
+        self.thread.start()
+
+    def __exit__(self, *_):
         self.stopping.set()
-        self.join()
+        self.thread.join()
+
+    def summary(self):
         if not self.samples:
             raise TrialError("the group's memory could not be read")
         return {"meanBytes": sum(self.samples) // len(self.samples), "peakBytes": max(self.samples), "samples": len(self.samples)}
@@ -87,6 +97,7 @@ class Server:
 
     def __init__(self, binary, tuner, environment, limit, addresses, work):
         self.address, self.debug = addresses
+        self.out_of_memory = False
         self.group = cgroup.create(f"{os.getpid()}-{self.address.rpartition(':')[2]}", limit)
         self.directory = tempfile.mkdtemp(dir=work)
         self.log = pathlib.Path(self.directory, "log")
@@ -134,6 +145,8 @@ class Server:
     def end(self):
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL)
+        else:
+            self.out_of_memory = self.group.oom_kills() > 0
         self.process.wait()
         self.group.remove()
         shutil.rmtree(self.directory, ignore_errors=True)
@@ -198,15 +211,14 @@ def measure(server, load, rates, seconds, tools):
         raise TrialError("load did not begin")
     sampler, fetcher = MemorySampler(server.group), threading.Thread(target=fetch_profile)
     before, cpu, busy, clock = server.stats(), server.group.cpu_seconds(), cpu_busy_seconds(SERVER_CPU), time.monotonic()
-    sampler.start()
     fetcher.start()
-    change_rates(load, rates, seconds)
+    with sampler:
+        change_rates(load, rates, seconds)
     cpu = server.group.cpu_seconds() - cpu
     clock = time.monotonic() - clock
     busy_after = cpu_busy_seconds(SERVER_CPU)
     server.check()
     after = server.stats()
-    memory = sampler.stop()
     fetcher.join()
     figures = json.loads(load.hear())
     trace = gctrace.summary(server.log.read_text(errors="replace"), before["cycles"], after["cycles"])
@@ -220,7 +232,7 @@ def measure(server, load, rates, seconds, tools):
         # What others took of the server's CPU: near 0 on a quiet machine.
         "foreignCpuSeconds": round(max(0.0, busy_after[0] - busy[0] - cpu), 3),
         "stolenCpuSeconds": round(busy_after[1] - busy[1], 3),
-        "memory": memory,
+        "memory": sampler.summary(),
         "profile": profile,
         "trace": trace,
         "runtime": {
@@ -243,6 +255,7 @@ class Bench:
         self.binaries, self.tools, self.work = binaries, tools, work
         self.warm, self.seconds, self.advise_seconds = warm, seconds, advise_seconds
         self.ports = Ports()
+        self.server = None  # the latest
 
     def run(self, step, non_go, advised):
         """The record of one trial, with `failure` where it gave no figures. It raises only if the lab itself is broken.
@@ -257,6 +270,7 @@ class Bench:
             environment = advised["settings"]
         record = {**step.record(), "settings": environment, "limitBytes": program.limit, "rates": list(rates),
                   "startedAt": int(time.time()), "loadAverage": os.getloadavg()[0], "oomKills": 0}
+        self.server = None
         try:
             with contextlib.ExitStack() as stack:
                 server, load, ends = self._start(program, tuner, environment, rates)
@@ -268,8 +282,10 @@ class Bench:
                     server, load = self._follow_advice(stack, program, tuner, rates, server, load, record)
                 record.update(measure(server, load, rates, self.seconds[step.scenario], self.tools))
         except (TrialError, advice.AdviceError, OSError, ValueError) as error:
-            record["failure"] = f"{type(error).__name__}: {error}"
-            record["oomKills"] = int(isinstance(error, OutOfMemory))
+            # A program that is gone is first seen as a request that fails.
+            killed = isinstance(error, OutOfMemory) or self.server is not None and self.server.out_of_memory
+            record["failure"] = "OutOfMemory: killed by the kernel" if killed else f"{type(error).__name__}: {error}"
+            record["oomKills"] = int(killed)
         return record
 
     def _start(self, program, tuner, environment, rates):
@@ -282,6 +298,7 @@ class Bench:
         with stack:
             server = Server(os.path.join(self.binaries, program.name), tuner, environment, program.limit, self.ports.take(), self.work)
             stack.callback(server.end)
+            self.server = server
             cycles = server.stats()["cycles"]
             load = Load(self.tools["load"], program.name, server.address, program.warm_rate)
             stack.callback(load.end)
