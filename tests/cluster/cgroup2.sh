@@ -47,6 +47,7 @@ fi
 # --- outside
 [ "$(id -u)" = 0 ] || die "cgroup2: the cluster's node needs root"
 "$here/build.sh" >/dev/null
+"$ROOT/tests/workloads/build.sh" >/dev/null
 home=$CACHE/cgroup2
 if [ ! -x "$home/usr/bin/linux.uml" ]; then
   say "cgroup2: fetching Debian's user-mode-linux"
