@@ -13,7 +13,7 @@ def results(**tuners):
                           for r in (1, 2, 3)], "steady")
 
 
-GOPACER = {"cpu": 0.8, "mean": 150, "rollouts": 1, "converged": True}
+GOPACER = {"cpu": 0.8, "mean": 150, "rollouts": 1, "converged": True, "advice": []}
 
 
 def row(rows, words):

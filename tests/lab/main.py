@@ -39,8 +39,8 @@ def read_arguments(argv):
     parser.add_argument("--seconds", type=float, default=6.5, help="measured time of a trial; default: 6.5. "
                         "Under a changing load it is one and a half times as long")
     parser.add_argument("--warm", type=float, default=4, help="time under load before it; default: 4")
-    parser.add_argument("--advise-seconds", type=int, default=20, help="time that gopacer looks at a program; "
-                        "default: 20, the least that it takes")
+    parser.add_argument("--advise-seconds", type=int, default=40, help="time that gopacer looks at a program, at "
+                        "least 20; default: 40")
     parser.add_argument("--seed", type=int, default=1, help="of the order of trials; default: 1")
     parser.add_argument("--quick", action="store_true", help="a thin run: " + ", ".join(f"{k} {v}" for k, v in QUICK.items()))
     parser.add_argument("--resume", action="store_true", help="go on with the data that is there, where it stopped")
@@ -60,7 +60,7 @@ def read_arguments(argv):
     options.scenarios = names(options.scenarios, ("steady", "changing"), "scenario")
     if options.quick and "changing" in options.scenarios:
         options.scenarios.remove("changing")
-    for name, low, high in (("repetitions", 1, 100), ("seconds", 2, 600), ("warm", 2, 600), ("advise_seconds", 2, 300)):
+    for name, low, high in (("repetitions", 1, 100), ("seconds", 2, 600), ("warm", 2, 600), ("advise_seconds", 20, 600)):
         if not low <= getattr(options, name) <= high:
             raise SystemExit(f"lab: --{name.replace('_', '-')} must be {low} to {high}")
     return options

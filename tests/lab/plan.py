@@ -85,10 +85,10 @@ def advised_before(records, step):
 
 
 def seconds_of(step, steady_too, warm, seconds, advise_seconds):
-    """An estimate. gopacer takes two rollouts and three advices, as a rule."""
+    """An estimate. gopacer takes one rollout and two advices, as a rule."""
     one = START_SECONDS + warm
     if step.tuner == "gopacer" and (step.repetition <= ADVISED_REPETITIONS and step.scenario == "steady" or not steady_too):
-        return 3 * (one + advise_seconds + 1) + one + seconds
+        return 2 * (one + advise_seconds + 1) + one + seconds
     return one + seconds
 
 
