@@ -68,7 +68,7 @@ def limit_binds(results, program, tuner):
 
 def against_automemlimit(results):
     figure, goal = "CPU per request against automemlimit where its limit does not bind", "−10 to −18 % at a GC share of 15 to 25 %"
-    free = [p for p in results.programs if results.measured(p, "automemlimit") and results.measured(p, "gopacer")
+    free = [p for p in results.programs if results.values(p, "automemlimit", "profile") and results.measured(p, "gopacer")
             and not limit_binds(results, p, "automemlimit")]
     if not free:
         return missing(figure, goal, "in no program were both measured with memory to spare")
@@ -112,6 +112,7 @@ def predictions(results):
     errors = stats.prediction_errors(results.records)
     for name, figure, median_goal, p95_goal in (
             ("gcCpuFraction", "prediction of GC's CPU share", 0.10, 0.25),
+            ("gcCpuFractionByTrace", "the same, measured by the runtime's account of each cycle", 0.10, 0.25),
             ("peakMemoryBytes", "prediction of peak memory", 0.10, None)):
         found = [abs(e[name]["error"]) for e in errors if name in e]
         goal = f"median error ≤ {100 * median_goal:.0f} %" + (f", p95 ≤ {100 * p95_goal:.0f} %" if p95_goal else "")

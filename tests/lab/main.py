@@ -98,7 +98,7 @@ def line_of(record):
         return record["failure"]
     return (f"{record['cpuPerRequestMs']:.4f} ms/request, p99 {record['load']['p99Ms']:.2f} ms, "
             f"{record['memory']['meanBytes'] / 2**20:.0f} MiB mean, {record['memory']['peakBytes'] / 2**20:.0f} peak, "
-            f"GC {100 * record['profile'].get('share', 0):.1f} %, {record['load']['errors']} errors"
+            f"GC {100 * record['profile'].get('gcSeconds', 0) / record['cpuSeconds']:.1f} %, {record['load']['errors']} errors"
             + (f", {record['rollouts']} rollouts to {record['settings']}" if "rollouts" in record else ""))
 
 

@@ -123,8 +123,8 @@ HOW = f"""## How it was measured
   of the heap's pages is not charged to the tuners that let it grow.
 - Memory is the cgroup's anonymous and kernel memory, read 20 times a second; the page cache is left out.
 - GC % is the CPU time of the runtime's own account of each cycle (`GODEBUG=gctrace=1`: assists, background and idle marking) by the
-  cgroup's CPU time; it leaves sweeping out. Beside it is the share of the samples of a CPU profile (250 a second) that lie in
-  gcBgMarkWorker, gcAssistAlloc or bgsweep, which is what gopacer predicts. Marking % is the share of the time in which a collection
+  cgroup's CPU time; it leaves sweeping out. Beside it is the time that a CPU profile (250 samples a second) finds in
+  gcBgMarkWorker, gcAssistAlloc and bgsweep, which is what gopacer predicts, by the same CPU time. Marking % is the share of the time in which a collection
   was marking.
 - Repetitions run one after the other, and within each, programs and tuners in a shuffled order. Figures are medians over the
   repetitions; intervals are 95 % bootstrap intervals. Over several programs: geometric means of the ratios of medians.

@@ -60,6 +60,12 @@ def gc_share(record):
     return record["trace"]["cpuSeconds"] / record["cpuSeconds"]
 
 
+def profile_share(record):
+    """Collection's share of the program's CPU time, by a CPU profile. The whole is the cgroup's CPU time, not the profile's: a
+    profile misses part of the work that is done in bursts shorter than the kernel's tick, and marking is none of that."""
+    return record["profile"]["gcSeconds"] / record["cpuSeconds"]
+
+
 METRICS = {
     "cpu": lambda r: r["cpuPerRequestMs"],
     "mean": lambda r: r["memory"]["meanBytes"],
@@ -68,7 +74,7 @@ METRICS = {
     "p99": lambda r: r["load"]["p99Ms"],
     "p999": lambda r: r["load"]["p999Ms"],
     "share": gc_share,
-    "profile": lambda r: r["profile"]["share"],
+    "profile": profile_share,
     "duty": mark_duty,
 }
 
@@ -162,14 +168,15 @@ def prediction_errors(records):
             groups.setdefault(advice_of(record), []).append(record)
     found = []
     for (program, repetition), trials in sorted(groups.items()):
-        samples = sum(r["profile"].get("samples", 0) for r in trials)
+        cpu = sum(r["cpuSeconds"] for r in trials)
+        profiled = [r for r in trials if "gcSeconds" in r["profile"]]
         measured = {
-            "gcCpuFraction": sum(r["profile"]["share"] * r["profile"]["samples"] for r in trials if "share" in r["profile"]) / samples
-            if samples else None,
+            "gcCpuFraction": sum(r["profile"]["gcSeconds"] for r in profiled) / max(1e-9, sum(r["cpuSeconds"] for r in profiled)),
+            "gcCpuFractionByTrace": sum(r["trace"]["cpuSeconds"] for r in trials) / cpu,
             "peakMemoryBytes": statistics.median(r["memory"]["peakBytes"] for r in trials)}
         entry = {"program": program, "repetition": repetition, "trials": len(trials)}
         for name, value in measured.items():
-            said = trials[0]["predicted"].get(name)
+            said = trials[0]["predicted"].get(name.removesuffix("ByTrace"))
             if said is None or not value:
                 continue
             entry[name] = {"predicted": said["value"], "measured": value, "error": said["value"] / value - 1,

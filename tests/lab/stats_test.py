@@ -94,10 +94,9 @@ class Predictions(unittest.TestCase):
         self.assertFalse(error["peakMemoryBytes"]["within"])
 
     def test_are_compared_with_all_trials_of_an_advice(self):
-        def trial(repetition, share, samples, **more):
-            return record(tuner="gopacer", repetition=repetition, predicted=self.predicted, **more) | {
-                "profile": {"share": share, "samples": samples}}
-        errors = stats.prediction_errors([trial(1, 0.05, 300), trial(3, 0.09, 100, advisedInRepetition=1), trial(2, 0.06, 100)])
+        def trial(repetition, share, cpu, **more):
+            return record(tuner="gopacer", repetition=repetition, share=share, cpu=cpu, predicted=self.predicted, **more)
+        errors = stats.prediction_errors([trial(1, 0.05, 3.0), trial(3, 0.09, 1.0, advisedInRepetition=1), trial(2, 0.06, 1.0)])
         self.assertEqual([(e["repetition"], e["trials"]) for e in errors], [(1, 2), (2, 1)])
         self.assertAlmostEqual(errors[0]["gcCpuFraction"]["measured"], 0.06)
 

@@ -1,4 +1,4 @@
-// Gcshare prints collection's share of a CPU profile's samples, and how many samples there are, as JSON.
+// Gcshare prints how much CPU time of a profile is collection's, and how many samples that and all are, as JSON.
 package main
 
 import (
@@ -47,5 +47,7 @@ func main() {
 	if all == 0 {
 		log.Fatalf("%s: no samples; the program was idle", os.Args[1])
 	}
-	_ = json.NewEncoder(os.Stdout).Encode(map[string]float64{"share": float64(gc) / float64(all), "samples": float64(all)})
+	_ = json.NewEncoder(os.Stdout).Encode(map[string]float64{
+		"gcSeconds": float64(gc) * float64(p.Period) / 1e9, "gcSamples": float64(gc), "samples": float64(all),
+	})
 }
