@@ -126,7 +126,9 @@ struct Summary {
     ooms += score.run.ooms;
     ooms_untouched += score.untouched.ooms;
     rollouts += static_cast<double>(score.run.rollouts.size());
-    if (const auto share = score.share_of_oracle()) shares.push_back(*share);
+    // A process that is killed serves less for its CPU: there is nothing to compare with.
+    const auto share = score.share_of_oracle();
+    if (share && score.untouched.ooms == 0) shares.push_back(*share);
     cpu.push_back(score.run.cpu_per_request() / score.untouched.cpu_per_request() - 1);
     mean_memory.push_back(score.run.mean_memory / score.untouched.mean_memory - 1);
     if (score.rollouts_to_optimum) {
@@ -154,7 +156,8 @@ struct Summary {
             std::to_string(without_optimum),
             errors(gc_errors),
             errors(peak_errors),
-            std::to_string(ooms)};
+            std::to_string(ooms),
+            std::to_string(ooms_untouched)};
   }
 };
 
@@ -242,7 +245,7 @@ std::string simulation_json(const simulate::Trace& trace, const simulate::Plan& 
 std::string summary_text(const std::vector<ScoredRun>& runs) {
   std::vector<std::vector<std::string>> table = {{"", "runs", "CPU/request", "mean memory", "of best saving",
                                                   "rollouts", "to optimum", "never", "GC CPU error", "peak error",
-                                                  "OOM kills"}};
+                                                  "OOM kills", "untouched"}};
   for (const auto& [name, summary] : summaries(runs)) table.push_back(summary.row(name));
   return text_table(table) +
          "\nCPU/request and mean memory: change against the untouched run. Of best saving: share of what the best "

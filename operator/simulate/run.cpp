@@ -121,6 +121,7 @@ class Loop {
     input_.spec.target = trace.name;
     input_.template_hash = "simulated";
     input_.memory_request = trace.memory_request;
+    input_.observed.container_source = "kubelet";
   }
 
   Outcome run() {
@@ -142,7 +143,9 @@ class Loop {
   void consider() {
     input_.current = container_.settings();
     input_.target_settled = container_.now() >= settled_at_;
-    input_.observed = Observation{time(), {container_.pod().series()}, "kubelet"};
+    input_.observed.at = time();
+    input_.observed.pods.resize(1);
+    input_.observed.pods.front() = container_.pod().series();
     last_ = decide(input_, time());
     if (promote_at_ || watch_until_ || last_->kind != Decision::Kind::kChange) return;
     trial_ = last_;
