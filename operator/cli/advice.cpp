@@ -153,6 +153,7 @@ std::string advice_json(const Advice& advice) {
         {"forcedCycles", estimate.forced},
         {"allocBytesPerSecond", estimate.alloc_rate},
         {"liveHeapBytes", estimate.live_heap.count()},
+        {"meanLiveHeapBytes", estimate.mean_live_heap.count()},
         {"gcCpuFraction", estimate.gc_cpu_fraction},
         {"cycleVolumeBytes", estimate.cycle_volume.count()},
         {"cyclesPerMinute", estimate.cycles_per_minute},

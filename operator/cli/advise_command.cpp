@@ -162,6 +162,7 @@ struct Subject {
   Observation observed;
   std::optional<EnvText> environment;  ///< the two variables, where they could be read
   std::string go_version;              ///< of the executable; empty: unknown
+  std::string note;                    ///< what went wrong on the way; empty: nothing
 };
 
 /// What is in force, and how that is known.
@@ -297,6 +298,7 @@ Result<Subject> observe_live(const AdviseOptions& options, const Request& reques
     if (!sampling.target.memory_limit) sampling.target.memory_limit = process->memory_limit();
     if (!sampling.target.cpu_limit) sampling.target.cpu_limit = process->cpus();
   }
+  const Time began = clock.now();
   UsageFallback* const usage = process ? &*process : nullptr;
   std::unique_ptr<RecordingFetcher> recorder;
   {
@@ -309,6 +311,11 @@ Result<Subject> observe_live(const AdviseOptions& options, const Request& reques
     ProgressLine line(options.progress, err);
     subject.observed = sample_live(recorder ? static_cast<HttpFetcher&>(*recorder) : fetcher, clock, usage, sampling,
                                    [&](const SamplingProgress& now) { line.show(now); });
+  }
+  const std::vector<Sample>& samples = subject.observed.pods.front().samples;
+  if (!samples.empty() && samples.front().at - began > 2 * request.interval + sampling.profile_length) {
+    subject.note = "Only what was read since " + format_time(samples.front().at) +
+                   " counts: before, the process was restarted or could not be read.";
   }
   if (recorder) {
     RecordedTarget target{
@@ -425,6 +432,7 @@ AdviseExit run_advise(const AdviseOptions& options, std::ostream& out, std::ostr
     return give_up(err, AdviseExit::kUsage, found.error().message);
   }
   advice.decision = decide(advice.input, advice.input.observed.at);
+  if (!subject->note.empty()) advice.notes.push_back(subject->note);
   add_notes(*request, advice);
 
   if (options.output == "json") {

@@ -41,12 +41,14 @@ GcCpu gc_cpu_of(const std::vector<PodEstimate>& pods, double cpu) {
     const double error = share > 0 && stacks > 0 ? std::sqrt((1 - share) / (share * stacks)) : 1;
     profiled = {share * cpu, std::max(kLeastError, kProfileDesignEffect * error), "CPU profile"};
   }
-  GcCpu counted{std::min(by_metrics, cpu), kRuntimeMetricsError, "runtime metrics"};
+  GcCpu counted{by_metrics, kRuntimeMetricsError, "runtime metrics"};
   if (share * stacks >= kEnoughGcStacks) return profiled;
-  if (has_metrics) return counted;
+  // On a busy machine both of the runtime's own figures may be more than all of the CPU there was.
+  if (has_metrics && by_metrics < cpu) return counted;
   if (share * stacks >= kEnoughGcStacks / 10) return profiled;
   // It counts time on a processor as the runtime sees it: where threads wait for CPUs, that is more than there was.
   if (has_fraction && by_fraction < cpu) return {by_fraction, kFractionError, "GCCPUFraction"};
+  if (total > 0 && profiled.rel_error < kLiveHeapError) return profiled;
   return {std::min(by_heap, cpu), kLiveHeapError, "live heap"};
 }
 

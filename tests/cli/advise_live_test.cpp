@@ -31,6 +31,10 @@ TEST(AdviseLive, GivesTheSameAdviceOnItsOwnRecording) {
   GoProcess service("checkout",
                     {"--listen=127.0.0.1:0", "--pprof-listen=127.0.0.1:0", "--admin-listen=", "--live-heap=16MiB"},
                     "ready");
+  const GoProcess load("load",
+                       {"--target", "http://127.0.0.1:" + std::to_string(service.port("api")) + "/checkout", "--carts",
+                        "--rate", "100", "--duration", "2m", "--every", "0"},
+                       "");
   const testing::TemporaryDirectory directory;
   AdviseOptions options;
   options.url = "http://127.0.0.1:" + std::to_string(service.port("pprof"));

@@ -1,9 +1,9 @@
 // Truth is a service whose garbage collection is known from inside, for comparing what gopacer estimates from outside.
 //
 // GET /truth on its pprof port answers, as JSON, counters since the start: bytes allocated and collections from
-// runtime/metrics, the mean of the live heap over the last second's readings, and CPU seconds by thread. Collection's CPU is
-// what the process used beyond the threads that do its work or serve its pages: unlike /cpu/classes, which is made from wall
-// time, that holds on a busy machine too. Assists run on the working threads; they are told apart by /cpu/classes.
+// runtime/metrics, readings of the live heap, and CPU seconds. Collection's CPU is what the process used beyond what serves its
+// pages and beyond its work: steps of equal work by threads of their own, whose median CPU is that of a step without collection.
+// Unlike /cpu/classes, which is made from wall time, that holds on a busy machine too, and assists are in it.
 package main
 
 import (
@@ -15,10 +15,12 @@ import (
 	_ "net/http/pprof"
 	"runtime"
 	"runtime/metrics"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
+	"unsafe"
 )
 
 type node struct {
@@ -29,9 +31,17 @@ type node struct {
 // Each worker owns a part of the live heap and replaces a piece of it in every step.
 type worker struct {
 	keep  []*node
-	cpu   atomic.Int64 // nanoseconds of its thread
+	cpu   atomic.Int64 // nanoseconds that its work takes without collection
+	steps []int64      // CPU of the latest steps
 	chunk int
+	sum   int
 }
+
+// Few and long sleeps: each wakes threads that look for work, whose CPU is neither collection's nor the worker's.
+const rest = 20 * time.Millisecond
+
+// The work besides allocating: chains that are read for each one that is made.
+const readChunks = 24
 
 const nodeBytes = 56 + 8 // of its size class
 
@@ -43,25 +53,42 @@ func chain(n int) *node {
 	return head
 }
 
-func cpuOf(who int) int64 {
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(who, &usage); err != nil {
-		log.Fatal(err)
-	}
-	return usage.Utime.Nano() + usage.Stime.Nano()
-}
+// CPU clocks of Linux: exact, where getrusage counts ticks.
+const (
+	wholeProcess = 2 // CLOCK_PROCESS_CPUTIME_ID
+	threadItself = 3 // CLOCK_THREAD_CPUTIME_ID
+)
 
-const threadItself = 1 // RUSAGE_THREAD
+func cpuOf(clock uintptr) int64 {
+	var now syscall.Timespec
+	if _, _, errno := syscall.RawSyscall(syscall.SYS_CLOCK_GETTIME, clock, uintptr(unsafe.Pointer(&now)), 0); errno != 0 {
+		log.Fatal(errno)
+	}
+	return now.Nano()
+}
 
 func (w *worker) run(bytesPerSecond float64) {
 	runtime.LockOSThread()
-	began := time.Now()
+	began, before := time.Now(), cpuOf(threadItself)
+	w.steps = make([]int64, 0, 128)
 	allocated := 0.0
 	for i := 0; ; i++ {
 		w.keep[i%len(w.keep)] = chain(w.chunk)
 		allocated += float64(w.chunk * nodeBytes)
-		w.cpu.Store(cpuOf(threadItself))
-		if ahead := time.Duration(allocated/bytesPerSecond*1e9) - time.Since(began); ahead > time.Millisecond {
+		for k := 1; k <= readChunks; k++ {
+			for n := w.keep[(i+k*17)%len(w.keep)]; n != nil; n = n.next {
+				w.sum += len(n.name[0])
+			}
+		}
+		now := cpuOf(threadItself)
+		w.steps = append(w.steps, now-before)
+		before = now
+		if len(w.steps) == cap(w.steps) {
+			slices.Sort(w.steps)
+			w.cpu.Add(w.steps[len(w.steps)/2] * int64(len(w.steps)))
+			w.steps = w.steps[:0]
+		}
+		if ahead := time.Duration(allocated/bytesPerSecond*1e9) - time.Since(began); ahead > rest {
 			time.Sleep(ahead)
 		}
 	}
@@ -106,7 +133,6 @@ type truth struct {
 	LiveCount      float64
 	CpuSeconds     float64
 	GcSeconds      float64
-	AssistSeconds  float64
 	ClassesGc      float64
 }
 
@@ -133,17 +159,17 @@ func main() {
 
 	http.HandleFunc("/truth", func(answer http.ResponseWriter, _ *http.Request) {
 		sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/cycles/total:gc-cycles"},
-			{Name: "/cpu/classes/gc/total:cpu-seconds"}, {Name: "/cpu/classes/gc/mark/assist:cpu-seconds"}}
+			{Name: "/cpu/classes/gc/total:cpu-seconds"}}
 		metrics.Read(sample)
 		now := truth{AllocatedBytes: sample[0].Value.Uint64(), Cycles: sample[1].Value.Uint64(),
-			ClassesGc: sample[2].Value.Float64(), AssistSeconds: sample[3].Value.Float64()}
-		process := cpuOf(syscall.RUSAGE_SELF)
+			ClassesGc: sample[2].Value.Float64()}
+		process := cpuOf(wholeProcess)
 		other := serving.Load()
 		for _, w := range all {
 			other += w.cpu.Load()
 		}
 		now.CpuSeconds = float64(process) / 1e9
-		now.GcSeconds = float64(process-other)/1e9 + now.AssistSeconds
+		now.GcSeconds = float64(process-other) / 1e9
 		heap.Lock()
 		now.LiveSum, now.LiveCount = heap.sum, heap.count
 		heap.Unlock()
