@@ -155,6 +155,7 @@ void PodReader::read_cycles() {
     rates.push_back((with_mem_[i]->mem->total_alloc - with_mem_[i - 1]->mem->total_alloc).value() / between);
   }
   found_.alloc_rate_error = std::hypot(kCounterError, relative_error(rates));
+  rate_scatter_ = relative_error(rates) * std::sqrt(static_cast<double>(rates.size()));
   found_.forced = last.num_forced_gc - first.num_forced_gc;
   for (std::size_t i = 1; i < last.pauses.size(); ++i) {
     const bool in_window = last.pauses[i].end > with_mem_.front()->at && last.pauses[i].end <= with_mem_.back()->at;
@@ -204,13 +205,14 @@ void PodReader::read_heap() {
   double counted = found_.cycles > 0 ? allocated / found_.cycles : 0;
   found_.volume_source = "GC count";
   found_.volume_error = found_.cycles > 0 ? 1.0 / found_.cycles : 1;
-  // A count of few cycles is off by up to one; the ring has their exact times.
-  if (const auto period = cycle_seconds()) {
+  // A count of few cycles is off by up to one; the ring has their exact times. They give V as far as A is the same all
+  // the time.
+  const double times_error = std::hypot(kTimesVolumeError, rate_scatter_);
+  if (const auto period = cycle_seconds(); period && times_error < found_.volume_error) {
     counted = found_.alloc_rate * *period;
     found_.volume_source = "GC times";
-    found_.volume_error = kTimesVolumeError;
+    found_.volume_error = times_error;
   }
-  found_.volume_error = std::hypot(found_.volume_error, found_.alloc_rate_error);
 
   if (2 * live.size() > with_mem_.size()) {
     found_.live = mean(live);

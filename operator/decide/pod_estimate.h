@@ -84,6 +84,7 @@ class PodReader {
   Samples with_mem_;
   const ProcessMetrics* process_ = nullptr;
   std::string clock_trouble_;
+  double rate_scatter_ = 0;  ///< relative standard deviation of A between readings
   PodEstimate found_;
 };
 

@@ -9,8 +9,8 @@ namespace gopacer {
 namespace {
 
 using deciding::Estimation;
-using testing::GoService;
 using std::chrono::seconds;
+using testing::GoService;
 using ::testing::HasSubstr;
 using testing::kNow;
 
@@ -309,6 +309,20 @@ TEST(Estimators, AreSurerOfAVolumeThatTheRingTimes) {
   const Estimate counted = *estimate(input).estimate;
   EXPECT_EQ(counted.cycle_volume_source, "GC count");
   EXPECT_GT(counted.cycle_volume_rel_error, timed.cycle_volume_rel_error);
+}
+
+TEST(Estimators, CountCollectionsWhereTheLoadChanges) {
+  GoService service;
+  service.seen_for = seconds(60);
+  DecideInput input = service.input(kNow);
+  for (PodSeries& pod : input.observed.pods) {
+    // The load ends after 40 s: nothing is allocated and nothing collected from then on.
+    const Sample last = pod.samples[pod.samples.size() - 5];
+    for (std::size_t i = pod.samples.size() - 4; i < pod.samples.size(); ++i) pod.samples[i].mem = last.mem;
+  }
+  const Estimate found = *estimate(input).estimate;
+  EXPECT_EQ(found.cycle_volume_source, "GC count");
+  EXPECT_NEAR(found.cycle_volume.value(), service.volume(), 0.03 * service.volume());
 }
 
 TEST(Estimators, BeginAnewWhenTheClockWasSetBack) {

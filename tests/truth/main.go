@@ -1,9 +1,9 @@
 // Truth is a service whose garbage collection is known from inside, for comparing what gopacer estimates from outside.
 //
 // GET /truth on its pprof port answers, as JSON, counters since the start: bytes allocated and collections from
-// runtime/metrics, readings of the live heap, and CPU seconds. Collection's CPU is what the process used beyond what serves its
-// pages and beyond its work: steps of equal work by threads of their own, whose median CPU is that of a step without collection.
-// Unlike /cpu/classes, which is made from wall time, that holds on a busy machine too, and assists are in it.
+// runtime/metrics, readings of the live heap, and CPU seconds. Collection's CPU is what the process used beyond the threads that
+// do its work or serve its pages: unlike /cpu/classes, which is made from wall time, that holds on a busy machine too. It has the
+// scheduler, timers and the profiler's own work in it, and not what assists took on the working threads.
 package main
 
 import (
@@ -15,7 +15,6 @@ import (
 	_ "net/http/pprof"
 	"runtime"
 	"runtime/metrics"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -31,8 +30,7 @@ type node struct {
 // Each worker owns a part of the live heap and replaces a piece of it in every step.
 type worker struct {
 	keep  []*node
-	cpu   atomic.Int64 // nanoseconds that its work takes without collection
-	steps []int64      // CPU of the latest steps
+	cpu   atomic.Int64 // nanoseconds of its thread
 	chunk int
 	sum   int
 }
@@ -69,8 +67,7 @@ func cpuOf(clock uintptr) int64 {
 
 func (w *worker) run(bytesPerSecond float64) {
 	runtime.LockOSThread()
-	began, before := time.Now(), cpuOf(threadItself)
-	w.steps = make([]int64, 0, 128)
+	began := time.Now()
 	allocated := 0.0
 	for i := 0; ; i++ {
 		w.keep[i%len(w.keep)] = chain(w.chunk)
@@ -80,14 +77,7 @@ func (w *worker) run(bytesPerSecond float64) {
 				w.sum += len(n.name[0])
 			}
 		}
-		now := cpuOf(threadItself)
-		w.steps = append(w.steps, now-before)
-		before = now
-		if len(w.steps) == cap(w.steps) {
-			slices.Sort(w.steps)
-			w.cpu.Add(w.steps[len(w.steps)/2] * int64(len(w.steps)))
-			w.steps = w.steps[:0]
-		}
+		w.cpu.Store(cpuOf(threadItself))
 		if ahead := time.Duration(allocated/bytesPerSecond*1e9) - time.Since(began); ahead > rest {
 			time.Sleep(ahead)
 		}
