@@ -248,12 +248,13 @@ std::string summary_text(const std::vector<ScoredRun>& runs) {
                                                   "OOM kills", "untouched"}};
   for (const auto& [name, summary] : summaries(runs)) table.push_back(summary.row(name));
   return text_table(table) +
-         "\nCPU/request and mean memory: change against the untouched run. Of best saving: share of what the best "
-         "static\n"
-         "settings save, over the whole trace, where that is at least 1 %. To optimum: rollouts until the settings "
-         "cost\n"
-         "at most 10 % more than the best static ones (95th percentile); never: runs that don't get there. Errors of\n"
-         "what was promised: median / 95th percentile.\n";
+         "\nCPU/request and mean memory: change against the untouched run.\n"
+         "Of best saving: share of what the best static settings save over the whole trace, where that is at least\n"
+         "1 % and the untouched process is never killed.\n"
+         "To optimum: rollouts until the settings cost at most 10 % more than the best static ones (95th percentile);\n"
+         "never: runs that don't get there.\n"
+         "Errors of what was promised: median / 95th percentile.\n"
+         "OOM kills: by the kernel, under the strategy and untouched.\n";
 }
 
 std::string summary_json(const std::vector<ScoredRun>& runs) {

@@ -72,7 +72,7 @@ Decision decide(const DecideInput& input, Time now) {
       deciding::decide_by_formula(input, physics, now, decision);
       break;
   }
-  if (decision.kind != Decision::Kind::kChange) return decision;
+  if (decision.kind != Decision::Kind::kChange || decision.urgent) return decision;
 
   // 4. May they be tried now?
   if (input.spec.strategy == Strategy::kModel && input.memory.missed_predictions >= kMissesAllowed) {
@@ -81,7 +81,7 @@ Decision decide(const DecideInput& input, Time now) {
         "The model's last " + std::to_string(input.memory.missed_predictions) +
             " predictions were off by more than a quarter: gopacer only observes this service. Settings of your own go "
             "with strategy Fixed. The model would set:");
-  } else if (!decision.urgent && input.memory.cool_down_until && now < *input.memory.cool_down_until) {
+  } else if (input.memory.cool_down_until && now < *input.memory.cool_down_until) {
     hold_back(decision, input.current, "CoolDown",
               "No trial begins before " + format_time(*input.memory.cool_down_until) + " (rollback.coolDown). Next:");
   }

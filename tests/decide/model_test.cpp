@@ -322,7 +322,7 @@ TEST(Model, LeavesRoomForWhatGrowsOutsideTheGoHeap) {
   EXPECT_NEAR((steady - *decision.settings.go_mem_limit).value(), mib(60).value(), mib(2).value());
 }
 
-TEST(Model, LowersALimitThatLeavesNoRoomWhateverTheCoolDown) {
+TEST(Model, LowersALimitThatLeavesNoRoomWhateverElseHoldsItBack) {
   GoService service;
   service.live = mib(72);
   service.settings = {Gogc(400), mib(455)};
@@ -330,6 +330,7 @@ TEST(Model, LowersALimitThatLeavesNoRoomWhateverTheCoolDown) {
   service.non_go = mib(100);
   DecideInput input = service.input(kNow);
   input.memory.cool_down_until = kNow + std::chrono::hours(5);
+  input.memory.missed_predictions = 3;
   const Decision decision = gopacer::decide(input, kNow);
   EXPECT_EQ(decision.kind, Kind::kChange) << decision.message;
   EXPECT_TRUE(decision.urgent);
