@@ -8,6 +8,7 @@ first. The truth is in the columns that begin with "true_": runtime/metrics' own
 """
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -105,4 +106,6 @@ def main():
 
 
 if __name__ == "__main__":
+    # What was started is ended on the way out, also when somebody ends this.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     main()

@@ -10,6 +10,7 @@ was measured over the whole window, one "# name value" a line; then a collection
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -126,4 +127,6 @@ def main():
 
 
 if __name__ == "__main__":
+    # What was started is ended on the way out, also when somebody ends this.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     main()

@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -127,4 +128,6 @@ def main():
 
 
 if __name__ == "__main__":
+    # What was started is ended on the way out, also when somebody ends this.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     main()
