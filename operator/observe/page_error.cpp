@@ -9,7 +9,8 @@ namespace {
 std::string port_advice(PageKind kind) {
   if (kind == PageKind::kMetrics) return "check the port of the SLO's podHistogram";
   if (kind == PageKind::kCadvisor) return "check that the kubelet listens there and that nothing stands between";
-  return "import net/http/pprof and serve it on that port at the pod's address, or give another port (spec.runtimeMetrics.port, --url)";
+  return "import net/http/pprof and serve it on that port at the pod's address, or give another port "
+         "(spec.runtimeMetrics.port, --url)";
 }
 
 std::string path_advice(PageKind kind) {
