@@ -119,7 +119,7 @@ read_again() { # NAME
 figures() { # NAME; prints: GC's share, p50, p99, memory
   local latency observed
   latency=$(kubectl logs "deployment/load-$1" --since=25s | jq -s -r '[.[] | select(.p50Ms != null)] | sort_by(.p99Ms) | .[(length / 2 | floor)] | "\(.p50Ms * 10 | round / 10) ms|\(.p99Ms * 10 | round / 10) ms"')
-  observed=$(kubectl get grp "$1" -o json | jq -r '.status.observed | "\(.gcCpuPercent) %|\(.peakMemory)"')
+  observed=$(kubectl get grp "$1" -o json | jq -r '.status.observed | "\(.gcCpuPercent)|\(.peakMemory)"')
   echo "${observed%%|*}|$latency|${observed##*|}"
 }
 
