@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs a command on the one-node cluster under a kernel with cgroup v2, on a machine that itself has cgroup v1 or v2:
 #   cgroup2.sh [COMMAND...]        verify.sh without arguments; paths in the working directory
-# The kernel is Debian's user-mode-linux: a process like others, that sees this machine's files, has one processor, and pays
-# some 20 µs for each system call of what runs in it. Coming up takes minutes. Root only.
+# The kernel is Debian's user-mode-linux: a process like others, that sees this machine's files, has one processor, and
+# is slow at system calls. Coming up takes minutes. Root only. Why so: docs/decisions/0010.
 . "$(dirname "$0")/lib.sh"
 
 # --- inside: the process that the kernel starts
