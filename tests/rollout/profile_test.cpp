@@ -1,0 +1,185 @@
+#include <gmock/gmock.h>
+
+#include "rollout/scene.h"
+
+namespace gopacer {
+namespace {
+
+using builders::new_settings;
+using builders::old_settings;
+using builders::settings;
+using scenes::Scene;
+using std::chrono::hours;
+using std::chrono::minutes;
+using testing::SizeIs;
+
+TEST(Profile, StartsATrialWhenTheDecisionIsWorthOne) {
+  Scene scene;
+  scene.decision = builders::change();
+  const Step step = scene.step();
+  ASSERT_EQ(step.kind, StepKind::kStartTrial);
+  EXPECT_EQ(step.start->from, old_settings());
+  EXPECT_EQ(step.start->to, new_settings());
+  EXPECT_EQ(step.start->target_uid, scene.target.uid);
+  EXPECT_EQ(step.start->profile_uid, scene.profile.uid);
+  EXPECT_EQ(step.start->template_hash, scene.target.template_hash);
+  EXPECT_EQ(step.start->number, 1);
+  EXPECT_EQ(step.memory->active_trial, "checkout-1");
+  EXPECT_EQ(step.memory->trial_count, 1);
+  EXPECT_FALSE(step.memory->applied) << "nothing was put into the target yet";
+}
+
+TEST(Profile, GivesATrialTimeToStartToWarmUpAndToMeasure) {
+  Scene scene;
+  scene.decision = builders::change();
+  EXPECT_EQ(scene.step().start->deadline, scene.now + minutes(5) + minutes(2) + minutes(30));
+}
+
+TEST(Profile, NumbersTrialsAfterThoseOfAnEarlierProfileOfItsName) {
+  Scene scene;
+  scene.decision = builders::change();
+  scene.last_trial_number = 7;
+  const Step step = scene.step();
+  EXPECT_EQ(step.start->number, 8);
+  EXPECT_EQ(step.memory->trial_count, 8);
+}
+
+TEST(Profile, StartsNothingWhileItOnlyRecommends) {
+  Scene scene;
+  scene.decision = builders::change();
+  scene.profile.spec.update_mode = UpdateMode::kOff;
+  EXPECT_EQ(scene.step().kind, StepKind::kHold);
+  EXPECT_EQ(scene.step().reason, "RecommendOnly");
+}
+
+TEST(Profile, StartsNothingWhileSuspended) {
+  Scene scene;
+  scene.decision = builders::change();
+  scene.profile.spec.suspend = true;
+  EXPECT_EQ(scene.step().kind, StepKind::kHold);
+  EXPECT_EQ(scene.step().reason, "Suspended");
+}
+
+TEST(Profile, StartsNothingWhileSomethingStandsAgainstIt) {
+  Scene scene;
+  scene.decision = builders::change();
+  scene.blocked = "The target is paused.";
+  EXPECT_EQ(scene.step().kind, StepKind::kHold);
+  EXPECT_EQ(scene.step().message, scene.blocked);
+}
+
+TEST(Profile, StartsNothingWhileTheTargetIsNotThere) {
+  Scene scene;
+  scene.decision = builders::change();
+  scene.target_is_there = false;
+  scene.blocked = "It does not exist.";
+  EXPECT_EQ(scene.step().kind, StepKind::kHold);
+}
+
+TEST(Profile, StartsNothingWhileAnotherManagerOwnsOurEntries) {
+  Scene scene;
+  scene.decision = builders::change();
+  scene.conflict = "GOGC is set by 'kubectl-set'.";
+  EXPECT_EQ(scene.step().kind, StepKind::kHold);
+  EXPECT_EQ(scene.step().reason, "FieldConflict");
+}
+
+TEST(Profile, WaitsForTheTargetsOwnRollout) {
+  Scene scene;
+  scene.decision = builders::change();
+  scene.target = builders::unsettled_deployment();
+  EXPECT_EQ(scene.step().kind, StepKind::kHold);
+  EXPECT_EQ(scene.step().reason, "TargetRolling");
+}
+
+TEST(Profile, ShowsWhyTheDecisionHoldsItBack) {
+  Scene scene;
+  scene.decision = builders::keep();
+  scene.decision.reason = "CoolingDown";
+  EXPECT_EQ(scene.step().kind, StepKind::kHold);
+  EXPECT_EQ(scene.step().reason, "CoolingDown");
+}
+
+TEST(Profile, YieldsToAPersonWhoUndoesWhatWasPromoted) {
+  Scene scene;
+  scene.profile.memory.applied = new_settings();
+  scene.current = old_settings();
+  scene.decision = builders::change();
+  const Step step = scene.step();
+  EXPECT_EQ(step.kind, StepKind::kHold);
+  EXPECT_EQ(step.reason, "SettingsChanged");
+  EXPECT_FALSE(step.memory->applied);
+  ASSERT_THAT(step.memory->banned, SizeIs(1));
+  EXPECT_EQ(step.memory->banned.front().settings, new_settings());
+  EXPECT_EQ(step.memory->banned.front().template_hash, scene.target.template_hash);
+  EXPECT_EQ(step.memory->cool_down_until, scene.now + hours(6));
+}
+
+TEST(Profile, DoesNotYieldWhileWhatItAppliedStands) {
+  Scene scene;
+  scene.profile.memory.applied = new_settings();
+  scene.current = new_settings();
+  EXPECT_FALSE(scene.step().memory);
+}
+
+TEST(Profile, BansTheSameRegionOnce) {
+  Scene scene;
+  scene.profile.memory.applied = new_settings();
+  scene.profile.memory.banned = {{new_settings(), scene.target.template_hash, "LatencyRegression", builders::kStart}};
+  EXPECT_THAT(scene.step().memory->banned, SizeIs(1));
+}
+
+TEST(Profile, RemembersTheTenLatestBans) {
+  Scene scene;
+  scene.profile.memory.applied = new_settings();
+  for (int i = 0; i < 10; ++i) {
+    scene.profile.memory.banned.push_back({settings(50 + i), "hash-1", "GcShare", builders::kStart});
+  }
+  const auto banned = scene.step().memory->banned;
+  ASSERT_THAT(banned, SizeIs(10));
+  EXPECT_EQ(banned.front().settings, settings(51));
+  EXPECT_EQ(banned.back().settings, new_settings());
+}
+
+TEST(Profile, ReleasesItsSettingsWhenItIsDeleted) {
+  Scene scene;
+  scene.profile.deleting = true;
+  scene.decision = builders::change();
+  EXPECT_EQ(scene.step().kind, StepKind::kRevert);
+}
+
+TEST(Profile, ReleasesItsSettingsOnDeletionThoughTheTargetIsUnsupportedByNow) {
+  Scene scene;
+  scene.profile.deleting = true;
+  scene.blocked = "The target is paused.";
+  EXPECT_EQ(scene.step().kind, StepKind::kRevert);
+}
+
+TEST(Profile, IsLeftAloneOnceItIsGone) {
+  Scene scene;
+  scene.profile_is_there = false;
+  EXPECT_EQ(scene.step().kind, StepKind::kHold);
+  EXPECT_EQ(scene.step().requeue_after, Duration(0));
+}
+
+TEST(LeastSaving, OfAModelsTrialIsAQuarterOfThePromise) {
+  Prediction promise;
+  promise.saving = 0.08;
+  EXPECT_DOUBLE_EQ(least_saving(Strategy::kModel, promise), 0.02);
+}
+
+TEST(LeastSaving, AcceptsALossWhereAPersonAsked) {
+  Prediction promise;
+  promise.saving = 0.08;
+  EXPECT_LT(least_saving(Strategy::kFixed, promise), 0);
+  EXPECT_LT(least_saving(Strategy::kModel, std::nullopt), 0);
+}
+
+TEST(LeastSaving, AcceptsTheLossThatWasPromisedAndALittleMore) {
+  Prediction promise;
+  promise.saving = -0.02;
+  EXPECT_DOUBLE_EQ(least_saving(Strategy::kModel, promise), -0.05);
+}
+
+}  // namespace
+}  // namespace gopacer

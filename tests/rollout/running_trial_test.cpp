@@ -1,0 +1,450 @@
+#include <gmock/gmock.h>
+
+#include "rollout/scene.h"
+
+namespace gopacer {
+namespace {
+
+using builders::better;
+using builders::hard_stop;
+using builders::new_settings;
+using builders::no_data;
+using builders::old_settings;
+using builders::settings;
+using builders::undecided;
+using builders::worse;
+using scenes::in;
+using scenes::kBeforePromotion;
+using scenes::Scene;
+using std::chrono::hours;
+using std::chrono::minutes;
+using std::chrono::seconds;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+bool touches_the_target(const Step& step) {
+  return step.kind == StepKind::kPromote || step.kind == StepKind::kRollBack || step.kind == StepKind::kRevert;
+}
+
+// Pending
+
+TEST(RunningTrial, BeginsByRunningTheCanary) {
+  Scene scene = in(TrialPhase::kPending);
+  scene.pods_ready = false;
+  const Step step = scene.step();
+  EXPECT_EQ(step.kind, StepKind::kRunCanary);
+  EXPECT_EQ(step.trial->phase, TrialPhase::kPending);
+  EXPECT_EQ(step.trial->started, scene.now);
+}
+
+TEST(RunningTrial, KeepsTheTimeOfItsFirstPass) {
+  Scene scene = in(TrialPhase::kPending);
+  scene.pods_ready = false;
+  scene.trial->status.started = builders::kStart;
+  EXPECT_EQ(scene.step().trial->started, builders::kStart);
+}
+
+TEST(RunningTrial, WarmsUpOnlyWhenBothArmsAreReady) {
+  Scene scene = in(TrialPhase::kPending);
+  scene.pods_ready = false;
+  EXPECT_EQ(scene.step().trial->phase, TrialPhase::kPending);
+  scene.pods_ready = true;
+  EXPECT_EQ(scene.step().trial->phase, TrialPhase::kWarmUp);
+  EXPECT_EQ(scene.step().trial->warm_until, scene.now + minutes(2));
+}
+
+TEST(RunningTrial, EndsWhenItsPodsNeverBecomeReady) {
+  Scene scene = in(TrialPhase::kPending);
+  scene.pods_ready = false;
+  scene.now = scene.trial->spec.deadline;
+  const Step step = scene.end();
+  EXPECT_EQ(step.kind, StepKind::kEnd);
+  EXPECT_EQ(step.trial->verdict, TrialVerdict::kInconclusive);
+  EXPECT_EQ(step.trial->reason, "PodsNotReady");
+  EXPECT_THAT(step.trial->message, HasSubstr("gopacer.dev/trial=checkout-1"));
+}
+
+TEST(RunningTrial, NotesItselfInTheProfileWhenThatWasMissed) {
+  Scene scene = in(TrialPhase::kPending);
+  scene.profile.memory.active_trial.clear();
+  scene.profile.memory.trial_count = 0;
+  const Step step = scene.step();
+  ASSERT_TRUE(step.memory);
+  EXPECT_EQ(step.memory->active_trial, "checkout-1");
+  EXPECT_EQ(step.memory->trial_count, 1);
+}
+
+TEST(RunningTrial, LeavesTheProfilesMemoryAloneWhenItIsNoted) {
+  for (const TrialPhase phase : kBeforePromotion) EXPECT_FALSE(in(phase).step().memory) << to_string(phase);
+}
+
+// Warm-up
+
+TEST(RunningTrial, MeasuresOnlyAfterTheWarmUpsTime) {
+  Scene scene = in(TrialPhase::kWarmUp);
+  scene.now = *scene.trial->status.warm_until - seconds(1);
+  EXPECT_EQ(scene.step().trial->phase, TrialPhase::kWarmUp);
+  scene.now = *scene.trial->status.warm_until;
+  EXPECT_EQ(scene.step().trial->phase, TrialPhase::kMeasuring);
+  EXPECT_EQ(scene.step().trial->measuring_since, scene.now);
+}
+
+TEST(RunningTrial, MeasuresOnlyAfterTheCollectionsOfTheWarmUp) {
+  Scene scene = in(TrialPhase::kWarmUp);
+  scene.now = *scene.trial->status.warm_until + minutes(5);
+  scene.collected = false;
+  EXPECT_EQ(scene.step().trial->phase, TrialPhase::kWarmUp);
+}
+
+TEST(RunningTrial, EndsWhenAnIdleServiceNeverCollects) {
+  Scene scene = in(TrialPhase::kWarmUp);
+  scene.collected = false;
+  scene.now = scene.trial->spec.deadline;
+  const Step step = scene.end();
+  EXPECT_EQ(step.trial->verdict, TrialVerdict::kInconclusive);
+  EXPECT_EQ(step.trial->reason, "NoCollections");
+}
+
+TEST(RunningTrial, IsStoppedAtOnceByAHardStopBeforeItMeasures) {
+  for (const TrialPhase phase : {TrialPhase::kPending, TrialPhase::kWarmUp}) {
+    Scene scene = in(phase);
+    scene.verdict = hard_stop();
+    const Step step = scene.end();
+    EXPECT_EQ(step.kind, StepKind::kEnd) << to_string(phase);
+    EXPECT_EQ(step.trial->verdict, TrialVerdict::kRollBack);
+    EXPECT_EQ(step.trial->reason, "OOMKilled");
+  }
+}
+
+TEST(RunningTrial, IgnoresStatisticsBeforeItMeasures) {
+  for (const TrialPhase phase : {TrialPhase::kPending, TrialPhase::kWarmUp}) {
+    for (const Verdict& verdict : {worse(), better()}) {
+      Scene scene = in(phase);
+      scene.verdict = verdict;
+      scene.pods_ready = scene.collected = false;
+      EXPECT_EQ(scene.step().trial->phase, phase);
+      EXPECT_EQ(scene.step().trial->verdict, TrialVerdict::kNone);
+    }
+  }
+}
+
+// Measuring
+
+TEST(RunningTrial, KeepsTheEvidenceOfEachPass) {
+  Scene scene = in(TrialPhase::kMeasuring);
+  scene.verdict.evidence.windows = 12;
+  scene.verdict.p99_change = 0.01;
+  scene.verdict.gc_change = -0.3;
+  const Step step = scene.step();
+  EXPECT_EQ(step.kind, StepKind::kHold);
+  EXPECT_EQ(step.trial->phase, TrialPhase::kMeasuring);
+  EXPECT_EQ(step.trial->evidence.windows, 12);
+  EXPECT_EQ(step.trial->latency_change, 0.01);
+  EXPECT_EQ(step.trial->gc_change, -0.3);
+}
+
+TEST(RunningTrial, LooksAgainAFewTimesInEachWindow) {
+  Scene scene = in(TrialPhase::kMeasuring);
+  EXPECT_EQ(scene.step().requeue_after, seconds(3));
+  scene.trial->spec.canary.interval = seconds(1);
+  EXPECT_EQ(scene.step().requeue_after, seconds(1));
+  scene.trial->spec.canary.interval = minutes(5);
+  EXPECT_EQ(scene.step().requeue_after, seconds(5));
+}
+
+TEST(RunningTrial, DecidesToPromoteWhenTheCanaryIsBetter) {
+  Scene scene = in(TrialPhase::kMeasuring);
+  scene.verdict = better();
+  const Step step = scene.step();
+  EXPECT_EQ(step.kind, StepKind::kHold) << "it is written down before it is done";
+  EXPECT_EQ(step.trial->phase, TrialPhase::kPromoting);
+  EXPECT_EQ(step.trial->verdict, TrialVerdict::kPromote);
+  EXPECT_EQ(step.trial->reason, "Better");
+  EXPECT_LT(step.requeue_after, seconds(1));
+}
+
+TEST(RunningTrial, EndsWhenTheCanaryIsWorse) {
+  for (const Verdict& verdict : {worse(), hard_stop()}) {
+    Scene scene = in(TrialPhase::kMeasuring);
+    scene.verdict = verdict;
+    scene.verdict.evidence.windows = 25;
+    const Step step = scene.end();
+    EXPECT_EQ(step.kind, StepKind::kEnd);
+    EXPECT_EQ(step.trial->phase, TrialPhase::kEnded);
+    EXPECT_EQ(step.trial->verdict, TrialVerdict::kRollBack);
+    EXPECT_EQ(step.trial->reason, verdict.reason);
+    EXPECT_EQ(step.trial->evidence.windows, 25);
+    EXPECT_EQ(step.trial->ended, scene.now);
+  }
+}
+
+TEST(RunningTrial, BansTheRegionThatDidHarmAndCoolsDown) {
+  Scene scene = in(TrialPhase::kMeasuring);
+  scene.verdict = worse();
+  const Step step = scene.end();
+  ASSERT_THAT(step.memory->banned, SizeIs(1));
+  EXPECT_EQ(step.memory->banned.front().settings, new_settings());
+  EXPECT_EQ(step.memory->banned.front().template_hash, "hash-1");
+  EXPECT_EQ(step.memory->banned.front().reason, "LatencyRegression");
+  EXPECT_EQ(step.memory->cool_down_until, scene.now + hours(6));
+  EXPECT_THAT(step.memory->active_trial, IsEmpty());
+}
+
+TEST(RunningTrial, KeepsWhatWasAppliedBeforeWhenItFailsBeforeAPromotion) {
+  Scene scene = in(TrialPhase::kMeasuring);
+  scene.trial->spec.from = scene.current = settings(150, mib(430));
+  scene.profile.memory.applied = settings(150, mib(430));
+  scene.verdict = worse();
+  EXPECT_EQ(scene.end().memory->applied, settings(150, mib(430)));
+}
+
+TEST(RunningTrial, StillEndsAsItWasWrittenWhenTheReasonsAreGoneWithTheCanary) {
+  Scene scene = in(TrialPhase::kMeasuring);
+  scene.verdict = worse();
+  scene.trial->status = *scene.step().trial;
+  // The first attempt to close it deleted the canary's pods, and then something failed.
+  scene.verdict = no_data();
+  scene.pods_ready = false;
+  const Step step = scene.step();
+  EXPECT_EQ(step.kind, StepKind::kEnd);
+  EXPECT_EQ(step.trial->verdict, TrialVerdict::kRollBack);
+  EXPECT_EQ(step.trial->reason, "LatencyRegression");
+}
+
+TEST(RunningTrial, WithoutDataIsInconclusiveAndNeverPromotes) {
+  Scene scene = in(TrialPhase::kMeasuring);
+  scene.verdict = no_data();
+  EXPECT_EQ(scene.step().trial->phase, TrialPhase::kMeasuring);
+  scene.now = scene.trial->spec.deadline;
+  const Step step = scene.end();
+  EXPECT_EQ(step.trial->verdict, TrialVerdict::kInconclusive);
+  EXPECT_EQ(step.trial->reason, "NoData");
+  EXPECT_THAT(step.memory->banned, IsEmpty()) << "nothing is known against these settings";
+  EXPECT_EQ(step.memory->cool_down_until, scene.now + hours(6));
+}
+
+TEST(RunningTrial, EndsUndecidedWhenItsTimeIsOver) {
+  Scene scene = in(TrialPhase::kMeasuring);
+  scene.now = scene.trial->spec.deadline;
+  scene.verdict.evidence.windows = 120;
+  const Step step = scene.end();
+  EXPECT_EQ(step.trial->verdict, TrialVerdict::kInconclusive);
+  EXPECT_EQ(step.trial->reason, "TimeOut");
+  EXPECT_EQ(step.trial->evidence.windows, 120);
+}
+
+TEST(RunningTrial, MeasuresNoLongerThanAskedForHoweverLongThePodsTookToStart) {
+  Scene scene = in(TrialPhase::kMeasuring);
+  scene.now = *scene.trial->status.measuring_since + scene.trial->spec.canary.max_duration - seconds(1);
+  ASSERT_LT(scene.now, scene.trial->spec.deadline);
+  EXPECT_EQ(scene.step().trial->verdict, TrialVerdict::kNone);
+  scene.now += seconds(1);
+  EXPECT_EQ(scene.end().trial->reason, "TimeOut");
+}
+
+TEST(RunningTrial, NeverTouchesTheTargetBeforeTheCanaryPassed) {
+  for (const TrialPhase phase : kBeforePromotion) {
+    for (const Verdict& verdict : {better(), worse(), hard_stop(), undecided(), no_data()}) {
+      for (const bool late : {false, true}) {
+        Scene scene = in(phase);
+        scene.verdict = verdict;
+        if (late) scene.now = scene.trial->spec.deadline + hours(1);
+        EXPECT_FALSE(touches_the_target(scene.step())) << to_string(phase) << " " << verdict.reason;
+      }
+    }
+  }
+}
+
+// Promoting
+
+TEST(RunningTrial, PutsItsSettingsIntoTheTarget) {
+  const Scene scene = in(TrialPhase::kPromoting);
+  const Step step = scene.step();
+  EXPECT_EQ(step.kind, StepKind::kPromote);
+  EXPECT_EQ(step.settings, new_settings());
+  EXPECT_EQ(step.trial->promoted, scene.now);
+  EXPECT_EQ(step.memory->applied, new_settings());
+}
+
+TEST(RunningTrial, GoesOnAfterAnOperatorThatDiedBetweenThePatchAndItsNote) {
+  Scene scene = in(TrialPhase::kPromoting);
+  scene.current = new_settings();
+  scene.target = builders::unsettled_deployment();
+  const Step step = scene.step();
+  EXPECT_EQ(step.kind, StepKind::kHold);
+  EXPECT_EQ(step.trial->promoted, scene.now) << "or a stuck rollout would never be noticed";
+  EXPECT_EQ(step.memory->applied, new_settings()) << "or its own settings would pass for a person's";
+}
+
+TEST(RunningTrial, RepeatsThePatchUntilTheStoreShowsIt) {
+  Scene scene = in(TrialPhase::kPromoting);
+  scene.trial->status.promoted = scene.now - seconds(2);
+  const Step step = scene.step();
+  EXPECT_EQ(step.kind, StepKind::kPromote);
+  EXPECT_EQ(step.trial->promoted, scene.now - seconds(2));
+}
+
+TEST(RunningTrial, YieldsToAPersonWhoUndoesThePromotionDuringItsRollout) {
+  Scene scene = in(TrialPhase::kPromoting);
+  scene.trial->status.promoted = scene.now - seconds(30);
+  scene.profile.memory.applied = new_settings();
+  const Step step = scene.end();
+  EXPECT_EQ(step.kind, StepKind::kEnd);
+  EXPECT_EQ(step.trial->verdict, TrialVerdict::kSuperseded);
+  EXPECT_EQ(step.trial->reason, "SettingsChanged");
+}
+
+TEST(RunningTrial, WaitsForTheTargetsRolloutAfterThePatch) {
+  Scene scene = in(TrialPhase::kPromoting);
+  scene.trial->status.promoted = scene.now - seconds(5);
+  scene.current = new_settings();
+  scene.target = builders::unsettled_deployment();
+  const Step step = scene.step();
+  EXPECT_EQ(step.kind, StepKind::kHold);
+  EXPECT_EQ(step.trial->phase, TrialPhase::kPromoting);
+}
+
+TEST(RunningTrial, RetiresTheCanaryAndWatchesWhenAllPodsRunTheNewSettings) {
+  Scene scene = in(TrialPhase::kPromoting);
+  scene.trial->status.promoted = scene.now - seconds(5);
+  scene.current = new_settings();
+  const Step step = scene.step();
+  EXPECT_EQ(step.kind, StepKind::kRetireCanary);
+  EXPECT_EQ(step.trial->phase, TrialPhase::kWatching);
+  EXPECT_EQ(step.trial->watching_since, scene.now);
+}
+
+TEST(RunningTrial, RollsBackWhenTheRolloutHurtsBeforeItIsFinished) {
+  Scene scene = in(TrialPhase::kPromoting);
+  scene.trial->status.promoted = scene.now - seconds(5);
+  scene.current = new_settings();
+  scene.target = builders::unsettled_deployment();
+  scene.verdict = hard_stop();
+  EXPECT_EQ(scene.step().trial->phase, TrialPhase::kRollingBack);
+  EXPECT_EQ(scene.step().trial->reason, "OOMKilled");
+}
+
+TEST(RunningTrial, RollsBackARolloutThatIsStuck) {
+  Scene scene = in(TrialPhase::kPromoting);
+  scene.trial->status.promoted = scene.now - minutes(15) - seconds(1);
+  scene.current = new_settings();
+  scene.target = builders::unsettled_deployment();
+  const Step step = scene.step();
+  EXPECT_EQ(step.trial->phase, TrialPhase::kRollingBack);
+  EXPECT_EQ(step.trial->reason, "RolloutStuck");
+  EXPECT_EQ(step.trial->verdict, TrialVerdict::kNone) << "it is no promotion any more";
+}
+
+TEST(RunningTrial, GivesUpAPromotionThatCannotBeWritten) {
+  Scene scene = in(TrialPhase::kPromoting);
+  scene.now = scene.trial->spec.deadline + minutes(15) - seconds(1);
+  EXPECT_EQ(scene.step().kind, StepKind::kPromote);
+  scene.now += seconds(1);
+  const Step step = scene.end();
+  EXPECT_EQ(step.kind, StepKind::kEnd);
+  EXPECT_EQ(step.trial->verdict, TrialVerdict::kInconclusive);
+  EXPECT_EQ(step.trial->reason, "PromotionFailed");
+  EXPECT_FALSE(step.memory->applied);
+}
+
+// Watching
+
+TEST(RunningTrial, WatchesTheTargetForTheTimeThatTheProfileAsksFor) {
+  Scene scene = in(TrialPhase::kWatching);
+  scene.verdict.evidence.windows = 7;
+  scene.now = *scene.trial->status.watching_since + minutes(30) - seconds(1);
+  const Step step = scene.step();
+  EXPECT_EQ(step.kind, StepKind::kHold);
+  EXPECT_EQ(step.trial->phase, TrialPhase::kWatching);
+  EXPECT_EQ(step.trial->watch_evidence.windows, 7);
+}
+
+TEST(RunningTrial, SucceedsWhenNothingHappensDuringTheWatch) {
+  Scene scene = in(TrialPhase::kWatching);
+  scene.now = *scene.trial->status.watching_since + minutes(30);
+  const Step step = scene.step();
+  EXPECT_EQ(step.kind, StepKind::kEnd);
+  EXPECT_EQ(step.trial->verdict, TrialVerdict::kPromote);
+  EXPECT_EQ(step.trial->reason, "Better");
+  EXPECT_EQ(step.memory->applied, new_settings());
+  EXPECT_THAT(step.memory->active_trial, IsEmpty());
+  EXPECT_THAT(step.memory->banned, IsEmpty());
+  EXPECT_EQ(step.memory->cool_down_until, scene.now + hours(6));
+}
+
+TEST(RunningTrial, RollsBackWhenTheWatchFindsHarm) {
+  for (const Verdict& verdict : {worse(), hard_stop()}) {
+    Scene scene = in(TrialPhase::kWatching);
+    scene.verdict = verdict;
+    const Step step = scene.step();
+    EXPECT_EQ(step.kind, StepKind::kHold) << "it is written down before it is done";
+    EXPECT_EQ(step.trial->phase, TrialPhase::kRollingBack);
+    EXPECT_EQ(step.trial->verdict, TrialVerdict::kNone);
+    EXPECT_EQ(step.trial->reason, verdict.reason);
+    EXPECT_LT(step.requeue_after, seconds(1));
+  }
+}
+
+TEST(RunningTrial, LeavesTheOldSettingsWhereAPersonPutThemBackDuringTheWatch) {
+  Scene scene = in(TrialPhase::kWatching);
+  scene.current = old_settings();
+  const Step end = scene.end();
+  EXPECT_EQ(end.kind, StepKind::kEnd);
+  EXPECT_EQ(end.trial->verdict, TrialVerdict::kSuperseded);
+
+  // The pass after it must not try the same settings again at once.
+  scene.trial.reset();
+  scene.profile.memory = *end.memory;
+  scene.decision = builders::change();
+  const Step next = scene.step();
+  EXPECT_EQ(next.reason, "SettingsChanged");
+  ASSERT_THAT(next.memory->banned, SizeIs(1));
+  EXPECT_EQ(next.memory->banned.front().settings, new_settings());
+  EXPECT_GT(next.memory->cool_down_until, scene.now);
+}
+
+Estimate seen_gc_share(double share) {
+  Estimate estimate;
+  estimate.gc_cpu_fraction = share;
+  return estimate;
+}
+
+TEST(RunningTrial, CountsAPredictionThatWasMissed) {
+  Scene scene = in(TrialPhase::kWatching);
+  scene.now = *scene.trial->status.watching_since + minutes(30);
+  scene.trial->spec.predicted.gc_cpu_percent = "8.0";
+  scene.profile.memory.missed_predictions = 1;
+  scene.decision.estimate = seen_gc_share(0.13);
+  EXPECT_EQ(scene.step().memory->missed_predictions, 2);
+}
+
+TEST(RunningTrial, ForgetsMissedPredictionsAfterOneThatHeld) {
+  Scene scene = in(TrialPhase::kWatching);
+  scene.now = *scene.trial->status.watching_since + minutes(30);
+  scene.trial->spec.predicted.gc_cpu_percent = "8.0";
+  scene.profile.memory.missed_predictions = 1;
+  scene.decision.estimate = seen_gc_share(0.095);
+  EXPECT_EQ(scene.step().memory->missed_predictions, 0);
+}
+
+TEST(RunningTrial, HoldsADifferenceOfLessThanOnePointAgainstNobody) {
+  Scene scene = in(TrialPhase::kWatching);
+  scene.now = *scene.trial->status.watching_since + minutes(30);
+  scene.trial->spec.predicted.gc_cpu_percent = "0.5";
+  scene.decision.estimate = seen_gc_share(0.014);
+  EXPECT_EQ(scene.step().memory->missed_predictions, 0);
+}
+
+TEST(RunningTrial, CountsAMissedPredictionOnceThoughItsEndIsRepeated) {
+  Scene scene = in(TrialPhase::kWatching);
+  scene.now = *scene.trial->status.watching_since + minutes(30);
+  scene.trial->spec.predicted.gc_cpu_percent = "8.0";
+  scene.decision.estimate = seen_gc_share(0.13);
+  // The profile's memory was written, the trial's end was not.
+  scene.profile.memory = *scene.step().memory;
+  EXPECT_EQ(scene.step().memory->missed_predictions, 1);
+}
+
+}  // namespace
+}  // namespace gopacer
