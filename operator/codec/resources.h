@@ -12,6 +12,9 @@ inline const ResourceType kPods{"", "v1", "pods", "Pod", true};
 inline const ResourceType kNodes{"", "v1", "nodes", "Node", false};
 inline const ResourceType kAutoscalers{"autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler",
                                        true};
+/// Served only where the autoscaler is installed.
+inline const ResourceType kVerticalAutoscalers{"autoscaling.k8s.io", "v1", "verticalpodautoscalers",
+                                               "VerticalPodAutoscaler", true};
 inline const ResourceType kPodMetrics{"metrics.k8s.io", "v1beta1", "pods", "PodMetrics", true};
 
 inline std::string api_version(const ResourceType& type) {

@@ -33,18 +33,24 @@ class Controller::Impl final : public ClusterView {
         actor_(api),
         recorder_(api, events, metrics),
         reconciler_(*this, observations, actor_, recorder_, metrics, clock) {
-    const auto watch_all = [this](const ResourceType& type, Mirror& mirror) {
+    const auto watch_all = [this](const ResourceType& type, Mirror& mirror, bool optional = false) {
       const std::string ns = type.namespaced ? options_.watch_namespace : "";
+      ReflectorOptions how;
+      how.optional = optional;
+      if (optional) how.not_served_wait = std::chrono::seconds(15);
       reflectors_.push_back(std::make_unique<Reflector>(
-          api_, Selection{type, ns, "", ""}, mirror, steady_, [kind = type.kind](const Error& error) {
+          api_, Selection{type, ns, "", ""}, mirror, steady_,
+          [kind = type.kind](const Error& error) {
             spdlog::warn("watch in trouble kind={} error=\"{}\"", kind, error.message);
-          }));
+          },
+          how));
     };
     watch_all(resources::kProfiles, profiles_);
     watch_all(resources::kTrials, trials_);
     watch_all(resources::kDeployments, deployments_);
     watch_all(resources::kPods, pods_);
     watch_all(resources::kAutoscalers, autoscalers_);
+    watch_all(resources::kVerticalAutoscalers, vertical_autoscalers_, true);
     watch_all(resources::kNodes, nodes_);
   }
 
@@ -85,7 +91,10 @@ class Controller::Impl final : public ClusterView {
   std::vector<std::shared_ptr<const Trial>> trials(const std::string& ns) const override { return trials_.list(ns); }
   std::vector<std::shared_ptr<const Pod>> pods(const std::string& ns) const override { return pods_.list(ns); }
   std::vector<std::shared_ptr<const Autoscaler>> autoscalers(const std::string& ns) const override {
-    return autoscalers_.list(ns);
+    auto all = autoscalers_.list(ns);
+    const auto vertical = vertical_autoscalers_.list(ns);
+    all.insert(all.end(), vertical.begin(), vertical.end());
+    return all;
   }
 
  private:
@@ -189,10 +198,10 @@ class Controller::Impl final : public ClusterView {
                                    on_deployment(key, deployment);
                                  })};
   Store<Pod> pods_{decode_pod, either<Pod>([this](const ObjectKey& key, const Pod& pod) { on_pod(key, pod); })};
-  Store<Autoscaler> autoscalers_{decode_autoscaler,
-                                 either<Autoscaler>([this](const ObjectKey& key, const Autoscaler& autoscaler) {
-                                   on_autoscaler(key, autoscaler);
-                                 })};
+  const Store<Autoscaler>::OnChange autoscaler_changed_ = either<Autoscaler>(
+      [this](const ObjectKey& key, const Autoscaler& autoscaler) { on_autoscaler(key, autoscaler); });
+  Store<Autoscaler> autoscalers_{decode_autoscaler, autoscaler_changed_};
+  Store<Autoscaler> vertical_autoscalers_{decode_vertical_autoscaler, autoscaler_changed_};
   Store<Node> nodes_{codec::decode_node, [this](const auto&, const auto&, const auto&) { on_nodes_changed(); }};
   std::vector<std::unique_ptr<Reflector>> reflectors_;
 };

@@ -87,6 +87,23 @@ std::string find_conflict(const Deployment& target, const std::string& container
   return {};
 }
 
+/// A sentence when an autoscaler goes by the memory of the tuned container. For a horizontal one its figure means
+/// nothing once GOMEMLIMIT makes a plateau; a vertical one moves the limit away under GOMEMLIMIT.
+std::string memory_autoscaler(const ClusterView& cluster, const Desired& desired) {
+  for (const auto& autoscaler : cluster.autoscalers(desired.key.ns)) {
+    if (autoscaler->target_kind != "Deployment" || autoscaler->target_name != desired.target->key.name) continue;
+    if (!autoscaler->goes_by_memory_of(desired.container)) continue;
+    if (autoscaler->vertical) {
+      return "VerticalPodAutoscaler " + autoscaler->key.text() + " sets the memory of container " + desired.container +
+             ": its limit would move, and GOMEMLIMIT would not follow. Set its updatePolicy.updateMode to Off, or the "
+             "container's controlledResources to [cpu].";
+    }
+    return "HorizontalPodAutoscaler " + autoscaler->key.text() + " scales " + deployment_text(desired.target->key) +
+           " on memory: the heap's size would change the number of pods. Scale on CPU or on requests instead.";
+  }
+  return {};
+}
+
 void read_trials(const ClusterView& cluster, Desired& desired) {
   std::vector<std::shared_ptr<const Trial>> ours;
   for (const auto& trial : cluster.trials(desired.key.ns)) {
@@ -155,6 +172,9 @@ Desired read_desired(const ClusterView& cluster, const ObjectKey& key) {
     if (const ContainerSpec* const container = find_container(*desired.profile, *desired.target, desired.problems)) {
       desired.container = container->name;
     }
+    if (std::string found = memory_autoscaler(cluster, desired); !found.empty()) {
+      desired.problems.push_back({kConfigUnsupported, "MemoryAutoscaler", std::move(found)});
+    }
   }
   // A trial goes on with the container that it began with, whatever the profile says by now.
   if (desired.trial) desired.container = desired.trial->spec.container;
@@ -168,15 +188,6 @@ Desired read_desired(const ClusterView& cluster, const ObjectKey& key) {
   }
   if (!desired.container.empty()) desired.conflict = find_conflict(*desired.target, desired.container);
   return desired;
-}
-
-bool scaled_on_memory(const ClusterView& cluster, const Desired& desired) {
-  if (!desired.target) return false;
-  const auto autoscalers = cluster.autoscalers(desired.key.ns);
-  return std::any_of(autoscalers.begin(), autoscalers.end(), [&](const auto& autoscaler) {
-    return autoscaler->scales_on_memory && autoscaler->target_kind == "Deployment" &&
-           autoscaler->target_name == desired.target->key.name;
-  });
 }
 
 }  // namespace gopacer

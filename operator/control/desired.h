@@ -23,7 +23,4 @@ class ClusterView {
 /// Gathers all that bears on one profile, and finds what stands against tuning it.
 Desired read_desired(const ClusterView& cluster, const ObjectKey& key);
 
-/// A HorizontalPodAutoscaler scales the target on memory: its figure means nothing once GOMEMLIMIT makes a plateau.
-bool scaled_on_memory(const ClusterView& cluster, const Desired& desired);
-
 }  // namespace gopacer

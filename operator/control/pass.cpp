@@ -14,7 +14,7 @@ bool runs_all_pods(const std::shared_ptr<const Deployment>& track, int replicas)
 
 }  // namespace
 
-Decision decide_on(const Desired& desired, const Observation& observed, bool scaled_on_memory, Time now) {
+Decision decide_on(const Desired& desired, const Observation& observed, Time now) {
   Decision none;
   if (!desired.profile) return none;
   if (!desired.problems.empty()) {
@@ -37,7 +37,6 @@ Decision decide_on(const Desired& desired, const Observation& observed, bool sca
     if (container.name == desired.container) input.memory_request = container.memory_request;
   }
   input.target_settled = desired.target->settled();
-  input.scaled_on_memory = scaled_on_memory;
   return decide(input, now);
 }
 

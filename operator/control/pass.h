@@ -11,7 +11,7 @@ namespace gopacer {
 /// The pure middle of a pass: each function puts what was read into the form that the next stage takes.
 
 /// No decision where something stands against tuning the target.
-Decision decide_on(const Desired& desired, const Observation& observed, bool scaled_on_memory, Time now);
+Decision decide_on(const Desired& desired, const Observation& observed, Time now);
 
 /// No verdict without a running trial. Before the measuring begins only hard stops count; after the promotion the
 /// target's own pods are judged.

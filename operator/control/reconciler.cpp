@@ -13,7 +13,7 @@ Requeue Reconciler::reconcile(const ObjectKey& key) {
   observations_.follow(desired);
 
   const Observation observed = observations_.snapshot(key, now);
-  const Decision decision = decide_on(desired, observed, scaled_on_memory(cluster_, desired), now);
+  const Decision decision = decide_on(desired, observed, now);
   const Verdict verdict = judge_trial(desired, observed, now);
   const Step step = advance(desired.trial.get(), situation_of(desired, observed), decision, verdict, now);
   const ActResult result = actor_.perform(desired, step);

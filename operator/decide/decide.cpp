@@ -47,9 +47,11 @@ Decision decide(const DecideInput& input, Time now) {
   decision.estimate = estimation.estimate;
 
   // 2. Does anything stand against tuning this target at all?
-  if (auto refused = deciding::refusal(input, estimation.self_tuned)) {
-    refused->estimate = decision.estimate;
-    return *refused;
+  if (!estimation.self_tuned.empty()) {
+    decision.kind = Decision::Kind::kRefuse;
+    decision.reason = "SelfTuned";
+    decision.message = estimation.self_tuned;
+    return decision;
   }
   if (!estimation.reason.empty()) {
     decision.reason = estimation.reason;

@@ -12,25 +12,6 @@ bool close(double a, double b) { return std::abs(a - b) <= kSame * std::max(std:
 
 }  // namespace
 
-std::optional<Decision> refusal(const DecideInput& input, const std::string& self_tuned) {
-  Decision decision;
-  decision.kind = Decision::Kind::kRefuse;
-  decision.settings = input.current;
-  if (input.scaled_on_memory) {
-    decision.reason = "MemoryAutoscaler";
-    decision.message =
-        "A HorizontalPodAutoscaler scales " + input.spec.target +
-        " on memory: the heap's size would change the number of pods. Scale on CPU or on requests instead.";
-    return decision;
-  }
-  if (!self_tuned.empty()) {
-    decision.reason = "SelfTuned";
-    decision.message = self_tuned;
-    return decision;
-  }
-  return std::nullopt;
-}
-
 bool knows_memory_limit(std::string_view go_version) {
   constexpr std::string_view kPrefix = "go1.";
   constexpr int kFirstMinor = 19;

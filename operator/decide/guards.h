@@ -1,6 +1,5 @@
 #pragma once
 
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -8,9 +7,6 @@
 #include "gopacer/decide/decision.h"
 
 namespace gopacer::deciding {
-
-/// Refusals that hold for every strategy. None when nothing stands against tuning.
-std::optional<Decision> refusal(const DecideInput& input, const std::string& self_tuned);
 
 /// What holds settings back, as Decision::binding has it.
 inline constexpr const char* kNoContainerLimit = "no memory limit on the container";

@@ -17,8 +17,10 @@ namespace gopacer {
 
 Result<Deployment> decode_deployment(const nlohmann::json& object);
 Result<Pod> decode_pod(const nlohmann::json& object);
-/// Of autoscaling/v2.
+/// A HorizontalPodAutoscaler of autoscaling/v2.
 Result<Autoscaler> decode_autoscaler(const nlohmann::json& object);
+/// A VerticalPodAutoscaler of autoscaling.k8s.io/v1.
+Result<Autoscaler> decode_vertical_autoscaler(const nlohmann::json& object);
 Result<Profile> decode_profile(const nlohmann::json& object);
 
 /// Fingerprint of a pod template: 16 hexadecimal digits of SHA-256 over its canonical JSON, without GOGC and GOMEMLIMIT

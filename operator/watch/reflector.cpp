@@ -48,6 +48,12 @@ Duration Reflector::list(const std::stop_token& stop) {
     const Result<ListPage> page = api_.list(selection_, token);
     if (stop.stop_requested()) return Duration(0);
     if (!page) {
+      if (page.error().kind == ErrorKind::kNotFound && options_.optional) {
+        mirror_.commit();
+        state_ = ReflectorState::kNotServed;
+        clear_trouble();
+        return options_.not_served_wait;
+      }
       if (page.error().kind == ErrorKind::kNotFound) {
         {
           const std::lock_guard lock(trouble_mutex_);

@@ -22,6 +22,8 @@ enum class ReflectorState {
 
 struct ReflectorOptions {
   Backoff backoff{std::chrono::milliseconds(200), std::chrono::seconds(30)};
+  /// The kind need not be served: as long as it is not, there are no objects of it, and that is no trouble.
+  bool optional = false;
   /// Between two looks for a kind that is not served.
   Duration not_served_wait = std::chrono::seconds(5);
   /// A watch that ends sooner than this without a word counts as failed, so that it is not repeated in a tight loop.

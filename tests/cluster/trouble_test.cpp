@@ -34,6 +34,16 @@ class Trouble : public ClusterTest {
     eventually_trial(workload.name + "-1", "is under way with its pods",
                      [&](const json&) { return list("pods", "gopacer.dev/track,app=" + workload.name).size() == 2; });
   }
+  /// Serves VerticalPodAutoscalers while it lives, where the cluster does not do so by itself.
+  class VerticalAutoscalers {
+   public:
+    explicit VerticalAutoscalers(Trouble& test);
+    ~VerticalAutoscalers();
+
+   private:
+    Cluster& cluster_;
+    bool is_ours_;
+  };
   std::string generation(const std::string& name) { return text(deployment(name), "/metadata/generation"); }
 };
 
@@ -187,6 +197,29 @@ TEST_F(Trouble, AHostilePodHurtsOnlyItsOwnProfile) {
   }
 }
 
+constexpr const char* kVerticalAutoscalers = "verticalpodautoscalers.autoscaling.k8s.io";
+
+// The definition without the autoscaler is enough: gopacer only reads the objects.
+Trouble::VerticalAutoscalers::VerticalAutoscalers(Trouble& test)
+    : cluster_(test.cluster()), is_ours_(test.get("crd", kVerticalAutoscalers).is_null()) {
+  if (!is_ours_) return;
+  const json schema{{"type", "object"}, {"x-kubernetes-preserve-unknown-fields", true}};
+  const json version{{"name", "v1"}, {"served", true}, {"storage", true}, {"schema", {{"openAPIV3Schema", schema}}}};
+  const json annotations{{"api-approved.kubernetes.io", "unapproved, a stand-in"}};
+  const json names{{"kind", "VerticalPodAutoscaler"}, {"plural", "verticalpodautoscalers"}};
+  const json spec{
+      {"group", "autoscaling.k8s.io"}, {"scope", "Namespaced"}, {"names", names}, {"versions", json::array({version})}};
+  test.apply({{"apiVersion", "apiextensions.k8s.io/v1"},
+              {"kind", "CustomResourceDefinition"},
+              {"metadata", {{"name", kVerticalAutoscalers}, {"annotations", annotations}}},
+              {"spec", spec}});
+  test.kubectl({"wait", "--for=condition=Established", std::string("crd/") + kVerticalAutoscalers, "--timeout=60s"});
+}
+
+Trouble::VerticalAutoscalers::~VerticalAutoscalers() {
+  if (is_ours_) cluster_.try_kubectl({"delete", "crd", kVerticalAutoscalers, "--wait=false"});
+}
+
 TEST_F(Trouble, SaysWhatIsWrongWithATarget) {
   struct Case {
     std::string name, condition, reason, words;
@@ -199,7 +232,25 @@ TEST_F(Trouble, SaysWhatIsWrongWithATarget) {
       {"source", "ConfigUnsupported", "EnvFromSource", "valueFrom"},
       {"twice", "ConfigUnsupported", "EnvDuplicated", "set twice"},
       {"invalid", "ConfigUnsupported", "EnvInvalid", "Go would not start"},
+      {"wide", "ConfigUnsupported", "MemoryAutoscaler", "HorizontalPodAutoscaler"},
+      {"tall", "ConfigUnsupported", "MemoryAutoscaler", "VerticalPodAutoscaler"},
   };
+  const VerticalAutoscalers served(*this);
+  const auto deployment_named = [](const std::string& name) {
+    return json{{"apiVersion", "apps/v1"}, {"kind", "Deployment"}, {"name", name}};
+  };
+  const json memory{{"name", "memory"}, {"target", {{"type", "Utilization"}, {"averageUtilization", 80}}}};
+  apply({{"apiVersion", "autoscaling/v2"},
+         {"kind", "HorizontalPodAutoscaler"},
+         {"metadata", {{"name", "wide"}}},
+         {"spec",
+          {{"scaleTargetRef", deployment_named("wide")},
+           {"maxReplicas", 3},
+           {"metrics", json::array({{{"type", "Resource"}, {"resource", memory}}})}}}});
+  apply({{"apiVersion", "autoscaling.k8s.io/v1"},
+         {"kind", "VerticalPodAutoscaler"},
+         {"metadata", {{"name", "tall"}}},
+         {"spec", {{"targetRef", deployment_named("tall")}}}});
   for (const Case& one : cases) {
     Workload workload = named(one.name);
     workload.replicas = 0;

@@ -327,25 +327,46 @@ TEST(Pods, OfATrialAreNotTakenForTheTargets) {
   EXPECT_THAT(scene.desired().pods, IsEmpty());
 }
 
-TEST(MemoryAutoscaler, IsFoundForTheTargetOnly) {
-  Scene scene;
-  Autoscaler autoscaler;
-  autoscaler.key = {"shop", "checkout"};
-  autoscaler.target_kind = "Deployment";
-  autoscaler.target_name = "checkout";
-  autoscaler.scales_on_memory = false;
-  const auto found = [&] {
-    FakeClusterView::put(scene.cluster.all_autoscalers, autoscaler);
-    return scaled_on_memory(scene.cluster, scene.desired());
-  };
-  EXPECT_FALSE(found());
-  autoscaler.scales_on_memory = true;
-  EXPECT_TRUE(found());
-  autoscaler.target_name = "cart";
-  EXPECT_FALSE(found());
-  autoscaler.target_name = "checkout";
-  autoscaler.target_kind = "StatefulSet";
-  EXPECT_FALSE(found());
+class MemoryAutoscaler : public testing::Test {
+ protected:
+  MemoryAutoscaler() {
+    autoscaler_.key = {"shop", "scaler"};
+    autoscaler_.target_kind = "Deployment";
+    autoscaler_.target_name = "checkout";
+    autoscaler_.by_memory = true;
+  }
+  /// The message of the problem; empty when there is none.
+  std::string problem() {
+    FakeClusterView::put(scene_.cluster.all_autoscalers, autoscaler_);
+    for (const Problem& problem : scene_.desired().problems) {
+      if (problem.reason == "MemoryAutoscaler") return problem.message;
+    }
+    return {};
+  }
+  Scene scene_;
+  Autoscaler autoscaler_;
+};
+
+TEST_F(MemoryAutoscaler, StandsAgainstTuningItsTarget) {
+  EXPECT_THAT(problem(), HasSubstr("HorizontalPodAutoscaler shop/scaler scales"));
+  autoscaler_.vertical = true;
+  EXPECT_THAT(problem(), HasSubstr("VerticalPodAutoscaler shop/scaler sets the memory of container app"));
+}
+
+TEST_F(MemoryAutoscaler, OfOtherTargetsIsNoMatter) {
+  autoscaler_.target_name = "cart";
+  EXPECT_EQ(problem(), "");
+  autoscaler_.target_name = "checkout";
+  autoscaler_.target_kind = "StatefulSet";
+  EXPECT_EQ(problem(), "");
+}
+
+TEST_F(MemoryAutoscaler, OfOtherContainersIsNoMatter) {
+  autoscaler_.by_memory = false;
+  autoscaler_.by_memory_of["sidecar"] = true;
+  EXPECT_EQ(problem(), "");
+  autoscaler_.by_memory_of["app"] = true;
+  EXPECT_NE(problem(), "");
 }
 
 }  // namespace

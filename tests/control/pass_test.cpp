@@ -53,14 +53,14 @@ TEST(DecideOn, SaysNothingOfAProfileThatIsGone) {
   Scene scene;
   scene.read();
   scene.desired.profile = nullptr;
-  EXPECT_EQ(decide_on(scene.desired, scene.observed(), false, scene.now).kind, Decision::Kind::kNoData);
+  EXPECT_EQ(decide_on(scene.desired, scene.observed(), scene.now).kind, Decision::Kind::kNoData);
 }
 
 TEST(DecideOn, RepeatsTheProblemInsteadOfDeciding) {
   Scene scene;
   scene.read();
   scene.desired.problems = {{"Ready", "TargetPaused", "It is paused."}};
-  const Decision decision = decide_on(scene.desired, scene.observed(), false, scene.now);
+  const Decision decision = decide_on(scene.desired, scene.observed(), scene.now);
   EXPECT_EQ(decision.kind, Decision::Kind::kNoData);
   EXPECT_EQ(decision.reason, "TargetPaused");
   EXPECT_EQ(decision.message, "It is paused.");
@@ -69,27 +69,26 @@ TEST(DecideOn, RepeatsTheProblemInsteadOfDeciding) {
 TEST(DecideOn, DecidesNothingWhileSuspended) {
   Scene scene;
   scene.profile.spec.suspend = true;
-  EXPECT_EQ(decide_on(scene.read(), scene.observed(), false, scene.now).reason, "Suspended");
+  EXPECT_EQ(decide_on(scene.read(), scene.observed(), scene.now).reason, "Suspended");
 }
 
 TEST(DecideOn, HandsOverWhatItWasTold) {
   Scene scene;
-  EXPECT_EQ(decide_on(scene.read(), scene.observed(), false, scene.now).kind, Decision::Kind::kChange);
-  EXPECT_EQ(decide_on(scene.read(), scene.observed(), true, scene.now).reason, "MemoryAutoscaler");
+  EXPECT_EQ(decide_on(scene.read(), scene.observed(), scene.now).kind, Decision::Kind::kChange);
   scene.target = builders::unsettled_deployment();
-  EXPECT_EQ(decide_on(scene.read(), scene.observed(), false, scene.now).reason, "TargetNotSettled");
+  EXPECT_EQ(decide_on(scene.read(), scene.observed(), scene.now).reason, "TargetNotSettled");
 }
 
 TEST(DecideOn, RemembersTheCoolDownAndTheBans) {
   Scene scene;
   scene.profile.memory.cool_down_until = scene.now + hours(1);
-  const Decision cooling = decide_on(scene.read(), scene.observed(), false, scene.now);
+  const Decision cooling = decide_on(scene.read(), scene.observed(), scene.now);
   EXPECT_EQ(cooling.reason, "CoolDown");
   ASSERT_TRUE(cooling.recommended);
 
   scene.profile.memory.cool_down_until.reset();
   scene.profile.memory.banned = {{*cooling.recommended, scene.target.template_hash, "GcShare", kStart}};
-  const Decision banned = decide_on(scene.read(), scene.observed(), false, scene.now);
+  const Decision banned = decide_on(scene.read(), scene.observed(), scene.now);
   EXPECT_FALSE(banned.kind == Decision::Kind::kChange && banned.settings == *cooling.recommended);
 }
 

@@ -258,14 +258,6 @@ TEST(Model, RefusesAProgramThatTunesItself) {
   EXPECT_EQ(decision.reason, "SelfTuned");
 }
 
-TEST(Model, RefusesATargetThatIsScaledOnMemory) {
-  DecideInput input = GoService{}.input(kNow);
-  input.scaled_on_memory = true;
-  const Decision decision = gopacer::decide(input, kNow);
-  EXPECT_EQ(decision.kind, Kind::kRefuse);
-  EXPECT_EQ(decision.reason, "MemoryAutoscaler");
-}
-
 TEST(Model, RefusesBoundsThatCannotBeKept) {
   DecideInput input = GoService{}.input(kNow);
   input.spec.bounds.min_go_mem_limit = mib(500);

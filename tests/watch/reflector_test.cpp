@@ -159,6 +159,28 @@ TEST_F(ReflectorTest, SaysThatAKindIsMissingOnceAndWaitsForIt) {
   EXPECT_EQ(reflector_.trouble(), "");
 }
 
+TEST_F(ReflectorTest, TakesAnOptionalKindThatIsMissingForEmpty) {
+  ReflectorOptions options;
+  options.optional = true;
+  Reflector reflector(
+      api_, Selection{kThings, "", "", ""}, store_, clock_,
+      [this](const Error& error) { troubles_.push_back(error.message); }, options);
+  make("a", "red");
+  EXPECT_EQ(reflector.step({}), Duration(0));
+  EXPECT_EQ(color("a"), "red");
+  api_.stop_serving("things");
+  Duration wait(0);
+  for (int i = 0; i < 5 && reflector.state() != ReflectorState::kNotServed; ++i) wait = reflector.step({});
+  EXPECT_EQ(reflector.state(), ReflectorState::kNotServed);
+  EXPECT_EQ(wait, Duration(seconds(5)));
+  EXPECT_TRUE(store_.synced());
+  EXPECT_THAT(store_.list(), IsEmpty());
+  EXPECT_EQ(reflector.trouble(), "");
+  api_.serve("things");
+  reflector.step({});
+  EXPECT_EQ(color("a"), "red");
+}
+
 TEST_F(ReflectorTest, WaitsLongerAfterEachFailureAndKeepsWhatItHas) {
   make("a", "red");
   reflector_.step({});

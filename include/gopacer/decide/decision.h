@@ -111,7 +111,6 @@ struct DecideInput {
   /// The container's memory request: up to it memory is reserved on the node, used or not.
   std::optional<Bytes> memory_request;
   bool target_settled = true;
-  bool scaled_on_memory = false;  ///< a HorizontalPodAutoscaler scales the target on memory
 };
 
 /// The brain: what the target's settings should be, and why. Pure; safe to call from any thread.

@@ -96,12 +96,20 @@ struct Pod {
   std::vector<ContainerState> states;
 };
 
-/// What gopacer needs of a HorizontalPodAutoscaler.
+/// What gopacer needs of a HorizontalPodAutoscaler or a VerticalPodAutoscaler.
 struct Autoscaler {
   ObjectKey key;
+  bool vertical = false;
   std::string target_kind;
   std::string target_name;
-  bool scales_on_memory = false;
+  /// Whether it goes by the memory of a container: of those that are named, and of all others.
+  std::map<std::string, bool> by_memory_of;
+  bool by_memory = false;
+
+  bool goes_by_memory_of(const std::string& container) const {
+    const auto named = by_memory_of.find(container);
+    return named == by_memory_of.end() ? by_memory : named->second;
+  }
 };
 
 /// A node, as far as its kubelet is to be asked. Its key has no namespace.
