@@ -98,7 +98,7 @@ Estimation estimate(const ProfileSpec& spec, const Settings& current, const Obse
     if (pod.track != Track::kStable || pod.settings != current) continue;
     ++stable;
     if (!pod.error.empty() && error.empty()) error = pod.error;
-    PodReader reader(pod, spec, now);
+    SeriesReader reader(pod, spec, now);
     most_samples = std::max(most_samples, reader.samples());
     longest = std::max(longest, reader.seconds());
     most_cycles = std::max(most_cycles, reader.cycles());

@@ -13,7 +13,8 @@ struct GcCpu {
   std::string source;    ///< "CPU profile", "runtime metrics", "GCCPUFraction" or "live heap"
 };
 
-/// Mean cores of collection over the pods, from the best source that all of them have. `cpu`: mean cores in use.
+/// Mean cores of collection over the pods, from the source with the least error of those that all of them have. `cpu`:
+/// mean cores in use.
 GcCpu gc_cpu_of(const std::vector<PodEstimate>& pods, double cpu);
 
 }  // namespace gopacer::deciding

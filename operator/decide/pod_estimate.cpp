@@ -54,7 +54,7 @@ std::string advice() {
 
 }  // namespace
 
-PodReader::PodReader(const PodSeries& pod, const ProfileSpec& spec, Time now) : pod_(pod) {
+SeriesReader::SeriesReader(const PodSeries& pod, const ProfileSpec& spec, Time now) : pod_(pod) {
   const Time from = std::max(now - kLongestWindow, pod.started + spec.canary.warm_up);
   for (const Sample& sample : pod.samples) {
     if (sample.at >= from && sample.at <= now) samples_.push_back(&sample);
@@ -67,7 +67,7 @@ PodReader::PodReader(const PodSeries& pod, const ProfileSpec& spec, Time now) : 
   }
 }
 
-std::uint32_t PodReader::cycles() const {
+std::uint32_t SeriesReader::cycles() const {
   if (with_mem_.size() < 2) return 0;
   const MemStats& first = *with_mem_.front()->mem;
   const MemStats& last = *with_mem_.back()->mem;
@@ -78,7 +78,7 @@ std::uint32_t PodReader::cycles() const {
   return last.num_gc - first.num_gc;
 }
 
-PodEstimate PodReader::read() {
+PodEstimate SeriesReader::read() {
   read_settings();
   read_cycles();
   read_heap();
@@ -87,7 +87,7 @@ PodEstimate PodReader::read() {
   return found_;
 }
 
-std::string PodReader::self_tuned() const {
+std::string SeriesReader::self_tuned() const {
   const Gogc asked = pod_.settings.gogc.value_or(Gogc(Gogc::kDefaultPercent));
   if (process_ != nullptr && process_->gogc) {
     if (*process_->gogc != asked) {
@@ -123,7 +123,7 @@ std::string PodReader::self_tuned() const {
          " while its environment asks for " + text(asked) + advice();
 }
 
-void PodReader::read_settings() {
+void SeriesReader::read_settings() {
   found_.settings = pod_.settings;
   const ProcessMetrics* first = nullptr;
   for (const Sample* sample : samples_) {
@@ -143,7 +143,7 @@ void PodReader::read_settings() {
   if (!knows_memory_limit(found_.go_version)) found_.settings.go_mem_limit.reset();
 }
 
-void PodReader::read_cycles() {
+void SeriesReader::read_cycles() {
   const MemStats& first = *with_mem_.front()->mem;
   const MemStats& last = *with_mem_.back()->mem;
   found_.seconds = seconds();
@@ -165,7 +165,7 @@ void PodReader::read_cycles() {
 }
 
 /// Mean time between the ends of collections within the window, where the ring of 256 holds all of them.
-std::optional<double> PodReader::cycle_seconds() const {
+std::optional<double> SeriesReader::cycle_seconds() const {
   const std::vector<GcPause>& ring = with_mem_.back()->mem->pauses;
   if (found_.cycles + 1 >= ring.size()) return std::nullopt;
   const auto end = ring.end();
@@ -175,7 +175,7 @@ std::optional<double> PodReader::cycle_seconds() const {
   return spanned / (found_.cycles - 1);
 }
 
-void PodReader::read_heap() {
+void SeriesReader::read_heap() {
   std::vector<double> goals, roots, non_heaps, mapped, live;
   std::size_t by_limit = 0;
   double least_heap = std::numeric_limits<double>::infinity();
@@ -243,7 +243,7 @@ void PodReader::read_heap() {
   found_.growth = steady_slope(readings_of(with_mem_, next_gc)) * found_.seconds / found_.goal;
 }
 
-void PodReader::read_live_by_goal(double counted) {
+void SeriesReader::read_live_by_goal(double counted) {
   const double gamma = found_.settings.gamma();
   const auto live_at = [&](double goal) { return std::max(0.0, (goal - gamma * found_.roots) / (1 + gamma)); };
   found_.live = live_at(found_.goal);
@@ -256,14 +256,7 @@ void PodReader::read_live_by_goal(double counted) {
   }
 }
 
-void PodReader::read_cpu() {
-  for (const Sample* sample : samples_) {
-    if (!sample->profile) continue;
-    found_.profile_gc += sample->profile->gc_cpu_seconds;
-    found_.profile_total += sample->profile->total_cpu_seconds;
-    found_.profile_seconds += to_seconds(sample->profile->length);
-    found_.profile_stacks += static_cast<double>(sample->profile->stacks);
-  }
+void SeriesReader::read_cpu() {
   if (process_ != nullptr && process_->max_procs) {
     found_.max_procs = *process_->max_procs;
   } else if (pod_.cpu_limit) {
@@ -287,39 +280,50 @@ void PodReader::read_cpu() {
   if (by_fraction) found_.gc_by_fraction = by_fraction->rate();
 }
 
-void PodReader::read_cpu_in_use() {
-  const auto take = [&](const std::optional<Rise>& rise, const char* source, double error) {
+void SeriesReader::read_cpu_in_use() {
+  const auto take = [&](std::vector<Moment> readings, const char* source, double error) {
+    const auto rise = rise_of(readings);
     if (!rise || found_.cpu) return;
     found_.cpu = rise->rate();
     found_.cpu_source = source;
     found_.cpu_error = error;
+    cpu_readings_ = std::move(readings);
   };
-  take(rise_of(readings_of(samples_,
-                           [](const Sample& sample) {
-                             return moment(sample.at, sample.process ? sample.process->cpu_seconds : std::nullopt);
-                           })),
+  take(readings_of(samples_,
+                   [](const Sample& sample) {
+                     return moment(sample.at, sample.process ? sample.process->cpu_seconds : std::nullopt);
+                   }),
        "process", kCounterError);
   // Several samples may carry the same reading of the container: its own time counts.
-  take(rise_of(readings_of(samples_,
-                           [](const Sample& sample) -> std::optional<Moment> {
-                             if (!sample.usage) return std::nullopt;
-                             return moment(sample.usage->at == Time{} ? sample.at : sample.usage->at,
-                                           sample.usage->cpu_seconds);
-                           })),
+  take(readings_of(samples_,
+                   [](const Sample& sample) -> std::optional<Moment> {
+                     if (!sample.usage) return std::nullopt;
+                     return moment(sample.usage->at == Time{} ? sample.at : sample.usage->at,
+                                   sample.usage->cpu_seconds);
+                   }),
        "container", 2 * kCounterError);
-  if (!found_.cpu && found_.profile_seconds > 0) {
-    found_.cpu = found_.profile_total / found_.profile_seconds;
+  read_profiles();
+  if (!found_.cpu && !found_.profiled.empty()) {
+    found_.cpu = found_.profiled.profiled_cores();
     found_.cpu_source = "CPU profile";
-    found_.cpu_error = found_.profile_stacks > 0 ? 1 / std::sqrt(found_.profile_stacks) : 1;
+    found_.cpu_error = found_.profiled.profiled_cores_error();
   }
-  take(rise_of(readings_of(samples_,
-                           [](const Sample& sample) {
-                             return moment(sample.at, sample.process ? sample.process->busy_cpu_seconds : std::nullopt);
-                           })),
+  take(readings_of(samples_,
+                   [](const Sample& sample) {
+                     return moment(sample.at, sample.process ? sample.process->busy_cpu_seconds : std::nullopt);
+                   }),
        "runtime metrics", kBusyClassError);
 }
 
-void PodReader::read_memory() {
+void SeriesReader::read_profiles() {
+  for (const Sample* sample : samples_) {
+    if (!sample->profile) continue;
+    std::optional<double> cores = rate_over(cpu_readings_, sample->at - sample->profile->length, sample->at);
+    found_.profiled.add(*sample->profile, cores ? cores : found_.cpu);
+  }
+}
+
+void SeriesReader::read_memory() {
   found_.limit = pod_.memory_limit;
   std::vector<double> outside;
   std::vector<Moment> over_time;

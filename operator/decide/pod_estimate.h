@@ -6,6 +6,7 @@
 
 #include "decide/series.h"
 #include "gopacer/domain/profile.h"
+#include "gopacer/domain/profiled_gc.h"
 
 namespace gopacer::deciding {
 
@@ -38,10 +39,7 @@ struct PodEstimate {
   std::string cpu_source;
   std::optional<double> gc_by_metrics;  ///< cores
   std::optional<double> gc_by_fraction;
-  double profile_gc = 0;
-  double profile_total = 0;
-  double profile_seconds = 0;
-  double profile_stacks = 0;
+  ProfiledGc profiled;
   double max_procs = 0;
   std::optional<double> non_go;
   double non_go_growth = 0;  ///< bytes a second
@@ -52,9 +50,9 @@ struct PodEstimate {
 
 /// Reads one pod's samples of the latest ten minutes, without its warm-up and without what lies before a break in their
 /// times.
-class PodReader {
+class SeriesReader {
  public:
-  PodReader(const PodSeries& pod, const ProfileSpec& spec, Time now);
+  SeriesReader(const PodSeries& pod, const ProfileSpec& spec, Time now);
 
   std::size_t samples() const { return with_mem_.size(); }
   double seconds() const { return with_mem_.size() < 2 ? 0 : to_seconds(with_mem_.back()->at - with_mem_.front()->at); }
@@ -76,6 +74,7 @@ class PodReader {
   void read_live_by_goal(double counted);
   void read_cpu();
   void read_cpu_in_use();
+  void read_profiles();
   void read_memory();
   std::optional<double> cycle_seconds() const;
 
@@ -84,7 +83,8 @@ class PodReader {
   Samples with_mem_;
   const ProcessMetrics* process_ = nullptr;
   std::string clock_trouble_;
-  double rate_scatter_ = 0;  ///< relative standard deviation of A between readings
+  std::vector<Moment> cpu_readings_;  ///< CPU seconds by the kernel's account
+  double rate_scatter_ = 0;           ///< relative standard deviation of A between readings
   PodEstimate found_;
 };
 

@@ -57,6 +57,16 @@ std::optional<Rise> rise_of(const std::vector<Moment>& readings) {
   return Rise{readings.back().value - readings.front().value, to_seconds(readings.back().at - readings.front().at)};
 }
 
+std::optional<double> rate_over(const std::vector<Moment>& readings, Time from, Time to) {
+  if (readings.size() < 2) return std::nullopt;
+  auto first = readings.begin();
+  while (std::next(first) != readings.end() && std::next(first)->at <= from) ++first;
+  auto last = first;
+  while (std::next(last) != readings.end() && last->at < to) ++last;
+  if (last == first) return std::nullopt;
+  return (last->value - first->value) / to_seconds(last->at - first->at);
+}
+
 Break last_break(const Samples& samples) {
   std::vector<Duration> gaps;
   for (std::size_t i = 1; i < samples.size(); ++i) gaps.push_back(samples[i]->at - samples[i - 1]->at);

@@ -34,6 +34,10 @@ struct Rise {
 };
 std::optional<Rise> rise_of(const std::vector<Moment>& readings);
 
+/// How fast a counter rose between the last reading up to `from` and the first one from `to` on; where there is none on
+/// one side, between the outermost of that side. None when that is one and the same.
+std::optional<double> rate_over(const std::vector<Moment>& readings, Time from, Time to);
+
 /// The readings of a counter. `moment_of` gives one for a sample, or none; a reading that several samples carry counts
 /// once.
 template <typename MomentOf>

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "gopacer/domain/histogram.h"
+#include "gopacer/domain/profiled_gc.h"
 
 namespace gopacer::judging {
 namespace {
@@ -98,21 +99,21 @@ std::optional<GcShare> counted_share(const Arm& arm, const Window& window, const
   return GcShare{gc / cpu, 0};
 }
 
+std::optional<double> cores_in(const PodSeries& pod, const Window& window) {
+  const auto ends = ends_of(pod, window, has_cpu);
+  return ends ? cores_between(*ends->first, *ends->last) : std::nullopt;
+}
+
 std::optional<GcShare> sampled_share(const Arm& arm, const Window& window) {
-  double gc = 0;
-  double cpu = 0;
-  double stacks = 0;
+  ProfiledGc profiled;
   for (const PodSeries* pod : arm) {
+    const auto cores = cores_in(*pod, window);
     for (const Sample& sample : pod->samples) {
-      if (sample.at <= window.from || sample.at > window.to || !sample.profile) continue;
-      gc += sample.profile->gc_cpu_seconds;
-      cpu += sample.profile->total_cpu_seconds;
-      stacks += static_cast<double>(sample.profile->stacks);
+      if (sample.at > window.from && sample.at <= window.to && sample.profile) profiled.add(*sample.profile, cores);
     }
   }
-  if (!(cpu > 0) || !(gc >= 0)) return std::nullopt;
-  const double share = std::min(1.0, gc / cpu);
-  return GcShare{share, stacks > 0 ? std::sqrt(share * (1 - share) / stacks) : 0};
+  if (profiled.empty()) return std::nullopt;
+  return GcShare{profiled.share(), profiled.share() * profiled.rel_error()};
 }
 
 /// Collections come one after the other: a window holds a whole number of them, half a one more or less than its share,

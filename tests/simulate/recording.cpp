@@ -63,8 +63,9 @@ Recording read_recording(const std::string& name) {
       double gc = 0, total = 0, stacks = 0, sweeping = 0;
       words >> gc >> total >> stacks >> sweeping;
       recording.sweep_share = sweeping / gc;
-      recording.gc_share = gc / total;
-      recording.gc_share_error = std::sqrt((1 - recording.gc_share) / (recording.gc_share * stacks));
+      // The profile misses CPU time that the kernel counted, and none of it is collection's (ProfiledGc).
+      recording.gc_share = gc / (recording.cpu * recording.seconds);
+      recording.gc_share_error = std::sqrt(total / (gc * stacks));
     } else {
       const std::vector<std::pair<const char*, double Recording::*>> numbers = {
           {"seconds", &Recording::seconds},       {"request_rate", &Recording::request_rate},

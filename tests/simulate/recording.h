@@ -18,7 +18,7 @@ struct Recording {
   double request_rate = 0;
   double alloc_rate = 0;
   double cpu = 0;             ///< cores
-  double gc_share = 0;        ///< of them, by the CPU profile
+  double gc_share = 0;        ///< of them: GC in the CPU profile by the CPU that was used
   double gc_share_error = 0;  ///< its relative standard error
   double sweep_share = 0;     ///< of the collector's CPU, what sweeps in the background
   double mean_goal = 0;

@@ -1,0 +1,37 @@
+#include "gopacer/domain/profiled_gc.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace gopacer {
+
+void ProfiledGc::add(const GcProfile& profile, std::optional<double> cores) {
+  const double seconds = to_seconds(profile.length);
+  seconds_ += seconds;
+  gc_ += profile.gc_cpu_seconds;
+  profiled_ += profile.total_cpu_seconds;
+  used_ += cores ? *cores * seconds : profile.total_cpu_seconds;
+  stacks_ += static_cast<double>(profile.stacks);
+}
+
+void ProfiledGc::add(const ProfiledGc& other) {
+  seconds_ += other.seconds_;
+  gc_ += other.gc_;
+  profiled_ += other.profiled_;
+  used_ += other.used_;
+  stacks_ += other.stacks_;
+}
+
+double ProfiledGc::share() const {
+  const double whole = std::max(profiled_, used_);
+  return whole > 0 ? std::clamp(gc_ / whole, 0.0, 1.0) : 0;
+}
+
+double ProfiledGc::rel_error() const {
+  const double of_collection = empty() ? 0 : stacks_ * gc_ / profiled_;
+  return of_collection > 0 ? std::min(1.0, 1 / std::sqrt(of_collection)) : 1;
+}
+
+double ProfiledGc::profiled_cores_error() const { return stacks_ > 0 ? 1 / std::sqrt(stacks_) : 1; }
+
+}  // namespace gopacer
