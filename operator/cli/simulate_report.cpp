@@ -193,7 +193,7 @@ std::string simulation_text(const simulate::Trace& trace, const simulate::Plan& 
   text += text_table(table);
   if (const auto share = score.share_of_oracle()) {
     text += "It saved " + percent(score.saving) + " of the price (" +
-            (score.price == simulate::Price::kCpu ? "CPU" : "CPU, and memory at 8 GiB a core") + "), " +
+            (score.price == simulate::Price::kCpu ? "CPU" : "CPU, and memory at 12 GiB a core") + "), " +
             percent(*share, 0) + " of what the best static settings save.\n";
   }
   text += "\nRollouts:\n";

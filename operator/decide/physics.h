@@ -48,7 +48,7 @@ class Physics {
   double sweeping_per_byte_ = 0;  ///< of m, for each byte of V
 };
 
-/// Cores that one GiB of memory is worth: clouds sell a core for the price of about 8 GiB.
-inline constexpr double kBytesPerCore = 8.0 * 1024 * 1024 * 1024;
+/// Memory that is worth as much as one core: clouds sell a core for the price of 8 to 13 GiB.
+inline constexpr double kBytesPerCore = 12.0 * 1024 * 1024 * 1024;
 
 }  // namespace gopacer::deciding

@@ -53,20 +53,20 @@ TEST(NeededMemory, IsJustEnoughForHalfTheHeapAgain) {
 }
 
 TEST(Model, WeighsCpuAgainstMemoryByTheSquareRootRule) {
-  // V* = √(100e6 B/s · 0.03 s · 8 GiB) = 160.5 MB = 153.1 MiB; of 65 MiB scanned that is 235 %.
+  // V* = √(100e6 B/s · 0.03 s · 12 GiB) = 196.6 MB = 187.5 MiB; of 65 MiB scanned that is 288 %.
   const Decision decision = decide(GoService{});
   ASSERT_EQ(decision.kind, Kind::kChange) << decision.message;
-  EXPECT_EQ(describe(decision.settings), "GOGC=235 GOMEMLIMIT=454MiB");
+  EXPECT_EQ(describe(decision.settings), "GOGC=290 GOMEMLIMIT=454MiB");
   EXPECT_EQ(decision.binding, "objective");
   EXPECT_EQ(decision.reason, "Recommended");
   ASSERT_TRUE(decision.predicted);
-  // Now 0.030·100e6/68.2e6 = 0.0440 cores of 0.544. Then V/M is 2.35, and m is 0.030·(0.96 + 0.04·2.35) = 0.0316:
-  // 0.0316·100e6/160.2e6 = 0.0197.
-  EXPECT_NEAR(decision.predicted->saving, 0.0446, 0.001);
-  EXPECT_NEAR(decision.predicted->gc_cpu_fraction, 0.0197 / 0.5197, 0.001);
+  // Now 0.030·100e6/68.2e6 = 0.0440 cores of 0.544. Then V/M is 2.9, and m is 0.030·(0.96 + 0.04·2.9) = 0.0323:
+  // 0.0323·100e6/197.7e6 = 0.0163.
+  EXPECT_NEAR(decision.predicted->saving, 0.0509, 0.001);
+  EXPECT_NEAR(decision.predicted->gc_cpu_fraction, 0.0163 / 0.5163, 0.001);
   EXPECT_LT(decision.predicted->saving_low, decision.predicted->saving);
   EXPECT_GT(decision.predicted->saving_low, 0.03);
-  EXPECT_THAT(decision.message, HasSubstr("GOGC=235 GOMEMLIMIT=454MiB instead of Go's defaults"));
+  EXPECT_THAT(decision.message, HasSubstr("GOGC=290 GOMEMLIMIT=454MiB instead of Go's defaults"));
 }
 
 TEST(Model, SpendsMemoryThatIsPaidForAlready) {
@@ -81,7 +81,7 @@ TEST(Model, SpendsMemoryThatIsPaidForAlready) {
   input.memory_request = gib(4);
   EXPECT_LE(gopacer::decide(input, kNow).settings.gogc->percent(), 430);
   input.memory_request = mib(100);
-  EXPECT_EQ(gopacer::decide(input, kNow).settings.gogc, Gogc(235));
+  EXPECT_EQ(gopacer::decide(input, kNow).settings.gogc, Gogc(290));
 }
 
 TEST(Model, OrdersItsObjectives) {
@@ -284,7 +284,7 @@ TEST(Model, ShowsWhatItWouldDoDuringTheCoolDown) {
   EXPECT_EQ(decision.reason, "CoolDown");
   EXPECT_EQ(decision.settings, input.current);
   ASSERT_TRUE(decision.recommended);
-  EXPECT_EQ(decision.recommended->gogc, Gogc(235));
+  EXPECT_EQ(decision.recommended->gogc, Gogc(290));
   EXPECT_THAT(decision.message, HasSubstr(format_time(*input.memory.cool_down_until)));
   input.memory.cool_down_until = kNow;
   EXPECT_EQ(gopacer::decide(input, kNow).kind, Kind::kChange);
@@ -362,7 +362,7 @@ TEST(Bans, AreNotWalkedAroundWhenTheGainWasMissingOrAPersonSaidNo) {
 TEST(Bans, EndWithThePodTemplate) {
   DecideInput input = GoService{}.input(kNow);
   input.memory.banned.push_back({{Gogc(235), mib(454)}, "bbbb", "LatencyRegression", kNow});
-  EXPECT_EQ(gopacer::decide(input, kNow).settings.gogc, Gogc(235));
+  EXPECT_EQ(gopacer::decide(input, kNow).settings.gogc, Gogc(290));
 }
 
 TEST(Prediction, IsMissedWhenItIsOffByMoreThanAQuarter) {
