@@ -13,6 +13,9 @@ namespace {
 /// After so many misses the model does not understand this service.
 constexpr int kMissesAllowed = 2;
 constexpr double kPredictionTolerance = 0.25;
+/// A change that memory can't wait for is kept back only so long: without it one trial that ends without a verdict
+/// would follow the other.
+constexpr Duration kUrgentCoolDown = std::chrono::minutes(10);
 /// Of the container's CPU.
 constexpr double kNoise = 0.01;
 
@@ -23,6 +26,14 @@ void hold_back(Decision& decision, const Settings& current, std::string reason, 
   decision.settings = current;
   decision.reason = std::move(reason);
   decision.message = why + " " + decision.message;
+}
+
+/// When the next trial may begin; none: at any time.
+std::optional<Time> next_trial(const DecideInput& input, bool urgent) {
+  const std::optional<Time> until = input.memory.cool_down_until;
+  const Duration cool_down = input.spec.rollback.cool_down;
+  if (!until || !urgent || cool_down <= kUrgentCoolDown) return until;
+  return *until - (cool_down - kUrgentCoolDown);
 }
 
 }  // namespace
@@ -74,18 +85,20 @@ Decision decide(const DecideInput& input, Time now) {
       deciding::decide_by_formula(input, physics, now, decision);
       break;
   }
-  if (decision.kind != Decision::Kind::kChange || decision.urgent) return decision;
+  if (decision.kind != Decision::Kind::kChange) return decision;
 
   // 4. May they be tried now?
-  if (input.spec.strategy == Strategy::kModel && input.memory.missed_predictions >= kMissesAllowed) {
+  const std::optional<Time> from = next_trial(input, decision.urgent);
+  const bool misses = input.memory.missed_predictions >= kMissesAllowed;
+  if (input.spec.strategy == Strategy::kModel && misses && !decision.urgent) {
     hold_back(
         decision, input.current, "PredictionsMissed",
         "The model's last " + std::to_string(input.memory.missed_predictions) +
             " predictions were off by more than a quarter: gopacer only observes this service. Settings of your own go "
             "with strategy Fixed. The model would set:");
-  } else if (input.memory.cool_down_until && now < *input.memory.cool_down_until) {
+  } else if (from && now < *from) {
     hold_back(decision, input.current, "CoolDown",
-              "No trial begins before " + format_time(*input.memory.cool_down_until) + " (rollback.coolDown). Next:");
+              "No trial begins before " + format_time(*from) + " (rollback.coolDown). Next:");
   }
   return decision;
 }

@@ -329,6 +329,22 @@ TEST(Model, LowersALimitThatLeavesNoRoomWhateverElseHoldsItBack) {
   EXPECT_LT(*decision.settings.go_mem_limit, mib(380));
 }
 
+TEST(Model, LetsAShortWhilePassBetweenUrgentTrials) {
+  GoService service;
+  service.live = mib(72);
+  service.settings = {Gogc(400), mib(455)};
+  service.process_metrics = true;
+  service.non_go = mib(100);
+  DecideInput input = service.input(kNow);
+  const Time ended = kNow - std::chrono::minutes(9);
+  input.memory.cool_down_until = ended + input.spec.rollback.cool_down;
+  const Decision early = gopacer::decide(input, kNow);
+  EXPECT_EQ(early.reason, "CoolDown") << early.message;
+  EXPECT_THAT(early.message, HasSubstr(format_time(ended + std::chrono::minutes(10))));
+  input.memory.cool_down_until = *input.memory.cool_down_until - std::chrono::minutes(1);
+  EXPECT_EQ(gopacer::decide(input, kNow).kind, Kind::kChange);
+}
+
 TEST(Model, OnlyObservesAfterTwoMissedPredictions) {
   DecideInput input = GoService{}.input(kNow);
   input.memory.missed_predictions = 1;

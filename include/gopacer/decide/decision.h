@@ -95,8 +95,8 @@ struct Decision {
   std::optional<Estimate> estimate;
   /// Of `recommended` where it is there, else of `settings`.
   std::optional<Prediction> predicted;
-  /// The container is about to run out of memory under what is in force: neither a cool-down nor missed predictions
-  /// hold the change back.
+  /// The container is about to run out of memory under what is in force: missed predictions do not hold the
+  /// change back, and a cool-down for ten minutes at most.
   bool urgent = false;
   /// The container's memory limit that would make tuning worth while, where the present one is too small.
   std::optional<Bytes> needs_memory;
