@@ -106,11 +106,17 @@ Verdicts field_conflict(const Pass& pass) {
   return {false, "NoConflict", "Nobody else sets GOGC or GOMEMLIMIT on the target."};
 }
 
+/// Where a figure comes from and its relative standard error; null where it is not known.
+json sourced(const std::string& source, double rel_error) {
+  if (source.empty()) return nullptr;
+  return source + " ± " + format_fixed(100 * rel_error, rel_error < 0.1 ? 1 : 0) + "%";
+}
+
 json observed_part(const Pass& pass) {
   json part{{"pods", stable_pods(pass.observed)}, {"podsScraped", scraped_pods(pass.observed)}};
   // Merge patches keep members that are not named: what is not known any more must not stay.
   for (const char* const member : {"containerSource", "allocRate", "liveHeap", "gcCpuPercent", "gcCyclesPerMinute",
-                                   "peakMemory", "memoryLimit", "source"}) {
+                                   "peakMemory", "memoryLimit", "sources"}) {
     part[member] = nullptr;
   }
   if (!pass.observed.container_source.empty()) part["containerSource"] = pass.observed.container_source;
@@ -122,7 +128,11 @@ json observed_part(const Pass& pass) {
   part["gcCyclesPerMinute"] = format_fixed(estimate.cycles_per_minute, 1);
   part["peakMemory"] = format_bytes(estimate.peak_memory);
   part["memoryLimit"] = estimate.container_limit ? json(format_bytes(*estimate.container_limit)) : json(nullptr);
-  part["source"] = estimate.gc_cpu_source;
+  part["sources"] = {{"allocRate", sourced("memstats", estimate.alloc_rate_rel_error)},
+                     {"cycleVolume", sourced(estimate.cycle_volume_source, estimate.cycle_volume_rel_error)},
+                     {"liveHeap", sourced(estimate.live_heap_source, estimate.live_heap_rel_error)},
+                     {"cpu", sourced(estimate.cpu_source, estimate.cpu_rel_error)},
+                     {"gcCpu", sourced(estimate.gc_cpu_source, estimate.gc_cpu_rel_error)}};
   return part;
 }
 

@@ -48,7 +48,8 @@ TEST_F(Tuning, PromotesBetterSettingsAndReleasesThemWithTheProfile) {
   // A recommendation that rests on a guess promises too much or too little, and a trial is held to what was promised.
   eventually("the profile recommends settings by a CPU profile", [&] {
     const json seen = profile();
-    return text(seen, "/status/phase") == "Recommended" && text(seen, "/status/observed/source") == "CPU profile";
+    return text(seen, "/status/phase") == "Recommended" &&
+           text(seen, "/status/observed/sources/gcCpu").starts_with("CPU profile");
   });
   change_profile("checkout", {{"updatePolicy", {{"updateMode", "Canary"}}}});
 

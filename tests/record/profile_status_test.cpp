@@ -239,6 +239,20 @@ TEST(Status, ShowsTheRecommendation) {
   EXPECT_EQ(part["expectedSavingPercent"], "6.2%");
 }
 
+TEST(Status, SaysWhereEachFigureComesFromAndHowSureItIs) {
+  PassScene scene;
+  scene.decision = change();
+  Estimate& estimate = scene.decision.estimate.emplace();
+  estimate.gc_cpu_source = "CPU profile";
+  estimate.gc_cpu_rel_error = 0.081;
+  estimate.live_heap_source = "heap goal";
+  estimate.live_heap_rel_error = 0.25;
+  const json sources = record::profile_status(scene.pass())["observed"]["sources"];
+  EXPECT_EQ(sources["gcCpu"], "CPU profile ± 8.1%");
+  EXPECT_EQ(sources["liveHeap"], "heap goal ± 25%");
+  EXPECT_EQ(sources["cpu"], nullptr);
+}
+
 TEST(Status, TakesBackWhatIsNoLongerKnown) {
   // A merge patch keeps what it does not name.
   PassScene scene;
@@ -246,6 +260,7 @@ TEST(Status, TakesBackWhatIsNoLongerKnown) {
   scene.decision.predicted.emplace();
   scene.decision.estimate.emplace();
   scene.decision.estimate->container_limit = mib(512);
+  scene.decision.estimate->cpu_source = "process";
   scene.observed.container_source = "kubelet";
   json kept;
   kept.merge_patch(record::profile_status(scene.pass()));
