@@ -33,7 +33,7 @@ struct PodTarget {
 /// How often CPU profiles are taken.
 enum class Profiling {
   kNever,
-  kBackground,  ///< 5 s every 2 min
+  kBackground,  ///< 10 s every 2 min
   kTrial,       ///< half of each interval, of canary and baseline pods; of all pods when there are none of these
 };
 

@@ -23,7 +23,7 @@ struct ScraperOptions {
   Duration kubelet_interval = std::chrono::seconds(15);  ///< a trial's shorter interval holds down to 5 s
   Duration fallback_interval = std::chrono::seconds(15);
   Duration background_profile_every = std::chrono::minutes(2);
-  Duration background_profile_length = std::chrono::seconds(5);
+  Duration background_profile_length = std::chrono::seconds(10);
   /// In [0, 1): spreads the pods over the interval. The default is a seeded generator.
   std::function<double()> random;
   /// Called after each reading of a pod of this profile, good or bad, so that nobody has to look again and again. From

@@ -11,7 +11,7 @@ using std::chrono::seconds;
 
 // As the operator's scraper does it in the background.
 constexpr Duration kProfileEvery = std::chrono::minutes(2);
-constexpr Duration kProfileLength = seconds(5);
+constexpr Duration kProfileLength = seconds(10);
 /// Samples of the runtime's CPU profiler for each CPU second.
 constexpr double kStacksPerSecond = 100;
 /// A load is taken to stay for so long.

@@ -527,7 +527,7 @@ class ScraperProfileTest : public ScraperTest {
 TEST_F(ScraperProfileTest, TakesOneEveryTwoMinutesInTheBackground) {
   watch(Profiling::kBackground);
   for (int i = 0; i < 17; ++i) pass(i == 0 ? seconds(0) : seconds(15));
-  EXPECT_EQ(fetches("10.0.0.1/debug/pprof/profile?seconds=5"), 3);
+  EXPECT_EQ(fetches("10.0.0.1/debug/pprof/profile?seconds=10"), 3);
 }
 
 TEST_F(ScraperProfileTest, TakesOneEachIntervalInATrialForHalfOfIt) {
@@ -546,7 +546,7 @@ TEST_F(ScraperProfileTest, LeavesTheStablePodsAsideInATrial) {
   scraper_->set_targets(kProfile, watched);
   for (int i = 0; i < 6; ++i) pass(seconds(15));
   EXPECT_EQ(fetches("10.0.0.2/debug/pprof/profile?seconds=7"), 6);
-  EXPECT_EQ(fetches("10.0.0.1/debug/pprof/profile?seconds=5"), 1);
+  EXPECT_EQ(fetches("10.0.0.1/debug/pprof/profile?seconds=10"), 1);
 }
 
 TEST_F(ScraperProfileTest, BelongsToTheSampleAfterIt) {
