@@ -1,9 +1,8 @@
 // Truth is a service whose garbage collection is known from inside, for comparing what gopacer estimates from outside.
 //
 // GET /truth on its pprof port answers, as JSON, counters since the start: bytes allocated and collections from
-// runtime/metrics, readings of the live heap, and CPU seconds. Collection's CPU is what the process used beyond the threads that
-// do its work or serve its pages: unlike /cpu/classes, which is made from wall time, that holds on a busy machine too. It has the
-// scheduler, timers and the profiler's own work in it, and not what assists took on the working threads.
+// runtime/metrics, readings of the live heap, CPU seconds by the kernel, and collection's by the runtime (/cpu/classes/gc). The latter
+// is wall-clock time on a processor: it is CPU time only where no thread waits for a CPU.
 package main
 
 import (
@@ -13,10 +12,8 @@ import (
 	"net"
 	"net/http"
 	_ "net/http/pprof"
-	"runtime"
 	"runtime/metrics"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -30,7 +27,6 @@ type node struct {
 // Each worker owns a part of the live heap and replaces a piece of it in every step.
 type worker struct {
 	keep  []*node
-	cpu   atomic.Int64 // nanoseconds of its thread
 	chunk int
 	sum   int
 }
@@ -51,22 +47,17 @@ func chain(n int) *node {
 	return head
 }
 
-// CPU clocks of Linux: exact, where getrusage counts ticks.
-const (
-	wholeProcess = 2 // CLOCK_PROCESS_CPUTIME_ID
-	threadItself = 3 // CLOCK_THREAD_CPUTIME_ID
-)
-
-func cpuOf(clock uintptr) int64 {
+// cpuSeconds of this process, exact, where getrusage counts ticks.
+func cpuSeconds() float64 {
+	const wholeProcess = 2 // CLOCK_PROCESS_CPUTIME_ID
 	var now syscall.Timespec
-	if _, _, errno := syscall.RawSyscall(syscall.SYS_CLOCK_GETTIME, clock, uintptr(unsafe.Pointer(&now)), 0); errno != 0 {
+	if _, _, errno := syscall.RawSyscall(syscall.SYS_CLOCK_GETTIME, wholeProcess, uintptr(unsafe.Pointer(&now)), 0); errno != 0 {
 		log.Fatal(errno)
 	}
-	return now.Nano()
+	return float64(now.Nano()) / 1e9
 }
 
 func (w *worker) run(bytesPerSecond float64) {
-	runtime.LockOSThread()
 	began := time.Now()
 	allocated := 0.0
 	for i := 0; ; i++ {
@@ -77,24 +68,10 @@ func (w *worker) run(bytesPerSecond float64) {
 				w.sum += len(n.name[0])
 			}
 		}
-		w.cpu.Store(cpuOf(threadItself))
 		if ahead := time.Duration(allocated/bytesPerSecond*1e9) - time.Since(began); ahead > rest {
 			time.Sleep(ahead)
 		}
 	}
-}
-
-var serving atomic.Int64 // nanoseconds of CPU
-
-// counted serves pages on a thread of its own while they last, so that their CPU is known.
-func counted(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(answer http.ResponseWriter, request *http.Request) {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		before := cpuOf(threadItself)
-		next.ServeHTTP(answer, request)
-		serving.Add(cpuOf(threadItself) - before)
-	})
 }
 
 // liveHeap keeps readings of the live heap.
@@ -123,7 +100,6 @@ type truth struct {
 	LiveCount      float64
 	CpuSeconds     float64
 	GcSeconds      float64
-	ClassesGc      float64
 }
 
 func main() {
@@ -133,15 +109,11 @@ func main() {
 	log.SetFlags(0)
 
 	const workers, chunk = 2, 512
-	var all []*worker
 	for i := 0; i < workers; i++ {
 		w := &worker{chunk: chunk, keep: make([]*node, *live<<20/(chunk*nodeBytes*workers))}
 		for k := range w.keep {
 			w.keep[k] = chain(chunk)
 		}
-		all = append(all, w)
-	}
-	for _, w := range all {
 		go w.run(*rate * 1e6 / workers)
 	}
 	var heap liveHeap
@@ -152,14 +124,7 @@ func main() {
 			{Name: "/cpu/classes/gc/total:cpu-seconds"}}
 		metrics.Read(sample)
 		now := truth{AllocatedBytes: sample[0].Value.Uint64(), Cycles: sample[1].Value.Uint64(),
-			ClassesGc: sample[2].Value.Float64()}
-		process := cpuOf(wholeProcess)
-		other := serving.Load()
-		for _, w := range all {
-			other += w.cpu.Load()
-		}
-		now.CpuSeconds = float64(process) / 1e9
-		now.GcSeconds = float64(process-other) / 1e9
+			GcSeconds: sample[2].Value.Float64(), CpuSeconds: cpuSeconds()}
 		heap.Lock()
 		now.LiveSum, now.LiveCount = heap.sum, heap.count
 		heap.Unlock()
@@ -170,5 +135,5 @@ func main() {
 		log.Fatal(err)
 	}
 	log.Printf("pprof listens on %s", l.Addr())
-	log.Fatal(http.Serve(l, counted(http.DefaultServeMux)))
+	log.Fatal(http.Serve(l, nil))
 }
