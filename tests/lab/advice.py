@@ -3,7 +3,11 @@ import json
 import re
 import subprocess
 
+import tuners
+
 MOST_ROLLOUTS = 4
+# As far as the oracle may go.
+BOUNDS = ("--max-gogc", str(max(tuners.GRID)))
 UNITS = {"": 1, "B": 1, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40}
 
 
@@ -41,19 +45,22 @@ def same(one, other):
         other.get("GOGC", "100"), parse_bytes(other.get("GOMEMLIMIT")))
 
 
-def takes_pid(gopacer):
-    """Whether this gopacer reads the cgroup of a local process (--pid)."""
-    return "--pid" in subprocess.run([gopacer, "advise", "--help"], capture_output=True, text=True, timeout=30).stdout
-
-
-def ask(gopacer, pid, debug_address, limit, seconds, prefix=()):
-    """The JSON document of one `gopacer advise` on a running process. `pid` is None where gopacer doesn't take it.
+def ask(gopacer, pid, debug_address, limit, seconds, recording, prefix=()):
+    """The JSON document of one `gopacer advise` on a running process, and what it read, in the new directory `recording`.
     AdviceError where there is none."""
-    command = [*prefix, gopacer, "advise", "--url", f"http://{debug_address}/debug/pprof", "--metrics-url",
-               f"http://{debug_address}/metrics", *(["--pid", str(pid)] if pid else []), "--limit", str(limit),
-               "--for", f"{seconds}s", "-o", "json"]
+    return answer_of([*prefix, gopacer, "advise", "--url", f"http://{debug_address}/debug/pprof", "--metrics-url",
+                      f"http://{debug_address}/metrics", "--pid", str(pid), "--limit", str(limit),
+                      "--for", f"{seconds}s", "--record", str(recording), *BOUNDS, "-o", "json"], 3 * seconds + 30)
+
+
+def ask_again(gopacer, recording, objective):
+    """The JSON document of `gopacer advise` on a recording, with another objective."""
+    return answer_of([gopacer, "advise", "--samples", str(recording), "--objective", objective, *BOUNDS, "-o", "json"], 30)
+
+
+def answer_of(command, seconds):
     try:
-        result = subprocess.run(command, capture_output=True, text=True, timeout=3 * seconds + 30)
+        result = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise AdviceError(f"gopacer advise: {error}") from error
     try:
@@ -65,6 +72,13 @@ def ask(gopacer, pid, debug_address, limit, seconds, prefix=()):
         raise AdviceError(f"gopacer advise printed {type(document).__name__}, not an object")
     document["exitCode"] = result.returncode
     return document
+
+
+def one_rollout(document):
+    """What becomes of the default by one advice: settings, rollouts, converged, predicted."""
+    session = Session()
+    session.next_step(document)
+    return {name: value for name, value in session.outcome().items() if name != "advice"}
 
 
 class Session:

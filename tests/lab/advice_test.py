@@ -77,6 +77,16 @@ class Session(unittest.TestCase):
         self.assertEqual(session.prediction(), 0.2)
 
 
+class OneRollout(unittest.TestCase):
+    def test_is_what_one_advice_makes_of_the_default(self):
+        found = advice.one_rollout(document(400, "454MiB"))
+        self.assertEqual(found, {"settings": {"GOGC": "400", "GOMEMLIMIT": "454MiB"}, "rollouts": 1, "converged": False,
+                                 "predicted": {"gcCpuFraction": {"value": 0.05}}})
+
+    def test_stays_at_the_default_where_gopacer_does(self):
+        self.assertEqual(advice.one_rollout(document(150, decision="Keep"))["settings"], {})
+
+
 class Ask(unittest.TestCase):
     def program(self, text):
         directory = tempfile.TemporaryDirectory()
@@ -87,7 +97,7 @@ class Ask(unittest.TestCase):
         return path
 
     def ask(self, text):
-        return advice.ask(self.program(text), 42, "127.0.0.1:1", 512 << 20, 2)
+        return advice.ask(self.program(text), 42, "127.0.0.1:1", 512 << 20, 2, "there")
 
     def test_takes_the_document_whatever_the_exit_code(self):
         answer = self.ask("""echo '{"recommended": {"gogc": 150}}'; exit 3""")
@@ -96,13 +106,11 @@ class Ask(unittest.TestCase):
     def test_tells_the_program_what_to_look_at(self):
         answer = self.ask("""printf '{"arguments": "%s"}' "$*" """)
         self.assertIn("advise --url http://127.0.0.1:1/debug/pprof", answer["arguments"])
-        self.assertIn(f"--pid 42 --limit {512 << 20} --for 2s -o json", answer["arguments"])
+        self.assertIn(f"--pid 42 --limit {512 << 20} --for 2s --record there --max-gogc 800 -o json", answer["arguments"])
 
-    def test_names_the_process_only_to_a_gopacer_that_takes_it(self):
-        self.assertTrue(advice.takes_pid(self.program("echo '  --pid INT  a process'")))
-        self.assertFalse(advice.takes_pid(self.program("echo '  --url TEXT'")))
-        document = advice.ask(self.program("""printf '{"arguments": "%s"}' "$*" """), None, "127.0.0.1:1", 1, 2)
-        self.assertNotIn("--pid", document["arguments"])
+    def test_asks_again_from_what_was_read(self):
+        answer = advice.ask_again(self.program("""printf '{"arguments": "%s"}' "$*" """), "there", "Throughput")
+        self.assertEqual(answer["arguments"], "advise --samples there --objective Throughput --max-gogc 800 -o json")
 
     def test_says_why_there_is_none(self):
         with self.assertRaisesRegex(advice.AdviceError, "ended with 1: no such process"):

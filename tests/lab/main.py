@@ -11,7 +11,6 @@ import sys
 import tempfile
 import time
 
-import advice
 import plan
 import trial
 import tuners
@@ -36,7 +35,7 @@ def read_arguments(argv):
     parser.add_argument("--scenarios", default="steady,changing", help="steady, changing (the rate times 3 and back; only "
                         "where a program has such a load); default: both")
     parser.add_argument("--repetitions", type=int, default=5, help="default: 5")
-    parser.add_argument("--seconds", type=float, default=6.5, help="measured time of a trial; default: 6.5. "
+    parser.add_argument("--seconds", type=float, default=8, help="measured time of a trial; default: 8. "
                         "Under a changing load it is one and a half times as long")
     parser.add_argument("--warm", type=float, default=4, help="time under load before it; default: 4")
     parser.add_argument("--advise-seconds", type=int, default=40, help="time that gopacer looks at a program, at "
@@ -57,6 +56,8 @@ def read_arguments(argv):
                 setattr(options, name, value)
     options.programs = names(options.programs, list(PROGRAMS), "program")
     options.tuners = names(options.tuners, tuners.CHOICES, "tuner")
+    if "gopacer-throughput" in options.tuners and "gopacer" not in options.tuners:
+        raise SystemExit("lab: gopacer-throughput takes its settings from trials of gopacer: add that to --tuners")
     options.scenarios = names(options.scenarios, ("steady", "changing"), "scenario")
     if options.quick and "changing" in options.scenarios:
         options.scenarios.remove("changing")
@@ -120,9 +121,9 @@ def run(options, data):
         + (f", less what {len(done)} trials of an earlier run have done" if done else ""))
     work = tempfile.mkdtemp(prefix="gopacer-lab-")
     os.sched_setaffinity(0, {trial.OTHER_CPU})
-    takes_pid = "gopacer" in options.tuners and advice.takes_pid(options.gopacer)
     bench = trial.Bench(options.binaries, {"load": options.binaries / "load", "gcshare": options.binaries / "gcshare",
-                                           "gopacer": options.gopacer, "gopacerTakesPid": takes_pid}, work, options.warm, measured, options.advise_seconds)
+                                           "gopacer": options.gopacer}, work,
+                        options.warm, measured, options.advise_seconds)
     try:
         with open(path, "a") as out:
             for repetition in range(1, options.repetitions + 1):
@@ -151,7 +152,7 @@ def main(argv):
     if options.report_only:
         records = read_records(data / "trials.jsonl")
     else:
-        if "gopacer" in options.tuners and options.gopacer is None:
+        if options.gopacer is None and set(tuners.ADVISED) & set(options.tuners):
             raise SystemExit("lab: --tuners has gopacer, but its program is not there; tools/lab.sh builds it")
         records = run(options, data)
     if options.data_only:

@@ -4,6 +4,7 @@ import random
 import statistics
 
 import tuners
+import yardstick
 from programs import CHANGING
 
 START_SECONDS = 0.6  # until a program is ready, and to end it
@@ -40,10 +41,14 @@ def round_of(programs, scenarios, names, repetition, best, seed):
             wanted += tuners.ORACLE if repetition <= SHORT_REPETITIONS else [best(scenario, program)]
         steps += [Step(program, scenario, name, repetition) for name in wanted if name]
     random.Random(f"{seed} {repetition}").shuffle(steps)
-    # The grid's memory limit comes from the first trials of the default, and gopacer's settings under a changing load from
-    # its advice under the steady one.
+    # The grid's memory limit comes from the first trials of the default, and other trials take over gopacer's advice.
     return sorted(steps, key=lambda step: (repetition == 1 and step.tuner != "default",
-                                           (step.scenario, step.tuner) == ("changing", "gopacer")))
+                                           repetition <= ADVISED_REPETITIONS and takes_over(step)))
+
+
+def takes_over(step):
+    """Whether a trial of this repetition of gopacer's takes settings from another one's advice."""
+    return step.tuner == "gopacer-throughput" or (step.scenario, step.tuner) == ("changing", "gopacer")
 
 
 def obeys_memory_rule(record):
@@ -52,16 +57,18 @@ def obeys_memory_rule(record):
         record["memory"]["peakBytes"] <= tuners.MOST_MEMORY * record["limitBytes"]
 
 
-def best_of_grid(records, scenario, program):
-    """The point of the grid with the least CPU per request of those that kept to the memory rule in each of the first
-    SHORT_REPETITIONS; None when there is none."""
+def adjusted_cpu(record):
+    return record["adjustedCpuMs"]
+
+
+def best_of_grid(records, scenario, program, cost=adjusted_cpu):
+    """The point of the grid with the least cost (by default CPU per request) of those that kept to the memory rule in each of the
+    first SHORT_REPETITIONS; None when there is none."""
     found = {}
-    for record in records:
-        if (record["scenario"], record["program"]) == (scenario, program) and record["tuner"] in tuners.ORACLE \
-                and record["repetition"] <= SHORT_REPETITIONS:
+    for record in yardstick.adjusted([r for r in records if r["repetition"] <= SHORT_REPETITIONS]):
+        if (record["scenario"], record["program"]) == (scenario, program) and record["tuner"] in tuners.ORACLE:
             found.setdefault(record["tuner"], []).append(record)
-    fair = {name: statistics.median(r["cpuPerRequestMs"] for r in trials)
-            for name, trials in found.items() if all(map(obeys_memory_rule, trials))}
+    fair = {name: statistics.median(map(cost, trials)) for name, trials in found.items() if all(map(obeys_memory_rule, trials))}
     return min(fair, key=fair.get) if fair else None
 
 
@@ -73,14 +80,18 @@ def non_go(records, program):
 
 
 def advised_before(records, step):
-    """The record whose advice this trial of gopacer takes over; None where gopacer is to look for itself."""
-    if step.scenario == "steady" and step.repetition <= ADVISED_REPETITIONS:
+    """What gopacer has advised before, for a trial that takes it over: settings, rollouts, converged, predicted and the
+    repetition in which it did. None where gopacer is to look for itself, and for other tuners."""
+    if step.tuner not in tuners.ADVISED:
+        return None
+    if step.tuner == "gopacer" and step.scenario == "steady" and step.repetition <= ADVISED_REPETITIONS:
         return None
     source = (step.repetition - 1) % ADVISED_REPETITIONS + 1
     for record in records:
         if (record["program"], record["scenario"], record["tuner"], record["repetition"]) == (
                 step.program, "steady", "gopacer", source) and not record.get("failure"):
-            return record
+            said = record if step.tuner == "gopacer" else record.get("throughput")
+            return {**said, "repetition": source} if said else None
     return None
 
 

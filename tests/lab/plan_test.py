@@ -73,12 +73,23 @@ class Advice(unittest.TestCase):
         for step, source in ((self.step(3), 1), (self.step(4), 2), (self.step(1, "changing"), 1), (self.step(2, "changing"), 2)):
             self.assertEqual(plan.advised_before(records, step)["repetition"], source)
 
+    def test_is_for_no_other_tuner(self):
+        self.assertIsNone(plan.advised_before([record(tuner="gopacer")], plan.Step("checkout", "steady", "default", 3)))
+
     def test_is_taken_anew_where_there_is_none_to_take_over(self):
         self.assertIsNone(plan.advised_before([failed(tuner="gopacer")], self.step(3)))
+
+    def test_gives_the_settings_of_the_other_objective_too(self):
+        step = plan.Step("checkout", "steady", "gopacer-throughput", 1)
+        self.assertIsNone(plan.advised_before([record(tuner="gopacer")], step))
+        records = [record(tuner="gopacer", throughput={"settings": {"GOGC": "400"}, "rollouts": 1})]
+        self.assertEqual(plan.advised_before(records, step), {"settings": {"GOGC": "400"}, "rollouts": 1, "repetition": 1})
 
     def test_comes_before_the_trials_that_take_it_over(self):
         found = plan.round_of(PROGRAMS, ["steady", "changing"], ("default", "gopacer"), 1, lambda *_: None, 1)
         self.assertEqual((found[-1].scenario, found[-1].tuner), ("changing", "gopacer"))
+        found = plan.round_of(PROGRAMS, ["steady"], ("gopacer-throughput", "gopacer", "gctuner"), 2, lambda *_: None, 1)
+        self.assertEqual({s.tuner for s in found[-len(PROGRAMS):]}, {"gopacer-throughput"})
 
 
 class SafeLimit(unittest.TestCase):

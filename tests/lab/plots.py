@@ -11,7 +11,8 @@ import tuners  # noqa: E402
 
 MIB = 1 << 20
 COLOURS = {"default": "#888888", "automemlimit": "#4c78a8", "automemlimit-off": "#9ecae9", "gctuner": "#f58518", "s2": "#b79a20",
-           "s8": "#54a24b", "s14": "#88d27a", "gopacer": "#e45756", "oracle": "#000000"}
+           "s8": "#54a24b", "s14": "#88d27a", "gopacer": "#e45756", "gopacer-throughput": "#b2182b",
+           "oracle": "#000000"}
 
 
 def save(figure, path):

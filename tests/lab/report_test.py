@@ -23,8 +23,8 @@ def gopacer(**more):
 
 
 class Report(unittest.TestCase):
-    def row(self, text, start):
-        rows = [line for line in text.splitlines() if line.startswith(f"| {start} ")]
+    def row(self, text, start, below="### checkout"):
+        rows = [line for line in text.partition(below)[2].splitlines() if line.startswith(f"| {start} ")]
         self.assertTrue(rows, f"no row {start} in\n{text}")
         return rows[0]
 
@@ -33,6 +33,12 @@ class Report(unittest.TestCase):
         self.assertIn("| checkout | steady | gopacer | 1 | OutOfMemory: killed by the kernel |", text)
         self.assertIn("| 0 of 1 |", self.row(text, "gopacer"))
         self.assertTrue(self.row(text, "gopacer").endswith("| 1 | 0 |"))
+
+    def test_sums_up_all_programs(self):
+        records = [record(program=p, tuner=name, repetition=r, share=share, mean=mean) for r in (1, 2, 3) for p in ("caddy", "checkout")
+                   for name, share, mean in (("default", 0.2, 100), ("gctuner", 0.0, 150))]
+        found = self.row(text_of(records), "gctuner", below="### All programs")
+        self.assertIn("| -20.0 % (-20.0 % to -20.0 %) | +50.0 % (+50.0 % to +50.0 %) |", found)
 
     def test_says_where_gopacer_lost(self):
         records = [record(repetition=r) for r in (1, 2, 3)] + [record(tuner="s14", repetition=r, cpu=0.8, mean=110) for r in (1, 2, 3)]

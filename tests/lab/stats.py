@@ -5,9 +5,12 @@ import statistics
 
 import plan
 import tuners
+import yardstick
 
 DRAWS = 2000
 CONFIDENCE = 0.95
+# The point of the grid with the least CPU at equal work. One trial knows that nearly exactly, so that the choice holds no luck.
+BEST_BY_SHARE = "best by share"
 
 
 def quantile(values, q):
@@ -66,8 +69,16 @@ def profile_share(record):
     return record["profile"]["gcSeconds"] / record["cpuSeconds"]
 
 
+def at_equal_work(record):
+    """CPU of a request in units of what it costs beside collection. A tuner that changes nothing but collection changes this as
+    it changes CPU per request, and it is of one trial alone: how fast the machine was is not in it."""
+    return 1 / (1 - gc_share(record))
+
+
 METRICS = {
-    "cpu": lambda r: r["cpuPerRequestMs"],
+    "cpu": lambda r: r["adjustedCpuMs"],
+    "equalWork": at_equal_work,
+    "rawCpu": lambda r: r["cpuPerRequestMs"],
     "mean": lambda r: r["memory"]["meanBytes"],
     "peak": lambda r: r["memory"]["peakBytes"],
     "p50": lambda r: r["load"]["p50Ms"],
@@ -85,11 +96,12 @@ class Results:
     no later ones, with all."""
 
     def __init__(self, records, scenario):
-        self.records = [r for r in records if r["scenario"] == scenario]
+        self.records = [r for r in yardstick.adjusted(records) if r["scenario"] == scenario]
         self.scenario = scenario
         self.programs = list(dict.fromkeys(r["program"] for r in self.records))
         self.programs.sort()
         self.best = {p: plan.best_of_grid(self.records, scenario, p) for p in self.programs}
+        self.best_by_share = {p: plan.best_of_grid(self.records, scenario, p, at_equal_work) for p in self.programs}
 
     def tuners(self):
         there = {r["tuner"] for r in self.records}
@@ -97,6 +109,8 @@ class Results:
 
     def trials(self, program, tuner):
         """All trials, failed ones too."""
+        if tuner == BEST_BY_SHARE:
+            tuner = self.best_by_share[program]
         if tuner != "oracle":
             return [r for r in self.records if (r["program"], r["tuner"]) == (program, tuner)]
         trials = self.trials(program, self.best[program]) if self.best[program] else []
@@ -136,27 +150,28 @@ class Results:
         return self.over(both, (tuner, against), metric,
                          lambda m: geometric_mean(m[p, tuner] / m[p, against] for p in both))
 
-    def oracle_share(self, tuner, programs=None):
+    def oracle_share(self, tuner, programs=None, metric="cpu"):
         """How much of the oracle's saving of CPU the tuner gets, 1 is all: sum of its savings against the default by the
-        sum of the oracle's, each relative to the program's default."""
+        sum of the oracle's, each relative to the program's default. The oracle of "equalWork" is chosen by that, too."""
+        oracle = BEST_BY_SHARE if metric == "equalWork" else "oracle"
         chosen = [p for p in programs or self.programs
-                  if all(self.measured(p, t) for t in (tuner, "oracle", "default"))]
+                  if all(self.measured(p, t) for t in (tuner, oracle, "default"))]
         if not chosen:
             return None
 
         def share(m):
             won = sum(1 - m[p, tuner] / m[p, "default"] for p in chosen)
-            possible = sum(1 - m[p, "oracle"] / m[p, "default"] for p in chosen)
+            possible = sum(1 - m[p, oracle] / m[p, "default"] for p in chosen)
             if possible <= 0:
                 raise ZeroDivisionError
             return won / possible
 
-        return self.over(chosen, (tuner, "oracle", "default"), "cpu", share)
+        return self.over(chosen, (tuner, oracle, "default"), metric, share)
 
 
 def advice_of(record):
-    """Which advice a trial of gopacer measures: program and repetition in which it was taken."""
-    return record["program"], record.get("advisedInRepetition", record["repetition"])
+    """Which advice a trial of gopacer measures: program, tuner and repetition in which it was taken."""
+    return record["program"], record["tuner"], record.get("advisedInRepetition", record["repetition"])
 
 
 def prediction_errors(records):
@@ -164,17 +179,17 @@ def prediction_errors(records):
     have measured together, since one trial alone holds too few samples of GC's work."""
     groups = {}
     for record in records:
-        if record["tuner"] == "gopacer" and record["scenario"] == "steady" and not record.get("failure") and record.get("predicted"):
+        if record["tuner"] in tuners.ADVISED and record["scenario"] == "steady" and not record.get("failure") and record.get("predicted"):
             groups.setdefault(advice_of(record), []).append(record)
     found = []
-    for (program, repetition), trials in sorted(groups.items()):
+    for (program, tuner, repetition), trials in sorted(groups.items()):
         cpu = sum(r["cpuSeconds"] for r in trials)
         profiled = [r for r in trials if "gcSeconds" in r["profile"]]
         measured = {
             "gcCpuFraction": sum(r["profile"]["gcSeconds"] for r in profiled) / max(1e-9, sum(r["cpuSeconds"] for r in profiled)),
             "gcCpuFractionByTrace": sum(r["trace"]["cpuSeconds"] for r in trials) / cpu,
             "peakMemoryBytes": statistics.median(r["memory"]["peakBytes"] for r in trials)}
-        entry = {"program": program, "repetition": repetition, "trials": len(trials)}
+        entry = {"program": program, "tuner": tuner, "repetition": repetition, "trials": len(trials)}
         for name, value in measured.items():
             said = trials[0]["predicted"].get(name.removesuffix("ByTrace"))
             if said is None or not value:

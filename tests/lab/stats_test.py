@@ -72,6 +72,12 @@ class OracleShare(unittest.TestCase):
     def test_is_the_part_of_the_saving(self):
         self.assertAlmostEqual(self.results(0.85).oracle_share("gopacer")[0], 0.75)
 
+    def test_can_be_told_by_the_share_of_collection_alone(self):
+        records = [record(tuner=name, repetition=r, share=share, cpu=cpu) for r in (1, 2, 3)
+                   for name, share, cpu in (("default", 0.2, 1.0), ("gopacer", 0.1, 7.0), ("grid-400", 0.0, 9.0))]
+        # 1.25 → 1.111 → 1
+        self.assertAlmostEqual(stats.Results(records, "steady").oracle_share("gopacer", metric="equalWork")[0], 0.139 / 0.25, places=2)
+
     def test_shows_a_loss(self):
         self.assertLess(self.results(1.2).oracle_share("gopacer")[0], 0)
 

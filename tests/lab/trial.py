@@ -248,7 +248,7 @@ def measure(server, load, rates, seconds, tools):
 
 
 class Bench:
-    """Runs trials. `tools` has the paths of load, gcshare and gopacer and what it takes; `binaries` a directory with the programs."""
+    """Runs trials. `tools` has the paths of load, gcshare and gopacer; `binaries` a directory with the programs."""
 
     def __init__(self, binaries, tools, work, warm, seconds, advise_seconds):
         """`seconds` is the measured time in each scenario."""
@@ -266,7 +266,7 @@ class Bench:
         environment = dict(tuner.environment)
         if step.tuner in tuners.ORACLE:
             environment = tuners.grid_environment(step.tuner, program.limit, non_go)
-        if step.tuner == "gopacer" and advised:
+        if advised:
             environment = advised["settings"]
         record = {**step.record(), "settings": environment, "limitBytes": program.limit, "rates": list(rates),
                   "startedAt": int(time.time()), "loadAverage": os.getloadavg()[0], "oomKills": 0}
@@ -275,7 +275,9 @@ class Bench:
             with contextlib.ExitStack() as stack:
                 server, load, ends = self._start(program, tuner, environment, rates)
                 stack.push(ends)
-                if step.tuner == "gopacer" and advised:
+                if step.tuner == "gopacer-throughput" and not advised:
+                    raise advice.AdviceError("no trial of gopacer has an advice to take over")
+                if advised:
                     record.update({name: advised[name] for name in ("rollouts", "converged", "predicted")},
                                   advisedInRepetition=advised["repetition"])
                 elif step.tuner == "gopacer":
@@ -317,9 +319,7 @@ class Bench:
         as with any other tuner. The server and load to measure."""
         session = advice.Session()
         try:
-            while session.next_step(advice.ask(
-                    self.tools["gopacer"], server.process.pid if self.tools["gopacerTakesPid"] else None, server.debug, program.limit,
-                    self.advise_seconds, ("taskset", "-c", str(OTHER_CPU)))):
+            while session.next_step(self._ask(server, program, None if session.asked else record)):
                 stack.close()
                 server, load, ends = self._start(program, tuner, session.settings, rates)
                 stack.push(ends)
@@ -329,3 +329,12 @@ class Bench:
         server, load, ends = self._start(program, tuner, session.settings, rates)
         stack.push(ends)
         return server, load
+
+    def _ask(self, server, program, record):
+        """What gopacer advises. Where `record` is given, it gets what the same readings mean under another objective."""
+        recording = os.path.join(server.directory, "recording")
+        document = advice.ask(self.tools["gopacer"], server.process.pid, server.debug, program.limit,
+                              self.advise_seconds, recording, ("taskset", "-c", str(OTHER_CPU)))
+        if record is not None:
+            record["throughput"] = advice.one_rollout(advice.ask_again(self.tools["gopacer"], recording, tuners.ADVISED["gopacer-throughput"]))
+        return document

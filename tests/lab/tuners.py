@@ -26,13 +26,17 @@ TUNERS = {t.name: t for t in (
     Tuner("s2", "LatencyMemoryRate: clamp(15·(1+0.8·r)·(1+0.02·p), 10, 100), every 5 s", "s2"),
     Tuner("s8", "TwoFactor: 80·clamp(QPS/500, 0.3, 2)·max(0.5, 1−0.8·heapUtil), every 5 s", "s8"),
     Tuner("s14", "PauseFeedback: GOGC / clamp(mean of 3 pauses / 5 ms, 0.5, 2) within 25 to 200, every 5 s", "s14"),
-    Tuner("gopacer", "gopacer advise, applied with a restart until it wants no change"),
+    Tuner("gopacer", "gopacer advise (objective Balanced), applied with a restart until it wants no change"),
+    Tuner("gopacer-throughput", "the same with --objective Throughput, from what gopacer's first advice had read: one restart"),
     *(grid_tuner(gogc) for gogc in GRID),
 )}
 
 ORACLE = tuple(f"grid-{gogc}" for gogc in GRID)
 # What a person asks for; `oracle` stands for its grid.
 CHOICES = tuple(name for name in TUNERS if name not in ORACLE) + ("oracle",)
+
+# What gopacer advises, by its objective.
+ADVISED = {"gopacer": "Balanced", "gopacer-throughput": "Throughput"}
 
 # The memory rule: anonymous and kernel memory stay below this share of the limit, and nothing is killed.
 MOST_MEMORY = 0.95

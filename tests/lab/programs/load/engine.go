@@ -62,6 +62,7 @@ func (w *window) add(took time.Duration, err error) {
 // and counted as errors.
 type engine struct {
 	send request
+	yard *yardstick
 	rate atomic.Uint64 // a thousandth of a request per second
 	jobs chan job
 	done atomic.Uint64 // requests answered without an error, since the start
@@ -72,7 +73,7 @@ type engine struct {
 }
 
 func newEngine(send request, rate float64) *engine {
-	e := &engine{send: send, jobs: make(chan job, queueLength), current: newWindow()}
+	e := &engine{send: send, yard: newYardstick(), jobs: make(chan job, queueLength), current: newWindow()}
 	e.setRate(rate)
 	return e
 }
@@ -148,6 +149,8 @@ type figures struct {
 	P999      float64 `json:"p999Ms"`
 	Max       float64 `json:"maxMs"`
 	Late      float64 `json:"senderLateMs"`
+	// How fast the machine's memory was meanwhile (yardstick).
+	ReadNs float64 `json:"memoryReadNs"`
 }
 
 // measure gives the figures of the requests that should be sent within the coming d. It returns once all have been
@@ -157,12 +160,12 @@ func (e *engine) measure(d time.Duration, began func()) figures {
 	start, done := time.Now(), e.done.Load()
 	e.replace(w)
 	began()
-	time.Sleep(d - time.Since(start))
+	readNs := e.yard.measure(start.Add(d))
 	e.mu.Lock()
 	e.current = newWindow()
 	late := e.late
 	e.mu.Unlock()
-	f := figures{Seconds: time.Since(start).Seconds(), Answered: e.done.Load() - done, Late: milliseconds(late.Microseconds())}
+	f := figures{Seconds: time.Since(start).Seconds(), ReadNs: readNs, Answered: e.done.Load() - done, Late: milliseconds(late.Microseconds())}
 	w.open.Wait()
 	w.mu.Lock()
 	defer w.mu.Unlock()
