@@ -153,6 +153,7 @@ func wrongLength(h *hostile, w http.ResponseWriter, q *http.Request) {
 	text := h.body(q)
 	w.Header().Set("Content-Length", fmt.Sprint(len(text)+1000))
 	fmt.Fprint(w, text)
+	_ = http.NewResponseController(w).Flush()
 	panic(http.ErrAbortHandler)
 }
 
