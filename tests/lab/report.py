@@ -130,6 +130,9 @@ def conditions(records, facts):
         f"late in 95 % of them. With more than a few per cent, or a few milliseconds, the figures below say little.{memory}\n")
 
 
+IN_SIMULATION = """Kills in simulation over many seeds, and how far the simulator is from real processes, are in [Simulate](../simulate.md).
+"""
+
 HOW = f"""## How it was measured
 - Each trial is a fresh process in a memory cgroup of its own, on one CPU; the load and the driver run on the other. GOMAXPROCS is 1.
 - The load is open: requests are sent at random times at a fixed mean rate, whatever the answers do, and a latency counts from the time
@@ -170,7 +173,7 @@ def write(records, out):
     facts = json.loads(facts_path.read_text()) if facts_path.exists() else {}
     steady, changing = stats.Results(records, "steady"), stats.Results(records, "changing")
     parts = ["# Lab: tuners on real Go programs\n\nWritten by `./dev lab`; do not edit.\n", conditions(records, facts),
-             "## Goals\n" + goals_table(goals.all_goals(steady, changing))]
+             "## Goals\n" + goals_table(goals.all_goals(steady, changing)), IN_SIMULATION]
     for results in (steady, changing):
         if not results.records:
             continue
