@@ -11,7 +11,6 @@ import json
 import os
 import pathlib
 import re
-import resource
 import signal
 import statistics
 import subprocess
@@ -62,25 +61,18 @@ class Service:
         self.process.stderr.close()
 
 
-def busy_seconds():
-    """CPU time that the machine has spent, by whomever."""
-    with open("/proc/stat") as stat:
-        user, nice, system, _, _, irq, softirq, steal = map(int, stat.readline().split()[1:9])
-    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
-
-
 def measure(gopacer, program, arguments, environment, length):
     service = Service(program, arguments, environment)
     try:
         service.warm_up()
-        before, busy, own = service.truth(), busy_seconds(), resource.getrusage(resource.RUSAGE_CHILDREN)
+        before = service.truth()
         began = time.monotonic()
         command = [gopacer, "advise", "--url", service.url, "--for", length, "-o", "json", "--current-gogc", environment.get("GOGC", "100")]
         if "GOMEMLIMIT" in environment:
             command += ["--current-gomemlimit", environment["GOMEMLIMIT"]]
         answer = subprocess.run(command, capture_output=True, text=True)
         seconds = time.monotonic() - began
-        after, busy = service.truth(), busy_seconds() - busy
+        after = service.truth()
     finally:
         service.close()
     advice = json.loads(answer.stdout)
@@ -88,15 +80,12 @@ def measure(gopacer, program, arguments, environment, length):
     if seen is None:
         raise SystemExit(f"{program.name} {arguments}: {advice['message']}")
     change = {name: after[name] - before[name] for name in before}
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    foreign = busy - change["CpuSeconds"] - (used.ru_utime + used.ru_stime - own.ru_utime - own.ru_stime)
     truth = {
         "A": change["AllocatedBytes"] / seconds,
         "V": change["AllocatedBytes"] / change["Cycles"],
         "M": change["LiveSum"] / change["LiveCount"],
         "m": change["GcSeconds"] / change["Cycles"],
         "GC share": change["GcSeconds"] / change["CpuSeconds"],
-        "foreign": foreign / seconds,
     }
     estimate = {
         "A": seen["allocBytesPerSecond"],
@@ -117,7 +106,7 @@ def main():
     options = parser.parse_args()
     gopacer = options.gopacer.resolve()
     all_errors = {name: [] for name in FIGURES}
-    print("| Go | service | A | V | M | m | GC share | true GC share | GC CPU from | CPU of others |\n|---|---|---|---|---|---|---|---|---|---|", flush=True)
+    print("| Go | service | A | V | M | m | GC share | true GC share | GC CPU from |\n|---|---|---|---|---|---|---|---|---|", flush=True)
     with tempfile.TemporaryDirectory() as directory:
         for version in options.versions:
             program = build(version, pathlib.Path(directory))
@@ -126,10 +115,10 @@ def main():
                 for figure in FIGURES:
                     all_errors[figure].append(errors[figure])
                 cells = " | ".join(f"{errors[figure] * 100:+.1f} %" for figure in FIGURES)
-                print(f"| {version} | {name} | {cells} | {truth['GC share'] * 100:.1f} % | {seen['sources']['gcCpu']} | {truth['foreign'] * 100:.0f} % |", flush=True)
+                print(f"| {version} | {name} | {cells} | {truth['GC share'] * 100:.1f} % | {seen['sources']['gcCpu']} |", flush=True)
     middle = " | ".join(f"{statistics.median(abs(e) for e in all_errors[figure]) * 100:.1f} %" for figure in FIGURES)
     worst = " | ".join(f"{max(abs(e) for e in all_errors[figure]) * 100:.1f} %" for figure in FIGURES)
-    print(f"| **median of sizes** | | {middle} | | | |\n| **worst** | | {worst} | | | |")
+    print(f"| **median of sizes** | | {middle} | | |\n| **worst** | | {worst} | | |")
     beyond = [f"{figure}: {max(map(abs, all_errors[figure])) * 100:.1f} %" for figure in FIGURES
               if max(map(abs, all_errors[figure])) > LIMITS[figure]]
     if beyond:
