@@ -126,7 +126,7 @@ def conditions(records, facts):
         f"{len(records)} trials from {datetime.datetime.fromtimestamp(begun, datetime.timezone.utc):%Y-%m-%d %H:%M} UTC on "
         f"{facts.get('cpu', 'an unknown CPU')}, Linux {facts.get('kernel', '?')}, {facts.get('go', 'Go')}. "
         f"{facts.get('options', '')}\n\n"
-        f"Others took at most {100 * foreign:.1f} % of the server's CPU in 95 % of the trials, and the sender was at most {late:.1f} ms "
+        f"By the kernel's ticks, which miss short bursts, others took at most {100 * foreign:.1f} % of the server's CPU in 95 % of the trials. The sender was at most {late:.1f} ms "
         f"late in 95 % of them. With more than a few per cent, or a few milliseconds, the figures below say little.{memory}\n")
 
 

@@ -76,9 +76,8 @@ def at_equal_work(record):
 
 
 METRICS = {
-    "cpu": lambda r: r["adjustedCpuMs"],
+    "cpu": plan.adjusted_cpu,
     "equalWork": at_equal_work,
-    "rawCpu": lambda r: r["cpuPerRequestMs"],
     "mean": lambda r: r["memory"]["meanBytes"],
     "peak": lambda r: r["memory"]["peakBytes"],
     "p50": lambda r: r["load"]["p50Ms"],
