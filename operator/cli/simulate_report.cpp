@@ -7,6 +7,7 @@
 
 #include "cli/text_plot.h"
 #include "codec/settings.h"
+#include "decide/physics.h"
 
 namespace gopacer {
 namespace {
@@ -193,8 +194,10 @@ std::string simulation_text(const simulate::Trace& trace, const simulate::Plan& 
   text += text_table(table);
   if (const auto share = score.share_of_oracle()) {
     text += "It saved " + percent(score.saving) + " of the price (" +
-            (score.price == simulate::Price::kCpu ? "CPU" : "CPU, and memory at 12 GiB a core") + "), " +
-            percent(*share, 0) + " of what the best static settings save.\n";
+            (score.price == simulate::Price::kCpu
+                 ? std::string("CPU")
+                 : "CPU, and memory at " + format_fixed(deciding::kBytesPerCore / gib(1).value(), 0) + " GiB a core") +
+            "), " + percent(*share, 0) + " of what the best static settings save.\n";
   }
   text += "\nRollouts:\n";
   for (const Rollout& rollout : score.run.rollouts) text += rollout_text(rollout);

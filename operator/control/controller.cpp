@@ -71,6 +71,7 @@ class Controller::Impl final : public ClusterView {
     threads.clear();
   }
 
+  /// An optional kind is not waited for: the server may neither have it nor let us look.
   bool synced() const {
     return profiles_.synced() && trials_.synced() && deployments_.synced() && pods_.synced() && autoscalers_.synced() &&
            nodes_.synced();

@@ -48,22 +48,7 @@ Duration Reflector::list(const std::stop_token& stop) {
     const Result<ListPage> page = api_.list(selection_, token);
     if (stop.stop_requested()) return Duration(0);
     if (!page) {
-      if (page.error().kind == ErrorKind::kNotFound && options_.optional) {
-        mirror_.commit();
-        state_ = ReflectorState::kNotServed;
-        clear_trouble();
-        return options_.not_served_wait;
-      }
-      if (page.error().kind == ErrorKind::kNotFound) {
-        {
-          const std::lock_guard lock(trouble_mutex_);
-          trouble_ = page.error().message;
-        }
-        const bool is_news = state_.exchange(ReflectorState::kNotServed) != ReflectorState::kNotServed;
-        if (is_news && on_trouble_) on_trouble_(page.error());
-        return options_.not_served_wait;
-      }
-      return failed(page.error());
+      return page.error().kind == ErrorKind::kNotFound ? not_served(page.error()) : failed(page.error());
     }
     for (const nlohmann::json& object : page->items) mirror_.add(object);
     resource_version_ = page->resource_version;
@@ -110,6 +95,22 @@ Duration Reflector::watch(const std::stop_token& stop) {
     state_ = ReflectorState::kListing;
   }
   return failed(ended.error());
+}
+
+Duration Reflector::not_served(const Error& error) {
+  const bool is_news = state_.exchange(ReflectorState::kNotServed) != ReflectorState::kNotServed;
+  if (options_.optional) {
+    mirror_.begin();
+    mirror_.commit();
+    clear_trouble();
+    return options_.not_served_wait;
+  }
+  {
+    const std::lock_guard lock(trouble_mutex_);
+    trouble_ = error.message;
+  }
+  if (is_news && on_trouble_) on_trouble_(error);
+  return options_.not_served_wait;
 }
 
 Duration Reflector::failed(const Error& error) {

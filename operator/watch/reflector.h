@@ -56,6 +56,7 @@ class Reflector {
  private:
   Duration list(const std::stop_token& stop);
   Duration watch(const std::stop_token& stop);
+  Duration not_served(const Error& error);
   Duration failed(const Error& error);
   void clear_trouble();
 

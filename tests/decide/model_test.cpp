@@ -314,13 +314,18 @@ TEST(Model, LeavesRoomForWhatGrowsOutsideTheGoHeap) {
   EXPECT_NEAR((steady - *decision.settings.go_mem_limit).value(), mib(60).value(), mib(2).value());
 }
 
-TEST(Model, LowersALimitThatLeavesNoRoomWhateverElseHoldsItBack) {
+/// Its memory outside Go has grown, and GOMEMLIMIT leaves no room for it.
+GoService crowded_service() {
   GoService service;
   service.live = mib(72);
   service.settings = {Gogc(400), mib(455)};
   service.process_metrics = true;
   service.non_go = mib(100);
-  DecideInput input = service.input(kNow);
+  return service;
+}
+
+TEST(Model, LowersALimitThatLeavesNoRoomWhateverElseHoldsItBack) {
+  DecideInput input = crowded_service().input(kNow);
   input.memory.cool_down_until = kNow + std::chrono::hours(5);
   input.memory.missed_predictions = 3;
   const Decision decision = gopacer::decide(input, kNow);
@@ -330,12 +335,7 @@ TEST(Model, LowersALimitThatLeavesNoRoomWhateverElseHoldsItBack) {
 }
 
 TEST(Model, LetsAShortWhilePassBetweenUrgentTrials) {
-  GoService service;
-  service.live = mib(72);
-  service.settings = {Gogc(400), mib(455)};
-  service.process_metrics = true;
-  service.non_go = mib(100);
-  DecideInput input = service.input(kNow);
+  DecideInput input = crowded_service().input(kNow);
   const Time ended = kNow - std::chrono::minutes(9);
   input.memory.cool_down_until = ended + input.spec.rollback.cool_down;
   const Decision early = gopacer::decide(input, kNow);
