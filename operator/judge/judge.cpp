@@ -261,8 +261,7 @@ class Comparison {
       }
     }
     text += metric.name == kGcCpuMetric
-                ? ". It needs CPU profiles of both arms, go_cpu_classes_gc_total_cpu_seconds_total, or GOMAXPROCS and "
-                  "a CPU counter."
+                ? std::string(". ") + judging::kGcCpuNeeds
                 : ". Do requests reach both arms, and is podHistogram (port, path, metric, labels) right?";
     return text;
   }

@@ -234,6 +234,13 @@ std::optional<GcShare> gc_share_in(const Arm& arm, const Window& window, GcSourc
   return found;
 }
 
+bool tells_gc_cpu(const PodSeries& pod) {
+  return std::any_of(pod.samples.begin(), pod.samples.end(), [&](const Sample& sample) {
+    return sample.profile ||
+           (has_cpu(sample) && (gc_seconds_by_metrics(pod, sample) || gc_seconds_by_fraction(pod, sample)));
+  });
+}
+
 std::optional<CycleSize> cycle_size_in(const PodSeries& pod, const Window& window) {
   const auto ends = ends_of(pod, window, [](const Sample& sample) { return sample.mem.has_value(); });
   if (!ends) return std::nullopt;

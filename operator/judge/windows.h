@@ -48,6 +48,13 @@ struct GcShare {
 /// None when the source has nothing for this window, or the arm used no CPU.
 std::optional<GcShare> gc_share_in(const Arm& arm, const Window& window, GcSource source);
 
+/// What has to be readable for gc_share_in(), for people.
+inline constexpr const char* kGcCpuNeeds =
+    "It needs CPU profiles, go_cpu_classes_gc_total_cpu_seconds_total, or GOMAXPROCS and a CPU counter.";
+
+/// Whether one of the sources of gc_share_in() has been read from this pod.
+bool tells_gc_cpu(const PodSeries& pod);
+
 /// What a pod allocates between two collections, and what lives, over the window.
 struct CycleSize {
   double volume = 0;  ///< V, bytes

@@ -79,6 +79,7 @@ struct PodReader::Cycle {
   bool got_something = false;
   std::string error;
   std::vector<std::string> notes;
+  std::map<std::string, std::string> unread;
 
   /// The pod is not wanted any more, or its process has ended.
   bool is_stale() const { return pod->gone || process != pod->process; }
@@ -168,7 +169,7 @@ void PodReader::read_next_page(const CyclePtr& cycle) {
   pages_.read(
       pages_.pages, false, cycle->pod->owner, PageKind::kMetrics, request,
       std::make_shared<AppMetricsReader>(page.slos), wanted(cycle->pod),
-      [this, cycle, request](const tl::expected<AppMetrics, PageError>& read) {
+      [this, cycle, request, slos = page.slos](const tl::expected<AppMetrics, PageError>& read) {
         if (cycle->is_stale()) return drop(*cycle->pod);
         const std::string subject = cycle->pod->target.pod.text();
         if (read) {
@@ -178,9 +179,11 @@ void PodReader::read_next_page(const CyclePtr& cycle) {
           cycle->got_something = cycle->got_something || read->process || !read->latency.empty();
           for (const auto& [slo, why] : read->missing) {
             cycle->notes.push_back(failure_text(PageKind::kMetrics, subject, request, {PageFailure::kContent, 0, why}));
+            cycle->unread[slo] = cycle->notes.back();
           }
         } else {
           cycle->notes.push_back(failure_text(PageKind::kMetrics, subject, request, read.error()));
+          for (const Slo& slo : slos) cycle->unread[slo.name] = cycle->notes.back();
         }
         read_next_page(cycle);
       });
@@ -202,6 +205,7 @@ void PodReader::finish(const CyclePtr& cycle) {
   }
   pod.error = cycle->error;
   pod.notes = std::move(cycle->notes);
+  pod.unread = std::move(cycle->unread);
   pages_.announce(pod.owner);
   if (cycle->got_something) {
     ++pages_.probe.samples;

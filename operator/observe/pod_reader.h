@@ -23,6 +23,7 @@ struct PodState {
   PodHistory history;
   std::string error;
   std::vector<std::string> notes;
+  std::map<std::string, std::string> unread;  ///< as PodSeries::unread
 
   Time due;
   bool busy = false;  ///< a cycle is under way

@@ -267,6 +267,7 @@ class Scraper::Impl {
     series.error = pod.target.ip.empty() ? pod.target.pod.text() + " has no IP address yet: it is read once it has one"
                                          : pod.error;
     series.notes = pod.notes;
+    series.unread = pod.unread;
     if (!pod.profile_note.empty()) series.notes.push_back(pod.profile_note);
     for (std::string& problem : usage_.problems_of(pod.target, usage_.usage_of(pod.target, now))) {
       series.notes.push_back(std::move(problem));

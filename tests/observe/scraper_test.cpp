@@ -22,6 +22,8 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
+using testing::Pair;
+using testing::UnorderedElementsAre;
 
 class FakeClock final : public Clock {
  public:
@@ -477,6 +479,8 @@ TEST_F(ScraperTest, KeepsMemStatsWhenTheHistogramIsMissing) {
   EXPECT_THAT(read.notes,
               Contains(HasSubstr("shop/a: port 8080 /metrics has no histogram http_request_duration_seconds")));
   EXPECT_THAT(read.notes, Contains(HasSubstr("port 9999")));
+  EXPECT_THAT(read.unread, UnorderedElementsAre(Pair("p99", HasSubstr("port 8080 /metrics has no histogram")),
+                                                Pair("p50", HasSubstr("port 9999"))));
 }
 
 TEST_F(ScraperTest, KeepsTheHistogramWhenMemStatsAreMissing) {

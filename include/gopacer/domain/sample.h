@@ -121,6 +121,8 @@ struct PodSeries {
   std::string error;
   /// What else could not be read at the latest attempt, a sentence each: a histogram, the CPU profile, the container.
   std::vector<std::string> notes;
+  /// Why the latest attempt gave no histogram of an SLO, by the SLO's name; also among the notes.
+  std::map<std::string, std::string> unread;
 };
 
 /// What is known of a profile's pods at one moment. Immutable once handed out.

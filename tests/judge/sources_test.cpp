@@ -1,0 +1,71 @@
+#include "gopacer/judge/sources.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "judge/trial_pods.h"
+
+namespace gopacer {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using testing::kStart;
+
+class UnreadSources : public ::testing::Test {
+ protected:
+  UnreadSources() {
+    slo_.name = "p99";
+    pod_.advance(kStart, random_);
+  }
+
+  std::vector<std::string> unread() const { return unread_sources(observed({pod_.series}), {slo_}); }
+  static Observation observed(std::vector<PodSeries> pods) { return {kStart, std::move(pods), "kubelet"}; }
+  Sample& sample() { return pod_.series.samples.back(); }
+
+  std::mt19937_64 random_{1};
+  testing::PodImposter pod_{"checkout-1", Track::kStable, kStart - std::chrono::minutes(2)};
+  Slo slo_;
+};
+
+TEST_F(UnreadSources, AreNoneOnceEachWasReadFromOnePod) {
+  PodSeries deaf;
+  deaf.unread["p99"] = "shop/checkout-2: port 8080 refused the connection";
+  EXPECT_THAT(unread_sources(observed({deaf, pod_.series}), {slo_}), IsEmpty());
+}
+
+TEST_F(UnreadSources, StayReadWhenALaterAttemptFails) {
+  pod_.series.unread["p99"] = "shop/checkout-1: port 8080 /metrics gave no complete answer in time";
+  EXPECT_THAT(unread(), IsEmpty());
+}
+
+TEST_F(UnreadSources, TellWhyAHistogramIsMissingInThePodsOwnWords) {
+  sample().latency.clear();
+  pod_.series.unread["p99"] = "shop/checkout-1: port 8080 /metrics has no histogram http_latency";
+  EXPECT_THAT(unread(), ElementsAre("SLO p99: shop/checkout-1: port 8080 /metrics has no histogram http_latency"));
+  pod_.series.unread.clear();
+  pod_.series.error = "shop/checkout-1 has no IP address yet";
+  EXPECT_THAT(unread(), ElementsAre("SLO p99: shop/checkout-1 has no IP address yet"));
+}
+
+TEST_F(UnreadSources, AreAllWhereNoPodOfTheTargetWasRead) {
+  pod_.series.track = Track::kCanary;
+  EXPECT_THAT(unread(), ElementsAre(HasSubstr("SLO p99: no pod of the target"), HasSubstr("gc-cpu: nothing has told")));
+}
+
+TEST_F(UnreadSources, IncludeCollectionsCpu) {
+  sample().process.reset();
+  EXPECT_THAT(unread(), ElementsAre(HasSubstr("It needs CPU profiles")));
+  sample().profile.emplace();
+  EXPECT_THAT(unread(), IsEmpty());
+  sample().profile.reset();
+  // GCCPUFraction tells when GOMAXPROCS and the CPU in use are known.
+  sample().usage->cpu_seconds = 3;
+  EXPECT_THAT(unread(), ElementsAre(HasSubstr("GOMAXPROCS")));
+  pod_.series.cpu_limit = 2;
+  EXPECT_THAT(unread(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace gopacer
