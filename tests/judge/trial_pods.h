@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <random>
 #include <string>
 #include <vector>
@@ -21,11 +23,33 @@ inline Histogram empty_histogram(double factor = 1.25, double first = 0.00025, i
   return histogram;
 }
 
+/// Cumulative counts by bound, the count of all, and the sum of the latencies in seconds.
+inline Histogram histogram_of(std::map<double, double> cumulative, double count, double sum = 0) {
+  cumulative[std::numeric_limits<double>::infinity()] = count;
+  return Histogram{std::move(cumulative), sum};
+}
+
+/// Empty, with these bounds.
+inline Histogram buckets_of(const std::vector<double>& bounds) {
+  std::map<double, double> cumulative;
+  for (const double bound : bounds) cumulative[bound] = 0;
+  return histogram_of(std::move(cumulative), 0);
+}
+
 inline void observe(Histogram& histogram, double seconds, double count = 1) {
   for (auto bound = histogram.cumulative.lower_bound(seconds); bound != histogram.cumulative.end(); ++bound) {
     bound->second += count;
   }
   histogram.sum += seconds * count;
+}
+
+inline void observe_all(Histogram& histogram, std::vector<double> seconds) {
+  std::sort(seconds.begin(), seconds.end());
+  auto up_to = seconds.begin();
+  for (auto& [bound, count] : histogram.cumulative) {
+    while (up_to != seconds.end() && *up_to <= bound) histogram.sum += *up_to++;
+    count += static_cast<double>(up_to - seconds.begin());
+  }
 }
 
 /// One pod whose samples are made window by window; what it does in a window is set by its members.
@@ -66,7 +90,9 @@ struct PodImposter {
     std::poisson_distribution<int> arrivals(requests_per_second * seconds);
     std::lognormal_distribution<double> duration(std::log(median_seconds), log_sigma);
     const int requests = requests_per_second > 0 ? arrivals(random) : 0;
-    for (int i = 0; i < requests; ++i) observe(latency, duration(random));
+    std::vector<double> durations(static_cast<std::size_t>(requests));
+    for (double& each : durations) each = duration(random);
+    observe_all(latency, std::move(durations));
     std::normal_distribution<double> noise(0, share_noise);
     const double share = std::clamp(gc_share + (share_noise > 0 ? noise(random) : 0), 0.0, 1.0);
     cpu_seconds += cores * seconds;
@@ -107,7 +133,7 @@ struct PodImposter {
     sample.latency["p99"] = latency;
     series.samples.push_back(sample);
     // Longer than what any window looks back to, and short enough to be copied often.
-    if (series.samples.size() > 40) series.samples.erase(series.samples.begin());
+    if (series.samples.size() > 20) series.samples.erase(series.samples.begin());
   }
 
  private:
@@ -127,6 +153,14 @@ struct TrialImposter {
     plan.max_duration = std::chrono::minutes(30);
     canary.advance(now, random);
     baseline.advance(now, random);
+  }
+
+  /// Both pods serve a histogram with these bounds, from now on.
+  void use_buckets(const std::vector<double>& bounds) {
+    for (PodImposter* pod : {&canary, &baseline}) {
+      pod->latency = buckets_of(bounds);
+      for (Sample& sample : pod->series.samples) sample.latency["p99"] = pod->latency;
+    }
   }
 
   Observation observation() const { return {now, {canary.series, baseline.series}, "kubelet"}; }
