@@ -63,6 +63,8 @@ using Place = std::tuple<std::string, int, bool>;
 struct Connection {
   Connection(asio::io_context& io, std::shared_ptr<asio::ssl::context> tls)
       : context(std::move(tls)), buffer(kBufferBytes) {
+    // Beast reads as much at once as the buffer has room for, and else begins with 512 bytes.
+    buffer.reserve(kBufferBytes);
     if (context) {
       secure.emplace(io, *context);
     } else {
