@@ -224,7 +224,10 @@ class Fetcher::Impl {
     }
     if (connection->secure) {
       SSL* const ssl = connection->secure->native_handle();
-      if (!trust_.waived) X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), request.address.c_str());
+      if (!trust_.waived && X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), request.address.c_str()) != 1) {
+        active_.erase(connection);
+        return failed(FetchFailure::kTls, "no certificate can be checked against the address " + request.address);
+      }
       connection->secure->async_handshake(asio::ssl::stream_base::client, yield[ec]);
       if (ec) {
         active_.erase(connection);
