@@ -302,7 +302,7 @@ Result<Subject> observe_live(const AdviseOptions& options, const Request& reques
   UsageFallback* const usage = process ? &*process : nullptr;
   std::unique_ptr<RecordingFetcher> recorder;
   {
-    Fetcher fetcher;
+    Fetcher fetcher({}, {.local_addresses = true});
     if (!options.record.empty()) {
       auto opened = RecordingFetcher::open(fetcher, clock, usage, options.record);
       if (!opened) return tl::unexpected(opened.error());

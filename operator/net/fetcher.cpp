@@ -21,6 +21,7 @@
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/write.hpp>
 #include <boost/beast/ssl/ssl_stream.hpp>
+#include <initializer_list>
 #include <limits>
 #include <list>
 #include <map>
@@ -42,7 +43,8 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 constexpr std::size_t kStackBytes = std::size_t{256} * 1024;  // OpenSSL's handshake alone takes tens of kilobytes
 constexpr std::size_t kPieceBytes = std::size_t{16} * 1024;
 constexpr std::size_t kBufferBytes = std::size_t{64} * 1024;
-constexpr std::size_t kExcerptBytes = 240;
+/// Of an error's page so much is read, for the connection's sake; nothing of it is kept.
+constexpr std::size_t kErrorPageBytes = std::size_t{16} * 1024;
 
 /// Text of a stranger, fit for a log line and a condition.
 std::string printable(std::string_view text, std::size_t most) {
@@ -55,6 +57,29 @@ std::string printable(std::string_view text, std::size_t most) {
 bool is_target(std::string_view target) {
   return target.starts_with('/') && target.size() <= 2048 &&
          std::all_of(target.begin(), target.end(), [](char c) { return c > ' ' && c <= '~'; });
+}
+
+/// Of the machine itself or its link, or of nobody: there is no pod and no kubelet, but there may be a cloud's metadata
+/// service or something else that trusts whoever can reach it.
+bool is_local(const asio::ip::address_v4& address) {
+  const unsigned first = address.to_uint() >> 24U;
+  const bool link_local = address.to_uint() >> 16U == 0xA9FEU;  // 169.254
+  return first == 0 || first == 127 || first >= 224 || link_local;
+}
+
+bool is_local(const asio::ip::address_v6& address) {
+  const auto bytes = address.to_bytes();
+  const auto begins_with = [&](std::initializer_list<unsigned char> prefix) {
+    return std::equal(prefix.begin(), prefix.end(), bytes.begin());
+  };
+  const bool holds_v4 = begins_with({0, 0, 0, 0, 0, 0, 0, 0, 0, 0}) ||         // mapped, compatible; :: and ::1 too
+                        begins_with({0, 0x64, 0xFF, 0x9B, 0, 0, 0, 0, 0, 0});  // NAT64
+  if (holds_v4) return is_local(asio::ip::address_v4({bytes[12], bytes[13], bytes[14], bytes[15]}));
+  return address.is_link_local() || address.is_multicast();
+}
+
+bool is_local(const asio::ip::address& address) {
+  return address.is_v4() ? is_local(address.to_v4()) : is_local(address.to_v6());
 }
 
 /// Where a connection leads to; connections with equal places can stand in for each other.
@@ -206,6 +231,11 @@ class Fetcher::Impl {
     if (request.port < 1 || request.port > 65535) {
       return failed(FetchFailure::kUnreachable, "there is no port " + std::to_string(request.port));
     }
+    if (!limits_.local_addresses && is_local(address)) {
+      return failed(FetchFailure::kUnreachable,
+                    "it is a loopback, link-local, multicast or reserved address, where no "
+                    "pod or node can be, and is never asked");
+    }
     std::shared_ptr<asio::ssl::context> tls;
     if (request.tls) {
       auto context = tls_context();
@@ -272,9 +302,8 @@ class Fetcher::Impl {
     answer.content_type = printable(
         {parser.get()[http::field::content_type].data(), parser.get()[http::field::content_type].size()}, 100);
     if (answer.status >= 300 && answer.status < 400) {
-      const auto location = parser.get()[http::field::location];
-      return failed(FetchFailure::kRedirected, "HTTP " + std::to_string(answer.status) + " redirects to '" +
-                                                   printable({location.data(), location.size()}, 160) + "'");
+      // Where to is the stranger's text, and may be meant for whoever reads it.
+      return failed(FetchFailure::kRedirected, "HTTP " + std::to_string(answer.status) + " is a redirect");
     }
     const bool good = answer.status >= 200 && answer.status < 300;
     const auto encoding = parser.get()[http::field::content_encoding];
@@ -298,8 +327,7 @@ class Fetcher::Impl {
       answer.bytes += n;
       const std::string_view text(piece.data(), n);
       if (!good) {
-        answer.excerpt += printable(text, kExcerptBytes - answer.excerpt.size());
-        wanted = answer.bytes < kExcerptBytes;
+        wanted = answer.bytes < kErrorPageBytes;
       } else if (answer.bytes > request.most_bytes) {
         return failed(FetchFailure::kTooLong,
                       "the answer is longer than " + std::to_string(request.most_bytes) + " bytes", answer.bytes);

@@ -22,6 +22,9 @@ struct FetcherLimits {
   Duration idle_time = std::chrono::seconds(75);
   /// Of an answer's status line and headers, in bytes.
   std::size_t header_bytes = std::size_t{16} * 1024;
+  /// Whether loopback, link-local, multicast and reserved addresses may be asked. Only where a person names the
+  /// address: those that a cluster tells must not lead to what trusts its own machine.
+  bool local_addresses = false;
 };
 
 /// HttpFetcher on one io_context and one thread of its own. Connections are kept and used again, one per address and

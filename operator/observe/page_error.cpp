@@ -1,7 +1,5 @@
 #include "observe/page_error.h"
 
-#include "observe/lines.h"
-
 namespace gopacer {
 namespace {
 
@@ -44,19 +42,18 @@ PageFailure page_failure(FetchFailure failure) {
 
 std::string status_text(PageKind kind, const PageError& error) {
   const std::string answered = "answered HTTP " + std::to_string(error.status);
-  const std::string said = error.detail.empty() ? "" : " (\"" + shown(error.detail, 120) + "\")";
   if (kind == PageKind::kCadvisor) {
     if (error.status == 401)
-      return answered + ": the kubelet does not accept the operator's token; check its webhook authentication";
-    if (error.status == 403) return answered + said + ": grant the operator's account get on nodes/metrics";
+      return answered + ": the kubelet does not accept the token that the API server made; check its webhook authentication";
+    if (error.status == 403) return answered + ": grant the account of --kubelet-account get on nodes/metrics";
   }
   if (error.status == 401 || error.status == 403) {
-    return answered + said +
-           ": the page asks for credentials; serve it without on a port that only the cluster reaches";
+    return answered + ": the page asks for credentials; serve it without on a port that only the cluster reaches";
   }
   if (error.status == 404) return answered + ": " + path_advice(kind);
-  if (kind == PageKind::kCpuProfile) return answered + said + ": GC CPU is estimated without a CPU profile";
-  return answered + said + ": look at the log of what serves this page";
+  if (kind == PageKind::kCpuProfile)
+    return answered + ": another profile may be running there; GC CPU is estimated without one";
+  return answered + ": look at the log of what serves this page";
 }
 
 }  // namespace
@@ -106,7 +103,7 @@ std::string to_string(PageFailure failure) {
 }
 
 PageError page_error(const FetchError& error) { return {page_failure(error.failure), 0, error.detail}; }
-PageError page_error(const HttpAnswer& answer) { return {PageFailure::kStatus, answer.status, answer.excerpt}; }
+PageError page_error(const HttpAnswer& answer) { return {PageFailure::kStatus, answer.status, {}}; }
 
 std::string failure_text(PageKind kind, const std::string& subject, const HttpRequest& request,
                          const PageError& error) {

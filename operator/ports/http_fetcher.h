@@ -30,7 +30,6 @@ struct HttpRequest {
 struct HttpAnswer {
   int status = 0;  ///< 2xx when the sink was given a body
   std::string content_type;
-  std::string excerpt;    ///< the beginning of a body that is not 2xx, printable
   std::size_t bytes = 0;  ///< of the body, as far as it was read
 };
 

@@ -21,7 +21,7 @@ void FetchPage(benchmark::State& state) {
   request.address = "127.0.0.1";
   request.port = pod.port();
   request.target = "/metrics";
-  Fetcher fetcher;
+  Fetcher fetcher({}, {.local_addresses = true});
   for (auto _ : state) {
     const auto answered = std::make_shared<std::promise<std::size_t>>();
     auto length = answered->get_future();

@@ -54,11 +54,7 @@ class ScriptedFetcher final : public HttpFetcher {
     HttpAnswer answer;
     answer.status = reply.status;
     answer.bytes = reply.body.size();
-    if (reply.status >= 200 && reply.status < 300) {
-      fetch.sink(reply.body);
-    } else {
-      answer.excerpt = reply.body;
-    }
+    if (reply.status >= 200 && reply.status < 300) fetch.sink(reply.body);
     fetch.done(answer);
   }
 

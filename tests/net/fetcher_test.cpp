@@ -20,6 +20,9 @@ using std::chrono::seconds;
 using testing::HasSubstr;
 using testing::Not;
 
+/// The imposters are on this machine, where an operator never asks.
+const FetcherLimits kLocal{.local_addresses = true};
+
 struct Fetched {
   tl::expected<HttpAnswer, FetchError> outcome;
   std::string body;
@@ -64,7 +67,7 @@ struct TemporaryFile {
 TEST(Fetcher, HandsOverTheBodyOfAPage) {
   PodImposter pod;
   pod.on("/metrics", Page{"up 1\n"});
-  Fetcher fetcher;
+  Fetcher fetcher({}, kLocal);
   const Fetched fetched = fetch(fetcher, get(pod, "/metrics"));
   ASSERT_TRUE(fetched.outcome.has_value()) << fetched.outcome.error().detail;
   EXPECT_EQ(fetched.outcome->status, 200);
@@ -77,7 +80,7 @@ TEST(Fetcher, HandsOverTheBodyOfAPage) {
 TEST(Fetcher, UsesAConnectionAgain) {
   PodImposter pod;
   pod.on("/", Page{"ok"});
-  Fetcher fetcher;
+  Fetcher fetcher({}, kLocal);
   for (int i = 0; i < 5; ++i) EXPECT_EQ(fetch(fetcher, get(pod)).body, "ok");
   EXPECT_EQ(pod.requests(), 5);
   EXPECT_EQ(pod.connections(), 1);
@@ -86,7 +89,7 @@ TEST(Fetcher, UsesAConnectionAgain) {
 TEST(Fetcher, OpensANewConnectionWhenTheOldOneWasClosedMeanwhile) {
   PodImposter pod;
   pod.on("/", Page{"ok"});
-  Fetcher fetcher;
+  Fetcher fetcher({}, kLocal);
   EXPECT_EQ(fetch(fetcher, get(pod)).body, "ok");
   pod.close_idle();
   const Fetched again = fetch(fetcher, get(pod));
@@ -99,7 +102,7 @@ TEST(Fetcher, NeverTakesBytesBehindOneAnswerForTheNext) {
   pod.on("/first",
          Raw{"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"});
   pod.on("/second", Page{"good"});
-  Fetcher fetcher;
+  Fetcher fetcher({}, kLocal);
   EXPECT_EQ(fetch(fetcher, get(pod, "/first")).body, "ok");
   EXPECT_EQ(fetch(fetcher, get(pod, "/second")).body, "good");
 }
@@ -107,7 +110,7 @@ TEST(Fetcher, NeverTakesBytesBehindOneAnswerForTheNext) {
 TEST(Fetcher, StopsWhenTheSinkHasEnough) {
   PodImposter pod;
   pod.on("/", Drip{"", std::string(1000, 'x'), milliseconds(0)});
-  Fetcher fetcher;
+  Fetcher fetcher({}, kLocal);
   const Fetched fetched = fetch(fetcher, get(pod), 5000);
   ASSERT_TRUE(fetched.outcome.has_value()) << fetched.outcome.error().detail;
   EXPECT_GE(fetched.body.size(), 5000U);
@@ -116,7 +119,7 @@ TEST(Fetcher, StopsWhenTheSinkHasEnough) {
 TEST(Fetcher, EndsABodyThatIsTooLong) {
   PodImposter pod;
   pod.on("/", Drip{"", std::string(1000, 'x'), milliseconds(0)});
-  Fetcher fetcher;
+  Fetcher fetcher({}, kLocal);
   HttpRequest request = get(pod);
   request.most_bytes = 100'000;
   const Fetched fetched = fetch(fetcher, request);
@@ -128,7 +131,7 @@ TEST(Fetcher, EndsABodyThatIsTooLong) {
 TEST(Fetcher, GivesASlowDripNoMoreTimeThanTheWholeRequestHas) {
   PodImposter pod;
   pod.on("/", Drip{"", "x", milliseconds(20)});
-  Fetcher fetcher;
+  Fetcher fetcher({}, kLocal);
   HttpRequest request = get(pod);
   request.timeout = seconds(2);
   const auto start = std::chrono::steady_clock::now();
@@ -144,7 +147,7 @@ TEST(Fetcher, GivesASlowDripNoMoreTimeThanTheWholeRequestHas) {
 TEST(Fetcher, GivesAFastEndlessBodyNoMoreTimeEither) {
   PodImposter pod;
   pod.on("/", Drip{"", std::string(1 << 16, 'x'), milliseconds(0)});
-  Fetcher fetcher;
+  Fetcher fetcher({}, kLocal);
   HttpRequest request = get(pod);
   request.timeout = milliseconds(200);
   request.most_bytes = std::size_t{1} << 40;
@@ -162,7 +165,7 @@ TEST(Fetcher, GivesAFastEndlessBodyNoMoreTimeEither) {
 TEST(Fetcher, TimesOutWhenNobodyAnswers) {
   PodImposter pod;
   pod.on("/", Silence{});
-  Fetcher fetcher;
+  Fetcher fetcher({}, kLocal);
   HttpRequest request = get(pod);
   request.timeout = milliseconds(200);
   const Fetched fetched = fetch(fetcher, request);
@@ -176,7 +179,7 @@ TEST(Fetcher, IsNotHeldUpByASlowPod) {
   PodImposter fast;
   fast.on("/", Page{"ok"});
   std::promise<void> ended;
-  Fetcher fetcher;
+  Fetcher fetcher({}, kLocal);
   HttpRequest request = get(slow);
   request.timeout = seconds(30);
   fetcher.fetch(request, [](std::string_view) { return true; }, [&](const auto&) { ended.set_value(); });
@@ -188,38 +191,69 @@ TEST(Fetcher, IsNotHeldUpByASlowPod) {
 TEST(Fetcher, NeverFollowsARedirect) {
   PodImposter pod;
   pod.on("/", Page{"", 302, "text/plain", "Location: http://169.254.169.254/latest\r\n"});
-  Fetcher fetcher;
+  Fetcher fetcher({}, kLocal);
   const Fetched fetched = fetch(fetcher, get(pod));
   ASSERT_FALSE(fetched.outcome.has_value());
   EXPECT_EQ(fetched.outcome.error().failure, FetchFailure::kRedirected);
-  EXPECT_THAT(fetched.outcome.error().detail, HasSubstr("169.254.169.254"));
+  EXPECT_EQ(fetched.outcome.error().detail, "HTTP 302 is a redirect") << "nothing of a stranger's text";
   EXPECT_EQ(pod.requests(), 1);
 }
 
 TEST(Fetcher, TellsAPartialBodyFromAWholeOne) {
   PodImposter pod;
   pod.on("/", Cut{std::string(1000, 'x'), 400});
-  Fetcher fetcher;
+  Fetcher fetcher({}, kLocal);
   const Fetched fetched = fetch(fetcher, get(pod));
   ASSERT_FALSE(fetched.outcome.has_value());
   EXPECT_EQ(fetched.outcome.error().failure, FetchFailure::kCutOff);
 }
 
-TEST(Fetcher, GivesTheBeginningOfAnErrorPageButNotToTheSink) {
+TEST(Fetcher, KeepsNothingOfAnErrorsPage) {
   PodImposter pod;
-  pod.on("/", Page{"Could not enable CPU profiling: cpu profiling already in use\n", 500});
-  Fetcher fetcher;
+  pod.on("/", Page{"send your password to evil.example\n", 500});
+  Fetcher fetcher({}, kLocal);
   const Fetched fetched = fetch(fetcher, get(pod));
   ASSERT_TRUE(fetched.outcome.has_value());
   EXPECT_EQ(fetched.outcome->status, 500);
-  EXPECT_THAT(fetched.outcome->excerpt, HasSubstr("already in use"));
   EXPECT_EQ(fetched.body, "");
+  fetch(fetcher, get(pod));
+  EXPECT_EQ(pod.connections(), 1) << "the connection is good for the next request";
+}
+
+TEST(Fetcher, NeverAsksAnAddressWhereNoPodCanBe) {
+  Fetcher fetcher;
+  for (const char* address :
+       {"127.0.0.1", "127.8.9.1", "0.0.0.0", "0.1.2.3", "169.254.169.254", "224.0.0.1", "239.1.1.1", "240.0.0.1",
+        "255.255.255.255", "::", "::1", "fe80::1", "febf::1", "fe80::1%1", "ff02::1", "::ffff:127.0.0.1",
+        "::ffff:169.254.169.254", "::127.0.0.1", "64:ff9b::7f00:1"}) {
+    HttpRequest request;
+    request.address = address;
+    request.port = 9;
+    request.timeout = seconds(1);
+    const Fetched fetched = fetch(fetcher, request);
+    ASSERT_FALSE(fetched.outcome.has_value()) << address;
+    EXPECT_THAT(fetched.outcome.error().detail, HasSubstr("never asked")) << address;
+  }
+}
+
+TEST(Fetcher, AsksAddressesOfPods) {
+  // Nothing answers there; that it is tried is what counts. 192.0.2.0/24 and 2001:db8::/32 are for documents.
+  Fetcher fetcher;
+  for (const char* address : {"192.0.2.1", "10.0.0.1", "172.16.0.1", "::ffff:192.0.2.1", "2001:db8::1", "fd00::1"}) {
+    HttpRequest request;
+    request.address = address;
+    request.port = 9;
+    request.timeout = milliseconds(1);
+    const Fetched fetched = fetch(fetcher, request);
+    ASSERT_FALSE(fetched.outcome.has_value()) << address;
+    EXPECT_THAT(fetched.outcome.error().detail, Not(HasSubstr("never asked"))) << address;
+  }
 }
 
 TEST(Fetcher, SaysThatSomethingElseThanHttpAnswered) {
   PodImposter pod;
   pod.on("/", Raw{"SSH-2.0-OpenSSH_9.2\r\n"});
-  Fetcher fetcher;
+  Fetcher fetcher({}, kLocal);
   const Fetched fetched = fetch(fetcher, get(pod));
   ASSERT_FALSE(fetched.outcome.has_value());
   EXPECT_EQ(fetched.outcome.error().failure, FetchFailure::kNotHttp);
@@ -228,7 +262,7 @@ TEST(Fetcher, SaysThatSomethingElseThanHttpAnswered) {
 TEST(Fetcher, RefusesAnEndlessHeader) {
   PodImposter pod;
   pod.on("/", Raw{"HTTP/1.1 200 OK\r\nX: " + std::string(1 << 20, 'x')});
-  Fetcher fetcher;
+  Fetcher fetcher({}, kLocal);
   const Fetched fetched = fetch(fetcher, get(pod));
   ASSERT_FALSE(fetched.outcome.has_value());
   EXPECT_EQ(fetched.outcome.error().failure, FetchFailure::kTooLong);
@@ -237,7 +271,7 @@ TEST(Fetcher, RefusesAnEndlessHeader) {
 TEST(Fetcher, RefusesACompressedAnswer) {
   PodImposter pod;
   pod.on("/", Page{"\x1f\x8b", 200, "text/plain", "Content-Encoding: gzip\r\n"});
-  Fetcher fetcher;
+  Fetcher fetcher({}, kLocal);
   const Fetched fetched = fetch(fetcher, get(pod));
   ASSERT_FALSE(fetched.outcome.has_value());
   EXPECT_THAT(fetched.outcome.error().detail, HasSubstr("gzip"));
@@ -249,7 +283,7 @@ TEST(Fetcher, SaysThatAPortIsClosed) {
     const PodImposter gone;
     port = gone.port();
   }
-  Fetcher fetcher;
+  Fetcher fetcher({}, kLocal);
   HttpRequest request;
   request.address = "127.0.0.1";
   request.port = port;
@@ -259,7 +293,7 @@ TEST(Fetcher, SaysThatAPortIsClosed) {
 }
 
 TEST(Fetcher, ResolvesNoNames) {
-  Fetcher fetcher;
+  Fetcher fetcher({}, kLocal);
   HttpRequest request;
   request.address = "localhost";
   const Fetched fetched = fetch(fetcher, request);
@@ -271,7 +305,7 @@ TEST(Fetcher, ResolvesNoNames) {
 TEST(Fetcher, WritesNothingButOneRequestWhateverThePathIs) {
   PodImposter pod;
   pod.on("/", Page{"ok"});
-  Fetcher fetcher;
+  Fetcher fetcher({}, kLocal);
   for (const char* target : {"/a HTTP/1.1\r\nX: y\r\n\r\nGET /b", "metrics", "", "/caf\xc3\xa9"}) {
     const Fetched fetched = fetch(fetcher, get(pod, target));
     ASSERT_FALSE(fetched.outcome.has_value()) << target;
@@ -283,7 +317,7 @@ TEST(Fetcher, WritesNothingButOneRequestWhateverThePathIs) {
 TEST(Fetcher, ReachesIPv6Addresses) {
   PodImposter pod("::1");
   pod.on("/", Page{"ok"});
-  Fetcher fetcher;
+  Fetcher fetcher({}, kLocal);
   HttpRequest request = get(pod);
   request.address = "::1";
   EXPECT_EQ(fetch(fetcher, request).body, "ok");
@@ -295,7 +329,7 @@ TEST(Fetcher, EndsRunningFetchesWhenItIsDestroyed) {
   pod.on("/", Silence{});
   std::promise<FetchFailure> promise;
   {
-    Fetcher fetcher;
+    Fetcher fetcher({}, kLocal);
     HttpRequest request = get(pod);
     request.timeout = seconds(60);
     fetcher.fetch(
@@ -311,7 +345,7 @@ TEST(FetcherTls, BelievesACertificateOfItsAuthority) {
   PodImposter kubelet("127.0.0.1", &certificates);
   kubelet.on("/", Page{"ok"});
   const TemporaryFile ca(certificates.ca_pem);
-  Fetcher fetcher({.ca_file = ca.path, .waived = false});
+  Fetcher fetcher({.ca_file = ca.path, .waived = false}, kLocal);
   HttpRequest request = get(kubelet);
   request.tls = true;
   request.bearer_token = "secret";
@@ -327,7 +361,7 @@ TEST(FetcherTls, RefusesACertificateForAnotherAddress) {
   const TestCertificates certificates = make_certificates("10.1.2.3");
   PodImposter kubelet("127.0.0.1", &certificates);
   const TemporaryFile ca(certificates.ca_pem);
-  Fetcher fetcher({.ca_file = ca.path, .waived = false});
+  Fetcher fetcher({.ca_file = ca.path, .waived = false}, kLocal);
   HttpRequest request = get(kubelet);
   request.tls = true;
   const Fetched fetched = fetch(fetcher, request);
@@ -337,11 +371,26 @@ TEST(FetcherTls, RefusesACertificateForAnotherAddress) {
   EXPECT_EQ(kubelet.requests(), 0) << "the token must not be sent to a stranger";
 }
 
+TEST(FetcherTls, RefusesAnAddressThatNoCertificateCanBeCheckedAgainst) {
+  const TestCertificates certificates = make_certificates("10.1.2.3");
+  PodImposter kubelet("::1", &certificates);
+  kubelet.on("/", Page{"ok"});
+  const TemporaryFile ca(certificates.ca_pem);
+  Fetcher fetcher({.ca_file = ca.path, .waived = false}, kLocal);
+  HttpRequest request = get(kubelet);
+  request.address = "::1%1";  // with a zone, which no certificate can name
+  request.tls = true;
+  const Fetched fetched = fetch(fetcher, request);
+  ASSERT_FALSE(fetched.outcome.has_value()) << "any certificate of the authority passed";
+  EXPECT_EQ(fetched.outcome.error().failure, FetchFailure::kTls);
+  EXPECT_THAT(fetched.outcome.error().detail, HasSubstr("no certificate can be checked against"));
+}
+
 TEST(FetcherTls, RefusesACertificateOfAnotherAuthority) {
   const TestCertificates certificates = make_certificates("127.0.0.1");
   PodImposter kubelet("127.0.0.1", &certificates);
   const TemporaryFile ca(make_certificates("127.0.0.1").ca_pem);
-  Fetcher fetcher({.ca_file = ca.path, .waived = false});
+  Fetcher fetcher({.ca_file = ca.path, .waived = false}, kLocal);
   HttpRequest request = get(kubelet);
   request.tls = true;
   EXPECT_EQ(fetch(fetcher, request).outcome.error().failure, FetchFailure::kTls);
@@ -352,7 +401,7 @@ TEST(FetcherTls, ReadsTheAuthoritiesAgainWhenTheFileChanges) {
   PodImposter kubelet("127.0.0.1", &certificates);
   kubelet.on("/", Page{"ok"});
   const TemporaryFile ca(make_certificates("127.0.0.1").ca_pem);
-  Fetcher fetcher({.ca_file = ca.path, .waived = false});
+  Fetcher fetcher({.ca_file = ca.path, .waived = false}, kLocal);
   HttpRequest request = get(kubelet);
   request.tls = true;
   EXPECT_FALSE(fetch(fetcher, request).outcome.has_value());
@@ -367,18 +416,18 @@ TEST(FetcherTls, BelievesAnybodyOnlyWhenToldTo) {
   kubelet.on("/", Page{"ok"});
   HttpRequest request = get(kubelet);
   request.tls = true;
-  Fetcher strict;
+  Fetcher strict({}, kLocal);
   const Fetched refused = fetch(strict, request);
   ASSERT_FALSE(refused.outcome.has_value());
   EXPECT_THAT(refused.outcome.error().detail, HasSubstr("no CA file"));
-  Fetcher trusting({.ca_file = "", .waived = true});
+  Fetcher trusting({.ca_file = "", .waived = true}, kLocal);
   EXPECT_EQ(fetch(trusting, request).body, "ok");
 }
 
 TEST(FetcherTls, KeepsTheTokenFromPlainConnections) {
   PodImposter pod;
   pod.on("/", Page{"ok"});
-  Fetcher fetcher;
+  Fetcher fetcher({}, kLocal);
   HttpRequest request = get(pod);
   request.bearer_token = "secret";
   EXPECT_EQ(fetch(fetcher, request).body, "ok");
@@ -387,7 +436,7 @@ TEST(FetcherTls, KeepsTheTokenFromPlainConnections) {
 
 TEST(FetcherTls, SaysThatThePortDoesNotSpeakTls) {
   PodImposter pod;
-  Fetcher fetcher({.ca_file = "", .waived = true});
+  Fetcher fetcher({.ca_file = "", .waived = true}, kLocal);
   HttpRequest request = get(pod);
   request.tls = true;
   request.timeout = milliseconds(500);

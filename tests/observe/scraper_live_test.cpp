@@ -81,7 +81,7 @@ class LiveScraperTest : public testing::Test {
 
   SystemClock clock_;
   Readings readings_;
-  Fetcher fetcher_;
+  Fetcher fetcher_{{}, {.local_addresses = true}};
   std::unique_ptr<Scraper> scraper_;
 };
 
@@ -169,7 +169,7 @@ TEST_F(LiveScraperTest, ReadsAKubeletOverTls) {
     Result<std::string> token() override { return std::string("of-the-operator"); }
     void refused() override {}
   } tokens;
-  Fetcher fetcher({.ca_file = ca, .waived = false});
+  Fetcher fetcher({.ca_file = ca, .waived = false}, {.local_addresses = true});
   ScraperOptions options;
   options.kubelet_interval = seconds(5);
   options.on_reading = [this](const ObjectKey& profile) { readings_.count(profile); };

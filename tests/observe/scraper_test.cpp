@@ -412,41 +412,39 @@ TEST_P(ScraperErrorTest, NamesThePodAndThePortAndSaysWhatToDo) {
 
 INSTANTIATE_TEST_SUITE_P(
     Pages, ScraperErrorTest,
-    testing::Values(BadPage{"Refused",
-                            {"", 0, FetchFailure::kRefused, "connection refused"},
-                            "refused the connection",
-                            "import net/http/pprof"},
-                    BadPage{"Unreachable",
-                            {"", 0, FetchFailure::kUnreachable, "No route to host"},
-                            "No route to host",
-                            "NetworkPolicies"},
-                    BadPage{"TimedOut",
-                            {"", 0, FetchFailure::kTimedOut, "no complete answer in time"},
-                            "no complete answer in time (5s)",
-                            "starved of CPU"},
-                    BadPage{"TooLong",
-                            {"", 0, FetchFailure::kTooLong, "the answer is longer than 67108864 bytes"},
-                            "67108864",
-                            "spec.runtimeMetrics"},
-                    BadPage{"Redirected",
-                            {"", 0, FetchFailure::kRedirected, "HTTP 302 redirects to '/login'"},
-                            "/login",
-                            "not followed"},
-                    BadPage{"NotHttp",
-                            {"", 0, FetchFailure::kNotHttp, "the answer is not HTTP (bad version)"},
-                            "not HTTP",
-                            "spec.runtimeMetrics.port"},
-                    BadPage{"CutOff",
-                            {"", 0, FetchFailure::kCutOff, "the connection was closed in the middle of the answer"},
-                            "broke off",
-                            "log"},
-                    BadPage{"Missing",
-                            {"404 page not found\n", 404},
-                            "answered HTTP 404",
-                            "another port and path (spec.runtimeMetrics, --url)"},
-                    BadPage{"Broken", {"oh no", 500}, "answered HTTP 500 (\"oh no\")", "log"},
-                    BadPage{"Forbidden", {"who are you", 401}, "answered HTTP 401", "credentials"},
-                    BadPage{"Html", {"<html>Welcome</html>\n"}, "an HTML page", "spec.runtimeMetrics.port and path"}),
+    testing::Values(
+        BadPage{"Refused",
+                {"", 0, FetchFailure::kRefused, "connection refused"},
+                "refused the connection",
+                "import net/http/pprof"},
+        BadPage{"Unreachable",
+                {"", 0, FetchFailure::kUnreachable, "No route to host"},
+                "No route to host",
+                "NetworkPolicies"},
+        BadPage{"TimedOut",
+                {"", 0, FetchFailure::kTimedOut, "no complete answer in time"},
+                "no complete answer in time (5s)",
+                "starved of CPU"},
+        BadPage{"TooLong",
+                {"", 0, FetchFailure::kTooLong, "the answer is longer than 67108864 bytes"},
+                "67108864",
+                "spec.runtimeMetrics"},
+        BadPage{"Redirected", {"", 0, FetchFailure::kRedirected, "HTTP 302 is a redirect"}, "HTTP 302", "not followed"},
+        BadPage{"NotHttp",
+                {"", 0, FetchFailure::kNotHttp, "the answer is not HTTP (bad version)"},
+                "not HTTP",
+                "spec.runtimeMetrics.port"},
+        BadPage{"CutOff",
+                {"", 0, FetchFailure::kCutOff, "the connection was closed in the middle of the answer"},
+                "broke off",
+                "log"},
+        BadPage{"Missing",
+                {"404 page not found\n", 404},
+                "answered HTTP 404",
+                "another port and path (spec.runtimeMetrics, --url)"},
+        BadPage{"Broken", {"oh no", 500}, "answered HTTP 500: look", "log"},
+        BadPage{"Forbidden", {"who are you", 401}, "answered HTTP 401", "credentials"},
+        BadPage{"Html", {"<html>Welcome</html>\n"}, "an HTML page", "spec.runtimeMetrics.port and path"}),
     [](const auto& tested) { return tested.param.name; });
 
 TEST_F(ScraperTest, ForgetsAnErrorWhenThePodAnswersAgain) {
@@ -597,13 +595,13 @@ TEST_F(ScraperProfileTest, TriesAgainWhenSomebodyElseProfiles) {
   fetcher_.on("10.0.0.1/debug/pprof/profile", {"Could not enable CPU profiling: cpu profiling already in use", 500});
   watch(Profiling::kTrial);
   pass(seconds(0));
-  EXPECT_THAT(series("a").notes, Contains(HasSubstr("already in use")));
+  EXPECT_THAT(series("a").notes, Contains(HasSubstr("another profile may be running")));
   pass(seconds(15));
   EXPECT_EQ(fetches("10.0.0.1/debug/pprof/profile"), 1);
   fetcher_.on("10.0.0.1/debug/pprof/profile", {profile_body()});
   pass(seconds(15));
   EXPECT_EQ(fetches("10.0.0.1/debug/pprof/profile"), 2);
-  EXPECT_THAT(series("a").notes, Not(Contains(HasSubstr("already in use"))));
+  EXPECT_THAT(series("a").notes, Not(Contains(HasSubstr("another profile may be running"))));
 }
 
 TEST_F(ScraperProfileTest, AsksForLessWhereTheServersWriteTimeoutIsShort) {
