@@ -3,11 +3,14 @@
 // Asio 1.74 needs std::exchange in C++20 and does not include it itself.
 #include <utility>
 
+#include <algorithm>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/spawn.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
+#include <list>
 #include <thread>
 
 namespace gopacer {
@@ -18,8 +21,12 @@ namespace beast = boost::beast;
 namespace http = beast::http;
 using asio::ip::tcp;
 
-constexpr int kMostConnections = 64;
-constexpr std::chrono::seconds kLongestExchange(5);
+constexpr std::size_t kMostConnections = 64;
+/// A prober sends its request with the connection; who takes longer holds a place and nothing else.
+constexpr std::chrono::seconds kLongestHead(1);
+constexpr std::chrono::seconds kLongestAnswer(5);
+/// Before the next try when a connection can't be taken, for want of file descriptors for example.
+constexpr std::chrono::milliseconds kAcceptRetry(50);
 constexpr std::size_t kMostHeaderBytes = 8 * 1024;
 
 }  // namespace
@@ -60,40 +67,64 @@ class HttpServer::Impl {
   int port() const { return acceptor_.local_endpoint().port(); }
 
  private:
+  struct Peer {
+    explicit Peer(tcp::socket socket) : stream(std::move(socket)) {}
+    beast::tcp_stream stream;
+    bool has_asked = false;
+  };
+  using PeerPtr = std::shared_ptr<Peer>;
+
   void accept(asio::yield_context yield) {
     while (true) {
       beast::error_code error;
       tcp::socket socket(context_);
       acceptor_.async_accept(socket, yield[error]);
       if (error == asio::error::operation_aborted) return;
-      // At the limit the connection is closed at once: a prober comes again, an attacker gains nothing.
-      if (error || connections_ >= kMostConnections) continue;
-      ++connections_;
-      auto stream = std::make_shared<beast::tcp_stream>(std::move(socket));
-      asio::spawn(context_, [this, stream](asio::yield_context inner) {
-        serve(*stream, inner);
-        --connections_;
+      if (error) {
+        if (!peers_.empty()) make_room(peers_.size() - 1);
+        asio::steady_timer(context_, kAcceptRetry).async_wait(yield[error]);
+        continue;
+      }
+      make_room(kMostConnections - 1);
+      auto peer = std::make_shared<Peer>(std::move(socket));
+      peers_.push_back(peer);
+      asio::spawn(context_, [this, peer](asio::yield_context inner) {
+        serve(*peer, inner);
+        peers_.remove(peer);
       });
     }
   }
 
-  void serve(beast::tcp_stream& stream, asio::yield_context yield) {
+  /// Closes the oldest connections until at most `most` are left, those first that have asked for nothing: whoever only
+  /// holds a place gives it to whoever has a question.
+  void make_room(std::size_t most) {
+    while (peers_.size() > most) {
+      auto oldest = std::find_if(peers_.begin(), peers_.end(), [](const PeerPtr& peer) { return !peer->has_asked; });
+      if (oldest == peers_.end()) oldest = peers_.begin();
+      (*oldest)->stream.close();
+      peers_.erase(oldest);
+    }
+  }
+
+  void serve(Peer& peer, asio::yield_context yield) {
     beast::error_code error;
     beast::flat_buffer buffer;
     http::request_parser<http::empty_body> parser;
     parser.header_limit(kMostHeaderBytes);
-    stream.expires_after(kLongestExchange);
-    http::async_read(stream, buffer, parser, yield[error]);
+    peer.stream.expires_after(kLongestHead);
+    http::async_read(peer.stream, buffer, parser, yield[error]);
     if (error) return;
 
+    peer.has_asked = true;
     const Answer answer = answer_to(parser.get());
     http::response<http::string_body> response(static_cast<http::status>(answer.status), parser.get().version());
     response.set(http::field::content_type, answer.content_type);
     response.set(http::field::connection, "close");
     response.body() = answer.body;
     response.prepare_payload();
-    http::async_write(stream, response, yield[error]);
-    stream.socket().shutdown(tcp::socket::shutdown_both, error);
+    peer.stream.expires_after(kLongestAnswer);
+    http::async_write(peer.stream, response, yield[error]);
+    peer.stream.socket().shutdown(tcp::socket::shutdown_both, error);
   }
 
   Answer answer_to(const http::request<http::empty_body>& request) const {
@@ -108,7 +139,7 @@ class HttpServer::Impl {
   asio::io_context context_;
   tcp::acceptor acceptor_;
   std::thread thread_;
-  int connections_ = 0;
+  std::list<PeerPtr> peers_;  ///< the oldest first; of the thread
 };
 
 HttpServer::HttpServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -1,0 +1,121 @@
+#include "net/http_server.h"
+
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <string>
+#include <vector>
+
+namespace gopacer {
+namespace {
+
+using std::chrono::seconds;
+using std::chrono::steady_clock;
+using testing::HasSubstr;
+
+/// A TCP connection to the server; closed with its owner.
+class Caller {
+ public:
+  explicit Caller(int port) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in where{};
+    where.sin_family = AF_INET;
+    where.sin_port = htons(static_cast<std::uint16_t>(port));
+    where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(::connect(fd_, reinterpret_cast<sockaddr*>(&where), sizeof where), 0);
+  }
+  Caller(Caller&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Caller(const Caller&) = delete;
+  ~Caller() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+
+  void send(const std::string& text) const {
+    // What the other side has closed takes nothing, and that is what some tests are about.
+    static_cast<void>(::send(fd_, text.data(), text.size(), MSG_NOSIGNAL));
+  }
+  /// All that comes until the server closes, or nothing comes any more for ten seconds.
+  std::string read_all() const {
+    std::string all;
+    std::array<char, 4096> piece{};
+    pollfd waiting{fd_, POLLIN, 0};
+    while (::poll(&waiting, 1, 10'000) > 0) {
+      const auto n = ::recv(fd_, piece.data(), piece.size(), 0);
+      if (n <= 0) break;
+      all.append(piece.data(), static_cast<std::size_t>(n));
+    }
+    return all;
+  }
+
+ private:
+  int fd_;
+};
+
+std::unique_ptr<HttpServer> serve() {
+  return HttpServer::listen(0, {{"/healthz", [] { return HttpServer::Answer{200, "ok\n"}; }},
+                                {"/readyz", [] { return HttpServer::Answer{503, "a sentence\n"}; }}})
+      .value();
+}
+
+std::string get(const HttpServer& server, const std::string& path) {
+  const Caller caller(server.port());
+  caller.send("GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n");
+  return caller.read_all();
+}
+
+TEST(HttpServer, AnswersByPath) {
+  const auto server = serve();
+  EXPECT_THAT(get(*server, "/healthz"), HasSubstr("200 OK"));
+  EXPECT_THAT(get(*server, "/readyz?verbose"), testing::AllOf(HasSubstr("503"), HasSubstr("a sentence")));
+  EXPECT_THAT(get(*server, "/secret"), HasSubstr("404"));
+}
+
+TEST(HttpServer, AnswersAProberWhileManyHoldConnectionsAndAskNothing) {
+  const auto server = serve();
+  std::vector<Caller> idle;
+  for (int i = 0; i < 150; ++i) {
+    idle.emplace_back(server->port());
+    ASSERT_THAT(get(*server, "/healthz"), HasSubstr("200 OK")) << "with " << i + 1 << " idle connections";
+  }
+}
+
+TEST(HttpServer, AnswersAProberWhileManyAskSlowly) {
+  const auto server = serve();
+  std::vector<Caller> slow;
+  for (int i = 0; i < 150; ++i) {
+    slow.emplace_back(server->port());
+    slow.back().send("GET /healthz HTTP/1.1\r\nHost: x");
+  }
+  EXPECT_THAT(get(*server, "/healthz"), HasSubstr("200 OK"));
+}
+
+TEST(HttpServer, GivesAClientASecondToAsk) {
+  const auto server = serve();
+  const Caller silent(server->port());
+  const auto begun = steady_clock::now();
+  EXPECT_EQ(silent.read_all(), "");
+  EXPECT_LT(steady_clock::now() - begun, seconds(4));
+}
+
+TEST(HttpServer, EndsWhileConnectionsAreOpen) {
+  auto server = serve();
+  const Caller silent(server->port());
+  EXPECT_THAT(get(*server, "/healthz"), HasSubstr("200 OK"));
+  server.reset();
+  EXPECT_EQ(silent.read_all(), "");
+}
+
+TEST(HttpServer, SaysThatAPortIsTaken) {
+  const auto first = serve();
+  const auto second = HttpServer::listen(first->port(), {});
+  ASSERT_FALSE(second.has_value());
+  EXPECT_THAT(second.error().message, HasSubstr("choose another port"));
+}
+
+}  // namespace
+}  // namespace gopacer
