@@ -11,6 +11,8 @@ most=80 # MB
 program=$(find "$ROOT/build/$preset" -name gopacer -type f -perm -u+x -print -quit)
 [ -n "$program" ] || die "image: build/$preset holds no program 'gopacer'"
 
+"$ROOT/tools/check_hardening.sh" "$program" || die "image: see the compile options of tools/cmake/GopacerTargets.cmake"
+
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 strip -o "$work/gopacer" "$program"

@@ -20,6 +20,11 @@ add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-con
 # g++ 12 sees overlaps in std::string's operator+ that aren't there (GCC bug 105651).
 add_compile_options($<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-restrict>)
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
+# What strangers send is parsed here: overruns that the compiler or the library can see end the process, and the program
+# lies at random addresses, with tables that cannot be written to. tools/check_hardening.sh looks whether it is so.
+set(CMAKE_CXX_FLAGS_RELEASE "${CMAKE_CXX_FLAGS_RELEASE} -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -D_GLIBCXX_ASSERTIONS -fstack-protector-strong")
+set(CMAKE_CXX_FLAGS_RELEASE "${CMAKE_CXX_FLAGS_RELEASE} -fstack-clash-protection")
+add_link_options($<$<CONFIG:Release>:-Wl,-z,relro,-z,now> $<$<AND:$<CONFIG:Release>,$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>>:-pie>)
 # Debug information of line tables is enough for a backtrace and halves the object files.
 add_compile_options($<$<CONFIG:Debug>:-g1> $<$<CONFIG:Debug>:-O1>)
 # Same object files whatever the checkout's path, so that the compiler cache serves every clone.
