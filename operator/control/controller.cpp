@@ -38,6 +38,10 @@ class Controller::Impl final : public ClusterView {
       ReflectorOptions how;
       how.optional = optional;
       if (optional) how.not_served_wait = std::chrono::seconds(15);
+      how.on_unreadable = [kind = type.kind, &metrics](const ObjectKey& key, const std::string& why) {
+        spdlog::warn("object can't be read and is left out kind={} object={} error=\"{}\"", kind, key.text(), why);
+        metrics.unreadable_object(kind);
+      };
       reflectors_.push_back(std::make_unique<Reflector>(
           api_, Selection{type, ns, "", ""}, mirror, steady_,
           [kind = type.kind](const Error& error) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <map>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <random>
@@ -21,6 +22,12 @@ constexpr const char* kManager = "fieldManager=gopacer";
 /// A watch that says nothing for this much longer than it should last has lost its connection.
 constexpr Duration kWatchGrace = std::chrono::seconds(20);
 constexpr int kSmallestPage = 1;
+/// How many times as long as what is kept an answer may be that is only skimmed.
+constexpr std::size_t kSkimmed = 8;
+const std::vector<std::string> kEventOutline{"type", "object.metadata.namespace", "object.metadata.name",
+                                             "object.metadata.resourceVersion"};
+const std::vector<std::string> kListOutline{"metadata.resourceVersion", "metadata.continue", "items.metadata.namespace",
+                                            "items.metadata.name", "items.metadata.resourceVersion"};
 
 /// "?a=b&c=d" of what is not empty.
 class Query {
@@ -46,6 +53,38 @@ std::optional<WatchEventType> event_type(const std::string& text) {
   return std::nullopt;
 }
 
+/// What is known of an object that can't be read. `place`: the skimmer's path to the object.
+json outline(const Skimmer& skimmer, const std::string& place, const std::string& why) {
+  return {{"metadata",
+           {{"namespace", skimmer.value(place + ".metadata.namespace")},
+            {"name", skimmer.value(place + ".metadata.name")},
+            {"resourceVersion", skimmer.value(place + ".metadata.resourceVersion")}}},
+          {"message", why}};
+}
+
+/// How many objects to ask for at once, by what is listed: as many as fitted before, and more again when they are
+/// small. Thread-safe.
+class PageSizes {
+ public:
+  int get(const std::string& collection, int most) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = sizes_.find(collection);
+    return found == sizes_.end() ? most : std::min(found->second, most);
+  }
+  void set(const std::string& collection, int size) {
+    const std::lock_guard lock(mutex_);
+    sizes_[collection] = size;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<std::string, int> sizes_;
+};
+
+constexpr const char* kUnreadableEvent =
+    "it is larger than gopacer reads, nested too deep, or its event was broken: look for what fills it, or make it "
+    "smaller";
+
 /// The API wants an object to say what it is, though the path has said it.
 json whole(const ResourceType& type, const json& object) {
   json out = object;
@@ -66,10 +105,12 @@ struct Client::Impl {
   std::shared_ptr<TokenSource> token;
   ClientOptions options;
   std::stop_source cut;
+  std::unique_ptr<PageSizes> page_sizes;
 
   HttpLimits limits() const {
     HttpLimits limits;
     limits.total = options.request_timeout;
+    limits.idle = options.request_timeout;
     limits.most_bytes = options.most_bytes;
     return limits;
   }
@@ -122,6 +163,51 @@ struct Client::Impl {
     return std::move(*document);
   }
 
+  static Result<ListPage> page_of(json document, const std::string& what) {
+    const auto items = document.find("items");
+    if (!document.is_object() || items == document.end() || (!items->is_array() && !items->is_null())) {
+      return retriable("cannot " + what + ": the answer is not a list");
+    }
+    const json& metadata = codec::child(document, "metadata");
+    ListPage page;
+    page.resource_version = codec::text(metadata, "resourceVersion");
+    page.continue_token = codec::text(metadata, "continue");
+    if (items->is_array()) page.items = std::move(items->get_ref<json::array_t&>());
+    return page;
+  }
+
+  /// The page of a list that holds one object which can't be read: its outline, and where the list goes on.
+  Result<ListPage> skip(const HttpRequest& request, const std::string& what, const ResourceType& type) {
+    Skimmer skimmer(kListOutline);
+    std::size_t bytes = 0;
+    const auto deadline = std::chrono::steady_clock::now() + options.request_timeout;
+    const Result<HttpResponse> response = transport->stream(
+        request, limits(),
+        [&](std::string_view data) -> Result<void> {
+          skimmer.feed(data);
+          bytes += data.size();
+          if (bytes / kSkimmed > options.most_bytes) return invalid("cannot " + what + ": the answer has no end");
+          if (std::chrono::steady_clock::now() > deadline) return retriable("cannot " + what + ": no answer in time");
+          return {};
+        },
+        cut.get_token());
+    if (!response) return tl::unexpected(response.error());
+    if (response->status < 200 || response->status >= 300) return tl::unexpected(error_of(*response, what, type));
+    ListPage page;
+    page.resource_version = skimmer.value("metadata.resourceVersion");
+    page.continue_token = skimmer.value("metadata.continue");
+    if (page.resource_version.empty() || skimmer.value("items.metadata.name").empty()) {
+      return retriable("cannot " + what + ": the answer is not JSON; is something between gopacer and the API server?");
+    }
+    page.unreadable.push_back(outline(skimmer, "items", unreadable(bytes)));
+    return page;
+  }
+
+  std::string unreadable(std::size_t bytes) const {
+    return "it has " + std::to_string(bytes) + " bytes as JSON, of which gopacer reads " +
+           std::to_string(options.most_bytes) + ", or is nested too deep: look for what fills it, or make it smaller";
+  }
+
   Result<json> write(const HttpRequest& request, const std::string& what, const ResourceType& type) {
     const Result<HttpResponse> response = once(request, what, type);
     if (!response) return tl::unexpected(response.error());
@@ -136,8 +222,8 @@ Result<std::unique_ptr<Client>> Client::open(const ClusterConfig& config, std::s
                                              const ClientOptions& options) {
   auto transport = Transport::open(config, token, options.user_agent);
   if (!transport) return tl::unexpected(transport.error());
-  return std::unique_ptr<Client>(
-      new Client(std::make_unique<Impl>(Impl{std::move(*transport), std::move(token), options, {}})));
+  return std::unique_ptr<Client>(new Client(std::make_unique<Impl>(
+      Impl{std::move(*transport), std::move(token), options, {}, std::make_unique<PageSizes>()})));
 }
 
 void Client::cut_off() { impl_->cut.request_stop(); }
@@ -151,27 +237,22 @@ Result<json> Client::get(const ObjectPath& object) {
 
 Result<ListPage> Client::list(const Selection& selection, const std::string& continue_token) {
   const std::string what = "list " + describe(selection.type, selection.ns);
-  for (int limit = impl_->options.page_size;; limit = std::max(limit / 10, kSmallestPage)) {
+  const std::string collection = collection_path(selection.type, selection.ns);
+  for (int limit = impl_->page_sizes->get(collection, impl_->options.page_size);;
+       limit = std::max(limit / 10, kSmallestPage)) {
     const Query query = Query().add("limit", std::to_string(limit)).add("continue", continue_token).add(selection);
-    const Result<HttpResponse> response = impl_->read(
-        {"GET", collection_path(selection.type, selection.ns) + query.text(), "", ""}, what, selection.type);
+    const HttpRequest request{"GET", collection + query.text(), "", ""};
+    const Result<HttpResponse> response = impl_->read(request, what, selection.type);
     if (!response) return tl::unexpected(response.error());
-    // Somebody may fill objects with annotations to the brim: fewer of them always fit.
-    if (response->too_large && limit > kSmallestPage) continue;
-    Result<json> document = Impl::parse(*response, what);
-    if (!document) return tl::unexpected(document.error());
-
-    ListPage page;
-    if (const auto metadata = document->find("metadata"); metadata != document->end() && metadata->is_object()) {
-      page.resource_version = codec::text(*metadata, "resourceVersion");
-      page.continue_token = codec::text(*metadata, "continue");
+    std::optional<json> document = response->too_large ? std::nullopt : parse_json(response->body);
+    if (document) {
+      const bool has_room = response->body.size() < impl_->options.most_bytes / 4;
+      impl_->page_sizes->set(collection, has_room ? std::min(limit * 2, impl_->options.page_size) : limit);
+      return Impl::page_of(std::move(*document), what);
     }
-    const auto items = document->find("items");
-    if (items == document->end() || (!items->is_array() && !items->is_null())) {
-      return retriable("cannot " + what + ": the answer is not a list");
-    }
-    if (items->is_array()) page.items = std::move(items->get_ref<json::array_t&>());
-    return page;
+    // Somebody may fill objects to the brim: fewer of them fit, and whoever does not fit alone is skipped.
+    impl_->page_sizes->set(collection, kSmallestPage);
+    if (limit == kSmallestPage) return impl_->skip(request, what, selection.type);
   }
 }
 
@@ -187,18 +268,39 @@ Result<void> Client::watch(const Selection& selection, const std::string& resour
                           .add(selection);
   const HttpRequest request{"GET", collection_path(selection.type, selection.ns) + query.text(), "", ""};
 
-  const auto on_line = [&](std::string_view line) -> Result<void> {
-    const std::optional<json> event = parse_json(line);
-    if (!event || !event->is_object()) return retriable("cannot " + what + ": an event is not JSON");
-    const std::string type = codec::text(*event, "type");
-    const auto object = event->find("object");
-    if (object == event->end() || !object->is_object()) return retriable("cannot " + what + ": an event has no object");
-    if (type == "ERROR") return tl::unexpected(error_of_status(*object, what));
-    // A type that a later server may have is none of ours.
-    if (const auto known = event_type(type)) on_event(*known, *object);
+  // What can't be told of one event, a new list tells: the same version would bring the same event again.
+  const auto list_again = [&](const std::string& why) -> Result<void> {
+    return tl::unexpected(Error{ErrorKind::kExpired, "cannot " + what + ": " + why});
+  };
+  const auto on_unreadable = [&](const Skimmer& skimmer) -> Result<void> {
+    const auto type = event_type(skimmer.value("type"));
+    if (!type || skimmer.value("object.metadata.name").empty()) {
+      return list_again("an event can't be read and does not say what it is about");
+    }
+    on_event(*type == WatchEventType::kDeleted ? *type : WatchEventType::kUnreadable,
+             outline(skimmer, "object", kUnreadableEvent));
     return {};
   };
-  LineReader lines(impl_->options.most_event_bytes);
+  const auto on_line = [&](std::string_view line) -> Result<void> {
+    const std::optional<json> event = parse_json(line);
+    if (!event) {
+      Skimmer skimmer(kEventOutline);
+      skimmer.feed(line);
+      return on_unreadable(skimmer);
+    }
+    const std::string type = codec::text(*event, "type");
+    const json& object = codec::child(*event, "object");
+    if (!object.is_object() || object.empty()) return list_again("an event has no object");
+    if (type == "ERROR") {
+      Error error = error_of_status(object, what);
+      error.kind = ErrorKind::kExpired;
+      return tl::unexpected(std::move(error));
+    }
+    // A type that a later server may have is none of ours.
+    if (const auto known = event_type(type)) on_event(*known, object);
+    return {};
+  };
+  LineReader lines(impl_->options.most_event_bytes, kEventOutline);
   HttpLimits limits = impl_->limits();
   limits.idle = impl_->options.watch_timeout + kWatchGrace;
   std::stop_source either;
@@ -207,9 +309,9 @@ Result<void> Client::watch(const Selection& selection, const std::string& resour
   const Result<HttpResponse> response = impl_->transport->stream(
       request, limits,
       [&](std::string_view data) {
-        Result<void> fed = lines.feed(data, on_line);
-        if (!fed && fed.error().message.find("cannot") != 0)
-          fed.error().message = "cannot " + what + ": " + fed.error().message;
+        Result<void> fed = lines.feed(data, on_line, on_unreadable);
+        // The reader's own error: a line without end.
+        if (!fed && fed.error().kind != ErrorKind::kExpired) return list_again(fed.error().message);
         return fed;
       },
       either.get_token());

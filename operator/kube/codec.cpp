@@ -14,6 +14,9 @@ using nlohmann::json;
 
 constexpr std::size_t kMostMessage = 2000;
 constexpr std::size_t kMostCauses = 5;
+constexpr int kMostLevels = 100;
+/// A line that is longer than this many times what is kept has no end.
+constexpr std::size_t kEndless = 8;
 
 /// What a person can do about a refusal.
 std::string advice(int code) {
@@ -60,6 +63,25 @@ Error from_status(const json& status, int code, const std::string& what) {
   if (message.empty()) message = "HTTP status " + std::to_string(code);
   if (message.size() > kMostMessage) message = message.substr(0, kMostMessage) + "…";
   return Error{kind_of(code, field_conflict), "cannot " + what + ": " + message + advice(code), retry_after};
+}
+
+bool deeper_than(std::string_view text, int most) {
+  int level = 0;
+  bool quoted = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (quoted) {
+      if (c == '\\') ++i;
+      quoted = c != '"';
+    } else if (c == '"') {
+      quoted = true;
+    } else if ((c == '{' || c == '[') && ++level > most) {
+      return true;
+    } else if (c == '}' || c == ']') {
+      --level;
+    }
+  }
+  return false;
 }
 
 bool unreserved(char c) {
@@ -134,6 +156,7 @@ Error error_of(const HttpResponse& response, const std::string& what, const Reso
 }
 
 std::optional<json> parse_json(std::string_view text) {
+  if (deeper_than(text, kMostLevels)) return std::nullopt;
   json document = json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (document.is_discarded()) return std::nullopt;
   return document;
@@ -141,19 +164,30 @@ std::optional<json> parse_json(std::string_view text) {
 
 std::string to_text(const json& document) { return document.dump(-1, ' ', false, json::error_handler_t::replace); }
 
-Result<void> LineReader::feed(std::string_view data, const std::function<Result<void>(std::string_view)>& on_line) {
+Result<void> LineReader::feed(std::string_view data, const std::function<Result<void>(std::string_view)>& on_line,
+                              const std::function<Result<void>(const Skimmer&)>& on_long) {
   while (!data.empty()) {
     const auto end = data.find('\n');
     const std::string_view part = data.substr(0, end);
-    if (rest_.size() + part.size() > most_) {
-      return invalid("a line of more than " + std::to_string(most_) + " bytes");
+    const bool is_whole = end != std::string_view::npos;
+    data.remove_prefix(is_whole ? end + 1 : data.size());
+
+    if (!skimmer_ && rest_.size() + part.size() > most_) {
+      skimmer_.emplace(outline_);
+      skimmer_->feed(rest_);
+      skimmed_ = rest_.size();
+      rest_ = {};
     }
-    if (end == std::string_view::npos) {
+    if (skimmer_) {
+      skimmer_->feed(part);
+      skimmed_ += part.size();
+      if (skimmed_ / kEndless > most_) return invalid("a line of more than " + std::to_string(skimmed_) + " bytes");
+      if (!is_whole) return {};
+      const Skimmer skimmer = *std::exchange(skimmer_, std::nullopt);
+      if (Result<void> taken = on_long(skimmer); !taken) return taken;
+    } else if (!is_whole) {
       rest_ += part;
-      return {};
-    }
-    data.remove_prefix(end + 1);
-    if (rest_.empty()) {
+    } else if (rest_.empty()) {
       if (part.empty()) continue;
       if (Result<void> taken = on_line(part); !taken) return taken;
     } else {

@@ -5,8 +5,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "gopacer/base/result.h"
+#include "kube/skimmer.h"
 #include "kube/transport.h"
 #include "ports/api_server.h"
 
@@ -31,7 +34,8 @@ Error error_of(const HttpResponse& response, const std::string& what, const Reso
 /// The same for a Status object that came as an event of a watch.
 Error error_of_status(const nlohmann::json& status, const std::string& what);
 
-/// JSON from bytes, or an error; never throws.
+/// JSON from bytes; none when it is broken, or nested deeper than 100 levels, which no object of Kubernetes is and
+/// later work on it could not bear. Never throws.
 std::optional<nlohmann::json> parse_json(std::string_view text);
 /// Bytes of JSON; invalid UTF-8 is replaced, never thrown at.
 std::string to_text(const nlohmann::json& document);
@@ -39,14 +43,20 @@ std::string to_text(const nlohmann::json& document);
 /// Cuts a stream into lines. Not thread-safe.
 class LineReader {
  public:
-  explicit LineReader(std::size_t most) : most_(most) {}
-  /// Calls `on_line` for each complete line, without its end and never empty; an error of it ends the feeding.
-  /// Fails as terminal when a line is longer than allowed.
-  Result<void> feed(std::string_view data, const std::function<Result<void>(std::string_view)>& on_line);
+  /// Of a line longer than `most` bytes only what `outline` asks for is kept, see Skimmer.
+  LineReader(std::size_t most, std::vector<std::string> outline) : most_(most), outline_(std::move(outline)) {}
+  /// Calls `on_line` for each complete line, without its end and never empty, and `on_long` for each that was too long
+  /// to be kept; an error of these ends the feeding. Fails when a line is eight times as long as allowed: it has no
+  /// end.
+  Result<void> feed(std::string_view data, const std::function<Result<void>(std::string_view)>& on_line,
+                    const std::function<Result<void>(const Skimmer&)>& on_long);
 
  private:
-  std::size_t most_;
+  const std::size_t most_;
+  const std::vector<std::string> outline_;
   std::string rest_;
+  std::optional<Skimmer> skimmer_;  ///< of a line that is too long
+  std::size_t skimmed_ = 0;         ///< bytes of that line
 };
 
 }  // namespace gopacer::kube

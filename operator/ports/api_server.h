@@ -36,13 +36,22 @@ struct Selection {
   std::string field_selector;
 };
 
+/// One page of a list. An object that can't be read (too large, nested too deep) comes as its outline: `metadata` with
+/// `name`, and `namespace` and `resourceVersion` as far as they could be told, and `message`, why it can't be read.
 struct ListPage {
   std::vector<nlohmann::json> items;
+  std::vector<nlohmann::json> unreadable;  ///< outlines
   std::string resource_version;
   std::string continue_token;  ///< empty on the last page
 };
 
-enum class WatchEventType { kAdded, kModified, kDeleted, kBookmark };
+enum class WatchEventType {
+  kAdded,
+  kModified,
+  kDeleted,
+  kBookmark,
+  kUnreadable,  ///< came or changed, and can't be read: its outline, see ListPage
+};
 
 struct ApplyOptions {
   bool dry_run = false;
@@ -54,16 +63,19 @@ struct ApplyOptions {
 /// All calls block the calling thread, are bounded in time, and may be made from several threads at once.
 /// Errors: kNotFound for a missing object *or kind*, kConflict for a stale resourceVersion or an existing name, kOwned
 /// when an apply would set a field of another manager — the message is the server's and names the manager —, kExpired
-/// for 410, kRetriable for network failures, 429 and 5xx (with Retry-After), else kTerminal.
+/// for 410 and for whatever else a list made anew gets out of, kRetriable for network failures, 429 and 5xx (with
+/// Retry-After), else kTerminal.
 class ApiServer {
  public:
   virtual ~ApiServer() = default;
 
   virtual Result<nlohmann::json> get(const ObjectPath& object) = 0;
-  /// One page of at most 500 objects; go on with the page's token.
+  /// One page of at most 500 objects; go on with the page's token. No object, whatever its size, keeps the others from
+  /// being listed.
   virtual Result<ListPage> list(const Selection& selection, const std::string& continue_token) = 0;
   /// Calls `on_event` for each change after `resource_version` until the server ends the watch (success), an error, or
-  /// `stop`. Bookmarks are asked for. Quiet watches end by themselves after about five minutes.
+  /// `stop`. Bookmarks are asked for. No event, whatever its size, ends the watch for good. Quiet watches end by
+  /// themselves after about five minutes.
   virtual Result<void> watch(const Selection& selection, const std::string& resource_version,
                              const std::function<void(WatchEventType, const nlohmann::json&)>& on_event,
                              std::stop_token stop) = 0;

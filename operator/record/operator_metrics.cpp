@@ -51,6 +51,18 @@ struct OperatorMetrics::Impl {
                                                       .Name("gopacer_leader")
                                                       .Help("1 in the replica that acts, 0 in the others")
                                                       .Register(registry);
+  prometheus::Family<prometheus::Gauge>& watch_age =
+      prometheus::BuildGauge()
+          .Name("gopacer_watch_age_seconds")
+          .Help("Time since the API server last said anything of this kind; a minute is usual")
+          .Register(registry);
+  prometheus::Family<prometheus::Counter>& unreadable =
+      prometheus::BuildCounter()
+          .Name("gopacer_unreadable_objects_total")
+          .Help(
+              "Objects that came or changed and were left out because they can't be read: too large, or nested too "
+              "deep")
+          .Register(registry);
   prometheus::Family<prometheus::Gauge>& scrape_counts = prometheus::BuildGauge()
                                                              .Name("gopacer_scrapes")
                                                              .Help("Readings of pods since the start, by result")
@@ -110,6 +122,14 @@ void OperatorMetrics::forget(const ObjectKey& profile) {
 }
 
 void OperatorMetrics::leading(bool is_leader) { impl_->leader.Add({}).Set(is_leader ? 1 : 0); }
+
+void OperatorMetrics::watch_age(const std::string& kind, Duration silent) {
+  impl_->watch_age.Add({{"kind", kind}}).Set(to_seconds(silent));
+}
+
+void OperatorMetrics::unreadable_object(const std::string& kind) {
+  impl_->unreadable.Add({{"kind", kind}}).Increment();
+}
 
 void OperatorMetrics::scrapes(double total, double failed, double bytes) {
   impl_->scrape_counts.Add({{"result", "all"}}).Set(total);

@@ -21,6 +21,9 @@ class OperatorMetrics {
   void settings(const ObjectKey& profile, double gogc, double go_mem_limit_bytes);
   void forget(const ObjectKey& profile);
   void leading(bool is_leader);
+  /// `silent`: since the server last said anything of this kind.
+  void watch_age(const std::string& kind, Duration silent);
+  void unreadable_object(const std::string& kind);
   void scrapes(double total, double failed, double bytes);
 
   std::string text() const;

@@ -18,10 +18,15 @@ class Mirror {
   /// One object changed or came.
   virtual void put(const nlohmann::json& object) = 0;
   virtual void remove(const nlohmann::json& object) = 0;
+  /// The same as add() and put() for an object that can't be read; of it there is only an outline, see ListPage.
+  virtual void add_unreadable(const nlohmann::json& outline) = 0;
+  virtual void put_unreadable(const nlohmann::json& outline) = 0;
 };
 
 /// metadata.namespace and metadata.name.
 ObjectKey key_of(const nlohmann::json& object);
+/// Why an object can't be read, of its outline.
+std::string message_of(const nlohmann::json& outline);
 /// metadata.resourceVersion.
 std::string resource_version_of(const nlohmann::json& object);
 

@@ -18,6 +18,8 @@ std::string resource_version_of(const nlohmann::json& object) {
   return codec::text(codec::child(object, "metadata"), "resourceVersion");
 }
 
+std::string message_of(const nlohmann::json& outline) { return codec::text(outline, "message"); }
+
 Reflector::Reflector(ApiServer& api, Selection selection, Mirror& mirror, const SteadyClock& clock,
                      OnTrouble on_trouble, ReflectorOptions options)
     : api_(api),
@@ -25,7 +27,8 @@ Reflector::Reflector(ApiServer& api, Selection selection, Mirror& mirror, const 
       mirror_(mirror),
       clock_(clock),
       on_trouble_(std::move(on_trouble)),
-      options_(options) {}
+      options_(std::move(options)),
+      heard_(clock.now()) {}
 
 void Reflector::run(std::stop_token stop) {
   std::mutex mutex;
@@ -50,7 +53,12 @@ Duration Reflector::list(const std::stop_token& stop) {
     if (!page) {
       return page.error().kind == ErrorKind::kNotFound ? not_served(page.error()) : failed(page.error());
     }
+    heard();
     for (const nlohmann::json& object : page->items) mirror_.add(object);
+    for (const nlohmann::json& outline : page->unreadable) {
+      mirror_.add_unreadable(outline);
+      options_.on_unreadable(key_of(outline), message_of(outline));
+    }
     resource_version_ = page->resource_version;
     token = page->continue_token;
   } while (!token.empty());
@@ -64,9 +72,10 @@ Duration Reflector::list(const std::stop_token& stop) {
 
 Duration Reflector::watch(const std::stop_token& stop) {
   const Duration begun = clock_.now();
-  bool heard = false;
+  bool was_event = false;
   const auto on_event = [&](WatchEventType type, const nlohmann::json& object) {
-    heard = true;
+    was_event = true;
+    heard();
     switch (type) {
       case WatchEventType::kAdded:
       case WatchEventType::kModified:
@@ -74,6 +83,10 @@ Duration Reflector::watch(const std::stop_token& stop) {
         break;
       case WatchEventType::kDeleted:
         mirror_.remove(object);
+        break;
+      case WatchEventType::kUnreadable:
+        mirror_.put_unreadable(object);
+        options_.on_unreadable(key_of(object), message_of(object));
         break;
       case WatchEventType::kBookmark:
         break;
@@ -83,14 +96,15 @@ Duration Reflector::watch(const std::stop_token& stop) {
   const Result<void> ended = api_.watch(selection_, resource_version_, on_event, stop);
   if (stop.stop_requested()) return Duration(0);
   if (ended) {
-    if (!heard && clock_.now() - begun < options_.shortest_watch) {
+    heard();
+    if (!was_event && clock_.now() - begun < options_.shortest_watch) {
       return failed({ErrorKind::kRetriable, "the watch of " + selection_.type.plural + " ended as soon as it began"});
     }
     failures_ = 0;
     clear_trouble();
     return Duration(0);
   }
-  if (heard || clock_.now() - begun >= options_.shortest_watch) failures_ = 0;
+  if (was_event || clock_.now() - begun >= options_.shortest_watch) failures_ = 0;
   if (ended.error().kind == ErrorKind::kExpired || ended.error().kind == ErrorKind::kNotFound) {
     state_ = ReflectorState::kListing;
   }
@@ -98,6 +112,7 @@ Duration Reflector::watch(const std::stop_token& stop) {
 }
 
 Duration Reflector::not_served(const Error& error) {
+  heard();
   const bool is_news = state_.exchange(ReflectorState::kNotServed) != ReflectorState::kNotServed;
   if (options_.optional) {
     mirror_.begin();
@@ -115,7 +130,7 @@ Duration Reflector::not_served(const Error& error) {
 
 Duration Reflector::failed(const Error& error) {
   // That a version is too old is the course of things; only a row of it is a failure.
-  if (error.kind == ErrorKind::kExpired && failures_ == 0) {
+  if (error.kind == ErrorKind::kExpired && failures_ == 0 && !error.retry_after) {
     ++failures_;
     return Duration(0);
   }

@@ -26,6 +26,8 @@ struct ReflectorOptions {
   bool optional = false;
   /// Between two looks for a kind that is not served.
   Duration not_served_wait = std::chrono::seconds(5);
+  /// Told of each object that can't be read and why, and whenever it changes; it is left out.
+  std::function<void(const ObjectKey&, const std::string& why)> on_unreadable = [](const auto&, const auto&) {};
   /// A watch that ends sooner than this without a word counts as failed, so that it is not repeated in a tight loop.
   Duration shortest_watch = std::chrono::seconds(1);
 };
@@ -51,6 +53,10 @@ class Reflector {
   ReflectorState state() const { return state_; }
   /// Of the latest attempt; empty when it went well.
   std::string trouble() const;
+  /// Since the server last said anything of this kind: a page of a list, a change, a bookmark (one a minute is usual),
+  /// the end of a watch (after about five minutes), or that the kind is not served. Before the first of these since the
+  /// beginning.
+  Duration silence() const { return clock_.now() - heard_.load(); }
   const ResourceType& type() const { return selection_.type; }
 
  private:
@@ -59,6 +65,7 @@ class Reflector {
   Duration not_served(const Error& error);
   Duration failed(const Error& error);
   void clear_trouble();
+  void heard() { heard_ = clock_.now(); }
 
   ApiServer& api_;
   const Selection selection_;
@@ -67,6 +74,7 @@ class Reflector {
   const OnTrouble on_trouble_;
   const ReflectorOptions options_;
   std::atomic<ReflectorState> state_{ReflectorState::kListing};
+  std::atomic<Duration> heard_;
   std::string resource_version_;
   int failures_ = 0;
   std::minstd_rand random_{std::random_device{}()};

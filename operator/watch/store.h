@@ -19,7 +19,8 @@
 namespace gopacer {
 
 /// The latest decoded state of all objects of one kind. Values are immutable, so what was read stays valid while the
-/// cluster goes on. An object that cannot be decoded is kept out, and nobody else suffers.
+/// cluster goes on. An object that cannot be decoded, or not even be read, is kept out, and nobody else suffers: its
+/// last known state goes too, because nothing may be decided on what it was before.
 ///
 /// Readers may be on any thread. The listeners are called without a lock held, on the thread that fills the store.
 template <typename T>
@@ -105,16 +106,13 @@ class Store final : public Mirror {
     for (const Change& change : changes) tell(change);
   }
 
-  void put(const nlohmann::json& object) override {
-    Change change{key_of(object), {}, decode(object)};
-    {
-      const std::lock_guard lock(mutex_);
-      const auto [at, is_new] = entries_.try_emplace(change.key);
-      if (!is_new && at->second.resource_version == change.after.resource_version) return;
-      change.before = std::exchange(at->second, change.after);
-    }
-    tell(change);
+  void put(const nlohmann::json& object) override { put(key_of(object), decode(object)); }
+
+  void add_unreadable(const nlohmann::json& outline) override {
+    listed_.insert_or_assign(key_of(outline), unreadable(outline));
   }
+
+  void put_unreadable(const nlohmann::json& outline) override { put(key_of(outline), unreadable(outline)); }
 
   void remove(const nlohmann::json& object) override {
     Change change{key_of(object), {}, {}};
@@ -140,14 +138,34 @@ class Store final : public Mirror {
     Entry after;
   };
 
+  void put(const ObjectKey& key, Entry entry) {
+    Change change{key, {}, std::move(entry)};
+    {
+      const std::lock_guard lock(mutex_);
+      const auto [at, is_new] = entries_.try_emplace(change.key);
+      if (!is_new && at->second.resource_version == change.after.resource_version) return;
+      change.before = std::exchange(at->second, change.after);
+    }
+    tell(change);
+  }
+
   Entry decode(const nlohmann::json& object) const {
     Entry entry{resource_version_of(object), nullptr, std::nullopt};
-    if (Result<T> value = decode_(object)) {
-      entry.value = std::make_shared<const T>(std::move(*value));
-    } else {
-      entry.rejection = value.error();
+    try {
+      if (Result<T> value = decode_(object)) {
+        entry.value = std::make_shared<const T>(std::move(*value));
+      } else {
+        entry.rejection = value.error();
+      }
+    } catch (const std::exception& error) {
+      // One object must not end the watch of all.
+      entry.rejection = Error{ErrorKind::kTerminal, std::string("it can't be decoded: ") + error.what()};
     }
     return entry;
+  }
+
+  static Entry unreadable(const nlohmann::json& outline) {
+    return {resource_version_of(outline), nullptr, Error{ErrorKind::kTerminal, message_of(outline)}};
   }
 
   void tell(const Change& change) const {

@@ -98,6 +98,61 @@ TEST_F(ApiTest, CreatesReadsChangesAndDeletes) {
   EXPECT_THAT(gone.error().message, HasSubstr("ConfigMap " + ns_ + "/x"));
 }
 
+/// A pod that is small to its author and 8.7 MB as the API server writes it: '<' becomes \\u003c.
+json bursting_pod(const std::string& name) {
+  return {{"metadata", {{"name", name}}},
+          {"spec",
+           {{"containers",
+             json::array({{{"name", "app"},
+                           {"image", "x"},
+                           {"env", json::array({{{"name", "A"}, {"value", std::string(1'450'000, '<')}}})}}})}}}};
+}
+
+json plain_pod(const std::string& name) {
+  return {{"metadata", {{"name", name}}}, {"spec", {{"containers", json::array({{{"name", "app"}, {"image", "x"}}})}}}};
+}
+
+TEST_F(ApiTest, NoPodOfATenantBlindsTheWatchOfAll) {
+  client_->create(resources::kPods, ns_, plain_pod("before")).value();
+  const SystemSteadyClock clock;
+  Gate gate;
+  std::vector<std::string> left_out;
+  Store<Pod> store(decode_pod, [&](const ObjectKey&, const auto&, const auto&) { gate.change([] {}); });
+  ReflectorOptions options;
+  options.on_unreadable = [&](const ObjectKey& key, const std::string&) {
+    gate.change([&] { left_out.push_back(key.text()); });
+  };
+  std::vector<std::string> troubles;
+  Reflector reflector(
+      *client_, {resources::kPods, "", "", ""}, store, clock,
+      [&](const Error& error) { gate.change([&] { troubles.push_back(error.message); }); }, options);
+  std::jthread running([&](std::stop_token stop) { reflector.run(std::move(stop)); });
+  ASSERT_TRUE(store.wait_until_synced(kLong, {}));
+
+  const std::string fat = ns_ + "/fat";
+  client_->create(resources::kPods, ns_, bursting_pod("fat")).value();
+  client_->create(resources::kPods, ns_, plain_pod("after")).value();
+  ASSERT_TRUE(gate.wait([&] { return store.find({ns_, "after"}) != nullptr; })) << "the watch is blind";
+  EXPECT_THAT(left_out, Contains(fat));
+  EXPECT_NE(store.rejection({ns_, "fat"}), std::nullopt);
+
+  // Whoever starts anew meets it in the list.
+  Store<Pod> second_store(decode_pod);
+  Reflector second(*client_, {resources::kPods, "", "", ""}, second_store, clock, nullptr, options);
+  left_out.clear();
+  second.step({});
+  EXPECT_TRUE(second_store.synced()) << second.trouble();
+  EXPECT_NE(second_store.find({ns_, "after"}), nullptr);
+  EXPECT_NE(second_store.rejection({ns_, "fat"}), std::nullopt);
+  EXPECT_THAT(left_out, Contains(fat));
+
+  ASSERT_TRUE(client_->remove({resources::kPods, ns_, "fat"}, ""));
+  client_->create(resources::kPods, ns_, plain_pod("last")).value();
+  EXPECT_TRUE(gate.wait([&] { return store.find({ns_, "last"}) != nullptr; }));
+  EXPECT_EQ(store.rejection({ns_, "fat"}), std::nullopt) << "it is gone";
+  EXPECT_TRUE(troubles.empty()) << troubles.front();
+}
+
 TEST_F(ApiTest, TellsWhatIsInvalid) {
   const auto got = client_->create(kConfigMaps, ns_, config_map("Not_A_Name", "1"));
   EXPECT_EQ(got.error().kind, ErrorKind::kTerminal);

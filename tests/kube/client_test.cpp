@@ -296,6 +296,110 @@ TEST(Client, AsksForSmallerPagesWhenObjectsAreFat) {
   EXPECT_EQ(page->continue_token, "more");
 }
 
+/// An API server with many pods, some of them as fat as wanted; its continue token is the next pod's number.
+ApiServerImposter::Handler pods_of_sizes(std::vector<std::size_t> sizes) {
+  return [sizes = std::move(sizes)](const Request& request, Connection& c) {
+    const auto number = [&](const std::string& name) {
+      const auto at = request.target.find(name + "=");
+      return at == std::string::npos ? 0 : std::stoul(request.target.substr(at + name.size() + 1));
+    };
+    json items = json::array();
+    std::size_t next = number("continue");
+    for (std::size_t end = std::min(sizes.size(), next + number("limit")); next < end; ++next) {
+      json one = pod("p" + std::to_string(next), 7);
+      one["metadata"]["namespace"] = "shop";
+      one["spec"]["fat"] = std::string(sizes[next], 'x');
+      items.push_back(std::move(one));
+    }
+    const std::string rest = next < sizes.size() ? std::to_string(next) : "";
+    c.reply(200,
+            json{{"kind", "PodList"}, {"metadata", {{"resourceVersion", "42"}, {"continue", rest}}}, {"items", items}}
+                .dump());
+  };
+}
+
+struct Listed {
+  std::vector<std::string> names;
+  std::vector<std::string> unreadable;
+};
+
+Listed list_all(Client& client) {
+  Listed listed;
+  std::string token;
+  do {
+    const ListPage page = client.list(kAllPods, token).value();
+    EXPECT_EQ(page.resource_version, "42");
+    for (const json& item : page.items) listed.names.push_back(item["metadata"]["name"]);
+    for (const json& outline : page.unreadable) {
+      listed.unreadable.push_back(outline["metadata"]["namespace"].get<std::string>() + "/" +
+                                  outline["metadata"]["name"].get<std::string>());
+      EXPECT_EQ(outline["metadata"]["resourceVersion"], "7");
+      EXPECT_THAT(outline["message"].get<std::string>(), HasSubstr("bytes as JSON"));
+    }
+    token = page.continue_token;
+  } while (!token.empty());
+  return listed;
+}
+
+TEST(Client, SkipsAnObjectThatNoPageHoldsAndListsTheOthers) {
+  ClientOptions options = fast();
+  options.most_bytes = 10'000;
+  Pair pair(pods_of_sizes({10, 20'000, 10, 10, 20'000}), options);
+  const Listed listed = list_all(*pair.client);
+  EXPECT_THAT(listed.names, ElementsAre("p0", "p2", "p3"));
+  EXPECT_THAT(listed.unreadable, ElementsAre("shop/p1", "shop/p4"));
+}
+
+TEST(Client, SkipsAnObjectOfAListWhoseTokenComesLast) {
+  ClientOptions options = fast();
+  options.most_bytes = 10'000;
+  // As custom resources are listed: members in the order of the alphabet.
+  Pair pair(
+      [](const Request&, Connection& c) {
+        c.reply(200, R"({"apiVersion": "x/v1", "items": [{"kind": "X", "metadata": {"annotations": {"a": ")" +
+                         std::string(50'000, 'x') +
+                         R"("}, "name": "fat", "namespace": "shop", "resourceVersion": "7"}}], "kind": "XList",)"
+                         R"( "metadata": {"continue": "next", "resourceVersion": "42"}})");
+      },
+      options);
+  const ListPage page = pair.client->list(kAllPods, "").value();
+  EXPECT_EQ(page.continue_token, "next");
+  EXPECT_EQ(page.resource_version, "42");
+  EXPECT_EQ(page.unreadable.at(0)["metadata"]["name"], "fat");
+}
+
+TEST(Client, SkipsAnObjectThatIsNestedTooDeep) {
+  Pair pair([](const Request&, Connection& c) {
+    c.reply(200, R"({"metadata": {"resourceVersion": "42"}, "items": [{"metadata": {"name": "deep"}, "spec": )" +
+                     std::string(100'000, '[') + std::string(100'000, ']') + "}]}");
+  });
+  const ListPage page = pair.client->list(kAllPods, "").value();
+  EXPECT_TRUE(page.items.empty());
+  EXPECT_EQ(page.unreadable.at(0)["metadata"]["name"], "deep");
+}
+
+TEST(Client, RemembersTheSizeOfPageThatFitted) {
+  ClientOptions options = fast();
+  options.most_bytes = 100'000;
+  Pair pair(pods_of_sizes(std::vector<std::size_t>(200, 1000)), options);
+  EXPECT_EQ(list_all(*pair.client).names.size(), 200);
+  const std::size_t first = pair.server.requests().size();
+  EXPECT_EQ(first, 5) << "of 500 nothing fits; then four pages of 50";
+  EXPECT_EQ(list_all(*pair.client).names.size(), 200);
+  EXPECT_EQ(pair.server.requests().size() - first, 4) << "the next list begins with what fitted";
+}
+
+TEST(Client, AsksForMoreAgainWhenObjectsAreSmall) {
+  ClientOptions options = fast();
+  options.most_bytes = 100'000;
+  std::vector<std::size_t> sizes(1000, 1);
+  sizes[0] = 200'000;
+  Pair pair(pods_of_sizes(sizes), options);
+  const Listed listed = list_all(*pair.client);
+  EXPECT_EQ(listed.names.size(), 999);
+  EXPECT_LT(pair.server.requests().size(), 20) << "one fat object must not make a thousand requests";
+}
+
 TEST(Client, GivesUpAnEndlessAnswer) {
   ClientOptions options = fast();
   options.most_bytes = 1 << 20;
@@ -459,7 +563,7 @@ struct Heard {
   std::vector<std::string> events;
   std::function<void(WatchEventType, const json&)> listener() {
     return [this](WatchEventType type, const json& object) {
-      static const std::array<const char*, 4> kNames{"added", "modified", "deleted", "bookmark"};
+      static const std::array<const char*, 5> kNames{"added", "modified", "deleted", "bookmark", "unreadable"};
       events.push_back(std::string(kNames.at(static_cast<std::size_t>(type))) + " " +
                        object["metadata"].value("name", ""));
     };
@@ -558,16 +662,44 @@ TEST(Watch, RefusesAnEventWithoutEnd) {
               HasSubstr("cannot watch pods in all namespaces: a line of more than"));
 }
 
-TEST(Watch, RefusesWhatIsNoEvent) {
+TEST(Watch, ListsAgainAfterWhatIsNoEvent) {
   for (const char* line : {"garbage\n", "[]\n", "{\"type\": \"ADDED\"}\n", "{\"type\": \"ADDED\", \"object\": 5}\n",
-                           "{\"type\": \"ERROR\", \"object\": {}}\n"}) {
+                           "{\"type\": \"ERROR\", \"object\": {\"code\": 500}}\n",
+                           "{\"type\": \"ADDED\", \"object\": {\"metadata\": \n"}) {
     Pair pair([&](const Request&, Connection& c) {
       c.begin();
       c.chunk(line);
       c.end();
     });
-    EXPECT_FALSE(pair.client->watch(kAllPods, "5", Heard().listener(), {})) << line;
+    const auto got = pair.client->watch(kAllPods, "5", Heard().listener(), {});
+    ASSERT_FALSE(got) << line;
+    EXPECT_EQ(got.error().kind, ErrorKind::kExpired) << "watched from the same version it would come again: " << line;
   }
+}
+
+TEST(Watch, SkipsWhatItCannotReadAndGoesOn) {
+  ClientOptions options = fast();
+  options.most_event_bytes = 20'000;
+  Pair pair(
+      [](const Request&, Connection& c) {
+        json fat = pod("fat", 6);
+        fat["spec"]["env"] = std::string(50'000, 'x');
+        json deep = pod("deep", 7);
+        std::string deep_line = event("ADDED", deep);
+        deep_line.replace(deep_line.find("\"Pod\""), 5, std::string(1000, '[') + std::string(1000, ']'));
+        std::string broken = event("MODIFIED", pod("broken", 8));
+        broken.replace(broken.find("\"Pod\""), 5, "oops");
+        json gone = pod("gone", 9);
+        gone["spec"]["env"] = std::string(50'000, 'x');
+        c.begin();
+        c.chunk(event("ADDED", fat) + deep_line + broken + event("DELETED", gone) + event("ADDED", pod("b", 10)));
+        c.end();
+      },
+      options);
+  Heard heard;
+  ASSERT_TRUE(pair.client->watch(kAllPods, "5", heard.listener(), {}));
+  EXPECT_THAT(heard.events,
+              ElementsAre("unreadable fat", "unreadable deep", "unreadable broken", "deleted gone", "added b"));
 }
 
 TEST(Watch, HoldsTheServerBackWhenItsListenerIsSlow) {

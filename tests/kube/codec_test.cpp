@@ -26,11 +26,17 @@ class Lines : public testing::Test {
  protected:
   std::vector<std::string> lines_;
   Result<void> feed(LineReader& reader, std::string_view data) {
-    return reader.feed(data, [this](std::string_view line) -> Result<void> {
-      if (line == "stop") return invalid("stopped");
-      lines_.emplace_back(line);
-      return {};
-    });
+    return reader.feed(
+        data,
+        [this](std::string_view line) -> Result<void> {
+          if (line == "stop") return invalid("stopped");
+          lines_.emplace_back(line);
+          return {};
+        },
+        [this](const Skimmer& skimmer) -> Result<void> {
+          lines_.push_back("too long: " + skimmer.value("name"));
+          return {};
+        });
   }
 };
 
@@ -38,7 +44,7 @@ TEST_F(Lines, AreTheSameHoweverTheDataIsCut) {
   const std::string data = "one\ntwo\n\nthree\n";
   for (std::size_t size = 1; size <= data.size(); ++size) {
     lines_.clear();
-    LineReader reader(100);
+    LineReader reader(100, {});
     for (std::size_t at = 0; at < data.size(); at += size)
       ASSERT_TRUE(feed(reader, std::string_view(data).substr(at, size)));
     EXPECT_THAT(lines_, ElementsAre("one", "two", "three")) << size;
@@ -46,23 +52,35 @@ TEST_F(Lines, AreTheSameHoweverTheDataIsCut) {
 }
 
 TEST_F(Lines, WithoutEndAreNotDelivered) {
-  LineReader reader(100);
+  LineReader reader(100, {});
   ASSERT_TRUE(feed(reader, "one\ntw"));
   EXPECT_THAT(lines_, ElementsAre("one"));
 }
 
-TEST_F(Lines, AreBounded) {
-  LineReader reader(4);
-  EXPECT_TRUE(feed(reader, "1234\n"));
-  EXPECT_FALSE(feed(reader, "12345\n"));
-  LineReader slow(4);
-  EXPECT_TRUE(feed(slow, "12"));
-  EXPECT_TRUE(feed(slow, "34"));
-  EXPECT_FALSE(feed(slow, "5"));
+TEST_F(Lines, ThatAreTooLongAreSkimmedAndThoseBehindThemRead) {
+  const std::string data =
+      "1234\n"
+      R"({"fat": "12345678901234567890", "name": "a"})"
+      "\n"
+      R"({"name": "bc"})"
+      "\nnext\n";
+  for (std::size_t size = 1; size <= data.size(); ++size) {
+    lines_.clear();
+    LineReader reader(8, {"name"});
+    for (std::size_t at = 0; at < data.size(); at += size)
+      ASSERT_TRUE(feed(reader, std::string_view(data).substr(at, size)));
+    EXPECT_THAT(lines_, ElementsAre("1234", "too long: a", "too long: bc", "next")) << size;
+  }
+}
+
+TEST_F(Lines, WithoutEndAreGivenUp) {
+  LineReader reader(4, {"name"});
+  EXPECT_TRUE(feed(reader, std::string(35, 'x')));
+  EXPECT_FALSE(feed(reader, "x"));
 }
 
 TEST_F(Lines, EndWithTheFirstError) {
-  LineReader reader(100);
+  LineReader reader(100, {});
   EXPECT_FALSE(feed(reader, "one\nstop\ntwo\n"));
   EXPECT_THAT(lines_, ElementsAre("one"));
 }
@@ -72,6 +90,55 @@ TEST(Json, NeverThrows) {
   EXPECT_EQ(parse_json(""), std::nullopt);
   EXPECT_EQ(parse_json("\xff\xfe"), std::nullopt);
   EXPECT_EQ(to_text({{"a", "\xff"}}), "{\"a\":\"\xEF\xBF\xBD\"}");
+}
+
+TEST(Json, ThatIsNestedTooDeepIsNone) {
+  const auto nested = [](std::size_t levels) { return std::string(levels, '[') + std::string(levels, ']'); };
+  EXPECT_NE(parse_json(nested(100)), std::nullopt);
+  EXPECT_EQ(parse_json(nested(101)), std::nullopt);
+  EXPECT_EQ(parse_json(nested(1'000'000)), std::nullopt);
+  EXPECT_NE(parse_json("[" + std::string("[],", 3).append("\"") + std::string(500, '[') + "\"]"), std::nullopt)
+      << "brackets of a string nest nothing";
+  std::string siblings = "[[]";
+  for (int i = 0; i < 500; ++i) siblings += ",[]";
+  EXPECT_NE(parse_json(siblings + "]"), std::nullopt) << "nor do those that are closed again";
+}
+
+std::string skimmed(const std::string& text, const std::string& path, std::size_t piece = 1000) {
+  Skimmer skimmer({path});
+  for (std::size_t at = 0; at < text.size(); at += piece) skimmer.feed(std::string_view(text).substr(at, piece));
+  return skimmer.value(path);
+}
+
+TEST(Skimmer, FindsAStringByItsPathHoweverTheTextIsCut) {
+  const std::string text =
+      R"({"type": "ADDED", "object": {"metadata": {"labels": {"name": "no"}, "a": [1, {"name": "no"}, "name"],)"
+      R"( "name": "yes", "n": null}, "spec": {"metadata": {"name": "no"}}, "name": "no"}, "name": "no"})";
+  for (std::size_t piece = 1; piece <= text.size(); ++piece)
+    ASSERT_EQ(skimmed(text, "object.metadata.name", piece), "yes") << piece;
+  EXPECT_EQ(skimmed(text, "object.metadata.n"), "") << "it is no string";
+  EXPECT_EQ(skimmed(text, "object.metadata"), "");
+  EXPECT_EQ(skimmed(text, "type"), "ADDED");
+}
+
+TEST(Skimmer, TakesTheFirstOfAList) {
+  EXPECT_EQ(skimmed(R"({"items": [{"metadata": {"name": "a"}}, {"metadata": {"name": "b"}}]})", "items.metadata.name"),
+            "a");
+}
+
+TEST(Skimmer, FindsWhatFollowsSomethingFatOrDeep) {
+  const std::string fat(100'000, '<');
+  EXPECT_EQ(skimmed(R"({"x": ")" + fat + R"(\"\\", "name": "a"})", "name"), "a");
+  const std::string deep = std::string(100'000, '[') + std::string(100'000, ']');
+  EXPECT_EQ(skimmed(R"({"x": )" + deep + R"(, "name": "a"})", "name"), "a");
+}
+
+TEST(Skimmer, FindsNothingThatItCannotGiveWhole) {
+  EXPECT_EQ(skimmed(R"({"name": ")" + std::string(5000, 'x') + R"("})", "name"), "");
+  EXPECT_EQ(skimmed(R"({"name": "a\"b"})", "name"), "");
+  EXPECT_EQ(skimmed(R"({"name": "a)", "name"), "");
+  for (const char* text : {"", "}}}]]]", "\"", ",:,:", "{,\"name\"", "[{\"name\":", "<html name=\"x\">", "\\\\\\"})
+    EXPECT_EQ(skimmed(text, "name", 1), "") << text;
 }
 
 TEST(StatusError, SurvivesWrongTypes) {

@@ -37,5 +37,14 @@ TEST(OperatorMetrics, ForgetAProfileAndNoOther) {
   EXPECT_THAT(metrics.text(), HasSubstr("gopacer_target_gogc_percent{namespace=\"shop\",profile=\"cart\"} 200"));
 }
 
+TEST(OperatorMetrics, TellHowOldEachWatchIsAndWhatIsLeftOut) {
+  OperatorMetrics metrics;
+  metrics.watch_age("Pod", std::chrono::milliseconds(61'500));
+  metrics.unreadable_object("Pod");
+  metrics.unreadable_object("Pod");
+  EXPECT_THAT(metrics.text(), HasSubstr("gopacer_watch_age_seconds{kind=\"Pod\"} 61.5"));
+  EXPECT_THAT(metrics.text(), HasSubstr("gopacer_unreadable_objects_total{kind=\"Pod\"} 2"));
+}
+
 }  // namespace
 }  // namespace gopacer

@@ -226,6 +226,93 @@ TEST_F(ReflectorTest, ForbiddenListsAreReportedAndTriedAgain) {
   EXPECT_TRUE(store_.synced());
 }
 
+TEST_F(ReflectorTest, TellsSinceWhenTheServerIsSilent) {
+  clock_.advance(seconds(3));
+  EXPECT_EQ(reflector_.silence(), Duration(seconds(3)));
+  api_.fail_next("list", {ErrorKind::kRetriable, "no route"});
+  reflector_.step({});
+  EXPECT_EQ(reflector_.silence(), Duration(seconds(3))) << "an error on the way is no word of the server";
+  reflector_.step({});
+  EXPECT_EQ(reflector_.silence(), Duration(0));
+  watch_while([&] {
+    clock_.advance(seconds(60));
+    EXPECT_EQ(reflector_.silence(), Duration(seconds(60)));
+    make("a", "red");
+    EXPECT_TRUE(wait_for_changes(1));
+    EXPECT_EQ(reflector_.silence(), Duration(0));
+    clock_.advance(seconds(60));
+  });
+  EXPECT_EQ(reflector_.silence(), Duration(0)) << "the server ended the watch, so it was there";
+}
+
+TEST_F(ReflectorTest, ABookmarkIsAWordOfTheServer) {
+  reflector_.step({});
+  watch_while([&] {
+    clock_.advance(seconds(60));
+    api_.bookmark();
+    const auto deadline = std::chrono::steady_clock::now() + kLong;
+    while (reflector_.silence() != Duration(0) && std::chrono::steady_clock::now() < deadline)
+      std::this_thread::yield();
+    EXPECT_EQ(reflector_.silence(), Duration(0));
+  });
+}
+
+/// An API server that says what the test tells it to.
+struct ToldApi : ApiServer {
+  using Listener = std::function<void(WatchEventType, const json&)>;
+  MOCK_METHOD(Result<json>, get, (const ObjectPath&), (override));
+  MOCK_METHOD(Result<ListPage>, list, (const Selection&, const std::string&), (override));
+  MOCK_METHOD(Result<void>, watch, (const Selection&, const std::string&, const Listener&, std::stop_token),
+              (override));
+  MOCK_METHOD(Result<json>, create, (const ResourceType&, const std::string&, const json&), (override));
+  MOCK_METHOD(Result<json>, apply, (const ObjectPath&, const json&, const ApplyOptions&), (override));
+  MOCK_METHOD(Result<json>, merge_patch, (const ObjectPath&, const json&, const std::string&), (override));
+  MOCK_METHOD(Result<json>, replace, (const ObjectPath&, const json&), (override));
+  MOCK_METHOD(Result<void>, remove, (const ObjectPath&, const std::string&), (override));
+  MOCK_METHOD(Result<bool>, kind_is_served, (const ResourceType&), (override));
+};
+
+TEST_F(ReflectorTest, LeavesOutWhatCannotBeReadAndGoesOn) {
+  const auto thing = [](const std::string& name, int version) {
+    return json{{"metadata", {{"namespace", "shop"}, {"name", name}, {"resourceVersion", std::to_string(version)}}},
+                {"color", "red"},
+                {"message", "it is too large"}};
+  };
+  testing::NiceMock<ToldApi> api;
+  ListPage first;
+  first.unreadable = {thing("fat", 1)};
+  first.continue_token = "more";
+  ListPage second;
+  second.items = {thing("a", 2)};
+  second.resource_version = "2";
+  EXPECT_CALL(api, list(testing::_, "")).WillOnce(testing::Return(first));
+  EXPECT_CALL(api, list(testing::_, "more")).WillOnce(testing::Return(second));
+  EXPECT_CALL(api, watch(testing::_, "2", testing::_, testing::_))
+      .WillOnce([&](const Selection&, const std::string&, const ToldApi::Listener& tell, const std::stop_token&) {
+        tell(WatchEventType::kUnreadable, thing("a", 3));
+        tell(WatchEventType::kAdded, thing("b", 4));
+        return Result<void>();
+      });
+  EXPECT_CALL(api, watch(testing::_, "4", testing::_, testing::_)).WillOnce(testing::Return(Result<void>()));
+  std::vector<std::string> left_out;
+  ReflectorOptions options;
+  options.on_unreadable = [&](const ObjectKey& key, const std::string& why) {
+    left_out.push_back(key.text() + ": " + why);
+  };
+  Reflector reflector(
+      api, Selection{kThings, "", "", ""}, store_, clock_,
+      [this](const Error& error) { troubles_.push_back(error.message); }, options);
+  reflector.step({});
+  EXPECT_TRUE(store_.synced());
+  EXPECT_EQ(color("a"), "red");
+  EXPECT_EQ(color("fat"), "-");
+  EXPECT_EQ(reflector.step({}), Duration(0));
+  EXPECT_EQ(color("a"), "-");
+  EXPECT_EQ(color("b"), "red");
+  reflector.step({});
+  EXPECT_THAT(left_out, testing::ElementsAre("shop/fat: it is too large", "shop/a: it is too large"));
+}
+
 TEST_F(ReflectorTest, RunEndsAtStopInTheMiddleOfAWatch) {
   make("a", "red");
   std::jthread running([&](std::stop_token stop) { reflector_.run(std::move(stop)); });

@@ -96,6 +96,40 @@ TEST_F(StoreTest, AnObjectThatTurnsBadLeavesTheStoreAndComesBackWhenItIsMended) 
   EXPECT_EQ(rejected_.size(), 1);
 }
 
+json outline(const std::string& name, int version) {
+  return {{"metadata", {{"namespace", "shop"}, {"name", name}, {"resourceVersion", std::to_string(version)}}},
+          {"message", "it is too large"}};
+}
+
+TEST_F(StoreTest, AnObjectThatCannotBeReadIsKeptOutWithTheReason) {
+  store_.begin();
+  store_.add(thing("shop", "a", 1, "red"));
+  store_.add_unreadable(outline("b", 2));
+  store_.commit();
+  EXPECT_NE(store_.find({"shop", "a"}), nullptr);
+  EXPECT_EQ(store_.find({"shop", "b"}), nullptr);
+  EXPECT_EQ(store_.rejection({"shop", "b"})->message, "it is too large");
+  EXPECT_THAT(rejected_, ElementsAre("shop/b: it is too large"));
+}
+
+TEST_F(StoreTest, NothingIsDecidedOnWhatAnUnreadableObjectWasBefore) {
+  list({thing("shop", "a", 1, "red")});
+  store_.put_unreadable(outline("a", 2));
+  EXPECT_EQ(store_.find({"shop", "a"}), nullptr);
+  store_.put(thing("shop", "a", 3, "blue"));
+  EXPECT_THAT(changes_, ElementsAre("shop/a: - → red", "shop/a: red → -", "shop/a: - → blue"));
+  store_.put_unreadable(outline("a", 4));
+  store_.remove(outline("a", 5));
+  EXPECT_EQ(store_.rejection({"shop", "a"}), std::nullopt);
+}
+
+TEST_F(StoreTest, OutlivesADecoderThatThrows) {
+  Store<Thing> store([](const json& object) -> Result<Thing> { return Thing{object.at("name"), object.at("color")}; });
+  store.put(thing("shop", "a", 1, "red"));
+  EXPECT_EQ(store.find({"shop", "a"}), nullptr);
+  EXPECT_THAT(store.rejection({"shop", "a"})->message, testing::HasSubstr("can't be decoded"));
+}
+
 TEST_F(StoreTest, ListsOneNamespace) {
   list({thing("shop", "a", 1, "red"), thing("shop", "b", 1, "bad"), thing("shop-2", "c", 1, "red"),
         thing("sho", "d", 1, "red")});
