@@ -98,9 +98,8 @@ class Operator {
   Result<void> serve_pages() {
     auto pages = HttpServer::listen(options_.metrics_port, {{"/metrics", [this] { return metrics_page(); }}});
     if (!pages) return tl::unexpected(pages.error());
-    auto health = HttpServer::listen(
-        options_.health_port,
-        {{"/healthz", [] { return HttpServer::Answer{200, "ok\n"}; }}, {"/readyz", [this] { return ready_page(); }}});
+    auto health = HttpServer::listen(options_.health_port, {{"/healthz", [this] { return health_page(); }},
+                                                            {"/readyz", [this] { return ready_page(); }}});
     if (!health) return tl::unexpected(health.error());
     metrics_server_ = std::move(*pages);
     health_server_ = std::move(*health);
@@ -157,14 +156,24 @@ class Operator {
 
   HttpServer::Answer metrics_page() {
     publish(scraper_.probe(), metrics_);
+    if (leading_) {
+      for (const WatchAge& age : controller_.watch_ages()) metrics_.watch_age(age.kind, age.silent);
+    }
     return {200, metrics_.text(), "text/plain; version=0.0.4; charset=utf-8"};
+  }
+
+  /// A pass that hangs does not come back by itself, and a new process takes its trial over.
+  HttpServer::Answer health_page() const {
+    const std::string stuck = controller_.stuck_pass();
+    return stuck.empty() ? HttpServer::Answer{200, "ok\n"} : HttpServer::Answer{503, stuck + "\n"};
   }
 
   /// A replica that stands by is ready too: it is what a rollout of the operator itself waits for.
   HttpServer::Answer ready_page() const {
     if (leading_) {
-      if (controller_.synced()) return {200, "leading\n"};
-      const std::string trouble = controller_.trouble();
+      const bool synced = controller_.synced();
+      const std::string trouble = synced ? controller_.silent_watch() : controller_.trouble();
+      if (synced && trouble.empty()) return {200, "leading\n"};
       return {503, trouble.empty() ? "reading the cluster\n" : trouble + "\n"};
     }
     const std::string trouble = elector_.trouble();

@@ -21,6 +21,13 @@
 #include "watch/work_queue.h"
 
 namespace gopacer {
+namespace {
+
+std::string in_minutes(Duration duration) {
+  return format_duration(std::chrono::duration_cast<std::chrono::minutes>(duration));
+}
+
+}  // namespace
 
 class Controller::Impl final : public ClusterView {
  public:
@@ -86,6 +93,19 @@ class Controller::Impl final : public ClusterView {
       if (std::string trouble = reflector->trouble(); !trouble.empty()) return trouble;
     }
     return {};
+  }
+
+  std::vector<WatchAge> watch_ages() const {
+    std::vector<WatchAge> ages;
+    for (const auto& reflector : reflectors_) ages.push_back({reflector->type().kind, reflector->silence()});
+    return ages;
+  }
+
+  std::string stuck_pass() const {
+    const auto longest = queue_.longest_work();
+    if (!longest || longest->second <= kLongestPass) return {};
+    return "the pass over profile " + longest->first.text() + " has not ended for " + in_minutes(longest->second) +
+           "; the log tells what it did last";
   }
 
   std::shared_ptr<const Profile> profile(const ObjectKey& key) const override { return profiles_.find(key); }
@@ -220,5 +240,23 @@ Controller::~Controller() = default;
 void Controller::run(std::stop_token stop) { impl_->run(std::move(stop)); }
 bool Controller::synced() const { return impl_->synced(); }
 std::string Controller::trouble() const { return impl_->trouble(); }
+std::vector<WatchAge> Controller::watch_ages() const { return impl_->watch_ages(); }
+std::string Controller::stuck_pass() const { return impl_->stuck_pass(); }
+
+Duration Controller::picture_age() const {
+  Duration oldest(0);
+  for (const WatchAge& age : watch_ages()) oldest = std::max(oldest, age.silent);
+  return oldest;
+}
+
+std::string Controller::silent_watch() const {
+  for (const WatchAge& age : watch_ages()) {
+    if (age.silent > kLongestSilence) {
+      return "the API server has said nothing of kind " + age.kind + " for " + in_minutes(age.silent) +
+             ": check the connection to it, and its load";
+    }
+  }
+  return {};
+}
 
 }  // namespace gopacer

@@ -22,6 +22,18 @@ struct ControllerOptions {
 /// Told when the cluster's nodes change.
 using OnNodes = std::function<void(const std::vector<Node>&)>;
 
+/// What is known of one kind, and since when nothing was heard of it.
+struct WatchAge {
+  std::string kind;
+  Duration silent;
+};
+
+/// A watch that says nothing for longer than this is not believed any more. Every five minutes each ends and begins
+/// anew, and most servers send a bookmark each minute.
+inline constexpr Duration kLongestSilence = std::chrono::minutes(6);
+/// A pass makes a few requests of at most half a minute each: one that takes longer than this does not come back.
+inline constexpr Duration kLongestPass = std::chrono::minutes(10);
+
 /// The stores with the watches that fill them, the queue with the workers that empty it, and the rules which say whose
 /// pass a change asks for. Thread-safe.
 class Controller {
@@ -37,6 +49,13 @@ class Controller {
   bool synced() const;
   /// What keeps the watches from working, as a sentence; empty when nothing does.
   std::string trouble() const;
+  std::vector<WatchAge> watch_ages() const;
+  /// How old the picture may be that a pass sees: of the watch that was silent for the longest time.
+  Duration picture_age() const;
+  /// Which watch was silent for longer than kLongestSilence, as a sentence; empty when none was.
+  std::string silent_watch() const;
+  /// Which pass has taken longer than kLongestPass, as a sentence; empty when none has.
+  std::string stuck_pass() const;
 
  private:
   class Impl;

@@ -77,6 +77,7 @@ std::optional<ObjectKey> WorkQueue::take_locked() {
   unschedule(key, entry);
   entry.due.reset();
   entry.working = true;
+  entry.taken = clock_.now();
   return key;
 }
 
@@ -128,6 +129,16 @@ void WorkQueue::shut_down() {
     }
   }
   changed_.notify_all();
+}
+
+std::optional<std::pair<ObjectKey, Duration>> WorkQueue::longest_work() const {
+  const std::lock_guard lock(mutex_);
+  std::optional<std::pair<ObjectKey, Duration>> longest;
+  for (const auto& [key, entry] : entries_) {
+    const Duration time = clock_.now() - entry.taken;
+    if (entry.working && (!longest || time > longest->second)) longest = {key, time};
+  }
+  return longest;
 }
 
 std::size_t WorkQueue::size() const {

@@ -8,6 +8,7 @@
 #include <set>
 #include <stop_token>
 #include <tuple>
+#include <utility>
 
 #include "base/backoff.h"
 #include "base/steady_clock.h"
@@ -37,6 +38,9 @@ class WorkQueue {
   /// Lets every take() return empty from now on; keys with workers stay theirs.
   void shut_down();
 
+  /// The key that a worker has had for the longest time, and for how long; none when no worker has one.
+  std::optional<std::pair<ObjectKey, Duration>> longest_work() const;
+
   /// Keys that wait, due or not.
   std::size_t size() const;
 
@@ -45,6 +49,7 @@ class WorkQueue {
     std::optional<Duration> due;
     std::uint64_t order = 0;  ///< of arrival, so that nobody is overtaken for ever
     bool working = false;
+    Duration taken{0};  ///< when its worker took it
     bool scheduled = false;
     int failures = 0;
   };

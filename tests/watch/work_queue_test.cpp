@@ -52,6 +52,22 @@ TEST_F(WorkQueueTest, NeverGivesAKeyToTwoWorkers) {
   EXPECT_EQ(queue_.try_take(), std::nullopt);
 }
 
+TEST_F(WorkQueueTest, TellsWhichWorkTakesLongest) {
+  EXPECT_EQ(queue_.longest_work(), std::nullopt);
+  queue_.add(kA);
+  queue_.add(kB);
+  EXPECT_EQ(queue_.longest_work(), std::nullopt) << "what waits is not worked on";
+  ASSERT_EQ(queue_.try_take(), kA);
+  clock_.advance(seconds(5));
+  ASSERT_EQ(queue_.try_take(), kB);
+  clock_.advance(seconds(2));
+  EXPECT_EQ(queue_.longest_work(), std::pair(kA, Duration(seconds(7))));
+  queue_.done(kA);
+  EXPECT_EQ(queue_.longest_work(), std::pair(kB, Duration(seconds(2))));
+  queue_.done(kB);
+  EXPECT_EQ(queue_.longest_work(), std::nullopt);
+}
+
 TEST_F(WorkQueueTest, KeepsADelayedKeyUntilItIsDue) {
   queue_.add_after(kA, seconds(5));
   clock_.advance(milliseconds(4999));
