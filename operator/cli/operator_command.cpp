@@ -93,7 +93,7 @@ class Operator {
                     [this](const std::vector<Node>& nodes) { set_nodes(nodes); }),
         elector_(
             lease_api, kube::LeaseOptions{.ns = options.lease_namespace, .name = "gopacer", .identity = own_name()},
-            clock_, steady_, [this] { start(); }, [this] { lose(); }) {}
+            clock_, steady_, [this] { start(); }, [this] { lose(); }, [this] { api_.cut_off(); }) {}
 
   Result<void> serve_pages() {
     auto pages = HttpServer::listen(options_.metrics_port, {{"/metrics", [this] { return metrics_page(); }}});
@@ -140,8 +140,6 @@ class Operator {
 
   /// Whoever lost the lease must not act, and begins anew: the process ends, and its container is started again.
   void lose() {
-    // A request that is under way must not keep this from ending before somebody else begins.
-    if (!stopping_) api_.cut_off();
     stop_working();
     if (!stopping_ && !lost_lease_.exchange(true)) kill(getpid(), SIGTERM);
   }

@@ -21,13 +21,14 @@ std::int64_t seconds_of(Duration duration) {
 }  // namespace
 
 LeaderElector::LeaderElector(ApiServer& api, LeaseOptions options, const Clock& clock, const SteadyClock& steady,
-                             std::function<void()> started, std::function<void()> lost)
+                             std::function<void()> started, std::function<void()> lost, std::function<void()> cut_off)
     : api_(api),
       options_(std::move(options)),
       clock_(clock),
       steady_(steady),
       started_(std::move(started)),
-      lost_(std::move(lost)) {}
+      lost_(std::move(lost)),
+      cut_off_(std::move(cut_off)) {}
 
 void LeaderElector::run(std::stop_token stop) {
   // Keeps the deadline while the other thread may hang in a request.
@@ -88,6 +89,7 @@ Result<void> LeaderElector::attempt() {
     return write(std::move(*lease), true, transitions, !leads());
   }
   if (leads()) {
+    cut_off_();
     give_up();
     return invalid("lease " + options_.ns + "/" + options_.name + " was taken by '" + holder + "'");
   }
@@ -156,13 +158,31 @@ std::optional<Duration> LeaderElector::check_deadline() {
     const Duration left = deadline_ - steady_.now();
     if (left > Duration(0)) return left;
   }
+  cut_off_();
   give_up();
   return std::nullopt;
 }
 
+/// Lets the work end by itself, but no longer than the lease is safe.
+void LeaderElector::end_in_time() {
+  Duration deadline;
+  {
+    const std::lock_guard lock(mutex_);
+    deadline = deadline_;
+  }
+  std::jthread guard([this, deadline](const std::stop_token& ended) {
+    std::mutex mutex;
+    std::condition_variable_any never;
+    std::unique_lock lock(mutex);
+    never.wait_for(lock, ended, deadline - steady_.now(), [] { return false; });
+    if (!ended.stop_requested()) cut_off_();
+  });
+  give_up();
+}
+
 void LeaderElector::release() {
   const bool led = leads();
-  give_up();
+  end_in_time();
   if (!led) return;
   const ObjectPath path{kLeases, options_.ns, options_.name};
   Result<json> lease = api_.get(path);

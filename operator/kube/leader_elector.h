@@ -28,11 +28,14 @@ struct LeaseOptions {
 ///
 /// Give it an ApiServer of its own whose requests take less than `renew_deadline`. `started` is called when the lease
 /// is won, and `lost` once for each of these when it is not held any longer; `lost` must not return before all work has
-/// ended. Both are called on a thread of run(), never at once.
+/// ended. Both are called on a thread of run(), never at once. `cut_off` is called when nothing may reach the server
+/// any more because another one may lead soon: before `lost` when the deadline passed or the lease was taken, and
+/// during `lost` when the work takes so long to end. It must be safe on any thread and must not block.
 class LeaderElector {
  public:
-  LeaderElector(ApiServer& api, LeaseOptions options, const Clock& clock, const SteadyClock& steady,
-                std::function<void()> started, std::function<void()> lost);
+  LeaderElector(
+      ApiServer& api, LeaseOptions options, const Clock& clock, const SteadyClock& steady,
+      std::function<void()> started, std::function<void()> lost, std::function<void()> cut_off = [] {});
 
   /// Seeks and keeps the lease until `stop`; then calls `lost` if it leads, and lets the lease go so that a successor
   /// starts at once. The deadline is kept even while a request hangs.
@@ -42,7 +45,7 @@ class LeaderElector {
   Duration step();
   /// Stops leading if the deadline has passed. Gives the time left, none when not leading.
   std::optional<Duration> check_deadline();
-  /// Gives the lease back if it is held. Call it only after the last step().
+  /// Gives the lease back if it is held, once the work has ended. Call it only after the last step().
   void release();
 
   /// True while it is safe to act. Becomes false by itself at the deadline, before anybody else can be leader.
@@ -57,6 +60,7 @@ class LeaderElector {
   Result<void> write(nlohmann::json lease, bool exists, int transitions, bool acquire);
   void lead(Duration since);
   void give_up();
+  void end_in_time();
 
   ApiServer& api_;
   const LeaseOptions options_;
@@ -64,6 +68,7 @@ class LeaderElector {
   const SteadyClock& steady_;
   const std::function<void()> started_;
   const std::function<void()> lost_;
+  const std::function<void()> cut_off_;
 
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <future>
 #include <memory>
 #include <thread>
 
@@ -156,6 +157,16 @@ TEST_F(LeaderElectorTest, OfTwoWhoTryAtOnceOneWins) {
   EXPECT_EQ(a_.elector.leads() + b_.elector.leads(), 1);
 }
 
+TEST_F(LeaderElectorTest, NothingReachesTheServerOnceTheDeadlineHasPassed) {
+  std::string story;
+  LeaderElector elector(
+      api_, options("c"), wall_, clock_, [] {}, [&] { story += "lost "; }, [&] { story += "cut off, "; });
+  elector.step();
+  clock_.advance(seconds(11));
+  elector.check_deadline();
+  EXPECT_EQ(story, "cut off, lost ");
+}
+
 TEST_F(LeaderElectorTest, StopsAtOnceWhenTheLeaseWasTaken) {
   a_.elector.step();
   json lease = api_.peek(kLease);
@@ -239,6 +250,36 @@ TEST(LeaderElector, KeepsItsDeadlineWhileARequestHangs) {
   running.request_stop();
   hang = false;
   running.join();
+}
+
+TEST(LeaderElector, WorkThatDoesNotEndIsCutOffBeforeTheLeaseCanBeTaken) {
+  FakeApiServer api;
+  const WallClock wall;
+  const SystemSteadyClock clock;
+  LeaseOptions fast = options("a");
+  fast.renew_deadline = std::chrono::milliseconds(300);
+  std::promise<void> cut_off;
+  bool was_cut_off = false;
+  LeaderElector elector(
+      api, fast, wall, clock, [] {},
+      [&] { was_cut_off = cut_off.get_future().wait_for(seconds(20)) == std::future_status::ready; },
+      [&] { cut_off.set_value(); });
+  elector.step();
+  ASSERT_TRUE(elector.leads());
+  elector.release();
+  EXPECT_TRUE(was_cut_off) << "the work would have gone on beyond the deadline";
+  EXPECT_EQ(api.peek(kLease)["spec"]["holderIdentity"], "") << "and then the lease is free at once";
+}
+
+TEST(LeaderElector, WorkThatEndsInTimeIsNotCutOff) {
+  FakeApiServer api;
+  const WallClock wall;
+  const SystemSteadyClock clock;
+  bool cut_off = false;
+  LeaderElector elector(api, options("a"), wall, clock, [] {}, [] {}, [&] { cut_off = true; });
+  elector.step();
+  elector.release();
+  EXPECT_FALSE(cut_off);
 }
 
 TEST(LeaderElector, RunHandsTheLeaseOver) {
