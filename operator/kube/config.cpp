@@ -109,6 +109,13 @@ std::optional<Entry> find_entry(const std::vector<Document>& files, const char* 
   return std::nullopt;
 }
 
+/// The file that `key` names; empty when it is inline.
+std::string material_file(const Entry& entry, const char* key) {
+  const std::string path = text_of(entry.value, key);
+  if (path.empty() || !text_of(entry.value, (std::string(key) + "-data").c_str()).empty()) return {};
+  return (std::filesystem::path(entry.file->path).parent_path() / path).string();
+}
+
 /// `key`-data inline, or the file that `key` names.
 Result<std::string> material(const Entry& entry, const char* key) {
   const std::string data_key = std::string(key) + "-data";
@@ -117,10 +124,9 @@ Result<std::string> material(const Entry& entry, const char* key) {
     if (!decoded) return invalid(entry.file->path + ": " + data_key + " is not base64");
     return *decoded;
   }
-  const std::string path = text_of(entry.value, key);
+  const std::string path = material_file(entry, key);
   if (path.empty()) return std::string();
-  const auto full = std::filesystem::path(entry.file->path).parent_path() / path;
-  Result<std::string> text = read_file(full.string(), kMostCredentialBytes);
+  Result<std::string> text = read_file(path, kMostCredentialBytes);
   if (!text) return invalid(entry.file->path + ": " + key + ": " + text.error().message);
   return text;
 }
@@ -157,6 +163,7 @@ Result<ClusterConfig> assemble(const std::vector<Document>& files, const std::st
   Result<std::string> ca = material(*cluster, "certificate-authority");
   if (!ca) return tl::unexpected(ca.error());
   config.ca = *ca;
+  config.ca_file = material_file(*cluster, "certificate-authority");
   config.ns = text_of(chosen->value, "namespace");
   if (config.ns.empty()) config.ns = "default";
 
@@ -291,6 +298,7 @@ Result<ClusterConfig> in_cluster_config(const std::string& host, const std::stri
   Result<std::string> ca = read_file(files.ca, kMostCredentialBytes);
   if (!ca) return tl::unexpected(ca.error());
   config.ca = *ca;
+  config.ca_file = files.ca;
   const Result<std::string> ns = read_file(files.ns, kMostCredentialBytes);
   config.ns = ns ? trimmed(*ns) : "";
   if (config.ns.empty()) config.ns = "default";
@@ -317,6 +325,8 @@ Result<ClusterConfig> find_config(const std::string& kubeconfig, const std::stri
     return value;
   });
 }
+
+Result<std::string> read_credential(const std::string& path) { return read_file(path, kMostCredentialBytes); }
 
 std::shared_ptr<TokenSource> make_token_source(const ClusterConfig& config, std::shared_ptr<const SteadyClock> clock) {
   if (config.token_file.empty()) return std::make_shared<FixedToken>(config.token);

@@ -14,8 +14,9 @@ namespace gopacer::kube {
 
 /// Where the API server is and how to present oneself there. Certificates and keys are PEM text.
 struct ClusterConfig {
-  std::string server;  ///< "https://10.0.0.1:6443", without a trailing slash
-  std::string ca;      ///< empty: the system's certificate authorities
+  std::string server;   ///< "https://10.0.0.1:6443", without a trailing slash
+  std::string ca;       ///< empty: the system's certificate authorities
+  std::string ca_file;  ///< where `ca` came from; read again when it changes. Empty: it was given inline
   bool skip_tls_verify = false;
   std::string tls_server_name;  ///< empty: the host of `server`
   std::string client_certificate;
@@ -46,6 +47,9 @@ using Environment = std::function<std::optional<std::string>(const char*)>;
 /// Finds the configuration: `kubeconfig` when given, else $KUBECONFIG, else the pod's own, else ~/.kube/config.
 Result<ClusterConfig> find_config(const std::string& kubeconfig, const std::string& context, const Environment& env);
 Result<ClusterConfig> find_config(const std::string& kubeconfig, const std::string& context);
+
+/// The content of a file with certificates, a key or a token. Error: it can't be read, or is no such thing by its size.
+Result<std::string> read_credential(const std::string& path);
 
 /// The token of `config`: fixed, or from a file that is read again once a minute and whenever it was refused.
 std::shared_ptr<TokenSource> make_token_source(const ClusterConfig& config, std::shared_ptr<const SteadyClock> clock);

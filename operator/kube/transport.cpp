@@ -6,12 +6,14 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <pplx/threadpool.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <charconv>
 #include <condition_variable>
 #include <cstdlib>
 #include <mutex>
+#include <tuple>
 #include <utility>
 
 namespace gopacer::kube {
@@ -73,6 +75,40 @@ Result<Store> make_store(const std::string& ca) {
   ERR_clear_error();
   return store;
 }
+
+/// The authorities to believe now. A cluster replaces them while its pods run, and the file in them follows.
+/// Thread-safe.
+class Authorities {
+ public:
+  Authorities(Store store, std::string file) : store_(std::move(store)), file_(std::move(file)), seen_(stamp(file_)) {}
+
+  /// What the file held last that was of use: a file that is half written takes nothing away.
+  std::shared_ptr<X509_STORE> store() {
+    const std::lock_guard lock(mutex_);
+    if (const Stamp now = stamp(file_); now != seen_) {
+      const Result<std::string> text = read_credential(file_);
+      if (Result<Store> fresh = text && !text->empty() ? make_store(*text) : invalid("unreadable")) {
+        store_ = std::move(*fresh);
+        seen_ = now;
+      }
+    }
+    return store_;
+  }
+
+ private:
+  using Stamp = std::tuple<std::uint64_t, std::int64_t, std::int64_t>;
+
+  static Stamp stamp(const std::string& file) {
+    struct stat found{};
+    if (file.empty() || ::stat(file.c_str(), &found) != 0) return {};
+    return {found.st_ino, found.st_mtim.tv_sec, found.st_mtim.tv_nsec};
+  }
+
+  std::mutex mutex_;
+  std::shared_ptr<X509_STORE> store_;
+  const std::string file_;
+  Stamp seen_;
+};
 
 /// Why the last server certificate was refused; the HTTP library loses it.
 struct VerifyFailure {
@@ -270,17 +306,18 @@ Result<std::unique_ptr<Transport>> Transport::open(const ClusterConfig& config, 
     if (!store) return tl::unexpected(store.error());
 
     // What it holds lives as long as the last connection, which may outlive this object by a moment.
-    const auto set_up_tls = [authorities = std::shared_ptr<X509_STORE>(std::move(*store)),
-                             failure = impl->verify_failure, certificate = config.client_certificate,
-                             key = config.client_key](boost::asio::ssl::context& context) {
-      SSL_CTX* const native = context.native_handle();
-      SSL_CTX_set_min_proto_version(native, TLS1_2_VERSION);
-      SSL_CTX_set1_cert_store(native, authorities.get());
-      SSL_CTX_set_cert_verify_callback(native, verify_and_remember, failure.get());
-      if (certificate.empty()) return;
-      context.use_certificate_chain(boost::asio::buffer(certificate));
-      context.use_private_key(boost::asio::buffer(key), boost::asio::ssl::context::pem);
-    };
+    const auto set_up_tls =
+        [authorities = std::make_shared<Authorities>(std::move(*store), config.skip_tls_verify ? "" : config.ca_file),
+         failure = impl->verify_failure, certificate = config.client_certificate,
+         key = config.client_key](boost::asio::ssl::context& context) {
+          SSL_CTX* const native = context.native_handle();
+          SSL_CTX_set_min_proto_version(native, TLS1_2_VERSION);
+          SSL_CTX_set1_cert_store(native, authorities->store().get());
+          SSL_CTX_set_cert_verify_callback(native, verify_and_remember, failure.get());
+          if (certificate.empty()) return;
+          context.use_certificate_chain(boost::asio::buffer(certificate));
+          context.use_private_key(boost::asio::buffer(key), boost::asio::ssl::context::pem);
+        };
     // Said once now instead of at each connection.
     try {
       boost::asio::ssl::context trial(boost::asio::ssl::context::tls_client);

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <condition_variable>
 #include <filesystem>
@@ -10,6 +11,7 @@
 #include <thread>
 
 #include "fakes/api_server_imposter.h"
+#include "fakes/pod_imposter.h"
 
 namespace gopacer::kube {
 namespace {
@@ -398,6 +400,33 @@ TEST(Client, AsksForMoreAgainWhenObjectsAreSmall) {
   const Listed listed = list_all(*pair.client);
   EXPECT_EQ(listed.names.size(), 999);
   EXPECT_LT(pair.server.requests().size(), 20) << "one fat object must not make a thousand requests";
+}
+
+TEST(ClientTls, ReadsTheAuthoritiesAgainWhenTheFileChanges) {
+  const TestCertificates certificates = make_certificates("127.0.0.1");
+  PodImposter server("127.0.0.1", &certificates);
+  server.on("/", Page{"{}", 200, "application/json"});
+  const std::string path = testing::TempDir() + "gopacer-api-ca-" + std::to_string(::getpid()) + ".pem";
+  const auto write = [&](const std::string& text) {
+    // As a mounted volume does it: another file under the same name.
+    std::ofstream(path + ".new") << text;
+    std::filesystem::rename(path + ".new", path);
+  };
+  ClusterConfig config;
+  config.server = "https://127.0.0.1:" + std::to_string(server.port());
+  config.ca = make_certificates("127.0.0.1").ca_pem;
+  config.ca_file = path;
+  write(config.ca);
+  ClientOptions options = fast();
+  options.read_retries = 0;
+  const auto client = Client::open(config, make_token_source(config), options).value();
+  EXPECT_FALSE(client->get(kCheckout)) << "another authority";
+  write("half a certif");
+  EXPECT_FALSE(client->get(kCheckout));
+  write(certificates.ca_pem);
+  const auto got = client->get(kCheckout);
+  EXPECT_TRUE(got) << got.error().message;
+  std::filesystem::remove(path);
 }
 
 TEST(Client, GivesUpAnEndlessAnswer) {
