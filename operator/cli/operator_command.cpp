@@ -90,7 +90,7 @@ class Operator {
         feed_(scraper_),
         events_(api, clock_, steady_, kube::EventWriterOptions{.instance = own_name()}),
         controller_(api, events_, feed_, metrics_, clock_, {options.watch_namespace, options.workers},
-                    [this](const std::vector<Node>& nodes) { set_nodes(nodes); }),
+                    [this](const std::string& name, const Node* node) { set_node(name, node); }),
         elector_(
             lease_api, kube::LeaseOptions{.ns = options.lease_namespace, .name = "gopacer", .identity = own_name()},
             clock_, steady_, [this] { start(); }, [this] { lose(); }, [this] { api_.cut_off(); }) {}
@@ -144,12 +144,9 @@ class Operator {
     if (!stopping_ && !lost_lease_.exchange(true)) kill(getpid(), SIGTERM);
   }
 
-  void set_nodes(const std::vector<Node>& nodes) {
-    std::map<std::string, NodeAddress> addresses;
-    for (const Node& node : nodes) {
-      if (!node.address.empty()) addresses[node.key.name] = {node.address, node.kubelet_port};
-    }
-    scraper_.set_nodes(std::move(addresses));
+  void set_node(const std::string& name, const Node* node) {
+    const bool has_address = node != nullptr && !node->address.empty();
+    scraper_.set_node(name, has_address ? std::optional(NodeAddress{node->address, node->kubelet_port}) : std::nullopt);
   }
 
   HttpServer::Answer metrics_page() {

@@ -32,11 +32,11 @@ std::string in_minutes(Duration duration) {
 class Controller::Impl final : public ClusterView {
  public:
   Impl(ApiServer& api, EventSink& events, Observations& observations, OperatorMetrics& metrics, const Clock& clock,
-       ControllerOptions options, OnNodes on_nodes)
+       ControllerOptions options, OnNode on_node)
       : api_(api),
         events_(events),
         options_(std::move(options)),
-        on_nodes_(std::move(on_nodes)),
+        on_node_(std::move(on_node)),
         actor_(api),
         recorder_(api, events, metrics),
         reconciler_(*this, observations, actor_, recorder_, metrics, clock) {
@@ -184,10 +184,11 @@ class Controller::Impl final : public ClusterView {
 
   void on_trial(const ObjectKey& key, const Trial& trial) { queue_.add({key.ns, trial.spec.profile}); }
 
-  void on_nodes_changed() {
-    std::vector<Node> nodes;
-    for (const auto& node : nodes_.list()) nodes.push_back(*node);
-    on_nodes_(nodes);
+  /// A node's status changes every few minutes, its address never as long as it lives.
+  void on_node(const ObjectKey& key, const Node* before, const Node* after) {
+    const bool same = before != nullptr && after != nullptr && before->address == after->address &&
+                      before->kubelet_port == after->kubelet_port;
+    if (!same) on_node_(key.name, after);
   }
 
   template <typename T, typename Handler>
@@ -199,7 +200,7 @@ class Controller::Impl final : public ClusterView {
   ApiServer& api_;
   EventSink& events_;
   const ControllerOptions options_;
-  const OnNodes on_nodes_;
+  const OnNode on_node_;
   const SystemSteadyClock steady_;
   WorkQueue queue_{steady_};
   Actor actor_;
@@ -227,14 +228,16 @@ class Controller::Impl final : public ClusterView {
       [this](const ObjectKey& key, const Autoscaler& autoscaler) { on_autoscaler(key, autoscaler); });
   Store<Autoscaler> autoscalers_{decode_autoscaler, autoscaler_changed_};
   Store<Autoscaler> vertical_autoscalers_{decode_vertical_autoscaler, autoscaler_changed_};
-  Store<Node> nodes_{codec::decode_node, [this](const auto&, const auto&, const auto&) { on_nodes_changed(); }};
+  Store<Node> nodes_{codec::decode_node, [this](const ObjectKey& key, const auto& before, const auto& after) {
+                       on_node(key, before.get(), after.get());
+                     }};
   std::vector<std::unique_ptr<Reflector>> reflectors_;
 };
 
 Controller::Controller(ApiServer& api, EventSink& events, Observations& observations, OperatorMetrics& metrics,
-                       const Clock& clock, ControllerOptions options, OnNodes on_nodes)
-    : impl_(
-          std::make_unique<Impl>(api, events, observations, metrics, clock, std::move(options), std::move(on_nodes))) {}
+                       const Clock& clock, ControllerOptions options, OnNode on_node)
+    : impl_(std::make_unique<Impl>(api, events, observations, metrics, clock, std::move(options), std::move(on_node))) {
+}
 Controller::~Controller() = default;
 
 void Controller::run(std::stop_token stop) { impl_->run(std::move(stop)); }

@@ -19,8 +19,8 @@ struct ControllerOptions {
   int workers = 2;
 };
 
-/// Told when the cluster's nodes change.
-using OnNodes = std::function<void(const std::vector<Node>&)>;
+/// Told of each node that came, went (then there is none) or moved to another address.
+using OnNode = std::function<void(const std::string& name, const Node* node)>;
 
 /// What is known of one kind, and since when nothing was heard of it.
 struct WatchAge {
@@ -39,7 +39,7 @@ inline constexpr Duration kLongestPass = std::chrono::minutes(10);
 class Controller {
  public:
   Controller(ApiServer& api, EventSink& events, Observations& observations, OperatorMetrics& metrics,
-             const Clock& clock, ControllerOptions options, OnNodes on_nodes);
+             const Clock& clock, ControllerOptions options, OnNode on_node);
   ~Controller();
 
   /// Watches and reconciles until `stop`; finishes the passes that are under way.

@@ -119,9 +119,9 @@ class Scraper::Impl {
     profiles_.erase(found);
   }
 
-  void set_nodes(std::map<std::string, NodeAddress> nodes) {
+  void set_node(const std::string& name, std::optional<NodeAddress> address) {
     const Lock lock(mutex());
-    usage_.set_nodes(std::move(nodes));
+    usage_.set_node(name, std::move(address));
     wake();
   }
 
@@ -322,7 +322,9 @@ Scraper::~Scraper() { impl_->stop(); }
 
 void Scraper::set_targets(const ObjectKey& profile, ScrapePlan plan) { impl_->set_targets(profile, std::move(plan)); }
 void Scraper::remove(const ObjectKey& profile) { impl_->remove(profile); }
-void Scraper::set_nodes(std::map<std::string, NodeAddress> nodes) { impl_->set_nodes(std::move(nodes)); }
+void Scraper::set_node(const std::string& name, std::optional<NodeAddress> address) {
+  impl_->set_node(name, std::move(address));
+}
 Observation Scraper::snapshot(const ObjectKey& profile, Time now) const { return impl_->snapshot(profile, now); }
 ScraperProbe Scraper::probe() const { return impl_->probe(); }
 void Scraper::start() { impl_->start(); }

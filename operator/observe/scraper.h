@@ -50,8 +50,8 @@ class Scraper {
   void set_targets(const ObjectKey& profile, ScrapePlan plan);
   /// Forgets a profile with all its samples.
   void remove(const ObjectKey& profile);
-  /// Replaces the addresses of all nodes, by name.
-  void set_nodes(std::map<std::string, NodeAddress> nodes);
+  /// Where the kubelet of the node `name` listens now; none when the node is gone.
+  void set_node(const std::string& name, std::optional<NodeAddress> address);
 
   /// What is known of a profile's pods now; no pods for an unknown profile.
   Observation snapshot(const ObjectKey& profile, Time now) const;

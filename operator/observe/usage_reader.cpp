@@ -11,18 +11,15 @@ constexpr Duration kOldestUsage = std::chrono::seconds(90);
 
 }  // namespace
 
-void UsageReader::set_nodes(std::map<std::string, NodeAddress> nodes) {
-  std::erase_if(nodes_, [&](const auto& node) {
-    const auto kept = nodes.find(node.first);
-    return kept == nodes.end() || kept->second != node.second->address;
-  });
-  for (auto& [name, address] : nodes) {
-    NodePtr& node = nodes_[name];
-    if (node) continue;
-    node = std::make_shared<NodeState>();
-    node->name = name;
-    node->address = std::move(address);
-  }
+void UsageReader::set_node(const std::string& name, std::optional<NodeAddress> address) {
+  const auto known = nodes_.find(name);
+  if (known != nodes_.end() && address && known->second->address == *address) return;
+  nodes_.erase(name);
+  if (!address) return;
+  NodePtr& node = nodes_[name];
+  node = std::make_shared<NodeState>();
+  node->name = name;
+  node->address = std::move(*address);
 }
 
 void UsageReader::read(const NodePtr& node, std::set<ContainerKey> wanted, Time now) {

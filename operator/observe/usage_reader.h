@@ -28,8 +28,8 @@ class UsageReader {
   UsageReader(PageReader& pages, const Clock& clock, TokenSource* tokens, Duration fetch_timeout)
       : pages_(pages), clock_(clock), tokens_(tokens), fetch_timeout_(fetch_timeout) {}
 
-  /// Replaces the addresses of all nodes, by name.
-  void set_nodes(std::map<std::string, NodeAddress> nodes);
+  /// Where the kubelet of the node `name` listens now; none when the node is gone.
+  void set_node(const std::string& name, std::optional<NodeAddress> address);
 
   /// Begins to read the kubelets that are due. `intervals` are those of the nodes that run pods of ours; `containers`
   /// tells which containers of a node are wanted. Returns when the next kubelet is due, at most `latest`.

@@ -185,7 +185,7 @@ TEST_F(LiveScraperTest, ReadsAKubeletOverTls) {
   plan.endpoint.port = pod.port();
   plan.interval = seconds(1);
   plan.profiling = Profiling::kNever;
-  scraper.set_nodes({{"node-1", {"127.0.0.1", kubelet.port()}}});
+  scraper.set_node("node-1", NodeAddress{"127.0.0.1", kubelet.port()});
   scraper.set_targets(key("tls"), plan);
   scraper.start();
 

@@ -648,7 +648,7 @@ class ScraperContainerTest : public ScraperTest {
 
 TEST_F(ScraperContainerTest, AreReadFromTheirNodesKubelet) {
   fetcher_.on("192.168.0.1/metrics/cadvisor", {cadvisor(7000)});
-  scraper_->set_nodes({{"node-1", {"192.168.0.1", 10251}}});
+  scraper_->set_node("node-1", NodeAddress{"192.168.0.1", 10251});
   scraper_->run_due();
   fetcher_.move_first_to_the_end();
   EXPECT_EQ(fetcher_.next().port, 10251);
@@ -666,7 +666,8 @@ TEST_F(ScraperContainerTest, AreReadFromTheirNodesKubelet) {
 TEST_F(ScraperContainerTest, CostOneReadingForAllPodsOfANode) {
   fetcher_.on("192.168.0.1/metrics/cadvisor", {cadvisor(7000)});
   scraper_->set_targets(kProfile, plan({pod("a", "10.0.0.1"), pod("b", "10.0.0.2"), pod("c", "10.0.0.3")}));
-  scraper_->set_nodes({{"node-1", {"192.168.0.1", 10250}}, {"node-2", {"192.168.0.2", 10250}}});
+  scraper_->set_node("node-1", NodeAddress{"192.168.0.1", 10250});
+  scraper_->set_node("node-2", NodeAddress{"192.168.0.2", 10250});
   pass(seconds(0));
   EXPECT_EQ(fetches("192.168.0.1"), 1);
   EXPECT_EQ(fetches("192.168.0.2"), 0) << "no watched pod runs there";
@@ -681,7 +682,7 @@ TEST_F(ScraperContainerTest, AreReadMoreOftenInATrialButNotAllTheTime) {
   fast.interval = seconds(2);
   fast.profiling = Profiling::kTrial;
   scraper_->set_targets(kProfile, fast);
-  scraper_->set_nodes({{"node-1", {"192.168.0.1", 10250}}});
+  scraper_->set_node("node-1", NodeAddress{"192.168.0.1", 10250});
   pass(seconds(0));
   for (int i = 0; i < 10; ++i) pass(seconds(1));
   EXPECT_EQ(fetches("192.168.0.1"), 3);
@@ -689,7 +690,7 @@ TEST_F(ScraperContainerTest, AreReadMoreOftenInATrialButNotAllTheTime) {
 
 TEST_F(ScraperContainerTest, SayWhyTheKubeletGivesNothing) {
   fetcher_.on("192.168.0.1/metrics/cadvisor", {"Forbidden (user=x, verb=get, resource=nodes)", 403});
-  scraper_->set_nodes({{"node-1", {"192.168.0.1", 10250}}});
+  scraper_->set_node("node-1", NodeAddress{"192.168.0.1", 10250});
   pass(seconds(0));
   const Observation observed = scraper_->snapshot(kProfile, clock_.now());
   EXPECT_EQ(observed.container_source, "pod spec");
@@ -701,7 +702,7 @@ TEST_F(ScraperContainerTest, SayWhyTheKubeletGivesNothing) {
 
 TEST_F(ScraperContainerTest, SayThatTheKubeletsCertificateIsNotTrusted) {
   fetcher_.on("192.168.0.1/metrics/cadvisor", {"", 0, FetchFailure::kTls, "TLS: self-signed certificate"});
-  scraper_->set_nodes({{"node-1", {"192.168.0.1", 10250}}});
+  scraper_->set_node("node-1", NodeAddress{"192.168.0.1", 10250});
   pass(seconds(0));
   EXPECT_THAT(series("a").notes, ElementsAre(HasSubstr("self-signed certificate")));
   EXPECT_THAT(series("a").notes, ElementsAre(HasSubstr("insecureSkipVerify")));
@@ -709,14 +710,14 @@ TEST_F(ScraperContainerTest, SayThatTheKubeletsCertificateIsNotTrusted) {
 
 TEST_F(ScraperContainerTest, HaveTheTokenReadAnewWhenItIsRefused) {
   fetcher_.on("192.168.0.1/metrics/cadvisor", {"Unauthorized", 401});
-  scraper_->set_nodes({{"node-1", {"192.168.0.1", 10250}}});
+  scraper_->set_node("node-1", NodeAddress{"192.168.0.1", 10250});
   pass(seconds(0));
   EXPECT_EQ(tokens_.refusals, 1);
 }
 
 TEST_F(ScraperContainerTest, AreNotReadWithoutAToken) {
   tokens_.current = retriable("the token's file cannot be read");
-  scraper_->set_nodes({{"node-1", {"192.168.0.1", 10250}}});
+  scraper_->set_node("node-1", NodeAddress{"192.168.0.1", 10250});
   pass(seconds(0));
   EXPECT_EQ(fetches("192.168.0.1"), 0);
   EXPECT_THAT(series("a").notes, ElementsAre(HasSubstr("the token's file cannot be read")));
@@ -741,7 +742,7 @@ TEST_F(ScraperContainerTest, FallBackToMetricsK8sIo) {
 
 TEST_F(ScraperContainerTest, DoNotAskTheFallbackWhereTheKubeletAnswers) {
   fetcher_.on("192.168.0.1/metrics/cadvisor", {cadvisor(7000)});
-  scraper_->set_nodes({{"node-1", {"192.168.0.1", 10250}}});
+  scraper_->set_node("node-1", NodeAddress{"192.168.0.1", 10250});
   pass(seconds(0));
   scraper_->run_fallback();
   EXPECT_THAT(fallback_.asked, IsEmpty());
@@ -756,7 +757,7 @@ TEST_F(ScraperContainerTest, SayWhyTheFallbackGivesNothing) {
 
 TEST_F(ScraperContainerTest, AreNotShownForEverWhenTheKubeletFallsSilent) {
   fetcher_.on("192.168.0.1/metrics/cadvisor", {cadvisor(7000)});
-  scraper_->set_nodes({{"node-1", {"192.168.0.1", 10250}}});
+  scraper_->set_node("node-1", NodeAddress{"192.168.0.1", 10250});
   pass(seconds(0));
   pass(seconds(15));
   EXPECT_TRUE(series("a").samples.back().usage);
@@ -769,7 +770,7 @@ TEST_F(ScraperContainerTest, AreNotShownForEverWhenTheKubeletFallsSilent) {
 TEST_F(ScraperContainerTest, AreKeptEvenWhenThePodItselfDoesNotAnswer) {
   fetcher_.on("10.0.0.1/debug/vars", {"", 0, FetchFailure::kTimedOut});
   fetcher_.on("192.168.0.1/metrics/cadvisor", {cadvisor(7000)});
-  scraper_->set_nodes({{"node-1", {"192.168.0.1", 10250}}});
+  scraper_->set_node("node-1", NodeAddress{"192.168.0.1", 10250});
   pass(seconds(0));
   pass(seconds(15));
   ASSERT_EQ(series("a").samples.size(), 1U) << "the same reading is not taken for a new one";
