@@ -31,6 +31,10 @@ int run(int argc, char** argv) {
   operate->add_option("--workers", options.workers, "Profiles worked on at the same time")->check(CLI::Range(1, 64));
   operate->add_option("--leader-elect", options.leader_elect, "Act only while holding the lease");
   operate->add_option("--lease-namespace", options.lease_namespace, "Namespace of the lease");
+  operate->add_option(
+      "--kubelet-account", options.kubelet_account,
+      "ServiceAccount, in the lease's namespace, whose short-lived tokens kubelets see; default: kubelets "
+      "are not read");
   operate->add_option("--kubelet-ca-file", options.kubelet_ca_file,
                       "PEM bundle that kubelets' certificates are checked against; default: the cluster's CA");
   operate->add_option("--kubelet-insecure", options.kubelet_insecure, "Believe whoever answers at a kubelet's address");

@@ -18,6 +18,8 @@ struct OperatorOptions {
   int workers = 2;
   bool leader_elect = true;
   std::string lease_namespace = "gopacer";
+  std::string
+      kubelet_account;  ///< ServiceAccount in the lease's namespace whose tokens kubelets see; empty: none is read
   std::string kubelet_ca_file;
   bool kubelet_insecure = false;
 };

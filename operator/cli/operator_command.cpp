@@ -17,6 +17,7 @@
 #include "kube/config.h"
 #include "kube/event_writer.h"
 #include "kube/leader_elector.h"
+#include "kube/requested_token.h"
 #include "kube/transport.h"
 #include "net/fetcher.h"
 #include "net/http_server.h"
@@ -27,6 +28,7 @@ namespace gopacer {
 namespace {
 
 constexpr std::chrono::seconds kLeaseRequestTimeout(5);
+constexpr std::chrono::minutes kKubeletTokenLife(20);
 
 /// SIGTERM and SIGINT as something to wait for. Made before any other thread, so that all of them leave the signals
 /// alone.
@@ -81,12 +83,13 @@ void publish(const ScraperProbe& probe, OperatorMetrics& metrics) {
 /// The whole running operator: everything that main() would otherwise hold in its locals.
 class Operator {
  public:
-  Operator(const OperatorOptions& options, kube::Client& api, kube::Client& lease_api, TokenSource& tokens)
+  Operator(const OperatorOptions& options, kube::Client& api, kube::Client& lease_api)
       : options_(options),
         api_(api),
+        kubelet_tokens_([this] { return kubelet_token(); }, steady_),
         fetcher_(TlsTrust{kubelet_ca(options), options.kubelet_insecure}),
         metrics_api_(api),
-        scraper_(fetcher_, clock_, &tokens, &metrics_api_),
+        scraper_(fetcher_, clock_, &kubelet_tokens_, &metrics_api_),
         feed_(scraper_),
         events_(api, clock_, steady_, kube::EventWriterOptions{.instance = own_name()}),
         controller_(api, events_, feed_, metrics_, clock_, {options.watch_namespace, options.workers},
@@ -110,6 +113,7 @@ class Operator {
   int run(const StopSignals& signals) {
     scraper_.start();
     std::jthread events([this](std::stop_token stop) { events_.run(stop); });
+    std::jthread kubelet_tokens([this](std::stop_token stop) { kubelet_tokens_.run(stop); });
     std::jthread lead;
     if (options_.leader_elect) {
       lead = std::jthread([this](std::stop_token stop) { elector_.run(stop); });
@@ -142,6 +146,21 @@ class Operator {
   void lose() {
     stop_working();
     if (!stopping_ && !lost_lease_.exchange(true)) kill(getpid(), SIGTERM);
+  }
+
+  /// Kubelets never see the operator's own token: whoever has it may make Deployments.
+  Result<kube::IssuedToken> kubelet_token() {
+    if (options_.kubelet_account.empty()) {
+      return invalid("no account for kubelets was named (--kubelet-account), so kubelets are not read");
+    }
+    Result<kube::IssuedToken> token =
+        api_.request_token(options_.lease_namespace, options_.kubelet_account, kKubeletTokenLife);
+    if (!token) {
+      spdlog::warn("no token for kubelets account={} error=\"{}\"", options_.kubelet_account, token.error().message);
+      token.error().message += "; needed is the right to create serviceaccounts/token for resourceNames [" +
+                               options_.kubelet_account + "] in namespace " + options_.lease_namespace;
+    }
+    return token;
   }
 
   void set_node(const std::string& name, const Node* node) {
@@ -180,6 +199,7 @@ class Operator {
   const SystemClock clock_;
   const SystemSteadyClock steady_;
   OperatorMetrics metrics_;
+  kube::RequestedToken kubelet_tokens_;
   Fetcher fetcher_;
   MetricsApi metrics_api_;
   Scraper scraper_;
@@ -221,7 +241,7 @@ int run_operator(const OperatorOptions& options) {
   const auto lease_api = kube::Client::open(*config, tokens, lease_client);
   if (!lease_api) return fail_start(lease_api.error());
 
-  Operator whole(options, **api, **lease_api, *tokens);
+  Operator whole(options, **api, **lease_api);
   if (const Result<void> serving = whole.serve_pages(); !serving) return fail_start(serving.error());
   return whole.run(signals);
 }

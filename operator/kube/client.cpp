@@ -379,6 +379,23 @@ Result<bool> Client::kind_is_served(const ResourceType& type) {
   });
 }
 
+Result<IssuedToken> Client::request_token(const std::string& ns, const std::string& account, Duration life) {
+  const ResourceType accounts{"", "v1", "serviceaccounts", "ServiceAccount", true};
+  const std::string what = "make a token of ServiceAccount " + ns + "/" + account;
+  const json request{{"apiVersion", "authentication.k8s.io/v1"},
+                     {"kind", "TokenRequest"},
+                     {"spec", {{"expirationSeconds", std::chrono::duration_cast<std::chrono::seconds>(life).count()}}}};
+  const Result<json> made =
+      impl_->write({"POST", object_path({accounts, ns, account}, "token"), kJson, to_text(request)}, what, accounts);
+  if (!made) return tl::unexpected(made.error());
+  IssuedToken issued;
+  issued.token = codec::text(codec::child(*made, "status"), "token");
+  issued.life = std::chrono::seconds(codec::integer(codec::child(*made, "spec"), "expirationSeconds",
+                                                    std::chrono::duration_cast<std::chrono::seconds>(life).count()));
+  if (issued.token.empty()) return retriable("cannot " + what + ": the answer holds none");
+  return issued;
+}
+
 Result<std::string> Client::server_version() {
   const Result<HttpResponse> response = impl_->read({"GET", "/version", "", ""}, "ask for the version", {});
   if (!response) return tl::unexpected(response.error());

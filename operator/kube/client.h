@@ -38,6 +38,12 @@ inline ClientOptions lease_client_options() {
   return options;
 }
 
+/// A token that the API server made for a service account.
+struct IssuedToken {
+  std::string token;
+  Duration life{0};  ///< from the moment it was asked for
+};
+
 /// The Kubernetes API over HTTPS. Each client has its own connections: give the lease one of its own, so that a busy or
 /// throttled controller does not starve it.
 class Client final : public ApiServer {
@@ -60,6 +66,10 @@ class Client final : public ApiServer {
   Result<nlohmann::json> replace(const ObjectPath& object, const nlohmann::json& document) override;
   Result<void> remove(const ObjectPath& object, const std::string& uid) override;
   Result<bool> kind_is_served(const ResourceType& type) override;
+
+  /// A token of a service account that is good for about `life`; the server may choose otherwise, and allows none below
+  /// ten minutes. Needs `create` on serviceaccounts/token.
+  Result<IssuedToken> request_token(const std::string& ns, const std::string& account, Duration life);
 
   /// Breaks off all calls that run and refuses later ones, with kRetriable. For a leader that lost its lease: nothing
   /// of it may reach the server once another one acts.

@@ -87,18 +87,18 @@ class Chart(unittest.TestCase):
         arguments = live("deployment")["spec"]["template"]["spec"]["containers"][0]["args"]
         self.assertEqual(arguments, [
             "operator", "--metrics-port=8080", "--health-port=8081", "--log-level=info", "--workers=2", "--leader-elect=true",
-            "--lease-namespace=$(POD_NAMESPACE)", "--kubelet-insecure=false"])
+            "--lease-namespace=$(POD_NAMESPACE)", "--kubelet-account=gopacer-kubelet", "--kubelet-insecure=false"])
         text = helm(*TEMPLATE, "--set", "kubelet.insecureSkipVerify=true", "--set", "kubelet.ca.configMap=kubelet-ca",
                     "--set", "watchNamespace=shop", "--set", "image.tag=dev")
         for part in ("--kubelet-insecure=true", "--kubelet-ca-file=/etc/gopacer/kubelet-ca/ca.crt", "--watch-namespace=shop",
                      "image: \"localhost/gopacer:dev\"", "configMap: {name: kubelet-ca}"):
             self.assertIn(part, text)
 
-    def may(self, verb, resource, namespace="default"):
+    def may(self, verb, resource, namespace="default", name="", account=ACCOUNT):
         # "nodes/proxy" as one word would ask about a node called proxy.
         resource, _, subresource = resource.partition("/")
-        _, answer, messages = attempt("kubectl", "auth", "can-i", verb, resource, f"--subresource={subresource}",
-                                      "--as", ACCOUNT, "-n", namespace)
+        _, answer, messages = attempt("kubectl", "auth", "can-i", verb, f"{resource}/{name}" if name else resource,
+                                      f"--subresource={subresource}", "--as", account, "-n", namespace)
         self.assertIn(answer.strip(), ("yes", "no"), messages)
         self.assertNotIn("doesn't have a resource type", messages)
         return answer.strip() == "yes"
@@ -109,7 +109,7 @@ class Chart(unittest.TestCase):
             ("create", "goruntimetrials.gopacer.dev"), ("delete", "goruntimetrials.gopacer.dev"),
             ("patch", "goruntimetrials.gopacer.dev/status"), ("update", "goruntimetrials.gopacer.dev/finalizers"),
             ("patch", "deployments.apps"), ("create", "deployments.apps"), ("delete", "deployments.apps"),
-            ("watch", "pods"), ("watch", "horizontalpodautoscalers.autoscaling"), ("watch", "nodes"), ("get", "nodes/metrics"),
+            ("watch", "pods"), ("watch", "horizontalpodautoscalers.autoscaling"), ("watch", "nodes"),
             ("create", "events.events.k8s.io"),
         ):
             with self.subTest(f"{verb} {resource}"):
@@ -121,7 +121,7 @@ class Chart(unittest.TestCase):
     def test_rights_end_there(self):
         for verb, resource in (
             ("get", "secrets"), ("list", "secrets"), ("get", "configmaps"), ("create", "pods"), ("delete", "pods"),
-            ("create", "pods/exec"), ("get", "pods/log"), ("get", "nodes/proxy"), ("create", "nodes/proxy"),
+            ("create", "pods/exec"), ("get", "pods/log"), ("get", "nodes/proxy"), ("create", "nodes/proxy"), ("get", "nodes/metrics"),
             ("patch", "nodes"), ("update", "deployments.apps/scale"), ("patch", "deployments.apps/scale"),
             ("patch", "statefulsets.apps"), ("create", "goruntimeprofiles.gopacer.dev"), ("delete", "goruntimeprofiles.gopacer.dev"),
             ("create", "serviceaccounts/token"), ("get", "customresourcedefinitions.apiextensions.k8s.io"),
@@ -129,6 +129,24 @@ class Chart(unittest.TestCase):
         ):
             with self.subTest(f"{verb} {resource}"):
                 self.assertFalse(self.may(verb, resource))
+
+    def test_what_kubelets_see_opens_nothing_but_figures(self):
+        kubelet = ACCOUNT + "-kubelet"
+        self.assertTrue(self.may("get", "nodes/metrics", account=kubelet))
+        for verb, resource in (
+            ("get", "nodes"), ("get", "nodes/proxy"), ("list", "pods"), ("create", "deployments.apps"),
+            ("get", "goruntimeprofiles.gopacer.dev"), ("create", "serviceaccounts/token"), ("get", "leases.coordination.k8s.io"),
+        ):
+            with self.subTest(f"{verb} {resource}"):
+                self.assertFalse(self.may(verb, resource, NAMESPACE, account=kubelet))
+
+    def test_the_operator_makes_tokens_of_that_account_and_of_no_other(self):
+        self.assertTrue(self.may("create", "serviceaccounts/token", NAMESPACE, name="gopacer-kubelet"))
+        self.assertFalse(self.may("create", "serviceaccounts/token", NAMESPACE, name="gopacer"))
+        self.assertFalse(self.may("create", "serviceaccounts/token", NAMESPACE))
+        # As the operator does it, with its own rights.
+        token = kubectl("-n", NAMESPACE, "create", "token", "gopacer-kubelet", "--duration=20m", "--as", ACCOUNT)
+        self.assertGreater(len(token.strip()), 100)
 
     def test_no_rule_has_a_wildcard(self):
         rules = helm(*TEMPLATE, "--show-only", "templates/rbac.yaml")
@@ -141,7 +159,7 @@ class Chart(unittest.TestCase):
         self.assertTrue(self.may("patch", "deployments.apps", f"{NAMESPACE}-shop"))
         self.assertFalse(self.may("patch", "deployments.apps", "default"))
         self.assertFalse(self.may("list", "pods", "default"))
-        self.assertTrue(self.may("get", "nodes/metrics"))
+        self.assertTrue(self.may("get", "nodes/metrics", account=ACCOUNT + "-kubelet"))
 
     def test_the_service_finds_the_metrics_port(self):
         service = live("service", "gopacer-metrics")

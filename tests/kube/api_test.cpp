@@ -153,6 +153,25 @@ TEST_F(ApiTest, NoPodOfATenantBlindsTheWatchOfAll) {
   EXPECT_TRUE(troubles.empty()) << troubles.front();
 }
 
+TEST_F(ApiTest, ATokenOfAnotherAccountIsThatAccounts) {
+  kubectl("create serviceaccount gopacer-kubelet");
+  const IssuedToken issued = client_->request_token(ns_, "gopacer-kubelet", seconds(1200)).value();
+  EXPECT_GE(issued.life, Duration(seconds(600)));
+  ClusterConfig config = RealApiServer::config();
+  config.client_certificate.clear();
+  config.client_key.clear();
+  config.token = issued.token;
+  const auto as_kubelet_account = RealApiServer::client(config);
+  const json review = as_kubelet_account
+                          ->create({"authentication.k8s.io", "v1", "selfsubjectreviews", "SelfSubjectReview", false},
+                                   "", json::object())
+                          .value();
+  EXPECT_EQ(review["status"]["userInfo"]["username"], "system:serviceaccount:" + ns_ + ":gopacer-kubelet");
+  const auto refused = as_kubelet_account->request_token(ns_, "gopacer-kubelet", seconds(1200));
+  EXPECT_THAT(refused.error().message,
+              AllOf(HasSubstr("cannot make a token of ServiceAccount"), HasSubstr("forbidden")));
+}
+
 TEST_F(ApiTest, TellsWhatIsInvalid) {
   const auto got = client_->create(kConfigMaps, ns_, config_map("Not_A_Name", "1"));
   EXPECT_EQ(got.error().kind, ErrorKind::kTerminal);

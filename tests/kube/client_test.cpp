@@ -402,6 +402,20 @@ TEST(Client, AsksForMoreAgainWhenObjectsAreSmall) {
   EXPECT_LT(pair.server.requests().size(), 20) << "one fat object must not make a thousand requests";
 }
 
+TEST(Client, AsksForATokenOfAnotherAccount) {
+  Pair pair([](const Request&, Connection& c) {
+    c.reply(201, R"({"spec": {"expirationSeconds": 600}, "status": {"token": "abc"}})");
+  });
+  const IssuedToken token = pair.client->request_token("gopacer", "gopacer-kubelet", seconds(1200)).value();
+  EXPECT_EQ(token.token, "abc");
+  EXPECT_EQ(token.life, Duration(seconds(600))) << "the server's word counts";
+  const Request request = pair.server.requests().at(0);
+  EXPECT_EQ(request.method, "POST");
+  EXPECT_EQ(request.target, "/api/v1/namespaces/gopacer/serviceaccounts/gopacer-kubelet/token");
+  EXPECT_EQ(json::parse(request.body)["kind"], "TokenRequest");
+  EXPECT_EQ(json::parse(request.body)["spec"]["expirationSeconds"], 1200);
+}
+
 TEST(ClientTls, ReadsTheAuthoritiesAgainWhenTheFileChanges) {
   const TestCertificates certificates = make_certificates("127.0.0.1");
   PodImposter server("127.0.0.1", &certificates);
