@@ -40,7 +40,7 @@ class Controller::Impl final : public ClusterView {
         actor_(api),
         recorder_(api, events, metrics),
         reconciler_(*this, observations, actor_, recorder_, metrics, clock) {
-    const auto watch_all = [this](const ResourceType& type, Mirror& mirror, bool optional = false) {
+    const auto watch_all = [this, &metrics](const ResourceType& type, Mirror& mirror, bool optional = false) {
       const std::string ns = type.namespaced ? options_.watch_namespace : "";
       ReflectorOptions how;
       how.optional = optional;
