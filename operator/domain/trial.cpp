@@ -2,7 +2,7 @@
 
 #include <array>
 #include <cstdint>
-#include <cstdio>
+#include <string_view>
 #include <utility>
 
 namespace gopacer {
@@ -42,19 +42,29 @@ std::optional<Enum> value_of(const Names<Enum, N>& names, const std::string& tex
   return std::nullopt;
 }
 
-/// FNV-1a, 32 bits: only to keep shortened names apart.
-std::string short_hash(const std::string& text) {
-  std::uint32_t hash = 2166136261U;
-  for (const unsigned char c : text) hash = (hash ^ c) * 16777619U;
-  std::array<char, 16> out{};
-  std::snprintf(out.data(), out.size(), "%08x", hash);
-  return out.data();
+constexpr std::size_t kLongestObjectName = 253;
+constexpr std::size_t kLongestLabel = 63;
+/// What the Deployment's and the ReplicaSet's controllers put behind a Deployment's name: "-" and ten characters, "-"
+/// and five.
+constexpr std::size_t kPodSuffix = 17;
+
+/// FNV-1a, 64 bits, in letters and digits: only to keep shortened names apart.
+std::string name_hash(const std::string& text) {
+  std::uint64_t hash = 14695981039346656037U;
+  for (const unsigned char c : text) hash = (hash ^ c) * 1099511628211U;
+  std::string out;
+  for (int bits = 0; bits < 64; bits += 5) out += "0123456789abcdefghijklmnopqrstuv"[(hash >> bits) & 31U];
+  return out;
 }
 
+/// At most `most` characters. What is cut off begins anew with a letter or digit after "-": a "." or "-" before it
+/// would make an empty part of a DNS name.
 std::string shortened(const std::string& name, std::size_t most) {
   if (name.size() <= most) return name;
-  const std::string hash = short_hash(name);
-  return name.substr(0, most - hash.size() - 1) + "-" + hash;
+  const std::string hash = name_hash(name);
+  std::string kept = name.substr(0, most - hash.size() - 1);
+  while (!kept.empty() && (kept.back() == '.' || kept.back() == '-')) kept.pop_back();
+  return kept + "-" + hash;
 }
 
 }  // namespace
@@ -64,16 +74,18 @@ std::string to_string(TrialVerdict verdict) { return name_of(kVerdicts, verdict)
 std::optional<TrialPhase> parse_trial_phase(const std::string& text) { return value_of(kPhases, text); }
 std::optional<TrialVerdict> parse_trial_verdict(const std::string& text) { return value_of(kVerdicts, text); }
 
-std::string label_value(const std::string& name) { return shortened(name, 63); }
+std::string label_value(const std::string& name) { return shortened(name, kLongestLabel); }
 
 std::string trial_name(const std::string& profile, int number) {
-  // Object names may have 253 characters.
-  return shortened(profile, 240) + "-" + std::to_string(number);
+  const std::string suffix = "-" + std::to_string(number);
+  return shortened(profile, kLongestObjectName - suffix.size()) + suffix;
 }
 
 std::string track_deployment_name(const std::string& target, Track track) {
-  // Short enough that the pods' names, made of it and two suffixes, stay host names.
-  return shortened(target, 30) + (track == Track::kBaseline ? "-gopacer-baseline" : "-gopacer-canary");
+  // Both tracks keep as much of the name, and the pods' names stay host names.
+  constexpr std::string_view kLongestSuffix = "-gopacer-baseline";
+  return shortened(target, kLongestLabel - kPodSuffix - kLongestSuffix.size()) +
+         (track == Track::kBaseline ? "-gopacer-baseline" : "-gopacer-canary");
 }
 
 }  // namespace gopacer
