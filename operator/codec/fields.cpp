@@ -22,7 +22,8 @@ std::string text(const json& object, const char* member) {
 
 std::int64_t integer(const json& object, const char* member, std::int64_t otherwise) {
   const json& value = child(object, member);
-  return value.is_number_integer() ? value.get<std::int64_t>() : otherwise;
+  const bool too_large = value.is_number_unsigned() && value.get<std::uint64_t>() > INT64_MAX;
+  return value.is_number_integer() && !too_large ? value.get<std::int64_t>() : otherwise;
 }
 
 bool boolean(const json& object, const char* member, bool otherwise) {

@@ -1,7 +1,9 @@
 #include "codec/trial.h"
 
+#include <limits>
 #include <nlohmann/json.hpp>
 
+#include "codec/complaints.h"
 #include "codec/fields.h"
 #include "codec/resources.h"
 #include "codec/settings.h"
@@ -13,6 +15,32 @@ using nlohmann::json;
 namespace {
 
 constexpr std::size_t kLongestMessage = 1000;
+constexpr std::size_t kMostSlos = 8;
+constexpr std::size_t kMostMetrics = 16;
+constexpr int kHighestNumber = 1'000'000'000;
+/// Start, the longest warm-up and the longest measuring, with room for a clock that is late.
+constexpr Duration kLongestBeforePromotion = std::chrono::hours(26);
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr double kGreatest = std::numeric_limits<double>::max();
+
+int count(Complaints& complaints, const json& object, const char* member) {
+  return static_cast<int>(complaints.integer(object, member, 0, 0, INT32_MAX));
+}
+
+std::int64_t long_count(Complaints& complaints, const json& object, const char* member) {
+  return complaints.integer(object, member, 0, 0, INT64_MAX);
+}
+
+/// The list; an empty one, and a complaint, when it is longer than the API server lets it be.
+const json& bounded_list(Complaints& complaints, const json& object, const char* member, std::size_t most) {
+  static const json kNone = json::array();
+  const json& list = child(object, member);
+  if (!list.is_array()) return kNone;
+  if (list.size() <= most) return list;
+  complaints.add(std::string(member) + " has " + std::to_string(list.size()) + " items, and may have " +
+                 std::to_string(most));
+  return kNone;
+}
 
 std::string clipped(const std::string& message) { return codec::clipped(message, kLongestMessage); }
 
@@ -39,16 +67,21 @@ json encode(const Slo& slo) {
   return object;
 }
 
-Slo decode_slo(const json& object) {
+Slo decode_slo(const json& object, Complaints& complaints) {
   Slo slo;
   slo.name = text(object, "name");
-  slo.max_regression_percent = static_cast<int>(integer(object, "maxRegressionPercent", slo.max_regression_percent));
-  if (const Result<Duration> max = parse_duration(text(object, "max"))) slo.max = *max;
+  slo.max_regression_percent = complaints.integer(object, "maxRegressionPercent", slo.max_regression_percent,
+                                                  spec_field("slos[].maxRegressionPercent"));
+  if (!text(object, "max").empty()) {
+    slo.max = complaints.duration(object, "max", Duration(0), spec_field("slos[].max"));
+  }
   const json& histogram = child(object, "podHistogram");
-  slo.histogram.port = static_cast<int>(integer(histogram, "port", slo.histogram.port));
+  slo.histogram.port =
+      complaints.integer(histogram, "port", slo.histogram.port, spec_field("slos[].podHistogram.port"));
   slo.histogram.path = text(histogram, "path");
   slo.histogram.metric = text(histogram, "metric");
   slo.histogram.quantile = number(histogram, "quantile", slo.histogram.quantile);
+  if (!(slo.histogram.quantile > 0 && slo.histogram.quantile < 1)) complaints.add("a quantile must be between 0 and 1");
   for (const auto& [label, value] : child(histogram, "labels").items()) {
     if (value.is_string()) slo.histogram.labels[label] = value.get<std::string>();
   }
@@ -86,14 +119,14 @@ json encode(const RunningStats& stats) {
   return object;
 }
 
-RunningStats decode_stats(const json& object) {
+RunningStats decode_stats(const json& object, Complaints& complaints) {
   RunningStats stats;
-  stats.n = integer(object, "n");
-  stats.mean = number(object, "mean");
-  stats.m2 = number(object, "m2");
-  stats.pairs = integer(object, "pairs");
-  stats.steps2 = number(object, "steps2");
-  if (!text(object, "last").empty()) stats.last = number(object, "last");
+  stats.n = long_count(complaints, object, "n");
+  stats.mean = complaints.number(object, "mean", 0, -kGreatest, kGreatest);
+  stats.m2 = complaints.number(object, "m2", 0, 0, kGreatest);
+  stats.pairs = long_count(complaints, object, "pairs");
+  stats.steps2 = complaints.number(object, "steps2", 0, 0, kGreatest);
+  if (!text(object, "last").empty()) stats.last = complaints.number(object, "last", 0, -kGreatest, kGreatest);
   return stats;
 }
 
@@ -116,21 +149,21 @@ json encode(const MetricEvidence& metric) {
   return object;
 }
 
-MetricEvidence decode_metric(const json& object) {
+MetricEvidence decode_metric(const json& object, Complaints& complaints) {
   MetricEvidence metric;
   metric.name = text(object, "name");
-  metric.canary = number(object, "canary");
-  metric.baseline = number(object, "baseline");
-  metric.low = number(object, "low");
-  metric.high = number(object, "high");
-  metric.threshold = number(object, "threshold");
+  metric.canary = complaints.number(object, "canary", 0, -kInfinity, kInfinity);
+  metric.baseline = complaints.number(object, "baseline", 0, -kInfinity, kInfinity);
+  metric.low = complaints.number(object, "low", 0, -kInfinity, kInfinity);
+  metric.high = complaints.number(object, "high", 0, -kInfinity, kInfinity);
+  metric.threshold = complaints.number(object, "threshold", 0, -kInfinity, kInfinity);
   metric.ratio = boolean(object, "ratio");
-  metric.violations = static_cast<int>(integer(object, "violations"));
+  metric.violations = count(complaints, object, "violations");
   metric.state = decode_state(text(object, "verdict"));
   metric.source = text(object, "source");
-  metric.missing = static_cast<int>(integer(object, "missing"));
+  metric.missing = count(complaints, object, "missing");
   metric.pending_since = time(object, "pendingSince");
-  metric.stats = decode_stats(child(object, "statistics"));
+  metric.stats = decode_stats(child(object, "statistics"), complaints);
   return metric;
 }
 
@@ -145,14 +178,16 @@ void put(json& object, const Evidence& evidence) {
   object["metrics"] = std::move(metrics);
 }
 
-Evidence decode_evidence(const json& object) {
+Evidence decode_evidence(const json& object, Complaints& complaints) {
   Evidence evidence;
-  evidence.windows = static_cast<int>(integer(object, "windows"));
-  evidence.empty_windows = static_cast<int>(integer(object, "emptyWindows"));
-  evidence.canary_requests = integer(child(object, "samples"), "canary");
-  evidence.baseline_requests = integer(child(object, "samples"), "baseline");
+  evidence.windows = count(complaints, object, "windows");
+  evidence.empty_windows = count(complaints, object, "emptyWindows");
+  evidence.canary_requests = long_count(complaints, child(object, "samples"), "canary");
+  evidence.baseline_requests = long_count(complaints, child(object, "samples"), "baseline");
   evidence.until = time(object, "measuredUntil");
-  for (const json& metric : child(object, "metrics")) evidence.metrics.push_back(decode_metric(metric));
+  for (const json& metric : bounded_list(complaints, object, "metrics", kMostMetrics)) {
+    evidence.metrics.push_back(decode_metric(metric, complaints));
+  }
   return evidence;
 }
 
@@ -164,6 +199,26 @@ std::string signed_percent(double share) {
 }
 
 namespace {
+
+/// The settings; a complaint when they are none that Go would start with. Left out they would read as Go's defaults.
+Settings decode_settings(const json& object, const char* member, Complaints& complaints) {
+  const json& from = child(object, member);
+  const Result<Settings> settings = parse_settings({text(from, "gogc"), text(from, "goMemLimit")});
+  if (!settings) complaints.add(std::string(member) + ": " + codec::clipped(settings.error().message, 200));
+  return settings.value_or(Settings{});
+}
+
+/// The word's meaning, or `otherwise` when there is none yet; a complaint when it is unknown to this version.
+template <typename Enum>
+Enum word(const json& object, const char* member, std::optional<Enum> (*parse)(const std::string&), Enum otherwise,
+          Complaints& complaints) {
+  const std::string said = text(object, member);
+  if (said.empty()) return otherwise;
+  const std::optional<Enum> meaning = parse(said);
+  if (!meaning)
+    complaints.add(std::string(member) + " '" + codec::clipped(said, 40) + "' is not known to this version of gopacer");
+  return meaning.value_or(otherwise);
+}
 
 Strategy strategy_named(const std::string& name) {
   for (const auto& [known, strategy] : kStrategyNames) {
@@ -247,42 +302,49 @@ Result<Trial> decode_trial(const json& object) {
   trial.created = time(metadata, "creationTimestamp").value_or(Time{});
   trial.deleting = metadata.contains("deletionTimestamp");
 
+  Complaints complaints;
   const json& spec = child(object, "spec");
   trial.spec.profile = text(child(spec, "profileRef"), "name");
   trial.spec.profile_uid = text(child(spec, "profileRef"), "uid");
   trial.spec.target = text(child(spec, "targetRef"), "name");
   trial.spec.target_uid = text(child(spec, "targetRef"), "uid");
   trial.spec.container = text(spec, "container");
-  trial.spec.number = static_cast<int>(integer(spec, "number"));
-  trial.spec.from = decode_settings(child(spec, "from"));
-  trial.spec.to = decode_settings(child(spec, "to"));
+  trial.spec.number = static_cast<int>(complaints.integer(spec, "number", 0, 1, kHighestNumber));
+  trial.spec.from = decode_settings(spec, "from", complaints);
+  trial.spec.to = decode_settings(spec, "to", complaints);
   trial.spec.strategy = strategy_named(text(spec, "strategy"));
   trial.spec.reason = text(spec, "reason");
   const json& predicted = child(spec, "predicted");
   trial.spec.predicted = {text(predicted, "gcCpuPercent"), text(predicted, "savingPercent"),
                           text(predicted, "peakMemory")};
   trial.spec.template_hash = text(spec, "templateHash");
-  for (const json& slo : child(spec, "slos")) trial.spec.slos.push_back(decode_slo(slo));
+  for (const json& slo : bounded_list(complaints, spec, "slos", kMostSlos)) {
+    trial.spec.slos.push_back(decode_slo(slo, complaints));
+  }
   const json& canary = child(spec, "canary");
   CanaryPlan& plan = trial.spec.canary;
-  plan.replicas = static_cast<int>(integer(canary, "replicas", plan.replicas));
-  plan.interval = duration(canary, "interval", plan.interval);
-  plan.warm_up = duration(canary, "warmUp", plan.warm_up);
-  plan.max_duration = duration(canary, "maxDuration", plan.max_duration);
-  plan.min_samples = static_cast<int>(integer(canary, "minSamples", plan.min_samples));
-  trial.spec.watch_for = duration(canary, "watchFor", Duration(0));
-  trial.spec.min_saving = number(spec, "minSavingPercent") / 100;
+  plan.replicas = complaints.integer(canary, "replicas", plan.replicas, spec_field("canary.replicas"));
+  plan.interval = complaints.duration(canary, "interval", plan.interval, spec_field("canary.interval"));
+  plan.warm_up = complaints.duration(canary, "warmUp", plan.warm_up, spec_field("canary.warmUp"));
+  plan.max_duration = complaints.duration(canary, "maxDuration", plan.max_duration, spec_field("canary.maxDuration"));
+  plan.min_samples = complaints.integer(canary, "minSamples", plan.min_samples, spec_field("canary.minSamples"));
+  trial.spec.watch_for = complaints.duration(canary, "watchFor", Duration(0), spec_field("rollback.watchFor"));
+  trial.spec.min_saving = complaints.number(spec, "minSavingPercent", 0, -100, 100) / 100;
   const std::optional<Time> deadline = time(spec, "deadline");
   if (trial.spec.profile.empty() || trial.spec.target.empty() || trial.spec.container.empty() || !deadline) {
     return invalid("GoRuntimeTrial " + trial.key.text() +
                    " names no profile, target, container or deadline: it was not made by gopacer; delete it");
   }
   trial.spec.deadline = *deadline;
+  if (trial.spec.deadline > trial.created + kLongestBeforePromotion) {
+    complaints.add("the deadline is more than " + format_duration(kLongestBeforePromotion) +
+                   " after the trial was made");
+  }
 
   const json& status = child(object, "status");
   // A trial that was just created has no status yet.
-  trial.status.phase = parse_trial_phase(text(status, "phase")).value_or(TrialPhase::kPending);
-  trial.status.verdict = parse_trial_verdict(text(status, "verdict")).value_or(TrialVerdict::kNone);
+  trial.status.phase = word(status, "phase", parse_trial_phase, TrialPhase::kPending, complaints);
+  trial.status.verdict = word(status, "verdict", parse_trial_verdict, TrialVerdict::kNone, complaints);
   trial.status.reason = text(status, "reason");
   trial.status.message = text(status, "message");
   trial.status.started = time(status, "startedAt");
@@ -291,8 +353,8 @@ Result<Trial> decode_trial(const json& object) {
   trial.status.promoted = time(status, "promotedAt");
   trial.status.watching_since = time(status, "watchingSince");
   trial.status.ended = time(status, "endedAt");
-  trial.status.evidence = decode_evidence(status);
-  trial.status.watch_evidence = decode_evidence(child(status, "watch"));
+  trial.status.evidence = decode_evidence(status, complaints);
+  trial.status.watch_evidence = decode_evidence(child(status, "watch"), complaints);
   const auto share = [&](const char* member) -> std::optional<double> {
     std::string percent = text(status, member);
     if (percent.empty()) return std::nullopt;
@@ -302,10 +364,14 @@ Result<Trial> decode_trial(const json& object) {
   };
   trial.status.latency_change = share("p99ChangePercent");
   trial.status.gc_change = share("gcChangePercent");
-  for (const json& step : child(status, "steps")) {
+  for (const json& step : bounded_list(complaints, status, "steps", kMostTrialSteps)) {
     trial.status.steps.push_back({time(step, "at").value_or(Time{}),
                                   parse_trial_phase(text(step, "phase")).value_or(TrialPhase::kPending),
                                   text(step, "message")});
+  }
+  if (!complaints.none()) {
+    return invalid("GoRuntimeTrial " + trial.key.text() + " can't be used: " + complaints.text() +
+                   ". gopacer did not make it so; delete it");
   }
   return trial;
 }

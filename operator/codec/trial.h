@@ -11,7 +11,8 @@ namespace gopacer::codec {
 nlohmann::json trial_object(const ObjectKey& key, const TrialSpec& spec);
 /// The object's status. Times are kept to the microsecond.
 nlohmann::json encode(const TrialStatus& status);
-/// Error: the object has no spec that a trial needs (it was not made by gopacer).
+/// Error: the object is not as gopacer makes them: it lacks what a trial needs, or has a value out of the bounds of
+/// kSpecFields or a word that this version does not know. The message names all of it and says what to do.
 Result<Trial> decode_trial(const nlohmann::json& object);
 
 /// For a column: "+3.1%", "-12.0%".

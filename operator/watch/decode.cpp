@@ -20,6 +20,8 @@ using codec::text;
 using nlohmann::json;
 
 constexpr const char* kRestartedAt = "kubectl.kubernetes.io/restartedAt";
+/// One more than these still has a number that a trial may have.
+constexpr int kMostTrials = 999'999'999;
 constexpr const char* kChangeCause = "kubernetes.io/change-cause";
 
 bool is_ours(const std::string& variable) { return variable == kGogcVariable || variable == kGoMemLimitVariable; }
@@ -256,7 +258,7 @@ ProfileSpec decode_spec(const json& from, Reader& reader) {
 
 ProfileMemory decode_memory(const json& status) {
   ProfileMemory memory;
-  memory.trial_count = small(status, "trialCount");
+  memory.trial_count = std::clamp(small(status, "trialCount"), 0, kMostTrials);
   memory.active_trial = text(status, "activeTrial");
   if (child(status, "applied").is_object() && status.contains("applied")) {
     memory.applied = codec::decode_settings(child(status, "applied"));

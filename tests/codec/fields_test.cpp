@@ -24,6 +24,11 @@ TEST(Field, ThatIsMissingGivesTheNeutralValue) {
   EXPECT_EQ(child(object, "x"), json::object());
 }
 
+TEST(Field, TooLargeForAnIntegerIsNotRoundAboutToANegativeOne) {
+  EXPECT_EQ(integer(json{{"x", 18446744073709551615U}}, "x", 7), 7);
+  EXPECT_EQ(integer(json{{"x", 9223372036854775807U}}, "x", 7), INT64_MAX);
+}
+
 TEST(Field, OfAnotherTypeCountsAsMissing) {
   for (const json& odd : {json(nullptr), json(12), json("twelve"), json(true), json::array({1}), json{{"a", 1}}}) {
     const json object{{"x", odd}};

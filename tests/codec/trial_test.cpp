@@ -5,6 +5,7 @@
 #include <rapidcheck/gtest.h>
 
 #include <nlohmann/json.hpp>
+#include <tuple>
 
 #include "fakes/builders.h"
 
@@ -130,6 +131,98 @@ TEST(TrialObject, ThatSomebodyElseMadeIsRefusedWithWhatToDo) {
     EXPECT_THAT(trial.error().message, HasSubstr("shop/checkout-1"));
     EXPECT_THAT(trial.error().message, HasSubstr("delete it"));
   }
+}
+
+json measuring_trial() {
+  const Trial trial = builders::trial(TrialPhase::kMeasuring);
+  MetricEvidence metric;
+  metric.name = kGcCpuMetric;
+  for (const double x : {0.01, -0.02, 0.03}) metric.stats.add(x);
+  TrialStatus told = trial.status;
+  told.evidence.metrics = {metric};
+  TrialSpec spec = trial.spec;
+  spec.slos = {latency_slo()};
+  return stored(spec, codec::encode(told));
+}
+
+TEST(TrialObject, OutsideOfTheBoundsOfAProfileIsNotUsed) {
+  ASSERT_TRUE(codec::decode_trial(measuring_trial()));
+  const std::vector<std::tuple<const char*, json, const char*>> cases{
+      {"/spec/canary/replicas", 2147483647, "replicas is 2147483647, and must be from 1 to 10"},
+      {"/spec/canary/replicas", 0, "replicas is 0"},
+      {"/spec/canary/replicas", -1, "replicas is -1"},
+      {"/spec/canary/replicas", 1e300, "replicas is 1e+300"},
+      {"/spec/canary/replicas", 18446744073709551615U, "replicas is 18446744073709551615"},
+      {"/spec/canary/interval", "0s", "interval is \"0s\", and must be from 1s to 5m"},
+      {"/spec/canary/interval", "soon", "interval is \"soon\""},
+      {"/spec/canary/warmUp", "2h", "warmUp is \"2h\", and must be from 0s to 1h"},
+      {"/spec/canary/maxDuration", "25h", "maxDuration is \"25h\", and must be from 10s to 24h"},
+      {"/spec/canary/watchFor", "9000h", "watchFor is \"9000h\", and must be from 0s to 24h"},
+      {"/spec/canary/minSamples", 0, "minSamples is 0, and must be from 1 to 100000000"},
+      {"/spec/number", 4294967297, "number is 4294967297, and must be from 1 to 1000000000"},
+      {"/spec/number", 0, "number is 0"},
+      {"/spec/minSavingPercent", "nan", "minSavingPercent"},
+      {"/spec/minSavingPercent", "-1e9", "minSavingPercent"},
+      {"/spec/deadline", "2034-05-01T10:00:00Z", "the deadline is more than 26h after the trial was made"},
+      {"/spec/to", json{{"gogc", "a lot"}}, "to: GOGC='a lot'"},
+      {"/spec/from", json{{"goMemLimit", "440Mi"}}, "from: GOMEMLIMIT"},
+      {"/spec/slos/0/maxRegressionPercent", 1000000, "maxRegressionPercent"},
+      {"/spec/slos/0/max", "0s", "max is \"0s\""},
+      {"/spec/slos/0/podHistogram/port", 70000, "port is 70000"},
+      {"/spec/slos/0/podHistogram/quantile", "7", "a quantile must be between 0 and 1"},
+      {"/spec/slos", json(std::vector<json>(9, json{{"name", "x"}})), "slos has 9 items, and may have 8"},
+      {"/status/phase", "Promoted", "phase 'Promoted' is not known"},
+      {"/status/verdict", "Fine", "verdict 'Fine' is not known"},
+      {"/status/windows", -1, "windows is -1"},
+      {"/status/windows", 4294967297, "windows is 4294967297"},
+      {"/status/emptyWindows", -7, "emptyWindows is -7"},
+      {"/status/samples/canary", -5, "canary is -5"},
+      {"/status/metrics/0/violations", 4294967297, "violations"},
+      {"/status/metrics/0/low", "nan", "low is \"nan\""},
+      {"/status/metrics/0/statistics/n", -3, "n is -3"},
+      {"/status/metrics/0/statistics/mean", "inf", "mean is \"inf\""},
+      {"/status/metrics/0/statistics/m2", "-0.5", "m2 is \"-0.5\""},
+      {"/status/metrics/0/statistics/last", "nan", "last is \"nan\""},
+      {"/status/metrics", json(std::vector<json>(17, json{{"name", "x"}})), "metrics has 17 items"},
+      {"/status/steps", json(std::vector<json>(31, json{{"message", "x"}})), "steps has 31 items"},
+  };
+  for (const auto& [place, value, expected] : cases) {
+    json object = measuring_trial();
+    object[json::json_pointer(place)] = value;
+    const Result<Trial> trial = codec::decode_trial(object);
+    ASSERT_FALSE(trial) << place << ": " << value;
+    EXPECT_THAT(trial.error().message, HasSubstr(expected)) << place;
+    EXPECT_THAT(trial.error().message, HasSubstr("GoRuntimeTrial shop/checkout-1 can't be used")) << place;
+    EXPECT_THAT(trial.error().message, HasSubstr("delete it")) << place;
+  }
+}
+
+TEST(TrialObject, AtTheEdgesOfTheBoundsIsUsed) {
+  for (const auto& [place, value] : std::vector<std::pair<const char*, json>>{{"/spec/canary/replicas", 10},
+                                                                              {"/spec/canary/interval", "5m"},
+                                                                              {"/spec/canary/warmUp", "0s"},
+                                                                              {"/spec/canary/maxDuration", "24h"},
+                                                                              {"/spec/canary/watchFor", "24h"},
+                                                                              {"/spec/number", 1000000000},
+                                                                              {"/spec/minSavingPercent", "-100"}}) {
+    json object = measuring_trial();
+    object[json::json_pointer(place)] = value;
+    const Result<Trial> trial = codec::decode_trial(object);
+    EXPECT_TRUE(trial) << place << ": " << trial.error().message;
+  }
+}
+
+TEST(TrialObject, TellsAllThatIsWrongInOneMessageOfBoundedLength) {
+  json object = measuring_trial();
+  object["spec"]["canary"]["replicas"] = 99;
+  object["spec"]["number"] = -1;
+  object["spec"]["to"]["gogc"] = std::string(5000, 'x');
+  object["status"]["phase"] = std::string(5000, 'x');
+  const Result<Trial> trial = codec::decode_trial(object);
+  ASSERT_FALSE(trial);
+  EXPECT_THAT(trial.error().message, HasSubstr("replicas is 99"));
+  EXPECT_THAT(trial.error().message, HasSubstr("number is -1"));
+  EXPECT_LE(trial.error().message.size(), 1500U);
 }
 
 TEST(TrialObject, MayHaveMembersThatANewerVersionAdded) {

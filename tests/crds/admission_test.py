@@ -52,6 +52,9 @@ def trial(**changes):
         "to": {"gogc": "200", "goMemLimit": "400MiB"},
         "fromText": "Go's defaults",
         "toText": "GOGC=200 GOMEMLIMIT=400MiB",
+        "canary": {"replicas": 1, "interval": "1.5s", "warmUp": "0s", "maxDuration": "30m", "minSamples": 2000, "watchFor": "1h30m"},
+        "minSavingPercent": "-1.5000000000000002",
+        "deadline": "2026-01-02T03:04:05Z",
         **changes,
     }
     return {
@@ -173,6 +176,30 @@ REFUSED = [
     ("a max without unit", slo(max="300"), NOT_A_DURATION),
     ("a tolerance of nothing", slo(maxRegressionPercent=0), "should be greater than or equal to 1"),
     ("a tolerance of more than all", slo(maxRegressionPercent=101), "should be less than or equal to 100"),
+]
+
+# What a trial may not say: what it is, what the spec has at a place, and a part of the message. These are the bounds of profiles.
+TRIALS_REFUSED = [
+    ("an army", "canary.replicas", 2147483647, "should be less than or equal to 10"),
+    ("no pods", "canary.replicas", 0, "should be greater than or equal to 1"),
+    ("a window of no time", "canary.interval", "0s", "must be a duration from 1s to 5m"),
+    ("a window that is none", "canary.interval", "soon", "must be a duration from 1s to 5m"),
+    ("a warm-up of hours", "canary.warmUp", "61m", "must be a duration from 0s to 1h"),
+    ("days of measuring", "canary.maxDuration", "25h", "must be a duration from 10s to 24h"),
+    ("days of watching", "canary.watchFor", "25h", "must be a duration from 0s to 24h"),
+    ("no requests", "canary.minSamples", 0, "should be greater than or equal to 1"),
+    ("a number that overflows", "number", 4294967297, "should be less than or equal to 1000000000"),
+    ("no number", "number", 0, "should be greater than or equal to 1"),
+    ("a GOGC that Go would not start with", "to.gogc", "lots", "must be a whole number or off"),
+    ("a quantity of Kubernetes", "to.goMemLimit", "440Mi", "must be a number of bytes in Go's syntax"),
+    ("old settings that Go would not start with", "from.gogc", "-", "must be a whole number or off"),
+    ("a saving that is no number", "minSavingPercent", "nan", "must be from -100 to 100"),
+    ("any loss", "minSavingPercent", "-101", "must be from -100 to 100"),
+    ("no deadline", "deadline", None, "spec.deadline"),
+    ("no plan", "canary", None, "spec.canary"),
+    ("a tolerance of everything", "slos", [{"name": "p99", "maxRegressionPercent": 100000}], "should be less than or equal to 100"),
+    ("a port that is none", "slos", [{"name": "p99", "podHistogram": {"port": 0}}], "should be greater than or equal to 1"),
+    ("a quantile above 1", "slos", [{"name": "p99", "quantile": "7"}], "must be a decimal between 0 and 1"),
 ]
 
 DEFAULTS = {
@@ -353,6 +380,36 @@ class Admission(unittest.TestCase):
         _, answer = self.patch(path, {"spec": {"containerName": "x"}, "status": {"phase": "Tuned"}})
         self.assertEqual(answer["status"]["phase"], "Observing")
         self.assertEqual(answer["metadata"]["generation"], made["metadata"]["generation"] + 1)
+
+    def test_a_trial_within_the_bounds_is_accepted(self):
+        for spec in ({}, {"number": 1000000000}, {"minSavingPercent": "1e-05"}, {"to": {"gogc": "off", "goMemLimit": "1048577B"}},
+                     {"slos": [{"name": "p99", "quantile": "1e-05", "max": "300ms", "maxRegressionPercent": 5}]}):
+            with self.subTest(spec):
+                status, answer = self.create(trial(**spec))
+                self.assertEqual(status, 201, answer.get("message"))
+
+    def test_a_trial_out_of_the_bounds_is_refused(self):
+        for name, place, value, expected in TRIALS_REFUSED:
+            with self.subTest(name):
+                thing = trial()
+                spec = thing["spec"]
+                *path, last = place.split(".")
+                for part in path:
+                    spec = spec[part]
+                spec[last] = value
+                if value is None:
+                    spec.pop(last)
+                status, answer = self.create(thing)
+                self.assertEqual(status, 422, f"it was accepted: {answer.get('spec')}")
+                self.assertIn(expected, answer["message"])
+
+    def test_a_trials_status_counts_nothing_below_zero(self):
+        path, _ = self.created(trial())
+        for status in ({"windows": -1}, {"windows": 4294967297}, {"samples": {"canary": -1}}, {"metrics": [{"name": "x", "violations": -1}]},
+                       {"phase": "Promoted"}):
+            with self.subTest(status):
+                code, _ = self.patch(path + "/status", {"status": status})
+                self.assertEqual(code, 422)
 
     def test_a_trials_spec_cannot_be_changed(self):
         path, _ = self.created(trial())

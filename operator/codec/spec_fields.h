@@ -1,0 +1,78 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <string_view>
+
+namespace gopacer::codec {
+
+enum class FieldKind { kText, kBoolean, kInteger, kDuration };
+
+/// One field of a GoRuntimeProfile's spec.
+struct SpecField {
+  std::string_view path;       ///< below spec, "[]" for the elements of a list
+  std::string_view otherwise;  ///< what it is when it is left out; empty: nothing
+  FieldKind kind = FieldKind::kText;
+  // Of integers, and of durations in milliseconds; both ends are allowed.
+  std::int64_t least = 0;
+  std::int64_t most = 0;
+};
+
+namespace detail {
+
+constexpr std::int64_t kSecond = 1000;
+constexpr std::int64_t kMinute = 60 * kSecond;
+constexpr std::int64_t kHour = 60 * kMinute;
+
+}  // namespace detail
+
+/// All of them. The CRDs, the decoders and the reference page say the same: tests hold them against this table.
+inline constexpr std::array kSpecFields{
+    SpecField{"targetRef.apiVersion", ""},
+    SpecField{"targetRef.kind", ""},
+    SpecField{"targetRef.name", ""},
+    SpecField{"containerName", ""},
+    SpecField{"updatePolicy.updateMode", "Off"},
+    SpecField{"updatePolicy.suspend", "false", FieldKind::kBoolean},
+    SpecField{"updatePolicy.revertOnDeletion", "false", FieldKind::kBoolean},
+    SpecField{"objective.type", "Balanced"},
+    SpecField{"objective.strategy", "Model"},
+    SpecField{"objective.settings.gogc", "", FieldKind::kInteger, 1, 10000},
+    SpecField{"objective.settings.goMemLimit", ""},
+    SpecField{"bounds.minAllowed.gogc", "50", FieldKind::kInteger, 1, 10000},
+    SpecField{"bounds.minAllowed.goMemLimit", ""},
+    SpecField{"bounds.maxAllowed.gogc", "400", FieldKind::kInteger, 1, 10000},
+    SpecField{"bounds.maxAllowed.goMemLimitPercent", "90", FieldKind::kInteger, 10, 95},
+    SpecField{"runtimeMetrics.port", "6060", FieldKind::kInteger, 1, 65535},
+    SpecField{"runtimeMetrics.path", "/debug/pprof"},
+    SpecField{"runtimeMetrics.interval", "15s", FieldKind::kDuration, detail::kSecond, 5 * detail::kMinute},
+    SpecField{"slos[].name", ""},
+    SpecField{"slos[].podHistogram.port", "8080", FieldKind::kInteger, 1, 65535},
+    SpecField{"slos[].podHistogram.path", "/metrics"},
+    SpecField{"slos[].podHistogram.metric", ""},
+    SpecField{"slos[].podHistogram.quantile", "0.99"},
+    SpecField{"slos[].podHistogram.labels", ""},
+    SpecField{"slos[].max", "", FieldKind::kDuration, 1, detail::kHour},
+    SpecField{"slos[].maxRegressionPercent", "5", FieldKind::kInteger, 1, 100},
+    SpecField{"canary.replicas", "1", FieldKind::kInteger, 1, 10},
+    SpecField{"canary.baseline", "Fresh"},
+    SpecField{"canary.warmUp", "2m", FieldKind::kDuration, 0, detail::kHour},
+    SpecField{"canary.interval", "15s", FieldKind::kDuration, detail::kSecond, 5 * detail::kMinute},
+    SpecField{"canary.maxDuration", "30m", FieldKind::kDuration, 10 * detail::kSecond, 24 * detail::kHour},
+    SpecField{"canary.minSamples", "2000", FieldKind::kInteger, 1, 100'000'000},
+    SpecField{"rollback.watchFor", "30m", FieldKind::kDuration, 0, 24 * detail::kHour},
+    SpecField{"rollback.coolDown", "6h", FieldKind::kDuration, 0, 720 * detail::kHour},
+    SpecField{"history.successfulTrialsLimit", "5", FieldKind::kInteger, 0, 50},
+    SpecField{"history.unsuccessfulTrialsLimit", "5", FieldKind::kInteger, 0, 50},
+};
+
+/// The field of this path; a path that is not there does not compile.
+consteval SpecField spec_field(std::string_view path) {
+  for (const SpecField& field : kSpecFields) {
+    if (field.path == path) return field;
+  }
+  throw "there is no such field";
+}
+
+}  // namespace gopacer::codec
