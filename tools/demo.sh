@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # The whole story on a real cluster:  demo.sh [--kubeconfig FILE --registry NAME] [--keep]
 # Without --kubeconfig it brings up the one-node cluster and takes it down at the end (--keep leaves it up).
-# With it, the images checkout:dev, caddy:dev, load:dev and gopacer:dev must have been pushed to the registry.
+# With it, the images checkout:dev, caddy:dev, load:dev and gopacer:dev must have been pushed to the registry. All that it makes
+# there has names of its own and is removed at the end (--keep leaves it); nothing else is touched.
 . "$(dirname "$0")/common.sh"
+. "$(dirname "$0")/demo_run.sh"
 cd "$ROOT"
 
 kubeconfig='' registry=localhost keep=''
@@ -14,7 +16,7 @@ while [ $# -gt 0 ]; do
     *) die "demo: unknown option $1; there are --kubeconfig FILE, --registry NAME and --keep" ;;
   esac
 done
-namespace=shop
+name_run
 cluster_bin=$CACHE/cluster/bin
 
 title() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
@@ -43,17 +45,17 @@ else
   export KUBECONFIG
 fi
 
-follower=
 clean() {
-  [ -z "$follower" ] || kill "$follower" 2>/dev/null || true
-  if [ -n "$kubeconfig" ] || [ "${already_up:-0}" != 0 ]; then
-    kubectl delete namespace "$namespace" --wait=false >/dev/null 2>&1 || true
-    helm uninstall gopacer -n gopacer >/dev/null 2>&1 || true
-  elif [ -z "$keep" ]; then
+  if [ -n "$keep" ]; then
+    if is_ours namespace "$namespace"; then how_to_clear; fi
+  elif [ -n "$kubeconfig" ] || [ "${already_up:-0}" != 0 ]; then
+    clear_place
+  else
     tools/cluster.sh down
   fi
 }
 trap clean EXIT
+make_place
 
 # Waits until a trial has ended, and prints its steps as they come.
 follow_trial() { # TRIAL SECONDS
@@ -75,7 +77,7 @@ wait_for() { # SECONDS DESCRIPTION COMMAND...
   until "$@" >/dev/null 2>&1; do
     [ $SECONDS -lt $deadline ] || {
       kubectl get pods,grp,grt -o wide || true
-      "$cluster_bin/kubectl" -n gopacer logs deployment/gopacer --tail=20 || true
+      "$cluster_bin/kubectl" -n "$release_namespace" logs "deployment/$release" --tail=20 || true
       die "demo: $description did not happen in time"
     }
     sleep 0.5
@@ -124,12 +126,11 @@ figures() { # NAME; prints: GC's share, p50, p99, memory
 }
 
 title "A Go service under load"
-kubectl create namespace "$namespace" >/dev/null 2>&1 || true
 serve_under_load checkout 400 /checkout --carts
 run kubectl get deployments,pods
 
 title "gopacer, installed by helm"
-run helm upgrade --install gopacer charts/gopacer -n gopacer --create-namespace \
+run helm install "$release" charts/gopacer -n "$release_namespace" --skip-crds --set watchNamespace="$namespace" \
   --set image.repository="$registry/gopacer" --set image.tag=dev --wait --timeout 2m | sed -n '/^\$/p; /^STATUS/p'
 
 title "One profile asks for the service to be tuned"

@@ -56,17 +56,22 @@ def kubectl(*arguments, stdin=None):
     return output
 
 
+def eventually(holds, seconds=30):
+    """Polls until it holds: much of what the API server is told takes effect a moment later."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"it did not come true within {seconds} s")
+        time.sleep(0.05)
+
+
 def install_crds():
     """Returns once profiles and trials can be created."""
     names = ["goruntimeprofiles.gopacer.dev", "goruntimetrials.gopacer.dev"]
     kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
     kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", *names)
     # Established comes a moment before the new paths are served.
-    deadline = time.monotonic() + 30
-    while any(attempt("kubectl", "get", name)[0] != 0 for name in names):
-        if time.monotonic() > deadline:
-            raise AssertionError("the API server does not serve gopacer.dev 30 s after its CRDs were established")
-        time.sleep(0.05)
+    eventually(lambda: all(attempt("kubectl", "get", name)[0] == 0 for name in names))
 
 
 class Server:
@@ -87,13 +92,13 @@ class Server:
         self.proxy.terminate()
         self.proxy.communicate(timeout=10)
 
-    def send(self, method, path, body=None, content_type="application/json"):
-        """Returns (HTTP status, decoded answer)."""
+    def send(self, method, path, body=None, content_type="application/json", user=None):
+        """Returns (HTTP status, decoded answer). With `user` the request is that user's, as impersonation makes it."""
         request = urllib.request.Request(
             self.base + path,
             method=method,
             data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": content_type},
+            headers={"Content-Type": content_type, **({"Impersonate-User": user} if user else {})},
         )
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
