@@ -35,6 +35,8 @@ int run(int argc, char** argv) {
       "--kubelet-account", options.kubelet_account,
       "ServiceAccount, in the lease's namespace, whose short-lived tokens kubelets see; default: kubelets "
       "are not read");
+  operate->add_option("--lease-name", options.lease_name,
+                      "Name of the lease, of which one operator holds it at a time");
   operate->add_option("--kubelet-ca-file", options.kubelet_ca_file,
                       "PEM bundle that kubelets' certificates are checked against; default: the cluster's CA");
   operate->add_option("--kubelet-insecure", options.kubelet_insecure, "Believe whoever answers at a kubelet's address");

@@ -20,6 +20,7 @@ struct OperatorOptions {
   std::string lease_namespace = "gopacer";
   std::string
       kubelet_account;  ///< ServiceAccount in the lease's namespace whose tokens kubelets see; empty: none is read
+  std::string lease_name = "gopacer";
   std::string kubelet_ca_file;
   bool kubelet_insecure = false;
 };

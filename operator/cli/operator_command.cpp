@@ -95,7 +95,8 @@ class Operator {
         controller_(api, events_, feed_, metrics_, clock_, {options.watch_namespace, options.workers},
                     [this](const std::string& name, const Node* node) { set_node(name, node); }),
         elector_(
-            lease_api, kube::LeaseOptions{.ns = options.lease_namespace, .name = "gopacer", .identity = own_name()},
+            lease_api,
+            kube::LeaseOptions{.ns = options.lease_namespace, .name = options.lease_name, .identity = own_name()},
             clock_, steady_, [this] { start(); }, [this] { lose(); }, [this] { api_.cut_off(); }) {}
 
   Result<void> serve_pages() {

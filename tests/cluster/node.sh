@@ -88,7 +88,7 @@ as() { # USER: the three flags with which a component finds the API server and l
     --requestheader-username-headers=X-Remote-User --requestheader-group-headers=X-Remote-Group \
     --requestheader-extra-headers-prefix=X-Remote-Extra- \
     --proxy-client-cert-file="$pki/front-proxy-client.crt" --proxy-client-key-file="$pki/front-proxy-client.key" \
-    --enable-aggregator-routing=true
+    --enable-aggregator-routing=true --audit-policy-file="$here/audit.yaml" --audit-log-path="$run/log/audit.log"
 
   # The kubelet needs the pause image at once.
   ctr=(ctr -a /run/containerd/containerd.sock -n k8s.io)

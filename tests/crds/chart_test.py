@@ -55,6 +55,8 @@ class Chart(unittest.TestCase):
             ("watchNamespace=Not_A_Namespace", "watchNamespace"),
             ("kubelet.insecureSkipVerfy=true", "insecureSkipVerfy"),
             ("replicaCount=2", "replicaCount"),
+            ("image.digest=sha256:abc", "digest"),
+            ("excludedNamespaces={it's}", "excludedNamespaces"),  # it would end the text in an expression
         ):
             with self.subTest(value):
                 status, _, messages = attempt("helm", *TEMPLATE, "--set", value)
@@ -87,7 +89,7 @@ class Chart(unittest.TestCase):
         arguments = live("deployment")["spec"]["template"]["spec"]["containers"][0]["args"]
         self.assertEqual(arguments, [
             "operator", "--metrics-port=8080", "--health-port=8081", "--log-level=info", "--workers=2", "--leader-elect=true",
-            "--lease-namespace=$(POD_NAMESPACE)", "--kubelet-account=gopacer-kubelet", "--kubelet-insecure=false"])
+            "--lease-namespace=$(POD_NAMESPACE)", "--lease-name=gopacer", "--kubelet-account=gopacer-kubelet", "--kubelet-insecure=false"])
         text = helm(*TEMPLATE, "--set", "kubelet.insecureSkipVerify=true", "--set", "kubelet.ca.configMap=kubelet-ca",
                     "--set", "watchNamespace=shop", "--set", "image.tag=dev")
         for part in ("--kubelet-insecure=true", "--kubelet-ca-file=/etc/gopacer/kubelet-ca/ca.crt", "--watch-namespace=shop",
@@ -114,15 +116,19 @@ class Chart(unittest.TestCase):
         ):
             with self.subTest(f"{verb} {resource}"):
                 self.assertTrue(self.may(verb, resource))
-        for verb in ("get", "create", "update", "patch"):
-            with self.subTest(f"{verb} leases"):
-                self.assertTrue(self.may(verb, "leases.coordination.k8s.io", NAMESPACE))
+        for verb, lease, expected in (("create", "", True), ("get", "gopacer", True), ("update", "gopacer", True), ("patch", "gopacer", False),
+                                      ("delete", "gopacer", False), ("get", "somebody-elses", False), ("update", "somebody-elses", False)):
+            with self.subTest(f"{verb} lease {lease}"):
+                resource = f"leases.coordination.k8s.io/{lease}".rstrip("/")
+                answer = attempt("kubectl", "auth", "can-i", verb, resource, "--as", ACCOUNT, "-n", NAMESPACE)[1].strip()
+                self.assertEqual(answer, "yes" if expected else "no")
 
     def test_rights_end_there(self):
         for verb, resource in (
             ("get", "secrets"), ("list", "secrets"), ("get", "configmaps"), ("create", "pods"), ("delete", "pods"),
             ("create", "pods/exec"), ("get", "pods/log"), ("get", "nodes/proxy"), ("create", "nodes/proxy"), ("get", "nodes/metrics"),
-            ("patch", "nodes"), ("update", "deployments.apps/scale"), ("patch", "deployments.apps/scale"),
+            ("patch", "nodes"), ("get", "nodes"), ("get", "pods"), ("get", "horizontalpodautoscalers.autoscaling"),
+            ("get", "goruntimeprofiles.gopacer.dev/status"), ("update", "goruntimetrials.gopacer.dev"), ("update", "deployments.apps/scale"), ("patch", "deployments.apps/scale"),
             ("patch", "statefulsets.apps"), ("create", "goruntimeprofiles.gopacer.dev"), ("delete", "goruntimeprofiles.gopacer.dev"),
             ("create", "serviceaccounts/token"), ("get", "customresourcedefinitions.apiextensions.k8s.io"),
             ("create", "clusterrolebindings.rbac.authorization.k8s.io"), ("get", "leases.coordination.k8s.io"),
@@ -150,7 +156,7 @@ class Chart(unittest.TestCase):
 
     def test_no_rule_has_a_wildcard(self):
         rules = helm(*TEMPLATE, "--show-only", "templates/rbac.yaml")
-        self.assertNotIn("*", rules)
+        self.assertNotIn("*", rules.replace('gopacer.dev/scope: "*"', ""))
 
     def test_one_namespace_only(self):
         kubectl("create", "namespace", f"{NAMESPACE}-shop")
@@ -160,6 +166,50 @@ class Chart(unittest.TestCase):
         self.assertFalse(self.may("patch", "deployments.apps", "default"))
         self.assertFalse(self.may("list", "pods", "default"))
         self.assertTrue(self.may("get", "nodes/metrics", account=ACCOUNT + "-kubelet"))
+
+    def test_each_release_and_scope_has_a_lease_of_its_own(self):
+        def lease(release, *values):
+            text = helm("template", release, *TEMPLATE[1:], *values)
+            named = set(re.findall(r"--lease-name=(\S+)", text))
+            self.assertEqual(set(re.findall(r"resourceNames: \[(.*-in-.*|gopacer.*|.*-gopacer)\]", text)) & named, named)
+            return named.pop()
+
+        leases = {lease("gopacer"), lease("other"), lease("gopacer", "--set", "watchNamespace=shop"), lease("gopacer", "--set", "watchNamespace=bank")}
+        self.assertEqual(leases, {"gopacer", "other-gopacer", "gopacer-in-shop", "gopacer-in-bank"})
+
+    def test_several_replicas_are_kept_apart_and_one_of_them_up(self):
+        install("--set", "replicas=2")
+        self.addCleanup(install)
+        spread = live("deployment")["spec"]["template"]["spec"]["topologySpreadConstraints"][0]
+        labels = live("deployment")["spec"]["template"]["metadata"]["labels"]
+        self.assertEqual(spread["topologyKey"], "kubernetes.io/hostname")
+        self.assertTrue(spread["labelSelector"]["matchLabels"].items() <= labels.items())
+        budget = live("poddisruptionbudget")["spec"]
+        self.assertEqual(budget["maxUnavailable"], 1)
+        self.assertTrue(budget["selector"]["matchLabels"].items() <= labels.items())
+        install()
+        self.assertNotEqual(attempt("kubectl", "-n", NAMESPACE, "get", "poddisruptionbudget", "gopacer")[0], 0)
+
+    def test_others_reach_the_metrics_port_only(self):
+        policy = live("networkpolicy")["spec"]
+        labels = live("deployment")["spec"]["template"]["metadata"]["labels"]
+        self.assertTrue(policy["podSelector"]["matchLabels"].items() <= labels.items())
+        self.assertEqual(policy["policyTypes"], ["Ingress"])
+        self.assertEqual(policy["ingress"], [{"ports": [{"port": "metrics", "protocol": "TCP"}]}])
+        text = helm(*TEMPLATE, "--set", "networkPolicy.metricsFrom[0].namespaceSelector.matchLabels.team=watch")
+        self.assertIn("team: watch", text)
+        self.assertNotIn("kind: NetworkPolicy", helm(*TEMPLATE, "--set", "networkPolicy.enabled=false"))
+
+    def test_the_image_may_be_named_by_its_digest(self):
+        digest = "sha256:" + 64 * "0"
+        text = helm(*TEMPLATE, "--set", f"image.digest={digest}", "--set", "image.tag=dev")
+        self.assertIn(f'image: "localhost/gopacer@{digest}"', text)
+
+    def test_policies_come_where_the_cluster_has_them_and_they_are_wanted(self):
+        newer = [*TEMPLATE[:-1], "1.30.0"]
+        self.assertEqual(helm(*newer).count("kind: ValidatingAdmissionPolicyBinding"), 3)
+        for arguments in (TEMPLATE, [*newer, "--set", "admissionPolicies.enabled=false"]):
+            self.assertNotIn("ValidatingAdmissionPolicy\n", helm(*arguments))
 
     def test_the_service_finds_the_metrics_port(self):
         service = live("service", "gopacer-metrics")
@@ -176,7 +226,8 @@ class Chart(unittest.TestCase):
     def test_z_uninstall_leaves_nothing_but_the_crds(self):
         helm("uninstall", "gopacer", "-n", NAMESPACE)
         self.addCleanup(install)
-        left = kubectl("get", "deployments,services,serviceaccounts,roles,rolebindings,clusterroles,clusterrolebindings", "-A",
+        left = kubectl("get", "deployments,services,serviceaccounts,roles,rolebindings,clusterroles,clusterrolebindings,networkpolicies,"
+                       "validatingadmissionpolicies,validatingadmissionpolicybindings", "-A",
                        "-l", "app.kubernetes.io/name=gopacer", "-o", "name")
         self.assertEqual(left.strip(), "")
 

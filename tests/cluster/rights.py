@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+"""Holds the requests that the operator made during the cluster tests against the roles that the chart gives it, both ways: no
+request may have been refused, and no right may have gone unused.
+
+  rights.py AUDIT_LOG HELM CHART [--whole]
+
+AUDIT_LOG is the API server's, one event a line (audit.yaml). Without --whole only refusals count: a part of the tests uses a part
+of the rights.
+"""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+USER = "system:serviceaccount:gopacer:gopacer"
+# Rights that no cluster test can use, and why they are there all the same.
+UNSEEN = {
+    ("update", "gopacer.dev", "goruntimetrials/finalizers"): "the API server asks for it itself, where OwnerReferencesPermissionEnforcement is on",
+    ("list", "autoscaling.k8s.io", "verticalpodautoscalers"): "the test cluster has no VerticalPodAutoscaler",
+    ("watch", "autoscaling.k8s.io", "verticalpodautoscalers"): "the test cluster has no VerticalPodAutoscaler",
+}
+
+
+class Right:
+    """What one rule of a role allows, one verb of one resource at a time. No names: all of them."""
+
+    def __init__(self, verb, group, resource, namespace="", names=()):
+        self.verb, self.group, self.resource, self.namespace, self.names = verb, group, resource, namespace, frozenset(names)
+
+    def allows(self, request):
+        return (
+            (self.verb, self.group, self.resource) == (request["verb"], request["group"], request["resource"])
+            and self.namespace in ("", request["namespace"])
+            and (not self.names or request["name"] in self.names)
+        )
+
+    def __str__(self):
+        where = f" in namespace {self.namespace}" if self.namespace else ""
+        which = f" named {', '.join(sorted(self.names))}" if self.names else ""
+        return f"{self.verb} {self.resource}{'.' + self.group if self.group else ''}{which}{where}"
+
+
+def rights_of(objects, user=USER):
+    """The rights that bindings among the objects give to the user."""
+    _, _, namespace, account = user.split(":")
+    roles = {(o["kind"], o["metadata"].get("namespace", ""), o["metadata"]["name"]): o for o in objects if o["kind"] in ("Role", "ClusterRole")}
+    rights = []
+    for binding in objects:
+        if binding["kind"] not in ("RoleBinding", "ClusterRoleBinding"):
+            continue
+        subjects = [(s["kind"], s.get("namespace"), s["name"]) for s in binding.get("subjects", [])]
+        if ("ServiceAccount", namespace, account) not in subjects:
+            continue
+        scope = binding["metadata"].get("namespace", "") if binding["kind"] == "RoleBinding" else ""
+        kind = binding["roleRef"]["kind"]
+        for rule in roles[(kind, scope if kind == "Role" else "", binding["roleRef"]["name"])]["rules"]:
+            for group in rule["apiGroups"]:
+                for resource in rule["resources"]:
+                    for verb in rule["verbs"]:
+                        rights.append(Right(verb, group, resource, scope, rule.get("resourceNames", ())))
+    return rights
+
+
+def requests_of(lines, user=USER):
+    """What the user asked the API server for, and whether that was refused for want of a right."""
+    for line in lines:
+        event = json.loads(line)
+        target = event.get("objectRef", {})
+        if event["user"]["username"] != user or not target.get("resource"):
+            continue
+        subresource = target.get("subresource")
+        yield {
+            "verb": event["verb"],
+            "group": target.get("apiGroup", ""),
+            "resource": target["resource"] + (f"/{subresource}" if subresource else ""),
+            "namespace": target.get("namespace", ""),
+            "name": target.get("name", ""),
+            "refused": event.get("annotations", {}).get("authorization.k8s.io/decision") == "forbid",
+        }
+
+
+def compare(rights, requests, whole):
+    """What is wrong, as sentences; nothing when requests and rights agree."""
+    used, faults, seen = set(), [], 0
+    for request in requests:
+        seen += 1
+        allowing = [r for r in rights if r.allows(request)]
+        used.update(id(r) for r in allowing)
+        if request["refused"] or not allowing:
+            name = f"{request['resource']}{'.' + request['group'] if request['group'] else ''}"
+            faults.append(f"the operator asked to {request['verb']} {name} {request['namespace']}/{request['name']}, and the chart does not allow it")
+    if not seen:
+        return ["the audit log has no request of the operator"]
+    if whole:
+        for right in rights:
+            if id(right) not in used and (right.verb, right.group, right.resource) not in UNSEEN:
+                faults.append(f"no request used the right to {right}: take it out of the chart, or say in UNSEEN why it is there")
+    return sorted(set(faults))
+
+
+def chart_objects(helm, chart):
+    import yaml  # only here: the tests of this file do without
+
+    text = subprocess.run([helm, "template", "gopacer", chart, "-n", "gopacer"], check=True, capture_output=True, text=True).stdout
+    return [o for o in yaml.safe_load_all(text) if o]
+
+
+def main(arguments):
+    log, helm, chart, *rest = arguments
+    if not pathlib.Path(log).exists():
+        print(f"there is no audit log {log}: the cluster is not the local one, or was brought up by an older version of this tree")
+        return 77
+    with open(log, encoding="utf-8") as lines:
+        faults = compare(rights_of(chart_objects(helm, chart)), requests_of(lines), "--whole" in rest)
+    for fault in faults:
+        print(fault)
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
