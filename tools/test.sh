@@ -19,7 +19,8 @@ tests/workloads/build.sh >/dev/null
 tools/image.sh >/dev/null
 
 say "test 5/6: cluster"
-count=$(tools/merge_ctest.py build/all "build/asan:-LE ^cluster\$ ${filter:+-R $(printf %q "$filter")}" \
+# Where statistics decide, on a machine that others may load, a test may try twice in CI. No other test may.
+count=$(tools/merge_ctest.py ${CI:+--once-more statistical} build/all "build/asan:-LE ^cluster\$ ${filter:+-R $(printf %q "$filter")}" \
   "build/release:-L ^cluster\$ ${filter:+-R $(printf %q "$filter")}")
 take_down() { :; }
 if [[ $(ctest --test-dir build/all -N -L '^cluster$') == *'Total Tests: 0'* ]]; then
@@ -33,11 +34,13 @@ else
   tools/cluster.sh up >/dev/null
 fi
 
-say "test 6/6: $count tests"
 # Of the chart's rights each must be used, when all tests run.
 [ -n "$filter" ] || export GOPACER_WHOLE=1
+# Each commit tries other cases of the properties, and the same commit always the same.
+commit=$(git rev-parse --short=8 HEAD 2>/dev/null) || commit=1
+export GOPACER_SEED=${GOPACER_SEED:-$((16#$commit))}
+say "test 6/6: $count tests, GOPACER_SEED=$GOPACER_SEED"
 result=0
-# Cluster tests let statistics decide on a machine that others may load: in CI a test may try twice, and its log says so.
-ctest --test-dir build/all --output-on-failure -j "$(nproc)" ${CI:+--repeat until-pass:2} || result=$?
+ctest --test-dir build/all --output-on-failure -j "$(nproc)" | tools/first_failures.sh build/all/first_failures || result=$?
 take_down 2>/dev/null # its one line would stand after the summary
 exit $result

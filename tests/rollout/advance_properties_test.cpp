@@ -2,8 +2,6 @@
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
 
-#include <cstdlib>
-
 #include "fakes/builders.h"
 #include "gopacer/rollout/advance.h"
 
@@ -14,9 +12,6 @@ using std::chrono::hours;
 using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
-
-/// The state machine has more corners than the usual 100 cases look into. RC_PARAMS in the environment still counts.
-const int kMoreCases = ::setenv("RC_PARAMS", "max_success=2000", /*overwrite=*/0);
 
 /// A world that a trial can find itself in, likely or not.
 struct World {
