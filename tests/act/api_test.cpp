@@ -7,6 +7,7 @@
 #include "act/actor.h"
 #include "codec/resources.h"
 #include "codec/trial.h"
+#include "fakes/api_contract.h"
 #include "fakes/builders.h"
 #include "fakes/objects.h"
 #include "kube/real_api_server.h"
@@ -30,15 +31,38 @@ json find_or_null(ApiServer& api, const ObjectPath& path) {
   return found.value_or(json());
 }
 
+void install_crds(ApiServer& api) {
+  RealApiServer::kubectl("apply --server-side -f '" GOPACER_SOURCE_DIR "/crds/'");
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (!api.list({resources::kTrials, "", "", ""}, "") || !api.list({resources::kProfiles, "", "", ""}, "")) {
+    ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "the CRDs are not served";
+  }
+}
+
+/// What api_contract_test.cpp asks of the fake.
+class Real {
+ public:
+  Real() { install_crds(*client_); }
+  ApiServer& api() { return *client_; }
+  const std::string& ns() const { return ns_; }
+  void person_updates(const std::string& manager, const std::string& name, const json& patch) {
+    RealApiServer::kubectl("-n " + ns_ + " patch deployment " + name + " --type=merge --field-manager=" + manager +
+                               " --patch-file=/dev/stdin",
+                           patch.dump());
+  }
+
+ private:
+  std::unique_ptr<kube::Client> client_ = RealApiServer::client();
+  std::string ns_ = RealApiServer::make_namespace(*client_);
+};
+
+INSTANTIATE_TYPED_TEST_SUITE_P(Real, ApiContract, Real);
+
 /// A namespace with a target that a person applied, and a trial of it.
 class ActOnRealApi : public testing::Test {
  protected:
   void SetUp() override {
-    RealApiServer::kubectl("apply --server-side -f '" GOPACER_SOURCE_DIR "/crds/'");
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-    while (!client_->list({resources::kTrials, ns_, "", ""}, "")) {
-      ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "the CRDs are not served";
-    }
+    install_crds(*client_);
     apply_manifest();
     make_trial();
   }

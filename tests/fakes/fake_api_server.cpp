@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <sstream>
+#include <utility>
 
 namespace gopacer {
 namespace {
@@ -139,6 +140,30 @@ bool selected(const std::string& selector, const json& labels) {
 
 json labels_of(const json& object) { return object["metadata"].value("labels", json::object()); }
 
+/// Defaults and pruning as a structural schema has them. At the root, what every object has stays.
+void fit(const json& schema, json& value, bool root = false) {
+  if (value.is_array() && schema.contains("items")) {
+    for (json& item : value) fit(schema["items"], item);
+  }
+  if (!value.is_object()) return;
+  const json properties = schema.value("properties", json::object());
+  if (schema.contains("additionalProperties") && schema["additionalProperties"].is_object()) {
+    for (auto& [name, member] : value.items()) fit(schema["additionalProperties"], member);
+  } else if (!schema.value("x-kubernetes-preserve-unknown-fields", false) && !properties.empty()) {
+    for (auto member = value.begin(); member != value.end();) {
+      const bool known =
+          properties.contains(member.key()) ||
+          (root && (member.key() == "metadata" || member.key() == "kind" || member.key() == "apiVersion"));
+      member = known ? std::next(member) : value.erase(member);
+    }
+  }
+  for (const auto& [name, member] : properties.items()) {
+    if (root && name == "metadata") continue;
+    if (!value.contains(name) && member.contains("default")) value[name] = member["default"];
+    if (value.contains(name)) fit(member, value[name]);
+  }
+}
+
 }  // namespace
 
 Result<void> FakeApiServer::enter(const std::string& verb, const ResourceType& type, const std::string& object) {
@@ -182,11 +207,22 @@ bool FakeApiServer::matches(const Selection& selection, const Key& key, const js
   return selected(selection.label_selector, labels_of(object));
 }
 
-json FakeApiServer::store(Stored& stored, WatchEventType type) {
+/// What a watch of the selection sees of a change: an object that leaves its labels is gone for it.
+std::optional<WatchEventType> FakeApiServer::event_of(const Selection& selection, const Change& change) {
+  const bool before = change.before && matches(selection, change.key, *change.before);
+  const bool after = !change.gone && matches(selection, change.key, *change.after);
+  if (before && after) return WatchEventType::kModified;
+  if (before) return WatchEventType::kDeleted;
+  if (after) return WatchEventType::kAdded;
+  return std::nullopt;
+}
+
+json FakeApiServer::store(Stored& stored, bool gone) {
   json& metadata = stored.object["metadata"];
   metadata["resourceVersion"] = std::to_string(++version_);
   json managed = json::array();
   for (const auto& [manager, paths] : stored.managers) {
+    if (paths.empty()) continue;
     json fields = json::object();
     for (const FieldPath& path : paths) {
       json* at = &fields;
@@ -201,9 +237,24 @@ json FakeApiServer::store(Stored& stored, WatchEventType type) {
   }
   metadata["managedFields"] = managed;
   const Key key{stored.type.plural, metadata.value("namespace", ""), metadata.value("name", "")};
-  history_.push_back({version_, type, key, stored.object});
+  Snapshot& latest = latest_[key];
+  const auto now = std::make_shared<const json>(stored.object);
+  history_.push_back({version_, key, latest, now, gone});
+  latest = gone ? nullptr : now;
   changed_.notify_all();
   return stored.object;
+}
+
+void FakeApiServer::delete_locked(const Key& key) {
+  const auto found = objects_.find(key);
+  if (found == objects_.end()) return;
+  json& metadata = found->second.object["metadata"];
+  const bool held =
+      !metadata.value("finalizers", json::array()).empty() || slowly_deleted_.contains(found->second.type.plural);
+  if (!held) return erase(key);
+  if (metadata.contains("deletionTimestamp")) return;
+  metadata["deletionTimestamp"] = format_time(now_);
+  store(found->second);
 }
 
 void FakeApiServer::erase(const Key& key) {
@@ -211,7 +262,7 @@ void FakeApiServer::erase(const Key& key) {
   if (found == objects_.end()) return;
   Stored gone = std::move(found->second);
   objects_.erase(found);
-  store(gone, WatchEventType::kDeleted);
+  store(gone, true);
   const std::string uid = gone.object["metadata"].value("uid", "");
   std::vector<Key> dependents;
   for (const auto& [other, stored] : objects_) {
@@ -220,7 +271,34 @@ void FakeApiServer::erase(const Key& key) {
       dependents.push_back(other);
     }
   }
-  for (const Key& dependent : dependents) erase(dependent);
+  for (const Key& dependent : dependents) delete_locked(dependent);
+}
+
+void FakeApiServer::fit_schema(const ResourceType& type, json& object) const {
+  const auto schema = schemas_.find(type.plural);
+  if (schema != schemas_.end()) fit(schema->second, object, /*root=*/true);
+}
+
+void FakeApiServer::own_changes(Stored& stored, const json& before, const std::string& manager) {
+  const std::map<FieldPath, json> then = fields_of(before);
+  const std::map<FieldPath, json> now = fields_of(stored.object);
+  const auto nobody_owns = [&](const FieldPath& path) {
+    for (auto& [other, owned] : stored.managers) owned.erase(path);
+  };
+  for (const auto& [path, value] : then) {
+    if (!now.contains(path)) nobody_owns(path);
+  }
+  for (const auto& [path, value] : now) {
+    const auto old = then.find(path);
+    if (old != then.end() && old->second == value) continue;
+    nobody_owns(path);
+    stored.managers[manager].insert(path);
+  }
+}
+
+void FakeApiServer::count_generation(json& object, const json& before) {
+  if (object.value("spec", json()) == before.value("spec", json())) return;
+  object["metadata"]["generation"] = before["metadata"].value("generation", 1) + 1;
 }
 
 FakeApiServer::Stored FakeApiServer::fresh(const ResourceType& type, const std::string& ns, json object) {
@@ -282,29 +360,40 @@ Result<void> FakeApiServer::watch(const Selection& selection, const std::string&
   if (seen < compacted_)
     return fail(ErrorKind::kExpired, "cannot watch " + selection.type.plural + ": too old resource version");
   const std::uint64_t epoch = watch_epoch_;
+  const std::uint64_t expired = expired_epoch_;
   std::uint64_t bookmarks = bookmarks_;
-  ++watches_;
+  const std::uint64_t watch = next_watch_++;
+  watches_[watch] = seen;
   changed_.notify_all();
-  while (!stop.stop_requested() && watch_epoch_ == epoch) {
-    std::vector<Change> changes;
+  while (!stop.stop_requested() && watch_epoch_ == epoch && expired_epoch_ == expired) {
+    std::vector<std::pair<WatchEventType, Snapshot>> events;
     for (const Change& change : history_) {
-      if (change.version > seen && matches(selection, change.key, change.object)) changes.push_back(change);
+      if (change.version <= seen) continue;
+      if (const auto event = event_of(selection, change)) events.emplace_back(*event, change.after);
     }
-    seen = version_;
+    const std::int64_t told = std::exchange(seen, version_);
     const bool mark = bookmarks_ != bookmarks;
     bookmarks = bookmarks_;
-    if (!changes.empty() || mark) {
+    if (!events.empty() || mark) {
       const json bookmark{{"kind", selection.type.kind}, {"metadata", {{"resourceVersion", std::to_string(seen)}}}};
       lock.unlock();
-      for (const Change& change : changes) on_event(change.type, change.object);
+      for (const auto& [type, object] : events) on_event(type, *object);
       if (mark) on_event(WatchEventType::kBookmark, bookmark);
       lock.lock();
+    }
+    if (told != seen || !events.empty()) {
+      watches_[watch] = seen;
+      changed_.notify_all();
       continue;
     }
-    changed_.wait(lock, stop, [&] { return version_ != seen || watch_epoch_ != epoch || bookmarks_ != bookmarks; });
+    changed_.wait(lock, stop, [&] {
+      return version_ != seen || watch_epoch_ != epoch || expired_epoch_ != expired || bookmarks_ != bookmarks;
+    });
   }
-  --watches_;
+  watches_.erase(watch);
   changed_.notify_all();
+  if (expired_epoch_ != expired)
+    return fail(ErrorKind::kExpired, "cannot watch " + selection.type.plural + ": too old resource version");
   return {};
 }
 
@@ -314,22 +403,30 @@ Result<json> FakeApiServer::create(const ResourceType& type, const std::string& 
   if (const Result<void> entered = enter("create", type, words); !entered) return tl::unexpected(entered.error());
   const std::lock_guard lock(mutex_);
   Stored made = fresh(type, ns, object);
+  // The status is written apart, and nobody can say themselves when an object is to go.
+  made.object.erase("status");
+  made.object["metadata"].erase("deletionTimestamp");
+  fit_schema(type, made.object);
   const Key key{type.plural, ns, made.object["metadata"]["name"].get<std::string>()};
   if (objects_.contains(key)) return fail(ErrorKind::kConflict, "cannot create " + words + ": it already exists");
-  for (const auto& [path, value] : fields_of(object)) made.managers[kUpdating].insert(path);
+  own_changes(made, json::object(), kUpdating);
   Stored& stored = objects_[key] = std::move(made);
-  return leave("create", type, store(stored, WatchEventType::kAdded));
+  return leave("create", type, store(stored));
 }
 
 Result<json> FakeApiServer::apply_locked(const std::string& manager, const ObjectPath& object, const json& document,
                                          bool force, bool dry_run, bool status) {
   const Key key{object.type.plural, object.ns, object.name};
+  const std::string words = in_words(object.type, object.ns, object.name);
   const auto found = objects_.find(key);
+  const json meant = document.value("metadata", json::object());
+  const json uid = found == objects_.end() ? json() : found->second.object["metadata"]["uid"];
+  if (meant.contains("uid") && meant["uid"] != uid) {
+    return fail(ErrorKind::kConflict, "cannot apply " + words + ": it is not the object of uid " + meant["uid"].dump());
+  }
   Stored next;
   if (found == objects_.end()) {
-    if (status)
-      return fail(ErrorKind::kNotFound,
-                  "cannot apply " + in_words(object.type, object.ns, object.name) + ": not found");
+    if (status) return fail(ErrorKind::kNotFound, "cannot apply " + words + ": not found");
     next = fresh(object.type, object.ns, {{"metadata", {{"name", object.name}}}});
   } else {
     next = found->second;
@@ -351,10 +448,14 @@ Result<json> FakeApiServer::apply_locked(const std::string& manager, const Objec
     }
   }
   if (!conflicts.empty()) {
-    std::string message = "cannot apply " + in_words(object.type, object.ns, object.name) + ": Apply failed with " +
-                          std::to_string(conflicts.size()) + " conflict" + (conflicts.size() == 1 ? "" : "s");
+    std::string message = "cannot apply " + words + ": Apply failed with " + std::to_string(conflicts.size()) +
+                          " conflict" + (conflicts.size() == 1 ? "" : "s");
     for (const std::string& conflict : conflicts) message += ": " + conflict;
     return fail(ErrorKind::kOwned, message);
+  }
+  if (found != objects_.end() && meant.contains("resourceVersion") &&
+      meant["resourceVersion"] != found->second.object["metadata"]["resourceVersion"]) {
+    return fail(ErrorKind::kConflict, "cannot apply " + words + ": the object has been modified");
   }
 
   std::set<FieldPath>& mine = next.managers[manager];
@@ -371,21 +472,19 @@ Result<json> FakeApiServer::apply_locked(const std::string& manager, const Objec
     mine.insert(path);
   }
   if (mine.empty()) next.managers.erase(manager);
+  fit_schema(object.type, next.object);
 
   if (dry_run) return next.object;
   if (found == objects_.end()) {
     Stored& stored = objects_[key] = std::move(next);
-    return store(stored, WatchEventType::kAdded);
+    return store(stored);
   }
   const bool owners_changed = next.managers != found->second.managers;
   const bool changed = next.object != before;
   found->second = std::move(next);
   if (!changed && !owners_changed) return found->second.object;
-  json& metadata = found->second.object["metadata"];
-  if (found->second.object.value("spec", json()) != before.value("spec", json())) {
-    metadata["generation"] = metadata.value("generation", 1) + 1;
-  }
-  return store(found->second, WatchEventType::kModified);
+  count_generation(found->second.object, before);
+  return store(found->second);
 }
 
 Result<json> FakeApiServer::apply(const ObjectPath& object, const json& document, const ApplyOptions& options) {
@@ -401,6 +500,41 @@ Result<json> FakeApiServer::apply(const ObjectPath& object, const json& document
 json FakeApiServer::apply_as(const std::string& manager, const ObjectPath& object, const json& document) {
   const std::lock_guard lock(mutex_);
   return *apply_locked(applying(manager), object, document, true, false, false);
+}
+
+json FakeApiServer::update_as(const std::string& manager, const ObjectPath& object,
+                              const std::function<void(json&)>& change) {
+  const std::lock_guard lock(mutex_);
+  Stored& stored = objects_.at({object.type.plural, object.ns, object.name});
+  const json before = stored.object;
+  change(stored.object);
+  fit_schema(object.type, stored.object);
+  if (stored.object == before) return before;
+  own_changes(stored, before, manager + "/Update");
+  count_generation(stored.object, before);
+  return store(stored);
+}
+
+void FakeApiServer::use_schema(const std::string& plural, json schema) {
+  const std::lock_guard lock(mutex_);
+  schemas_[plural] = std::move(schema);
+}
+
+void FakeApiServer::delete_slowly(const std::string& plural) {
+  const std::lock_guard lock(mutex_);
+  slowly_deleted_.insert(plural);
+}
+
+void FakeApiServer::finish_deletions() {
+  const std::lock_guard lock(mutex_);
+  slowly_deleted_.clear();
+  std::vector<Key> marked;
+  for (const auto& [key, stored] : objects_) {
+    const json& metadata = stored.object["metadata"];
+    if (metadata.contains("deletionTimestamp") && metadata.value("finalizers", json::array()).empty())
+      marked.push_back(key);
+  }
+  for (const Key& key : marked) erase(key);
 }
 
 Result<json> FakeApiServer::merge_patch(const ObjectPath& object, const json& patch, const std::string& subresource) {
@@ -425,20 +559,18 @@ Result<json> FakeApiServer::merge_patch(const ObjectPath& object, const json& pa
   }
   const json before = stored.object;
   stored.object.merge_patch(change);
+  fit_schema(object.type, stored.object);
   if (stored.object == before) return leave("patch", object.type, stored.object);
-  for (const auto& [path, value] : fields_of(change)) {
-    for (auto& [manager, owned] : stored.managers) owned.erase(path);
-    stored.managers[kUpdating].insert(path);
-  }
-  json& metadata = stored.object["metadata"];
-  if (stored.object.value("spec", json()) != before.value("spec", json()))
-    metadata["generation"] = metadata.value("generation", 1) + 1;
-  if (metadata.contains("deletionTimestamp") && metadata.value("finalizers", json::array()).empty()) {
+  if (subresource.empty()) own_changes(stored, before, kUpdating);
+  count_generation(stored.object, before);
+  const json& metadata = stored.object["metadata"];
+  if (metadata.contains("deletionTimestamp") && metadata.value("finalizers", json::array()).empty() &&
+      !slowly_deleted_.contains(object.type.plural)) {
     const json last = stored.object;
     erase(key);
     return leave("patch", object.type, last);
   }
-  return leave("patch", object.type, store(stored, WatchEventType::kModified));
+  return leave("patch", object.type, store(stored));
 }
 
 Result<json> FakeApiServer::replace(const ObjectPath& object, const json& document) {
@@ -453,11 +585,22 @@ Result<json> FakeApiServer::replace(const ObjectPath& object, const json& docume
   if (!version.empty() && version != stored.object["metadata"]["resourceVersion"]) {
     return fail(ErrorKind::kConflict, "cannot replace " + words + ": it was changed since it was read");
   }
+  if (const json uid = document["metadata"].value("uid", json());
+      !uid.is_null() && uid != stored.object["metadata"]["uid"])
+    return fail(ErrorKind::kConflict, "cannot replace " + words + ": it is another object of the same name");
+  const json before = stored.object;
   json next = document;
-  for (const char* kept : {"uid", "creationTimestamp", "generation"})
-    next["metadata"][kept] = stored.object["metadata"][kept];
+  for (const char* kept : {"uid", "creationTimestamp", "generation", "deletionTimestamp"}) {
+    if (before["metadata"].contains(kept)) next["metadata"][kept] = before["metadata"][kept];
+  }
+  // The status is written apart.
+  next.erase("status");
+  if (before.contains("status")) next["status"] = before["status"];
   stored.object = std::move(next);
-  return leave("replace", object.type, store(stored, WatchEventType::kModified));
+  fit_schema(object.type, stored.object);
+  own_changes(stored, before, kUpdating);
+  count_generation(stored.object, before);
+  return leave("replace", object.type, store(stored));
 }
 
 Result<void> FakeApiServer::remove(const ObjectPath& object, const std::string& uid) {
@@ -470,18 +613,11 @@ Result<void> FakeApiServer::remove(const ObjectPath& object, const std::string& 
   const Key key{object.type.plural, object.ns, object.name};
   const auto found = objects_.find(key);
   if (found == objects_.end()) return {};
-  json& metadata = found->second.object["metadata"];
+  const json& metadata = found->second.object["metadata"];
   if (!uid.empty() && metadata.value("uid", "") != uid) {
     return fail(ErrorKind::kConflict, "cannot delete " + words + ": it is another object of the same name");
   }
-  if (!metadata.value("finalizers", json::array()).empty()) {
-    if (!metadata.contains("deletionTimestamp")) {
-      metadata["deletionTimestamp"] = format_time(now_);
-      store(found->second, WatchEventType::kModified);
-    }
-  } else {
-    erase(key);
-  }
+  delete_locked(key);
   const Result<bool> left = leave("delete", object.type, true);
   if (!left) return tl::unexpected(left.error());
   return {};
@@ -539,6 +675,12 @@ void FakeApiServer::end_watches() {
   changed_.notify_all();
 }
 
+void FakeApiServer::expire_watches() {
+  const std::lock_guard lock(mutex_);
+  ++expired_epoch_;
+  changed_.notify_all();
+}
+
 void FakeApiServer::bookmark() {
   const std::lock_guard lock(mutex_);
   ++bookmarks_;
@@ -563,12 +705,20 @@ void FakeApiServer::forget_writes() {
 
 std::size_t FakeApiServer::watches() const {
   const std::lock_guard lock(mutex_);
-  return watches_;
+  return watches_.size();
 }
 
 bool FakeApiServer::wait_for_watches(std::size_t count, Duration most) const {
   std::unique_lock lock(mutex_);
-  return changed_.wait_for(lock, most, [&] { return watches_ == count; });
+  return changed_.wait_for(lock, most, [&] { return watches_.size() == count; });
+}
+
+bool FakeApiServer::wait_until_watched(std::size_t count, Duration most) const {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, most, [&] {
+    return watches_.size() == count &&
+           std::all_of(watches_.begin(), watches_.end(), [&](const auto& watch) { return watch.second == version_; });
+  });
 }
 
 }  // namespace gopacer

@@ -197,6 +197,63 @@ TEST_F(ReflectorTest, WaitsLongerAfterEachFailureAndKeepsWhatItHas) {
   EXPECT_EQ(reflector_.state(), ReflectorState::kWatching) << "a broken connection is no reason for another list";
 }
 
+TEST_F(ReflectorTest, WaitsShortlyAgainAfterAWatchThatHeld) {
+  reflector_.step({});
+  const auto fail = [&] {
+    api_.fail_next("watch", {ErrorKind::kRetriable, "no route"});
+    return reflector_.step({});
+  };
+  const Duration longest_first = Backoff{}.delay(0, 1);
+  for (int i = 0; i < 6; ++i) fail();
+  ASSERT_GT(fail(), longest_first);
+  EXPECT_EQ(watch_while([&] { clock_.advance(seconds(290)); }), Duration(0));
+  EXPECT_EQ(reflector_.trouble(), "");
+  EXPECT_LE(fail(), longest_first);
+  for (int i = 0; i < 6; ++i) fail();
+  watch_while([&] {
+    make("a", "red");
+    ASSERT_TRUE(wait_for_changes(1));
+  });
+  EXPECT_LE(fail(), longest_first) << "one that brought something held as well, however short it was";
+}
+
+TEST_F(ReflectorTest, ListsAgainWhenItsWatchIsTooOldInTheMiddle) {
+  make("a", "red");
+  reflector_.step({});
+  Duration wait{};
+  {
+    std::jthread watching([&](const std::stop_token& stop) { wait = reflector_.step(stop); });
+    ASSERT_TRUE(api_.wait_for_watches(1, kLong));
+    make("b", "blue");
+    ASSERT_TRUE(wait_for_changes(2));
+    api_.compact();
+    api_.expire_watches();
+  }
+  EXPECT_EQ(wait, Duration(0)) << "the course of things";
+  EXPECT_EQ(reflector_.state(), ReflectorState::kListing);
+  ASSERT_TRUE(api_.remove(path("a"), ""));
+  reflector_.step({});
+  EXPECT_EQ(color("a"), "-");
+  EXPECT_EQ(color("b"), "blue");
+}
+
+TEST_F(ReflectorTest, ForgetsWhatLeavesItsSelection) {
+  Reflector of_labels(api_, Selection{kThings, "", "kept=yes", ""}, store_, clock_, [](const Error&) {});
+  const auto label = [&](const char* value) {
+    ASSERT_TRUE(api_.merge_patch(path("a"), {{"metadata", {{"labels", {{"kept", value}}}}}}, ""));
+  };
+  make("a", "red");
+  label("yes");
+  of_labels.step({});
+  EXPECT_EQ(color("a"), "red");
+  std::jthread watching([&](const std::stop_token& stop) { of_labels.step(stop); });
+  ASSERT_TRUE(api_.wait_for_watches(1, kLong));
+  label("no");
+  ASSERT_TRUE(wait_for_changes(2));
+  EXPECT_EQ(color("a"), "-");
+  api_.end_watches();
+}
+
 TEST_F(ReflectorTest, WaitsAsLongAsTheServerAsks) {
   api_.fail_next("list", Error{ErrorKind::kRetriable, "too many requests", seconds(17)});
   EXPECT_EQ(reflector_.step({}), Duration(seconds(17)));
