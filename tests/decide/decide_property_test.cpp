@@ -2,9 +2,14 @@
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
 
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
 #include "decide/go_service.h"
 #include "decide/physics.h"
 #include "decide/strategies.h"
+#include "gopacer/decide/go_pacer.h"
 
 namespace gopacer {
 namespace {
@@ -129,6 +134,156 @@ RC_GTEST_PROP(DecideProperty, PredictsTheServicesOwnLaw, ()) {
   RC_ASSERT(std::abs(decision.predicted->cycle_volume.value() / after.volume() - 1) < 0.35);
   const double off = decision.predicted->gc_cpu_fraction - after.gc_share();
   RC_ASSERT(std::abs(off) < 0.25 * after.gc_share() + 0.01);
+}
+
+/// A program may ask for anything; this is what each strategy may be asked about.
+DecideInput any_input(const GoService& service) {
+  DecideInput input = service.input(kNow);
+  input.spec.objective = any_objective();
+  input.spec.strategy = *rc::gen::element(Strategy::kModel, Strategy::kModel, Strategy::kFixed,
+                                          Strategy::kLatencyMemoryRate, Strategy::kTwoFactor, Strategy::kPauseFeedback);
+  input.spec.bounds.min_gogc = *rc::gen::inRange(1, 200);
+  input.spec.bounds.max_gogc = input.spec.bounds.min_gogc + *rc::gen::inRange(0, 600);
+  input.spec.bounds.max_go_mem_limit_percent = *rc::gen::inRange(30, 96);
+  if (*rc::gen::arbitrary<bool>()) input.spec.fixed.gogc = Gogc(*rc::gen::inRange(10, 900));
+  if (*rc::gen::arbitrary<bool>()) input.spec.fixed.go_mem_limit = mib(*rc::gen::inRange(16, 8192));
+  Slo slo;
+  slo.name = "latency";
+  input.spec.slos = {slo};
+  const double rate = *rc::gen::inRange(1, 3000);
+  const double slowest = *rc::gen::inRange(1, 900) / 1000.0;
+  for (PodSeries& pod : input.observed.pods) {
+    for (Sample& sample : pod.samples) {
+      const double count = 1e6 + rate * to_seconds(sample.at - (kNow - std::chrono::hours(1)));
+      sample.latency["latency"] = Histogram{{{slowest / 2, count / 2}, {slowest, count}}, count * slowest / 2};
+    }
+  }
+  return input;
+}
+
+/// Within five per cent, an unset GOGC being Go's 100: what "the same settings" means to people.
+bool alike(const Settings& a, const Settings& b) {
+  const auto near = [](double x, double y) { return std::abs(x - y) <= 0.05 * std::max(x, y); };
+  const double first = a.gogc ? a.gogc->percent() : 100;
+  const double second = b.gogc ? b.gogc->percent() : 100;
+  if (!near(first, second) || a.go_mem_limit.has_value() != b.go_mem_limit.has_value()) return false;
+  return !a.go_mem_limit || near(a.go_mem_limit->value(), b.go_mem_limit->value());
+}
+
+RC_GTEST_PROP(AnyStrategy, StaysBelowTheContainerAndWithinThePersonsBounds, ()) {
+  const GoService service = any_service();
+  const DecideInput input = any_input(service);
+  const Decision decision = decide(input, kNow);
+  RC_TAG(to_string(input.spec.strategy) + " " + to_string(decision.kind));
+  RC_LOG() << to_string(input.spec.strategy) << ": " << decision.message << "\n";
+  if (decision.kind != Kind::kChange) {
+    RC_ASSERT(decision.settings == input.current);
+    return;
+  }
+  RC_ASSERT(decision.settings != input.current);
+  const auto& limit = decision.settings.go_mem_limit;
+  if (service.container && limit) RC_ASSERT(*limit < *service.container);
+  const Gogc gogc = decision.settings.gogc.value_or(Gogc(100));
+  RC_ASSERT(!gogc.is_off() || limit);
+  RC_ASSERT(gogc.percent() <= 100 || limit);
+  // Settings of a person's own are theirs.
+  if (input.spec.strategy == Strategy::kFixed) return;
+  RC_ASSERT(gogc.percent() <= input.spec.bounds.max_gogc);
+  RC_ASSERT(gogc.percent() >= std::min(input.spec.bounds.min_gogc, limit ? 10'000 : 100));
+}
+
+RC_GTEST_PROP(AnyStrategy, NeverGoesWhereATrialOfThisTemplateFailed, ()) {
+  const GoService service = any_service();
+  DecideInput input = any_input(service);
+  const Decision free = decide(input, kNow);
+  RC_PRE(free.kind == Kind::kChange);
+  // A ban at what it wants, or near to it, or somewhere.
+  for (int i = *rc::gen::inRange(1, 4); i > 0; --i) {
+    BannedRegion ban{free.settings, "aaaa",
+                     *rc::gen::element<std::string>("LatencyRegression", "NoBenefit", "OOMKilled"), kNow};
+    const int percent = *rc::gen::element(100, 100, 97, 104, 80, 50);
+    if (ban.settings.gogc) ban.settings.gogc = Gogc(std::max(1, ban.settings.gogc->percent() * percent / 100));
+    input.memory.banned.push_back(ban);
+  }
+  const Decision decision = decide(input, kNow);
+  RC_TAG(to_string(decision.kind) + " " + decision.reason);
+  for (const Settings& shown : {decision.settings, decision.recommended.value_or(input.current)}) {
+    for (const BannedRegion& ban : input.memory.banned) {
+      RC_ASSERT(shown == input.current || !alike(shown, ban.settings));
+    }
+  }
+  for (BannedRegion& ban : input.memory.banned) ban.template_hash = "of another image";
+  RC_ASSERT(decide(input, kNow).settings == free.settings);
+}
+
+RC_GTEST_PROP(AnyStrategy, StartsNothingUnderACoolDownUnlessItIsUrgent, ()) {
+  const GoService service = any_service();
+  DecideInput input = any_input(service);
+  const Decision free = decide(input, kNow);
+  RC_PRE(free.kind == Kind::kChange);
+  input.spec.rollback.cool_down = std::chrono::minutes(*rc::gen::inRange(1, 600));
+  const auto left = std::chrono::minutes(*rc::gen::inRange(1, 600));
+  RC_PRE(left <= input.spec.rollback.cool_down);
+  input.memory.cool_down_until = kNow + left;
+  const Decision decision = decide(input, kNow);
+  // Of an urgent one's cool-down only the first ten minutes count.
+  const auto gone = input.spec.rollback.cool_down - left;
+  if (free.urgent && gone >= std::chrono::minutes(10)) {
+    RC_ASSERT(decision.kind == Kind::kChange);
+    return;
+  }
+  RC_ASSERT(decision.kind == Kind::kKeep);
+  RC_ASSERT(decision.reason == "CoolDown");
+  RC_ASSERT(decision.settings == input.current);
+  RC_ASSERT(decision.recommended == free.settings);
+  input.memory.cool_down_until = kNow;
+  RC_ASSERT(decide(input, kNow).kind == Kind::kChange);
+}
+
+RC_GTEST_PROP(AnyStrategy, DoesNotDependOnTheOrderOfThePods, ()) {
+  GoService service = any_service();
+  service.pods = 2;
+  DecideInput input = any_input(service);
+  GoService other = service;
+  other.alloc_rate *= 1.3;
+  other.live = service.live * 1.2;
+  RC_PRE(other.volume() > 1e6 && other.alloc_rate / other.volume() < 200);
+  input.observed.pods.push_back(other.pod(kNow, "other"));
+  for (Sample& sample : input.observed.pods.back().samples) {
+    sample.latency = input.observed.pods.front().samples.front().latency;
+  }
+  const Decision one = decide(input, kNow);
+  std::reverse(input.observed.pods.begin(), input.observed.pods.end());
+  const Decision two = decide(input, kNow);
+  RC_ASSERT(one.kind == two.kind);
+  RC_ASSERT(one.reason == two.reason);
+  RC_ASSERT(one.settings == two.settings);
+}
+
+RC_GTEST_PROP(AnyStrategy, ChangesNothingOnReadingsThatAreNone, ()) {
+  const GoService service = any_service();
+  DecideInput input = any_input(service);
+  const double bad =
+      *rc::gen::element(std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity(), -1e12);
+  const bool missing = *rc::gen::arbitrary<bool>();
+  for (PodSeries& pod : input.observed.pods) {
+    for (Sample& sample : pod.samples) {
+      if (missing) {
+        sample.mem.reset();
+        continue;
+      }
+      sample.mem->gc_cpu_fraction = bad;
+      sample.process.emplace();
+      sample.process->cpu_seconds = bad;
+      sample.process->gc_cpu_seconds = bad;
+      sample.process->busy_cpu_seconds = bad;
+      if (sample.usage) sample.usage->cpu_seconds = bad;
+      if (sample.profile) sample.profile->total_cpu_seconds = sample.profile->gc_cpu_seconds = bad;
+    }
+  }
+  const Decision decision = decide(input, kNow);
+  RC_LOG() << to_string(decision.kind) << " " << decision.reason << ": " << decision.message << "\n";
+  RC_ASSERT(decision.kind != Kind::kChange);
 }
 
 RC_GTEST_PROP(DecideProperty, LimitGoalGrowsWithTheLimit, ()) {

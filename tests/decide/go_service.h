@@ -1,12 +1,39 @@
 #pragma once
 
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <limits>
 #include <string>
 
 #include "gopacer/decide/decision.h"
-#include "gopacer/decide/go_pacer.h"
 
 namespace gopacer::testing {
+
+/// The heap goal in the runtime's own integers: gcControllerState's commit() and memoryLimitHeapGoal() of Go 1.19 to
+/// 1.26 (src/runtime/mgcpacer.go), with what is mapped equal to the goal. Written from there, and not from gopacer's.
+inline Bytes runtime_goal(Bytes live, Bytes roots, const Settings& settings, Bytes non_heap) {
+  constexpr std::int64_t kHeapMinimum = 4 << 20;
+  constexpr std::int64_t kHeadroom = 1 << 20;
+  std::int64_t goal = std::numeric_limits<std::int64_t>::max();
+  const std::int64_t marked = live.count();
+  if (!settings.gogc || !settings.gogc->is_off()) {
+    const std::int64_t percent = settings.gogc ? settings.gogc->percent() : 100;
+    goal = marked + (marked + roots.count()) * percent / 100;
+    goal = std::max(goal, kHeapMinimum * percent / 100);
+  }
+  if (settings.go_mem_limit) {
+    std::int64_t limit_goal = marked;
+    if (non_heap < *settings.go_mem_limit) {
+      limit_goal = settings.go_mem_limit->count() - non_heap.count();
+      const std::int64_t headroom = std::max(limit_goal / 100 * 3, kHeadroom);
+      limit_goal = limit_goal < headroom || limit_goal - headroom < headroom ? headroom : limit_goal - headroom;
+      limit_goal = std::max(limit_goal, marked);
+    }
+    goal = std::min(goal, limit_goal);
+  }
+  return Bytes(goal);
+}
 
 /// A Go service in steady state, as its pods' samples show it: the pacer's own formulas with a load of one's choice.
 struct GoService {
@@ -38,7 +65,7 @@ struct GoService {
     if (real_gogc) real.gogc = real_gogc;
     return real;
   }
-  Bytes goal() const { return go_pacer::goal({live, roots}, in_force(), non_heap); }
+  Bytes goal() const { return runtime_goal(live, roots, in_force(), non_heap); }
   double volume() const {
     const double growth = (goal() - live).value();
     const double usual = (live + roots).value();

@@ -229,6 +229,7 @@ TEST(Model, RelievesAContainerThatIsNearlyFull) {
   const Decision decision = decide(service, Objective::kThroughput);
   ASSERT_EQ(decision.kind, Kind::kChange) << decision.message;
   EXPECT_THAT(decision.message, HasSubstr("close to its memory limit"));
+  EXPECT_TRUE(decision.urgent);
   EXPECT_LT(decision.predicted->peak_memory, decision.estimate->peak_memory);
 }
 

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "gopacer/judge/sequential.h"
 #include "judge/trial_pods.h"
 
 namespace gopacer {
@@ -138,6 +139,34 @@ TEST(Judge, WaitsForEnoughRequests) {
   EXPECT_EQ(verdict.reason, "TooFewRequests");
 }
 
+TEST(Judge, CountsTheRequestsOfEachSideForItself) {
+  for (const bool more_to_canary : {true, false}) {
+    TrialImposter trial;
+    trial.plan.slos[0].max_regression_percent = 60;
+    trial.plan.min_samples = 6000;
+    trial.canary.gc_share = 0.05;
+    (more_to_canary ? trial.canary : trial.baseline).requests_per_second = 80;
+    const Verdict verdict = trial.run(25);  // 10,000 on one side and 5,000 on the other
+    EXPECT_EQ(verdict.reason, "TooFewRequests") << verdict.message;
+    EXPECT_NEAR(static_cast<double>(verdict.evidence.canary_requests), more_to_canary ? 10000 : 5000, 300);
+    EXPECT_NEAR(static_cast<double>(verdict.evidence.baseline_requests), more_to_canary ? 5000 : 10000, 300);
+  }
+}
+
+TEST(Judge, WantsEverySloToPass) {
+  TrialImposter trial;
+  trial.plan.slos[0].max_regression_percent = 60;
+  trial.canary.gc_share = 0.05;
+  Slo other = trial.plan.slos[0];
+  other.name = "of another page";
+  trial.plan.slos.push_back(other);
+  EXPECT_EQ(trial.run(30).reason, "NoData") << "nobody reads the second one";
+  std::swap(trial.plan.slos[0], trial.plan.slos[1]);
+  trial.evidence = {};
+  trial.plan.measuring_since = trial.now;
+  EXPECT_EQ(trial.run(30).reason, "NoData");
+}
+
 TEST(Judge, AddsUpWindowsWithFewRequests) {
   TrialImposter trial;
   trial.canary.requests_per_second = trial.baseline.requests_per_second = 12;  // 60 a window; p99 wants 200
@@ -229,6 +258,22 @@ TEST(Judge, BeginsAnewWithAnotherSourceOfGcCpu) {
   const MetricEvidence& gc = metric(trial.evidence, kGcCpuMetric);
   EXPECT_EQ(gc.source, "runtime metrics");
   EXPECT_EQ(gc.stats.n, 6);
+}
+
+TEST(Judge, TellsHowMuchLongerItTakesAtThePresentPace) {
+  // A metric that needs about 45 windows more by the formula for its interval.
+  TrialImposter trial;
+  trial.plan.slos.clear();
+  trial.canary.gc_share = 0.074;
+  trial.canary.share_noise = trial.baseline.share_noise = 0.01;
+  Verdict verdict;
+  for (int i = 0; i < 22; ++i) verdict = trial.window();
+  ASSERT_EQ(verdict.outcome, Outcome::kUndecided) << verdict.message;
+  const RunningStats& stats = metric(trial.evidence, kGcCpuMetric).stats;
+  const double all = windows_needed(stats, std::abs(stats.mean + trial.plan.min_saving), trial.plan.alpha);
+  ASSERT_GT(all, 25);
+  const auto seconds = std::chrono::seconds(static_cast<std::int64_t>((all - 22) * 5));
+  EXPECT_THAT(verdict.message, HasSubstr("About " + format_duration(seconds) + " more."));
 }
 
 TEST(Judge, TellsHowMuchLongerItTakes) {

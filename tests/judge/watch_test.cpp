@@ -119,6 +119,27 @@ TEST(Watch, StopsAtOnceOnAKillOrARestart) {
   EXPECT_EQ(restarted.window().reason, "Restarted");
 }
 
+TEST(Watch, TellsTheChangeOfTheFirstSloThatHasData) {
+  PromotedImposter target;
+  for (PodImposter& pod : target.pods) pod.median_seconds *= 1.1;
+  const Verdict verdict = target.run(60);
+  ASSERT_TRUE(verdict.p99_change);
+  EXPECT_NEAR(*verdict.p99_change, 0.1, 0.05);
+}
+
+TEST(Watch, FindsASourceOfGcCpuWhereTheTrialHadNone) {
+  PromotedImposter target;
+  target.plan.before.metrics.pop_back();
+  const Verdict verdict = target.run(3);
+  EXPECT_EQ(metric(verdict.evidence, kGcCpuMetric).source, "runtime metrics");
+  EXPECT_EQ(metric(verdict.evidence, kGcCpuMetric).stats.n, 3);
+}
+
+TEST(Watch, CountsRequestsOfTheTargetsPods) {
+  PromotedImposter target;
+  EXPECT_NEAR(static_cast<double>(target.run(20).evidence.canary_requests), 2 * 40 * 5 * 20, 500);
+}
+
 TEST(Watch, StopsOnMemoryAndOnGcShare) {
   PromotedImposter full;
   full.pods[0].memory = mib(490);

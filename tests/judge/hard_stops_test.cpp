@@ -1,0 +1,167 @@
+#include "judge/hard_stops.h"
+
+#include <gmock/gmock.h>
+
+#include "judge/trial_pods.h"
+
+namespace gopacer::judging {
+namespace {
+
+using std::chrono::seconds;
+using ::testing::HasSubstr;
+using testing::kStart;
+
+PodSeries pod_named(const std::string& name) {
+  PodSeries pod;
+  pod.pod = name;
+  pod.memory_limit = mib(1000);
+  return pod;
+}
+
+PodSeries restarted(const std::string& name, int times) {
+  PodSeries pod = pod_named(name);
+  pod.restarts = times;
+  return pod;
+}
+
+TEST(Killed, NamesThePodAndItsLimit) {
+  PodSeries well = pod_named("well");
+  PodSeries dead = pod_named("dead");
+  dead.oom_killed = true;
+  dead.settings.gogc = Gogc(300);
+  const auto stop = killed({&well, &dead}, {});
+  ASSERT_TRUE(stop);
+  EXPECT_EQ(stop->reason, "OOMKilled");
+  EXPECT_THAT(stop->message, HasSubstr("Pod dead was killed"));
+  EXPECT_THAT(stop->message, HasSubstr("(limit 1000.0MiB) with GOGC=300"));
+  dead.memory_limit.reset();
+  EXPECT_THAT(killed({&dead}, {})->message, Not(HasSubstr("limit")));
+}
+
+TEST(Killed, CountsTheRestartsOfAllPodsAgainstThoseOfAllOthers) {
+  const PodSeries once = restarted("once", 1);
+  const PodSeries thrice = restarted("thrice", 3);
+  const PodSeries never = restarted("never", 0);
+  EXPECT_FALSE(killed({&never}, {}));
+  EXPECT_FALSE(killed({&never}, {&thrice}));
+  EXPECT_FALSE(killed({&thrice, &never}, {&once, &once, &once}));
+  const auto stop = killed({&once, &thrice, &never}, {&thrice});
+  ASSERT_TRUE(stop);
+  EXPECT_EQ(stop->reason, "Restarted");
+  EXPECT_THAT(stop->message, HasSubstr("Pod thrice restarted"));
+}
+
+Sample using_memory(Time at, std::optional<Bytes> anonymous, Bytes working_set, std::optional<Bytes> limit) {
+  Sample sample;
+  sample.at = at;
+  sample.usage.emplace();
+  sample.usage->anonymous = anonymous;
+  sample.usage->working_set = working_set;
+  sample.usage->limit = limit;
+  return sample;
+}
+
+TEST(MemoryNearTheLimit, IsTheLatestAnonymousMemoryAboveNinetyThreePercent) {
+  PodSeries pod = pod_named("p");
+  pod.samples.push_back(using_memory(kStart, mib(930), mib(999), {}));
+  EXPECT_FALSE(near_memory_limit({&pod}, {})) << "at 93 %, however large the page cache is";
+  pod.samples.push_back(using_memory(kStart + seconds(5), mib(931), mib(999), {}));
+  const auto stop = near_memory_limit({&pod}, {});
+  ASSERT_TRUE(stop);
+  EXPECT_EQ(stop->reason, "MemoryNearLimit");
+  EXPECT_THAT(stop->message, HasSubstr("931.0MiB of anonymous memory, 93.1 % of its container's limit of 1000.0MiB"));
+  pod.samples.push_back({});
+  EXPECT_TRUE(near_memory_limit({&pod}, {})) << "a reading without memory takes nothing back";
+  pod.samples.push_back(using_memory(kStart + seconds(10), mib(500), mib(999), {}));
+  EXPECT_FALSE(near_memory_limit({&pod}, {}));
+}
+
+TEST(MemoryNearTheLimit, GoesByTheWorkingSetWhereThatIsAllThereIs) {
+  PodSeries pod = pod_named("p");
+  pod.samples.push_back(using_memory(kStart, {}, mib(940), {}));
+  const auto stop = near_memory_limit({&pod}, {});
+  ASSERT_TRUE(stop);
+  EXPECT_THAT(stop->message, HasSubstr("940.0MiB of memory (working set), 94.0 %"));
+}
+
+TEST(MemoryNearTheLimit, GoesByTheLimitThatTheContainerReallyHas) {
+  PodSeries pod = pod_named("p");
+  pod.samples.push_back(using_memory(kStart, mib(600), mib(600), mib(640)));
+  EXPECT_TRUE(near_memory_limit({&pod}, {})) << "93.75 % of 640 MiB";
+  pod.samples.back().usage->limit.reset();
+  EXPECT_FALSE(near_memory_limit({&pod}, {})) << "60 % of what the spec has";
+  pod.memory_limit.reset();
+  EXPECT_FALSE(near_memory_limit({&pod}, {})) << "without a limit nothing is near it";
+  pod.memory_limit = Bytes(0);
+  EXPECT_FALSE(near_memory_limit({&pod}, {}));
+}
+
+TEST(MemoryNearTheLimit, IsNoHarmWhereAnyOtherHasAsMuch) {
+  PodSeries full = pod_named("full");
+  full.samples.push_back(using_memory(kStart, mib(950), mib(950), {}));
+  PodSeries small = pod_named("small");
+  small.samples.push_back(using_memory(kStart, mib(300), mib(300), {}));
+  EXPECT_TRUE(near_memory_limit({&small, &full}, {&small}));
+  EXPECT_FALSE(near_memory_limit({&full}, {&small, &full}));
+  PodSeries fuller = pod_named("fuller");
+  fuller.samples.push_back(using_memory(kStart, mib(960), mib(960), {}));
+  EXPECT_TRUE(near_memory_limit({&fuller}, {&full}));
+}
+
+/// Two readings with `collections` between them, each after `volume` bytes, over a live heap of `live`.
+PodSeries collecting(const std::string& name, std::uint32_t collections, Bytes volume, Bytes live) {
+  PodSeries pod = pod_named(name);
+  Sample sample;
+  sample.at = kStart;
+  sample.mem.emplace();
+  sample.mem->num_gc = 10;
+  pod.samples.push_back(sample);
+  sample.at = kStart + seconds(10);
+  sample.mem->num_gc = 10 + collections;
+  sample.mem->total_alloc = volume * collections;
+  sample.mem->next_gc = live + volume;
+  pod.samples.push_back(sample);
+  return pod;
+}
+
+TEST(RunawayCollection, IsWhereCyclesAreShorterThanThreeTenthsOfWhatLives) {
+  const Window window{kStart, kStart + seconds(10)};
+  const PodSeries at = collecting("at", 10, mib(30), mib(100));
+  const PodSeries below = collecting("below", 10, mib(29), mib(100));
+  EXPECT_FALSE(collection_runs_away({&at}, {}, window));
+  const auto stop = collection_runs_away({&at, &below}, {&at}, window);
+  ASSERT_TRUE(stop);
+  EXPECT_EQ(stop->reason, "GcTooFrequent");
+  EXPECT_THAT(stop->message, HasSubstr("Pod below collects garbage each time that 29.0MiB were allocated, only 0.29 of "
+                                       "its live heap of 100.0MiB"));
+  EXPECT_FALSE(collection_runs_away({&below}, {&at, &below}, window)) << "it is so with the old settings too";
+}
+
+TEST(RunawayCollection, IsNotSeenInASmallHeap) {
+  const Window window{kStart, kStart + seconds(10)};
+  const PodSeries small = collecting("small", 10, mib(1), mib(15));
+  const PodSeries enough = collecting("enough", 10, mib(1), mib(16));
+  EXPECT_FALSE(collection_runs_away({&small}, {}, window));
+  EXPECT_TRUE(collection_runs_away({&enough}, {}, window));
+}
+
+TEST(HighGcShare, IsAboveAQuarterByMoreThanTwoStandardErrors) {
+  EXPECT_FALSE(gc_share_too_high({0.25, 0}, {}));
+  EXPECT_TRUE(gc_share_too_high({0.26, 0}, {}));
+  EXPECT_FALSE(gc_share_too_high({0.30, 0.026}, {}));
+  EXPECT_TRUE(gc_share_too_high({0.30, 0.024}, {}));
+}
+
+TEST(HighGcShare, IsATenthAboveTheUsualOne) {
+  EXPECT_TRUE(gc_share_too_high({0.30, 0}, GcShare{0.10, 0}));
+  EXPECT_TRUE(gc_share_too_high({0.27, 0}, GcShare{0.24, 0}));
+  EXPECT_FALSE(gc_share_too_high({0.26, 0}, GcShare{0.24, 0}));
+}
+
+TEST(HighGcShare, IsAQuarterAboveWhereEvenTheUsualOneIsHigh) {
+  EXPECT_FALSE(gc_share_too_high({0.37, 0}, GcShare{0.30, 0}));
+  EXPECT_TRUE(gc_share_too_high({0.38, 0}, GcShare{0.30, 0}));
+}
+
+}  // namespace
+}  // namespace gopacer::judging

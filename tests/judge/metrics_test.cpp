@@ -1,0 +1,256 @@
+#include "judge/metrics.h"
+
+#include <gmock/gmock.h>
+
+#include "gopacer/domain/histogram.h"
+#include "judge/trial_pods.h"
+
+namespace gopacer::judging {
+namespace {
+
+using std::chrono::milliseconds;
+using ::testing::HasSubstr;
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+Histogram counts(const std::map<double, double>& cumulative, double times = 1) {
+  Histogram histogram;
+  for (const auto& [bound, count] : cumulative) histogram.cumulative[bound] = times * count;
+  return histogram;
+}
+
+TEST(FewestRequests, AreTwoBeyondTheQuantileAndFiftyAtLeast) {
+  EXPECT_NEAR(fewest_requests(0.99), 200, 1e-9);
+  EXPECT_NEAR(fewest_requests(0.999), 2000, 1e-6);
+  EXPECT_EQ(fewest_requests(0.5), 50);
+}
+
+// The figures of these are worked out apart from the code, from the two histograms by the formula in metrics.h.
+
+TEST(LogSlowdown, IsTheRatioOfTheQuantilesWhereBucketsAreNarrow) {
+  // p50 in (10 ms, 15 ms]: half of the way, and four fifths.
+  const Histogram baseline = counts({{0.010, 250}, {0.015, 750}, {kInfinity, 1000}});
+  const Histogram canary = counts({{0.010, 100}, {0.015, 600}, {kInfinity, 1000}});
+  EXPECT_NEAR(*log_slowdown(canary, baseline, 0.5), std::log(0.014 / 0.0125), 1e-12);
+}
+
+TEST(LogSlowdown, GoesByTheSharesAboveABoundWhereBucketsAreWide) {
+  const Histogram baseline = counts({{0.1, 900}, {1, 1000}});
+  const Histogram canary = counts({{0.1, 800}, {1, 1000}});
+  EXPECT_NEAR(*log_slowdown(canary, baseline, 0.95), 0.248538, 1e-6);
+  EXPECT_NEAR(*log_slowdown(baseline, canary, 0.95), -0.248538, 1e-6);
+}
+
+TEST(LogSlowdown, GoesByTheSharesWhereOnlyOneOfTheTwoIsInANarrowBucket) {
+  const Histogram baseline = counts({{0.1, 900}, {0.15, 960}, {1.5, 1000}});
+  const Histogram canary = counts({{0.1, 850}, {0.15, 900}, {1.5, 1000}});
+  EXPECT_NEAR(*log_slowdown(canary, baseline, 0.95), 0.371158, 1e-6) << "and not ln(0.825 s / 0.142 s) = 1.76";
+  EXPECT_NEAR(*log_slowdown(baseline, canary, 0.95), -0.371158, 1e-6);
+}
+
+TEST(LogSlowdown, TakesTheBoundWhoseShareIsNearestToTheQuantiles) {
+  const Histogram baseline = counts({{0.1, 500}, {1, 960}, {2, 1000}});
+  const Histogram canary = counts({{0.1, 500}, {1, 920}, {2, 1000}});
+  // Between the bounds the tail falls by less than a power of one: that is the least slope that is believed.
+  EXPECT_NEAR(*log_slowdown(canary, baseline, 0.9), 0.686955, 1e-6);
+}
+
+TEST(LogSlowdown, AssumesTheUsualSlopeInTheFirstAndInTheLastBucket) {
+  EXPECT_NEAR(*log_slowdown(counts({{0.1, 600}, {1, 1000}}), counts({{0.1, 700}, {1, 1000}}), 0.5), 0.071817, 1e-6);
+  EXPECT_NEAR(*log_slowdown(counts({{0.1, 800}, {kInfinity, 1000}}), counts({{0.1, 900}, {kInfinity, 1000}}), 0.95),
+              0.172664, 1e-6);
+}
+
+TEST(LogSlowdown, IsNotKnownWithoutDataOrWithOtherBuckets) {
+  const Histogram some = counts({{0.1, 600}, {1, 1000}});
+  EXPECT_FALSE(log_slowdown(some, counts({{0.1, 0}, {1, 0}}), 0.5));
+  EXPECT_FALSE(log_slowdown({}, some, 0.5));
+  EXPECT_FALSE(log_slowdown(some, counts({{0.2, 600}, {1, 1000}}), 0.5));
+  EXPECT_FALSE(log_slowdown(counts({{kInfinity, 10}}), counts({{kInfinity, 10}}), 0.5)) << "no bound at all";
+}
+
+TEST(ShareSlower, IsInterpolatedWithinABucket) {
+  const Histogram histogram = counts({{0.1, 60}, {0.2, 80}, {0.4, 90}, {kInfinity, 100}});
+  EXPECT_NEAR(share_slower_than(histogram, 0.05), 0.70, 1e-12);
+  EXPECT_NEAR(share_slower_than(histogram, 0.1), 0.40, 1e-12);
+  EXPECT_NEAR(share_slower_than(histogram, 0.15), 0.30, 1e-12);
+  EXPECT_NEAR(share_slower_than(histogram, 0.4), 0.10, 1e-12);
+}
+
+TEST(ShareSlower, CountsTheLastBucketOnlyWhereAllOfItIs) {
+  const Histogram histogram = counts({{0.1, 60}, {kInfinity, 100}});
+  EXPECT_EQ(share_slower_than(histogram, 0.5), 0);
+  EXPECT_EQ(share_slower_than(counts({{0.1, 0}, {kInfinity, 0}}), 0.05), 0) << "nothing was observed";
+  EXPECT_EQ(share_slower_than({}, 0.05), 0);
+}
+
+Slo promise(milliseconds most, double quantile = 0.9) {
+  Slo slo;
+  slo.histogram.quantile = quantile;
+  slo.max = most;
+  slo.max_regression_percent = 5;
+  return slo;
+}
+
+/// `slow` requests of `all` take up to 200 ms, the rest up to 100 ms.
+Histogram with_slow(double slow, double all) { return counts({{0.1, all - slow}, {0.2, all}, {kInfinity, all}}); }
+
+TEST(OnlyTheCanaryViolates, WhenItIsSlowAndTheBaselineIsNot) {
+  const Slo slo = promise(milliseconds(100));
+  EXPECT_TRUE(only_canary_violates(with_slow(200, 1000), with_slow(50, 1000), slo));
+  EXPECT_FALSE(only_canary_violates(with_slow(50, 1000), with_slow(50, 1000), slo));
+  EXPECT_FALSE(only_canary_violates(with_slow(200, 1000), with_slow(200, 1000), slo)) << "both are slow";
+  EXPECT_FALSE(only_canary_violates(with_slow(50, 1000), with_slow(200, 1000), slo));
+  EXPECT_FALSE(only_canary_violates(with_slow(200, 1000), {}, slo));
+  EXPECT_FALSE(only_canary_violates({}, with_slow(50, 1000), slo));
+}
+
+TEST(OnlyTheCanaryViolates, ByMoreThanChance) {
+  const Slo slo = promise(milliseconds(100));
+  // 16 against 8 of 100: pooled 0.12 ± 0.046, so 8 points are 1.74 standard errors; 15 are 1.56.
+  EXPECT_TRUE(only_canary_violates(with_slow(16, 100), with_slow(8, 100), slo));
+  EXPECT_FALSE(only_canary_violates(with_slow(15, 100), with_slow(8, 100), slo));
+}
+
+TEST(OnlyTheCanaryViolates, ByMoreThanTheRegressionThatIsAllowed) {
+  // p90 at 102.9 ms and at 98.8 ms: 4.1 % more, and far beyond chance.
+  const Histogram canary = counts({{0.095, 6000}, {0.105, 9800}, {kInfinity, 10000}}, 100);
+  const Histogram baseline = counts({{0.095, 8500}, {0.105, 9800}, {kInfinity, 10000}}, 100);
+  Slo slo = promise(milliseconds(100));
+  const double ratio = quantile(canary, 0.9)->value / quantile(baseline, 0.9)->value;
+  ASSERT_GT(ratio, 1.02);
+  ASSERT_LT(ratio, 1.05);
+  EXPECT_FALSE(only_canary_violates(canary, baseline, slo));
+  slo.max_regression_percent = 2;
+  EXPECT_TRUE(only_canary_violates(canary, baseline, slo));
+}
+
+TEST(OnlyTheCanaryViolates, NothingWhereNothingIsPromised) {
+  Slo slo = promise(milliseconds(100));
+  slo.max.reset();
+  EXPECT_FALSE(only_canary_violates(with_slow(500, 1000), with_slow(0, 1000), slo));
+  EXPECT_FALSE(violates(with_slow(500, 1000), slo));
+}
+
+TEST(Violates, WhenMoreIsSlowThanTheQuantileAllowsAndChanceExplains) {
+  const Slo slo = promise(milliseconds(100));
+  // 10 % are allowed; of 1000 that is 10 ± 0.95 %, and 1.645 of those are 1.56.
+  EXPECT_TRUE(violates(with_slow(116, 1000), slo));
+  EXPECT_FALSE(violates(with_slow(115, 1000), slo));
+  EXPECT_FALSE(violates(with_slow(90, 1000), slo));
+  EXPECT_FALSE(violates({}, slo));
+}
+
+TEST(Count, FollowsTheArithmeticMeanOfShares) {
+  MetricEvidence metric;
+  count(metric, 0.1, 0.2, 0.1);
+  count(metric, 0.3, 0.8, 0.5);
+  EXPECT_DOUBLE_EQ(metric.stats.mean, 0.2);
+  EXPECT_DOUBLE_EQ(metric.canary, 0.5);
+  EXPECT_DOUBLE_EQ(metric.baseline, 0.3);
+}
+
+TEST(Count, FollowsTheGeometricMeanOfRatios) {
+  MetricEvidence metric;
+  metric.ratio = true;
+  count(metric, 0, 0.2, 0.1);
+  count(metric, 0, 0.8, 0.1);
+  EXPECT_DOUBLE_EQ(metric.canary, 0.4);
+  EXPECT_DOUBLE_EQ(metric.baseline, 0.1);
+}
+
+MetricEvidence seen(int windows, double mean, double spread) {
+  MetricEvidence metric;
+  metric.name = "p99";
+  metric.ratio = true;
+  metric.threshold = 0;
+  for (int i = 0; i < windows; ++i) metric.stats.add(mean + (i % 2 == 0 ? spread : -spread));
+  return metric;
+}
+
+TEST(Weigh, FailsAndPassesByTheWholeInterval) {
+  MetricEvidence worse = seen(40, 1, 0.1);
+  weigh(worse, 0.05, 40);
+  EXPECT_EQ(worse.state, MetricState::kFail);
+  EXPECT_GT(worse.low, 0.5);
+  EXPECT_NEAR((worse.low + worse.high) / 2, 1, 1e-12);
+  MetricEvidence better = seen(40, -1, 0.1);
+  weigh(better, 0.05, 40);
+  EXPECT_EQ(better.state, MetricState::kPass);
+  EXPECT_LT(better.high, -0.5);
+  EXPECT_LT(better.low, better.high);
+  MetricEvidence open = seen(40, 0.01, 0.5);
+  weigh(open, 0.05, 40);
+  EXPECT_EQ(open.state, MetricState::kUndecided);
+}
+
+TEST(Weigh, SaysNothingBeforeTwentyWindows) {
+  MetricEvidence metric = seen(19, 1, 0.001);
+  weigh(metric, 0.05, 19);
+  EXPECT_EQ(metric.state, MetricState::kUndecided);
+  EXPECT_EQ(metric.low, 0);
+  metric.stats.add(1);
+  weigh(metric, 0.05, 20);
+  EXPECT_EQ(metric.state, MetricState::kFail);
+}
+
+TEST(Weigh, FindsNoDataAfterFourWindowsWithoutAny) {
+  MetricEvidence metric;
+  weigh(metric, 0.05, 3);
+  EXPECT_EQ(metric.state, MetricState::kUndecided);
+  weigh(metric, 0.05, 4);
+  EXPECT_EQ(metric.state, MetricState::kNoData);
+  metric.pending_since = testing::kStart;
+  weigh(metric, 0.05, 4);
+  EXPECT_EQ(metric.state, MetricState::kUndecided) << "a few requests came, and more are awaited";
+}
+
+TEST(Tell, SaysWhatAMetricShowedInItsOwnUnit) {
+  MetricEvidence metric = seen(20, std::log(1.2), 0);
+  metric.baseline = 0.010;
+  metric.canary = 0.012;
+  metric.low = std::log(1.1);
+  metric.high = std::log(1.3);
+  metric.threshold = std::log(1.05);
+  metric.state = MetricState::kFail;
+  EXPECT_EQ(tell(metric), "p99 10.0ms → 12.0ms, +20.0 % (+10.0 % … +30.0 %, has to be below +5.0 %)");
+  metric.baseline = 0.0005;
+  metric.canary = 1.5;
+  EXPECT_THAT(tell(metric), HasSubstr("p99 500µs → 1.50s,"));
+  metric.baseline = 0.25;
+  EXPECT_THAT(tell(metric), HasSubstr("p99 250ms → 1.50s,"));
+  metric.baseline = 0.001;
+  metric.canary = 1;
+  EXPECT_THAT(tell(metric), HasSubstr("p99 1.0ms → 1.00s,"));
+}
+
+TEST(Tell, SaysSharesInPoints) {
+  MetricEvidence metric = seen(20, -0.05, 0);
+  metric.name = "gc-cpu";
+  metric.ratio = false;
+  metric.baseline = 0.1;
+  metric.canary = 0.05;
+  metric.low = -0.06;
+  metric.high = -0.04;
+  metric.threshold = -0.02;
+  metric.state = MetricState::kPass;
+  EXPECT_EQ(tell(metric),
+            "gc-cpu 10.0 % → 5.0 % of CPU, -5.0 points (-6.0 points … -4.0 points, has to be below -2.0 points)");
+}
+
+TEST(Tell, SaysHowManyWindowsAreWanting) {
+  MetricEvidence none;
+  none.name = "p99";
+  EXPECT_EQ(tell(none), "p99 has no data");
+  MetricEvidence metric = seen(3, 0, 0);
+  metric.baseline = metric.canary = 0.01;
+  EXPECT_EQ(tell(metric), "p99 10.0ms → 10.0ms, +0.0 % after 3 windows of at least 20");
+}
+
+TEST(SignedPercent, HasAlwaysASign) {
+  EXPECT_EQ(signed_percent(0.043), "+4.3 %");
+  EXPECT_EQ(signed_percent(-0.043), "-4.3 %");
+  EXPECT_EQ(signed_percent(0), "+0.0 %");
+}
+
+}  // namespace
+}  // namespace gopacer::judging
