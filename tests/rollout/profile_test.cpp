@@ -35,6 +35,52 @@ TEST(Profile, GivesATrialTimeToStartToWarmUpAndToMeasure) {
   EXPECT_EQ(scene.step().start->deadline, scene.now + minutes(5) + minutes(2) + minutes(30));
 }
 
+TEST(Profile, AsksOfATrialAQuarterOfWhatWasPromised) {
+  Scene scene;
+  scene.decision = builders::change();
+  scene.decision.predicted.emplace();
+  const auto asked = [&](double promised) {
+    scene.decision.predicted->saving = promised;
+    return scene.step().start->min_saving;
+  };
+  EXPECT_DOUBLE_EQ(asked(0.08), 0.02);
+  EXPECT_DOUBLE_EQ(asked(0.02), 0.005);
+  EXPECT_NEAR(asked(0.01), -0.02, 1e-12) << "little is promised: three points more than that may be lost";
+  EXPECT_NEAR(asked(-0.05), -0.08, 1e-12) << "memory is bought with CPU";
+  scene.profile.spec.strategy = Strategy::kFixed;
+  EXPECT_DOUBLE_EQ(asked(0.08), -0.05) << "a person asked for it";
+  scene.profile.spec.strategy = Strategy::kModel;
+  scene.decision.predicted.reset();
+  EXPECT_DOUBLE_EQ(scene.step().start->min_saving, -0.05);
+}
+
+TEST(Profile, TellsATrialAllThatItHasToKnow) {
+  Scene scene;
+  scene.decision = builders::change();
+  scene.decision.predicted.emplace();
+  scene.decision.predicted->gc_cpu_fraction = 0.051;
+  scene.decision.predicted->saving = 0.042;
+  scene.decision.predicted->peak_memory = mib(300);
+  Slo slo;
+  slo.name = "latency-p99";
+  scene.profile.spec.slos = {slo};
+  scene.profile.spec.container = "app";
+  scene.profile.spec.strategy = Strategy::kTwoFactor;
+  const TrialSpec spec = *scene.step().start;
+  EXPECT_EQ(spec.profile, "checkout");
+  EXPECT_EQ(spec.target, "checkout");
+  EXPECT_EQ(spec.container, "app");
+  EXPECT_EQ(spec.strategy, Strategy::kTwoFactor);
+  EXPECT_EQ(spec.reason, scene.decision.message);
+  EXPECT_EQ(spec.predicted.gc_cpu_percent, "5.1");
+  EXPECT_EQ(spec.predicted.saving_percent, "4.2");
+  EXPECT_EQ(spec.predicted.peak_memory, "300.0MiB");
+  ASSERT_THAT(spec.slos, SizeIs(1));
+  EXPECT_EQ(spec.slos[0].name, "latency-p99");
+  EXPECT_EQ(spec.canary.min_samples, scene.profile.spec.canary.min_samples);
+  EXPECT_EQ(spec.watch_for, scene.profile.spec.rollback.watch_for);
+}
+
 TEST(Profile, NumbersTrialsAfterThoseOfAnEarlierProfileOfItsName) {
   Scene scene;
   scene.decision = builders::change();
