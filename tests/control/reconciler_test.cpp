@@ -483,26 +483,56 @@ TEST_P(EachStory, EndsTheSameThoughAWatchIsLate) {
   }
 }
 
-void expect_the_same_end(const Story& story, Accident accident) {
+/// A story with accidents ends as it does without any, and takes no rollout more.
+void expect_the_same_end(const Story& story,
+                         const std::function<std::map<int, Accident>(int call, int telling)>& accidents) {
   Simulation smooth;
   ASSERT_TRUE(tell(smooth, story));
   const json wanted = outcome_of(smooth);
   ASSERT_GT(smooth.telling_calls.size(), 10U);
+  int telling = 0;
   for (const int call : smooth.telling_calls) {
-    const std::string& what = smooth.connection.log()[static_cast<std::size_t>(call)];
+    const std::map<int, Accident> planned = accidents(call, telling++);
+    std::string what = "call " + std::to_string(call) + ", " + smooth.connection.log()[static_cast<std::size_t>(call)];
+    int deaths = 0;
+    for (const auto& [at, accident] : planned) {
+      what += "; " + std::to_string(at) + ": " + to_string(accident);
+      deaths += accident == Accident::kDeath || accident == Accident::kDeathAfter ? 1 : 0;
+    }
+    SCOPED_TRACE(what);
     Simulation simulation;
-    simulation.connection.plan(call, accident);
-    ASSERT_TRUE(tell(simulation, story)) << "call " << call << ", " << what;
-    EXPECT_EQ(simulation.deaths, accident == Accident::kDeathAfter ? 1 : 0);
-    ASSERT_EQ(outcome_of(simulation), wanted) << "call " << call << ", " << what;
-    ASSERT_EQ(simulation.target()["metadata"]["generation"], smooth.target()["metadata"]["generation"])
-        << "call " << call << ", " << what;
+    simulation.connection.plan(planned);
+    ASSERT_TRUE(tell(simulation, story));
+    EXPECT_EQ(simulation.deaths, deaths);
+    ASSERT_EQ(outcome_of(simulation), wanted);
+    ASSERT_EQ(simulation.target()["metadata"]["generation"], smooth.target()["metadata"]["generation"]);
   }
+}
+
+void expect_the_same_end(const Story& story, Accident accident) {
+  expect_the_same_end(story, [&](int call, int) { return std::map<int, Accident>{{call, accident}}; });
 }
 
 TEST_P(EachStory, EndsTheSameWhereverTheOperatorDies) { expect_the_same_end(GetParam(), Accident::kDeathAfter); }
 
+TEST_P(EachStory, EndsTheSameWhereverTheOperatorDiesBeforeItIsDone) {
+  expect_the_same_end(GetParam(), Accident::kDeath);
+}
+
 TEST_P(EachStory, EndsTheSameWhicheverCallIsRefused) { expect_the_same_end(GetParam(), Accident::kRefused); }
+
+TEST_P(EachStory, EndsTheSameWhicheverAnswerIsLost) { expect_the_same_end(GetParam(), Accident::kAnswerLost); }
+
+TEST_P(EachStory, EndsTheSameWhicheverChangeMeetsAnother) { expect_the_same_end(GetParam(), Accident::kConflict); }
+
+TEST_P(EachStory, EndsTheSameAfterTwoAccidentsInARow) {
+  constexpr Accident kAll[] = {Accident::kRefused, Accident::kAnswerLost, Accident::kDeath, Accident::kDeathAfter,
+                               Accident::kConflict};
+  // Each call meets another pair; over a story all of them come up.
+  expect_the_same_end(GetParam(), [&](int call, int telling) {
+    return std::map<int, Accident>{{call, kAll[telling % 5]}, {call + 1, kAll[(telling / 5 + telling) % 5]}};
+  });
+}
 
 INSTANTIATE_TEST_SUITE_P(Operator, EachStory, ::testing::ValuesIn(kStories),
                          [](const auto& instance) { return std::string(instance.param.name); });

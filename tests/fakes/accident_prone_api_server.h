@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -16,12 +17,31 @@ enum class Accident {
   kAnswerLost,  ///< an error, and it was done all the same
   kDeath,       ///< the operator dies before it is sent: Death is thrown
   kDeathAfter,  ///< the operator dies right after it was done
+  kConflict,    ///< a change of what is there meets a newer version of it; a read or a creation is refused
 };
+
+inline std::string to_string(Accident accident) {
+  switch (accident) {
+    case Accident::kNone:
+      return "nothing";
+    case Accident::kRefused:
+      return "refused";
+    case Accident::kAnswerLost:
+      return "answer lost";
+    case Accident::kDeath:
+      return "death before";
+    case Accident::kDeathAfter:
+      return "death after";
+    case Accident::kConflict:
+      return "conflict";
+  }
+  return {};
+}
 
 /// The operator's process is gone; what it had in memory is lost.
 struct Death {};
 
-/// Hands every call on to another API server, counts them, and lets an accident happen to one.
+/// Hands every call on to another API server, counts them, and lets accidents happen to some.
 class AccidentProneApiServer final : public ApiServer {
  public:
   explicit AccidentProneApiServer(ApiServer& real) : real_(real) {}
@@ -30,11 +50,10 @@ class AccidentProneApiServer final : public ApiServer {
   int calls() const { return static_cast<int>(log_.size()); }
   /// What they were, "patch GoRuntimeTrial checkout-1" and so on.
   const std::vector<std::string>& log() const { return log_; }
-  /// `accident` happens to call number `call`, from 0 and from now on.
-  void plan(int call, Accident accident) {
+  /// What happens to which calls, counted from 0 and from now on.
+  void plan(std::map<int, Accident> accidents) {
     log_.clear();
-    at_ = call;
-    accident_ = accident;
+    accidents_ = std::move(accidents);
   }
 
   Result<nlohmann::json> get(const ObjectPath& object) override {
@@ -78,9 +97,14 @@ class AccidentProneApiServer final : public ApiServer {
 
   template <typename T>
   Result<T> meet(const std::string& what, const std::function<Result<T>()>& call) {
-    const Accident now = calls() == at_ ? accident_ : Accident::kNone;
+    const auto planned = accidents_.find(calls());
+    const Accident now = planned == accidents_.end() ? Accident::kNone : planned->second;
     log_.push_back(what);
-    if (now == Accident::kRefused) return retriable("the connection was refused");
+    const bool changes = what.starts_with("apply") || what.starts_with("patch") || what.starts_with("replace");
+    if (now == Accident::kConflict && changes) {
+      return fail(ErrorKind::kConflict, "cannot " + what + ": it was changed since it was read");
+    }
+    if (now == Accident::kRefused || now == Accident::kConflict) return retriable("the connection was refused");
     if (now == Accident::kDeath) throw Death();
     Result<T> result = call();
     if (now == Accident::kAnswerLost) return retriable("the connection broke before the answer came");
@@ -90,8 +114,7 @@ class AccidentProneApiServer final : public ApiServer {
 
   ApiServer& real_;
   std::vector<std::string> log_;
-  int at_ = -1;
-  Accident accident_ = Accident::kNone;
+  std::map<int, Accident> accidents_;
 };
 
 }  // namespace gopacer

@@ -1,0 +1,327 @@
+#include "control/controller.h"
+
+#include <gmock/gmock.h>
+
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "codec/resources.h"
+#include "codec/trial.h"
+#include "fakes/builders.h"
+#include "fakes/fake_clock.h"
+#include "fakes/objects.h"
+#include "ports/event_sink.h"
+#include "record/operator_metrics.h"
+
+namespace gopacer {
+namespace {
+
+using nlohmann::json;
+using std::chrono::seconds;
+using ::testing::HasSubstr;
+
+constexpr Duration kPatience = seconds(30);
+
+/// Sees each pass, as it asks for its pods, and has nothing to show.
+class PassesSeen final : public Observations {
+ public:
+  void follow(const Desired& desired) override { count(desired.key); }
+  Observation snapshot(const ObjectKey&, Time now) const override { return {now, {}, ""}; }
+  void forget(const ObjectKey& profile) override { count(profile); }
+
+  int of(const ObjectKey& profile) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = passes_.find(profile);
+    return found == passes_.end() ? 0 : found->second;
+  }
+  std::map<ObjectKey, int> all() const {
+    const std::lock_guard lock(mutex_);
+    return passes_;
+  }
+  bool wait_for_one_after(const ObjectKey& profile, int passes) const {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, kPatience, [&] {
+      const auto found = passes_.find(profile);
+      return found != passes_.end() && found->second > passes;
+    });
+  }
+
+ private:
+  void count(const ObjectKey& profile) {
+    const std::lock_guard lock(mutex_);
+    ++passes_[profile];
+    changed_.notify_all();
+  }
+
+  mutable std::mutex mutex_;
+  mutable std::condition_variable changed_;
+  std::map<ObjectKey, int> passes_;
+};
+
+class NoEvents final : public EventSink {
+ public:
+  void post(const Event&) override {}
+};
+
+const ObjectKey kCheckout{"shop", "checkout"};
+const ObjectKey kCart{"shop", "cart"};
+/// Tunes nothing: its passes only show that the queue came so far.
+const ObjectKey kMarker{"shop", "marker"};
+
+json profile_of(const std::string& name, const std::string& target) {
+  json profile = objects::profile_object();
+  profile["metadata"]["name"] = name;
+  profile["spec"]["targetRef"]["name"] = target;
+  profile["spec"]["updatePolicy"]["updateMode"] = "Off";
+  return profile;
+}
+
+json deployment_of(const std::string& name) {
+  json deployment = objects::deployment_object();
+  deployment["metadata"]["name"] = name;
+  deployment["spec"]["selector"]["matchLabels"] = {{"app", name}};
+  deployment["spec"]["template"]["metadata"]["labels"] = {{"app", name}};
+  return deployment;
+}
+
+/// An operator on an API server in memory, with one worker: its passes come in the order in which they are asked for.
+class ControllerTest : public ::testing::Test {
+ protected:
+  ControllerTest() {
+    api_.set_now(clock_.now());
+    for (const char* const name : {"checkout", "cart"}) {
+      objects::deploy(api_, deployment_of(name));
+      make_profile(name, name);
+    }
+    make_profile("marker", "nothing");
+  }
+
+  void make_profile(const std::string& name, const std::string& target) {
+    ASSERT_TRUE(api_.create(resources::kProfiles, "shop", profile_of(name, target)));
+  }
+
+  void start() {
+    running_ = std::jthread([this](std::stop_token stop) { controller_.run(std::move(stop)); });
+    settle();
+    watches_ = api_.watches();
+  }
+
+  /// Until nothing more comes of what was changed so far: two passes of the marker without another one between them.
+  void settle() {
+    for (;;) {
+      const std::map<ObjectKey, int> before = passes_.all();
+      const int marked = passes_.of(kMarker);
+      touch_marker();
+      ASSERT_TRUE(passes_.wait_for_one_after(kMarker, marked)) << controller_.trouble();
+      bool quiet = true;
+      for (const auto& [key, count] : passes_.all()) {
+        const auto found = before.find(key);
+        quiet = quiet && (key == kMarker || (found != before.end() && found->second == count));
+      }
+      if (quiet) return;
+    }
+  }
+  void touch_marker() {
+    ASSERT_TRUE(api_.merge_patch({resources::kProfiles, "shop", "marker"},
+                                 {{"spec", {{"canary", {{"minSamples", ++touched_}}}}}}, ""));
+  }
+
+  /// The profiles that `change` wakes. Those that it does not wake would have had their pass before the marker.
+  template <typename Change>
+  std::vector<std::string> woken_by(const Change& change) {
+    settle();
+    const std::map<ObjectKey, int> before = passes_.all();
+    change();
+    // Each kind has a watch of its own: the marker's must not overtake the others.
+    EXPECT_TRUE(api_.wait_until_watched(watches_, kPatience));
+    settle();
+    std::vector<std::string> woken;
+    for (const auto& [key, count] : passes_.all()) {
+      const auto found = before.find(key);
+      if (key != kMarker && (found == before.end() || found->second != count)) woken.push_back(key.name);
+    }
+    return woken;
+  }
+  void change_deployment(const std::string& name, const json& patch) {
+    api_.update_as("kubectl-edit", objects::deployment_path({"shop", name}),
+                   [&](json& object) { object.merge_patch(patch); });
+  }
+  void make_pod(const std::string& name, const json& labels, const json& more = json::object()) {
+    json pod{{"metadata", {{"name", name}, {"labels", labels}}}, {"spec", {{"containers", {{{"name", "app"}}}}}}};
+    pod.merge_patch(more);
+    ASSERT_TRUE(api_.create(resources::kPods, "shop", pod));
+  }
+  void make_trial(const std::string& profile) {
+    Trial trial = builders::trial(TrialPhase::kEnded);
+    trial.key = {"shop", profile + "-1"};
+    trial.spec.profile = profile;
+    objects::put_trial(api_, trial);
+  }
+
+  FakeClock clock_{Time(seconds(1714557600))};
+  FakeApiServer api_;
+  NoEvents events_;
+  PassesSeen passes_;
+  OperatorMetrics metrics_;
+  std::mutex nodes_mutex_;
+  std::vector<Node> nodes_;
+  Controller controller_{api_,
+                         events_,
+                         passes_,
+                         metrics_,
+                         clock_,
+                         {.watch_namespace = "", .workers = 1},
+                         [this](const std::vector<Node>& nodes) {
+                           const std::lock_guard lock(nodes_mutex_);
+                           nodes_ = nodes;
+                         }};
+  int touched_ = 1000;
+  std::size_t watches_ = 0;
+  std::jthread running_;
+};
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+TEST_F(ControllerTest, GivesEachProfileItsPassWhenItStarts) {
+  start();
+  EXPECT_TRUE(controller_.synced());
+  EXPECT_EQ(controller_.trouble(), "");
+  EXPECT_GE(passes_.of(kCheckout), 1);
+  EXPECT_GE(passes_.of(kCart), 1);
+}
+
+TEST_F(ControllerTest, DoesNothingBeforeItKnowsTheWholeCluster) {
+  // A pass that saw no pods yet could take them for gone.
+  api_.stop_serving(resources::kPods.plural);
+  running_ = std::jthread([this](std::stop_token stop) { controller_.run(std::move(stop)); });
+  ASSERT_TRUE(api_.wait_for_watches(5, kPatience));
+  EXPECT_FALSE(controller_.synced());
+  EXPECT_THAT(passes_.all(), IsEmpty());
+  EXPECT_THAT(controller_.trouble(), HasSubstr("does not serve pods"));
+}
+
+TEST_F(ControllerTest, WakesAProfileThatAPersonChanges) {
+  start();
+  EXPECT_THAT(
+      woken_by([&] {
+        ASSERT_TRUE(api_.merge_patch(objects::profile_path(kCart), {{"spec", {{"canary", {{"replicas", 2}}}}}}, ""));
+      }),
+      ElementsAre("cart"));
+}
+
+TEST_F(ControllerTest, WakesWhoTunesADeploymentThatChanges) {
+  start();
+  EXPECT_THAT(woken_by([&] { change_deployment("checkout", {{"spec", {{"replicas", 5}}}}); }), ElementsAre("checkout"));
+  EXPECT_THAT(woken_by([&] { ASSERT_TRUE(api_.remove(objects::deployment_path(kCart), "")); }), ElementsAre("cart"));
+  EXPECT_THAT(woken_by([&] { objects::deploy(api_, deployment_of("cart")); }), ElementsAre("cart"));
+}
+
+TEST_F(ControllerTest, SleepsThroughChangesOfStrangers) {
+  start();
+  EXPECT_THAT(woken_by([&] {
+                objects::deploy(api_, deployment_of("mail"));
+                make_pod("mail-1", {{"app", "mail"}});
+                json elsewhere = deployment_of("checkout");
+                elsewhere["metadata"]["namespace"] = "other";
+                objects::deploy(api_, elsewhere);
+              }),
+              IsEmpty());
+}
+
+TEST_F(ControllerTest, WakesTheProfileOfATrialThatChangesAndOfItsArms) {
+  start();
+  EXPECT_THAT(woken_by([&] { make_trial("cart"); }), ElementsAre("cart"));
+  json arm = deployment_of("cart-gopacer-canary");
+  arm["metadata"]["labels"] = {{kTrialLabel, "cart-1"}, {kTrackLabel, "canary"}};
+  EXPECT_THAT(woken_by([&] { objects::deploy(api_, arm); }), ElementsAre("cart"));
+  EXPECT_THAT(woken_by([&] { ASSERT_TRUE(api_.remove(objects::trial_path({"shop", "cart-1"}), "")); }),
+              ElementsAre("cart"));
+}
+
+TEST_F(ControllerTest, WakesWhoTunesWhatAnAutoscalerScales) {
+  start();
+  const json autoscaler{{"metadata", {{"name", "any"}}},
+                        {"spec", {{"scaleTargetRef", {{"kind", "Deployment"}, {"name", "cart"}}}, {"maxReplicas", 9}}}};
+  EXPECT_THAT(woken_by([&] { ASSERT_TRUE(api_.create(resources::kAutoscalers, "shop", autoscaler)); }),
+              ElementsAre("cart"));
+  const ObjectPath path{resources::kAutoscalers, "shop", "any"};
+  EXPECT_THAT(woken_by([&] { ASSERT_TRUE(api_.remove(path, "")); }), ElementsAre("cart"));
+}
+
+TEST_F(ControllerTest, WakesWhoeverWaitsForATargetThatAnotherProfileGivesUp) {
+  start();
+  make_profile("late", "checkout");
+  EXPECT_THAT(woken_by([&] { ASSERT_TRUE(api_.remove(objects::profile_path(kCheckout), "")); }),
+              ElementsAre("checkout", "late"));
+}
+
+TEST_F(ControllerTest, HandsTheNodesOnAndWakesNobodyForThem) {
+  start();
+  const json node{{"metadata", {{"name", "n1"}}},
+                  {"status", {{"addresses", {{{"type", "InternalIP"}, {"address", "10.0.0.7"}}}}}}};
+  EXPECT_THAT(woken_by([&] {
+                ASSERT_TRUE(api_.create(resources::kNodes, "", node));
+                ASSERT_TRUE(api_.merge_patch({resources::kNodes, "", "n1"}, node, "status"));
+              }),
+              IsEmpty());
+  const std::lock_guard lock(nodes_mutex_);
+  ASSERT_EQ(nodes_.size(), 1U);
+  EXPECT_EQ(nodes_[0].key.name, "n1");
+  EXPECT_EQ(nodes_[0].address, "10.0.0.7");
+}
+
+TEST_F(ControllerTest, SeesWhatChangedWhileItsWatchesWereLost) {
+  start();
+  for (const bool expired : {false, true}) {
+    EXPECT_THAT(woken_by([&] {
+                  if (expired) {
+                    api_.compact();
+                    api_.expire_watches();
+                  } else {
+                    api_.end_watches();
+                  }
+                  change_deployment("checkout", {{"spec", {{"replicas", expired ? 7 : 6}}}});
+                }),
+                ::testing::Contains("checkout"))
+        << expired;
+  }
+}
+
+TEST_F(ControllerTest, TriesAPassAgainThatFailed) {
+  start();
+  settle();
+  const int before = passes_.of(kCart);
+  api_.fail_next("patch", {ErrorKind::kRetriable, "the API server is away"}, 1, resources::kProfiles.plural);
+  api_.fail_next("apply", {ErrorKind::kRetriable, "the API server is away"}, 1, resources::kProfiles.plural);
+  ASSERT_TRUE(api_.remove(objects::deployment_path(kCart), ""));
+  // One for the Deployment that is gone, and one for its own failure; whatever else they write wakes it too.
+  ASSERT_TRUE(passes_.wait_for_one_after(kCart, before));
+  ASSERT_TRUE(passes_.wait_for_one_after(kCart, before + 1));
+}
+
+TEST_F(ControllerTest, LooksIntoItsOwnNamespaceOnly) {
+  Controller narrow(api_, events_, passes_, metrics_, clock_, {.watch_namespace = "other", .workers = 1},
+                    [](const std::vector<Node>&) {});
+  json profile = profile_of("only", "nothing");
+  profile["metadata"]["namespace"] = "other";
+  ASSERT_TRUE(api_.create(resources::kProfiles, "other", profile));
+  const std::jthread running([&](std::stop_token stop) { narrow.run(std::move(stop)); });
+  ASSERT_TRUE(passes_.wait_for_one_after({"other", "only"}, 0));
+  EXPECT_EQ(passes_.of(kCheckout), 0);
+}
+
+TEST_F(ControllerTest, EndsAtOnceWhenItIsStoppedBeforeItKnowsTheCluster) {
+  api_.stop_serving(resources::kDeployments.plural);
+  std::jthread running([this](std::stop_token stop) { controller_.run(std::move(stop)); });
+  ASSERT_TRUE(api_.wait_for_watches(5, kPatience));
+  running.request_stop();
+  running.join();
+  EXPECT_THAT(passes_.all(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace gopacer
