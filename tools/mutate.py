@@ -8,6 +8,8 @@ noticed, and each that was not with its file and line. Run it by hand (tools/mut
 A change that does not compile is no sample; one whose tests never end counts as noticed.
 """
 import argparse
+import fcntl
+import filecmp
 import os
 import pathlib
 import random
@@ -17,9 +19,9 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+CACHE = pathlib.Path(os.environ.get("GOPACER_CACHE") or pathlib.Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "gopacer")
 PRESET = "dev"
 LONGEST_SECONDS = 1800  # of one build or one run, for what waits for ever
 
@@ -129,15 +131,14 @@ def cpu_used():
 
 
 class Copy:
-    """A copy of the tree whose changes nobody else sees."""
+    """A copy of the tree whose changes nobody else sees. It stays where it is, so that the next run builds little."""
 
     def __init__(self, tree, module):
         self.tree, self.target = tree, f"{module}_tests"
-        listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-        for name in subprocess.run(listing, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0"):
-            if (ROOT / name).is_file():
-                (tree / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(ROOT / name, tree / name)
+        tree.mkdir(parents=True, exist_ok=True)
+        self.lock = open(tree.with_suffix(".lock"), "w")
+        fcntl.flock(self.lock, fcntl.LOCK_EX)
+        self.synchronize()
         # The compiler cache serves the copy, and is spared the changes.
         self.env = dict(os.environ, CCACHE_READONLY="1")
         subprocess.run(["cmake", "--preset", PRESET], cwd=tree, check=True, capture_output=True)
@@ -148,6 +149,21 @@ class Copy:
         if not self.passes():
             sys.exit(f"mutate: {self.target} fails without any change; mend that first")
         self.most_cpu = int(10 + 5 * (cpu_used() - before))
+
+    def synchronize(self):
+        listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        names = subprocess.run(listing, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0")
+        wanted = {name for name in names if name and (ROOT / name).is_file()}
+        for path in self.tree.rglob("*"):
+            name = path.relative_to(self.tree)
+            if path.is_file() and name.parts[0] != "build" and str(name) not in wanted:
+                path.unlink()
+        for name in wanted:
+            here, there = ROOT / name, self.tree / name
+            if there.is_file() and filecmp.cmp(here, there, shallow=False):
+                continue
+            there.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(here, there)
 
     def build(self, env=None):
         return run(["ninja", "-C", f"build/{PRESET}", "-j1", self.target], self.tree, env or self.env)
@@ -195,19 +211,18 @@ def main():
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("mutate: stopped"))
     noticed, tried, survivors = 0, 0, []
-    with tempfile.TemporaryDirectory(prefix="gopacer-mutate-") as directory:
-        copy = Copy(pathlib.Path(directory), options.module)
-        for name, number, old, (what, new) in trials:
-            if tried == sample:
-                break
-            result = copy.notices(name, number, new)
-            if result is None:
-                continue
-            tried += 1
-            noticed += result
-            if not result:
-                survivors.append(f"{name}:{number}: {what}: {old.strip()}")
-            print(f"{tried:4} {'noticed ' if result else 'SURVIVED'} {name}:{number}: {what}", file=sys.stderr, flush=True)
+    copy = Copy(CACHE / "mutate" / "tree", options.module)
+    for name, number, old, (what, new) in trials:
+        if tried == sample:
+            break
+        result = copy.notices(name, number, new)
+        if result is None:
+            continue
+        tried += 1
+        noticed += result
+        if not result:
+            survivors.append(f"{name}:{number}: {what}: {old.strip()}")
+        print(f"{tried:4} {'noticed ' if result else 'SURVIVED'} {name}:{number}: {what}", file=sys.stderr, flush=True)
     for survivor in sorted(survivors):
         print(f"survived: {survivor}")
     share = 100 * noticed / tried if tried else 0

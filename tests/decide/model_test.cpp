@@ -259,6 +259,25 @@ TEST(Model, RefusesAProgramThatTunesItself) {
   EXPECT_EQ(decision.reason, "SelfTuned");
 }
 
+TEST(Model, RefusesAProgramThatSetsItsMemoryLimitItself) {
+  GoService service;
+  service.process_metrics = true;
+  service.settings = {Gogc(100), mib(400)};
+  DecideInput input = service.input(kNow);
+  EXPECT_NE(gopacer::decide(input, kNow).reason, "SelfTuned");
+  for (Sample& sample : input.observed.pods[1].samples) sample.process->go_mem_limit = mib(300);
+  Decision decision = gopacer::decide(input, kNow);
+  EXPECT_EQ(decision.kind, Kind::kRefuse);
+  EXPECT_EQ(decision.reason, "SelfTuned");
+  EXPECT_THAT(decision.message, HasSubstr("checkout-1 reports GOMEMLIMIT=300MiB while its environment asks for 400MiB"));
+  // Where the environment asks for none, the program's own is its way to live in its container.
+  service.settings = {};
+  input = service.input(kNow);
+  for (Sample& sample : input.observed.pods[1].samples) sample.process->go_mem_limit = mib(300);
+  decision = gopacer::decide(input, kNow);
+  EXPECT_NE(decision.reason, "SelfTuned") << decision.message;
+}
+
 TEST(Model, RefusesBoundsThatCannotBeKept) {
   DecideInput input = GoService{}.input(kNow);
   input.spec.bounds.min_go_mem_limit = mib(500);
