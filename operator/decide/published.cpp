@@ -90,6 +90,11 @@ void decide_by_formula(const DecideInput& input, const Physics& physics, Time no
   // without a limit behind it.
   const Bounds& bounds = input.spec.bounds;
   Settings settings = input.current;
+  const bool old_go = !knows_memory_limit(estimate.go_version);
+  // A limit at or above the container's stops nothing: the kernel is there first.
+  const auto& container = estimate.container_limit;
+  const bool is_idle = container && settings.go_mem_limit && *settings.go_mem_limit >= *container;
+  if (is_idle && !old_go) settings.go_mem_limit.reset();
   decision.binding = "strategy";
   double gogc = *wanted.gogc;
   if (gogc < bounds.min_gogc) {
@@ -99,11 +104,9 @@ void decide_by_formula(const DecideInput& input, const Physics& physics, Time no
     gogc = bounds.max_gogc;
     decision.binding = "bounds.maxAllowed.gogc";
   }
-  if (std::round(gogc) > Gogc::kDefaultPercent && !estimate.settings.go_mem_limit) {
-    const bool old_go = !knows_memory_limit(estimate.go_version);
-    const Bytes safe = estimate.container_limit && !old_go
-                           ? safe_limit(*estimate.container_limit, estimate, bounds.max_go_mem_limit_percent)
-                           : Bytes(0);
+  if (std::round(gogc) > Gogc::kDefaultPercent && (!estimate.settings.go_mem_limit || is_idle)) {
+    const Bytes safe =
+        container && !old_go ? safe_limit(*container, estimate, bounds.max_go_mem_limit_percent) : Bytes(0);
     if (safe > estimate.live_heap + estimate.non_heap) {
       settings.go_mem_limit = safe;
     } else {

@@ -6,6 +6,8 @@
 namespace gopacer {
 
 void ProfiledGc::add(const GcProfile& profile, std::optional<double> cores) {
+  const auto is_amount = [](double value) { return std::isfinite(value) && value >= 0; };
+  if (!is_amount(profile.gc_cpu_seconds) || !is_amount(profile.total_cpu_seconds)) return;
   const double seconds = to_seconds(profile.length);
   seconds_ += seconds;
   gc_ += profile.gc_cpu_seconds;

@@ -44,7 +44,7 @@ bool has_cpu(const Sample& sample) {
 /// has a time of its own, many seconds older, that several samples may share.
 std::optional<double> cores_between(const Sample& first, const Sample& last) {
   const auto rate = [](double from, double to, Duration over) -> std::optional<double> {
-    if (over <= Duration(0) || !(to > from)) return std::nullopt;
+    if (over <= Duration(0) || !(to > from) || !std::isfinite(to - from)) return std::nullopt;
     return (to - from) / to_seconds(over);
   };
   if (first.process && last.process && first.process->cpu_seconds && last.process->cpu_seconds) {
@@ -90,7 +90,8 @@ std::optional<GcShare> counted_share(const Arm& arm, const Window& window, const
     if (!ends) continue;
     const double pod_gc = *seconds(*pod, *ends->last) - *seconds(*pod, *ends->first);
     const auto pod_cores = cores_between(*ends->first, *ends->last);
-    if (!(pod_gc >= 0) || !pod_cores) continue;
+    // One reading that is no number would be all that the row of windows ever says.
+    if (!(pod_gc >= 0) || !std::isfinite(pod_gc) || !pod_cores) continue;
     gc += pod_gc;
     cpu += *pod_cores * to_seconds(ends->last->at - ends->first->at);
     any = true;

@@ -104,6 +104,19 @@ TEST(PauseFeedback, StartsFromTheGogcInForceAndPutsALimitBehindMoreThan100) {
   EXPECT_EQ(decision.settings.go_mem_limit, mib(454));
 }
 
+TEST(PublishedFormulas, CountALimitAboveTheContainersForNone) {
+  GoService service;
+  service.settings = {Gogc(110), mib(600)};
+  DecideInput input = input_for(Strategy::kPauseFeedback, service);
+  for (PodSeries& pod : input.observed.pods) {
+    pod.samples.back().mem->heap_alloc = pod.samples[pod.samples.size() - 2].mem->heap_alloc;
+  }
+  const Decision decision = decide(input, kNow);
+  ASSERT_EQ(decision.kind, Kind::kChange) << decision.message;
+  EXPECT_EQ(decision.settings.gogc, Gogc(200));
+  EXPECT_EQ(decision.settings.go_mem_limit, mib(454)) << "and not the 600 MiB of a time when there were more";
+}
+
 TEST(PublishedFormulas, KeepWithinThePersonsBounds) {
   DecideInput input = input_for(Strategy::kTwoFactor);
   input.spec.bounds.min_gogc = 50;

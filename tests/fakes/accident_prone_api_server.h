@@ -55,6 +55,7 @@ class AccidentProneApiServer final : public ApiServer {
     log_.clear();
     accidents_ = std::move(accidents);
   }
+  void plan(int call, Accident accident) { plan({{call, accident}}); }
 
   Result<nlohmann::json> get(const ObjectPath& object) override {
     return meet<nlohmann::json>(words("get", object.type, object.name), [&] { return real_.get(object); });

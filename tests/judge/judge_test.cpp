@@ -10,6 +10,7 @@ namespace {
 using ::testing::HasSubstr;
 using testing::kStart;
 using testing::metric;
+using testing::PodImposter;
 using testing::TrialImposter;
 
 TEST(Judge, PromotesWhatSavesCpuAndKeepsLatency) {
@@ -143,13 +144,16 @@ TEST(Judge, CountsTheRequestsOfEachSideForItself) {
   for (const bool more_to_canary : {true, false}) {
     TrialImposter trial;
     trial.plan.slos[0].max_regression_percent = 60;
-    trial.plan.min_samples = 6000;
+    trial.plan.min_samples = 10'000;
     trial.canary.gc_share = 0.05;
-    (more_to_canary ? trial.canary : trial.baseline).requests_per_second = 80;
-    const Verdict verdict = trial.run(25);  // 10,000 on one side and 5,000 on the other
+    trial.canary.requests_per_second = trial.baseline.requests_per_second = 60;
+    PodImposter& busier = more_to_canary ? trial.canary : trial.baseline;
+    busier.requests_per_second *= 2;
+    busier.cores *= 2;
+    const Verdict verdict = trial.run(25);  // 15,000 on one side and 7,500 on the other
     EXPECT_EQ(verdict.reason, "TooFewRequests") << verdict.message;
-    EXPECT_NEAR(static_cast<double>(verdict.evidence.canary_requests), more_to_canary ? 10000 : 5000, 300);
-    EXPECT_NEAR(static_cast<double>(verdict.evidence.baseline_requests), more_to_canary ? 5000 : 10000, 300);
+    EXPECT_NEAR(static_cast<double>(verdict.evidence.canary_requests), more_to_canary ? 15000 : 7500, 500);
+    EXPECT_NEAR(static_cast<double>(verdict.evidence.baseline_requests), more_to_canary ? 7500 : 15000, 500);
   }
 }
 

@@ -18,6 +18,7 @@ namespace gopacer::testing {
 struct RecordedTrial {
   JudgePlan plan;
   int windows = 0;
+  int kept = 5;  ///< windows of which an operator still has the samples
   std::vector<PodSeries> pods;
   /// What the pods really did in each window, by their own account and not by the judge's: requests of each arm.
   std::vector<double> canary_requests;
@@ -35,7 +36,7 @@ struct RecordedTrial {
       seen.started = pod.started;
       seen.memory_limit = pod.memory_limit;
       for (const Sample& sample : pod.samples) {
-        if (sample.at <= now && sample.at >= now - 5 * plan.interval) seen.samples.push_back(sample);
+        if (sample.at <= now && sample.at >= now - kept * plan.interval) seen.samples.push_back(sample);
       }
     }
     return observed;
