@@ -117,6 +117,16 @@ TEST(RunningTrial, IsStoppedAtOnceByAHardStopBeforeItMeasures) {
   }
 }
 
+TEST(RunningTrial, KeepsWhatAHardStopSawBeforeItMeasured) {
+  Scene scene = in(TrialPhase::kWarmUp);
+  scene.verdict = hard_stop();
+  scene.verdict.evidence.empty_windows = 3;
+  scene.verdict.gc_change = 0.4;
+  const Step step = scene.step();
+  EXPECT_EQ(step.trial->evidence.empty_windows, 3);
+  EXPECT_EQ(step.trial->gc_change, 0.4);
+}
+
 TEST(RunningTrial, IgnoresStatisticsBeforeItMeasures) {
   for (const TrialPhase phase : {TrialPhase::kPending, TrialPhase::kWarmUp}) {
     for (const Verdict& verdict : {worse(), better()}) {
@@ -360,6 +370,7 @@ TEST(RunningTrial, WatchesTheTargetForTheTimeThatTheProfileAsksFor) {
   EXPECT_EQ(step.kind, StepKind::kHold);
   EXPECT_EQ(step.trial->phase, TrialPhase::kWatching);
   EXPECT_EQ(step.trial->watch_evidence.windows, 7);
+  EXPECT_EQ(step.message, scene.verdict.message);
 }
 
 TEST(RunningTrial, SucceedsWhenNothingHappensDuringTheWatch) {
@@ -428,6 +439,20 @@ TEST(RunningTrial, ForgetsMissedPredictionsAfterOneThatHeld) {
   scene.profile.memory.missed_predictions = 1;
   scene.decision.estimate = seen_gc_share(0.095);
   EXPECT_EQ(scene.step().memory->missed_predictions, 0);
+}
+
+TEST(RunningTrial, TakesAPredictionForHeldUpToAQuarter) {
+  Scene scene = in(TrialPhase::kWatching);
+  scene.now = *scene.trial->status.watching_since + minutes(30);
+  scene.trial->spec.predicted.gc_cpu_percent = "8.0";
+  for (const double seen : {0.061, 0.099}) {
+    scene.decision.estimate = seen_gc_share(seen);
+    EXPECT_EQ(scene.step().memory->missed_predictions, 0) << seen;
+  }
+  for (const double seen : {0.059, 0.101}) {
+    scene.decision.estimate = seen_gc_share(seen);
+    EXPECT_EQ(scene.step().memory->missed_predictions, 1) << seen;
+  }
 }
 
 TEST(RunningTrial, HoldsADifferenceOfLessThanOnePointAgainstNobody) {
