@@ -410,6 +410,65 @@ TEST(Operator, FinishesARollbackWithoutItsProfile) {
   EXPECT_EQ(simulation.target()["spec"], before);
 }
 
+TEST(Operator, EndsATrialThatAPersonSuspends) {
+  for (const char* const phase : {"Pending", "WarmUp", "Measuring"}) {
+    Simulation simulation;
+    const json before = simulation.target()["spec"];
+    ASSERT_TRUE(simulation.run_until_phase(phase)) << phase;
+    simulation.change_profile({{"updatePolicy", {{"suspend", true}}}});
+    ASSERT_TRUE(simulation.run_until_phase("Ended")) << phase;
+    EXPECT_EQ(simulation.trial_verdict(), "Aborted") << phase;
+    simulation.run_for(minutes(5));
+    EXPECT_FALSE(simulation.canary_is_there()) << phase;
+    EXPECT_EQ(simulation.target()["spec"], before) << phase;
+    EXPECT_EQ(simulation.trial_phase(2), "") << "nothing is tried while it is suspended, " << phase;
+    simulation.change_profile({{"updatePolicy", {{"suspend", false}}}});
+    EXPECT_TRUE(simulation.run_until_phase("Ended", 2)) << phase;
+    EXPECT_EQ(simulation.trial_verdict(2), "Promote") << phase;
+  }
+}
+
+TEST(Operator, LeavesTheTargetAloneWhenAPersonDeletesATrialBeforeItsPromotion) {
+  for (const char* const phase : {"Pending", "WarmUp", "Measuring"}) {
+    Simulation simulation;
+    const json before = simulation.target()["spec"];
+    ASSERT_TRUE(simulation.run_until_phase(phase)) << phase;
+    ASSERT_TRUE(simulation.api.remove(objects::trial_path({"shop", "checkout-1"}), ""));
+    EXPECT_FALSE(simulation.canary_is_there()) << "they go with their owner, " << phase;
+    simulation.pass();
+    simulation.pass();
+    EXPECT_EQ(simulation.target()["spec"], before) << phase;
+    EXPECT_TRUE(simulation.trial().is_null()) << phase;
+  }
+}
+
+TEST(Operator, ComparesArmsOfSeveralPods) {
+  Simulation simulation;
+  simulation.change_profile({{"canary", {{"replicas", 3}}}});
+  ASSERT_TRUE(simulation.run_until_phase("Measuring"));
+  EXPECT_EQ(simulation.api.peek(objects::deployment_path(objects::kCanary))["spec"]["replicas"], 3);
+  EXPECT_EQ(simulation.api.peek(objects::deployment_path(objects::kBaseline))["spec"]["replicas"], 3);
+  ASSERT_TRUE(simulation.run_until_phase("Watching"));
+  // Each of the three answers what one would.
+  const json samples = simulation.trial()["status"]["samples"];
+  const double seconds_measured = 5.0 * simulation.trial()["status"]["windows"].get<double>();
+  EXPECT_NEAR(samples["canary"].get<double>(), 3 * 100 * seconds_measured, 0.1 * 300 * seconds_measured);
+  EXPECT_NEAR(samples["baseline"].get<double>(), 3 * 100 * seconds_measured, 0.1 * 300 * seconds_measured);
+}
+
+TEST(Operator, PromotesOnlyWhatKeepsEverySlo) {
+  json profile = objects::profile_object();
+  json second = profile["spec"]["slos"][0];
+  second["name"] = "of another page";
+  profile["spec"]["slos"].push_back(second);
+  for (const bool served : {true, false}) {
+    Simulation simulation(profile);
+    if (served) simulation.observations.slos.push_back("of another page");
+    ASSERT_TRUE(simulation.run_until_phase("Ended")) << simulation.trial_phase();
+    EXPECT_EQ(simulation.trial_verdict(), served ? "Promote" : "Inconclusive");
+  }
+}
+
 TEST(Operator, ReleasesItsSettingsWithTheProfileWhenItIsAskedTo) {
   json profile = objects::profile_object();
   profile["spec"]["updatePolicy"]["revertOnDeletion"] = true;

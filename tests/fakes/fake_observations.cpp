@@ -69,7 +69,7 @@ void FakeObservations::read(Pods& pods) const {
     }
     if (clock_.now() - at > kKept) continue;
     Sample sample = like.sample(at, to_seconds(age));
-    sample.latency["latency-p99"] = latency(pods.requests_by_slowdown);
+    for (const std::string& slo : slos) sample.latency[slo] = latency(pods.requests_by_slowdown);
     pods.samples.push_back(std::move(sample));
   }
   std::erase_if(pods.samples, [&](const Sample& sample) { return clock_.now() - sample.at > kKept; });

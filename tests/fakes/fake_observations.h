@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "control/reconciler.h"
 #include "decide/go_service.h"
@@ -24,6 +25,8 @@ class FakeObservations final : public Observations {
   double requests_per_second = 100;
   /// How much slower than usual a pod answers.
   std::function<double(Track, const Settings&, Time)> slowdown = [](Track, const Settings&, Time) { return 1.0; };
+  /// The SLOs whose histograms the pods serve.
+  std::vector<std::string> slos{"latency-p99"};
   /// Whether the pods can be read.
   bool readable = true;
   /// Shown for the canary's pods when set.
