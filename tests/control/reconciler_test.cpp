@@ -542,8 +542,10 @@ TEST_P(EachStory, EndsTheSameThoughAWatchIsLate) {
   }
 }
 
+enum class Calls { kAll, kWrites };
+
 /// A story with accidents ends as it does without any, and takes no rollout more.
-void expect_the_same_end(const Story& story,
+void expect_the_same_end(const Story& story, Calls calls,
                          const std::function<std::map<int, Accident>(int call, int telling)>& accidents) {
   Simulation smooth;
   ASSERT_TRUE(tell(smooth, story));
@@ -551,8 +553,11 @@ void expect_the_same_end(const Story& story,
   ASSERT_GT(smooth.telling_calls.size(), 10U);
   int telling = 0;
   for (const int call : smooth.telling_calls) {
+    const std::string& made = smooth.connection.log()[static_cast<std::size_t>(call)];
+    // To a read, a lost answer and a death before it are what a refusal is.
+    if (calls == Calls::kWrites && (made.starts_with("get") || made.starts_with("list"))) continue;
     const std::map<int, Accident> planned = accidents(call, telling++);
-    std::string what = "call " + std::to_string(call) + ", " + smooth.connection.log()[static_cast<std::size_t>(call)];
+    std::string what = "call " + std::to_string(call) + ", " + made;
     int deaths = 0;
     for (const auto& [at, accident] : planned) {
       what += "; " + std::to_string(at) + ": " + to_string(accident);
@@ -568,27 +573,35 @@ void expect_the_same_end(const Story& story,
   }
 }
 
-void expect_the_same_end(const Story& story, Accident accident) {
-  expect_the_same_end(story, [&](int call, int) { return std::map<int, Accident>{{call, accident}}; });
+void expect_the_same_end(const Story& story, Accident accident, Calls calls) {
+  expect_the_same_end(story, calls, [&](int call, int) { return std::map<int, Accident>{{call, accident}}; });
 }
 
-TEST_P(EachStory, EndsTheSameWhereverTheOperatorDies) { expect_the_same_end(GetParam(), Accident::kDeathAfter); }
+TEST_P(EachStory, EndsTheSameWhereverTheOperatorDies) {
+  expect_the_same_end(GetParam(), Accident::kDeathAfter, Calls::kAll);
+}
 
 TEST_P(EachStory, EndsTheSameWhereverTheOperatorDiesBeforeItIsDone) {
-  expect_the_same_end(GetParam(), Accident::kDeath);
+  expect_the_same_end(GetParam(), Accident::kDeath, Calls::kWrites);
 }
 
-TEST_P(EachStory, EndsTheSameWhicheverCallIsRefused) { expect_the_same_end(GetParam(), Accident::kRefused); }
+TEST_P(EachStory, EndsTheSameWhicheverCallIsRefused) {
+  expect_the_same_end(GetParam(), Accident::kRefused, Calls::kAll);
+}
 
-TEST_P(EachStory, EndsTheSameWhicheverAnswerIsLost) { expect_the_same_end(GetParam(), Accident::kAnswerLost); }
+TEST_P(EachStory, EndsTheSameWhicheverAnswerIsLost) {
+  expect_the_same_end(GetParam(), Accident::kAnswerLost, Calls::kWrites);
+}
 
-TEST_P(EachStory, EndsTheSameWhicheverChangeMeetsAnother) { expect_the_same_end(GetParam(), Accident::kConflict); }
+TEST_P(EachStory, EndsTheSameWhicheverChangeMeetsAnother) {
+  expect_the_same_end(GetParam(), Accident::kConflict, Calls::kWrites);
+}
 
 TEST_P(EachStory, EndsTheSameAfterTwoAccidentsInARow) {
   constexpr Accident kAll[] = {Accident::kRefused, Accident::kAnswerLost, Accident::kDeath, Accident::kDeathAfter,
                                Accident::kConflict};
-  // Each call meets another pair; over a story all of them come up.
-  expect_the_same_end(GetParam(), [&](int call, int telling) {
+  // Each call meets another pair of them.
+  expect_the_same_end(GetParam(), Calls::kWrites, [&](int call, int telling) {
     return std::map<int, Accident>{{call, kAll[telling % 5]}, {call + 1, kAll[(telling / 5 + telling) % 5]}};
   });
 }
