@@ -49,6 +49,7 @@ ScrapePlan scrape_plan(const Desired& desired) {
     PodTarget target;
     target.pod = pod->key;
     target.uid = pod->uid;
+    target.created = pod->created.value_or(Time{});
     target.ip = pod->ip;
     target.node = pod->node;
     target.container = container->name;

@@ -22,6 +22,7 @@ struct PodTarget {
   std::string container;  ///< name
   Track track = Track::kStable;
   bool ready = false;
+  Time created;  ///< of the pod
   Time started;  ///< of the container
   int restarts = 0;
   bool oom_killed = false;  ///< the last restart's reason

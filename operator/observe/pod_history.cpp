@@ -35,6 +35,7 @@ void PodHistory::append(Sample sample, std::size_t most) {
     pauses.shrink_to_fit();
     known_until_ = std::max(known_until_, newest);
   }
+  if (!first_read_) first_read_ = sample.at;
   samples_.push_back(std::move(sample));
   if (samples_.size() > kHistograms) samples_[samples_.size() - kHistograms - 1].latency.clear();
   while (samples_.size() > most) samples_.pop_front();
@@ -42,6 +43,7 @@ void PodHistory::append(Sample sample, std::size_t most) {
 
 void PodHistory::clear() {
   samples_.clear();
+  first_read_.reset();
   known_until_ = Time{};
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <deque>
+#include <optional>
 #include <vector>
 
 #include "gopacer/domain/sample.h"
@@ -22,11 +23,14 @@ class PodHistory {
   void clear();
 
   const std::deque<Sample>& samples() const { return samples_; }
+  /// When the first sample of the process was taken, whether it is still kept or not.
+  std::optional<Time> first_read() const { return first_read_; }
 
  private:
   std::deque<Sample> samples_;
   /// End of the newest GC cycle that the sample before the newest had.
   Time known_until_;
+  std::optional<Time> first_read_;
 };
 
 /// True when `next` cannot be of the process that `before` is of.

@@ -255,9 +255,12 @@ class Scraper::Impl {
   PodSeries series_of(const PodState& pod, Time now) const {
     PodSeries series;
     series.pod = pod.target.pod.name;
+    series.uid = pod.target.uid;
     series.track = pod.target.track;
     series.ready = pod.target.ready;
+    series.created = pod.target.created;
     series.started = pod.target.started;
+    series.first_read = pod.history.first_read();
     series.restarts = pod.target.restarts;
     series.oom_killed = pod.target.oom_killed;
     series.settings = pod.target.settings;

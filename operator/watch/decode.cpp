@@ -362,6 +362,7 @@ Result<Pod> decode_pod(const json& object) {
   Pod out;
   out.key = *key;
   out.uid = text(metadata, "uid");
+  out.created = codec::time(metadata, "creationTimestamp");
   out.ip = text(status, "podIP");
   out.node = text(spec, "nodeName");
   out.phase = text(status, "phase");

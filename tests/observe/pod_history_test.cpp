@@ -26,6 +26,7 @@ TEST(PodHistory, KeepsTheLatestSamples) {
   ASSERT_EQ(history.samples().size(), 4U);
   EXPECT_EQ(history.samples().front().at, at(7));
   EXPECT_EQ(history.samples().back().at, at(10));
+  EXPECT_EQ(history.first_read(), at(1)) << "whether it is still kept or not";
 }
 
 TEST(PodHistory, HoldsEachCycleOnceButTheNewestSampleWhole) {
@@ -77,6 +78,7 @@ TEST(PodHistory, BeginsAnewWhenACounterWentBack) {
     change(next);
     history.append(next, 400);
     EXPECT_EQ(history.samples().size(), 1U);
+    EXPECT_EQ(history.first_read(), at(7));
   }
 }
 

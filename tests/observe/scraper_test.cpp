@@ -82,6 +82,7 @@ class ScraperTest : public testing::Test {
     target.node = "node-1";
     target.container = "app";
     target.ready = true;
+    target.created = Time(seconds(1'798'999'000));
     target.started = Time(seconds(1'799'000'000));
     target.memory_limit = mib(512);
     return target;
@@ -173,7 +174,10 @@ TEST_F(ScraperTest, HandsOnWhatThePlanSaysOfAPod) {
   EXPECT_EQ(read.settings.gogc, Gogc(150));
   EXPECT_EQ(read.memory_limit, mib(512));
   EXPECT_EQ(read.cpu_limit, 0.5);
+  EXPECT_EQ(read.uid, "uid-a");
+  EXPECT_EQ(read.created, target.created);
   EXPECT_EQ(read.started, target.started);
+  EXPECT_FALSE(read.first_read);
   EXPECT_THAT(read.samples, IsEmpty());
 }
 
@@ -292,6 +296,10 @@ TEST_F(ScraperTest, TakesAPodOfTheSameNameForAnotherOne) {
   target.uid = "another";
   scraper_->set_targets(kProfile, plan({target}));
   EXPECT_THAT(series("a").samples, IsEmpty());
+  EXPECT_EQ(series("a").uid, "another");
+  EXPECT_FALSE(series("a").first_read);
+  pass(seconds(15));
+  EXPECT_EQ(series("a").first_read, clock_.now());
 }
 
 TEST_F(ScraperTest, ForgetsAPodThatIsGoneEvenWhileItIsRead) {

@@ -154,13 +154,15 @@ TEST_F(TemplateHash, IsSixteenHexadecimalDigitsThatNeverChange) {
 
 TEST(DecodePod, ReadsStateAndLimits) {
   const json object = json::parse(R"({
-    "metadata": {"namespace": "shop", "name": "checkout-1", "uid": "p1", "labels": {"app": "checkout"}},
+    "metadata": {"namespace": "shop", "name": "checkout-1", "uid": "p1", "creationTimestamp": "2024-05-01T09:59:00Z",
+                 "labels": {"app": "checkout"}},
     "spec": {"nodeName": "node1", "containers": [{"name": "app", "env": [{"name": "GOGC", "value": "80"}],
              "resources": {"limits": {"memory": "512Mi"}}}]},
     "status": {"podIP": "10.0.0.5", "phase": "Running", "conditions": [{"type": "Initialized", "status": "True"}, {"type": "Ready", "status": "True"}],
       "containerStatuses": [{"name": "app", "ready": true, "restartCount": 2, "state": {"running": {"startedAt": "2024-05-01T10:00:00Z"}},
         "lastState": {"terminated": {"reason": "OOMKilled"}}, "resources": {"limits": {"memory": "768Mi", "cpu": "2"}}}]}})");
   const Pod pod = decode_pod(object).value();
+  EXPECT_EQ(pod.created, parse_time("2024-05-01T09:59:00Z").value());
   EXPECT_EQ(pod.ip, "10.0.0.5");
   EXPECT_EQ(pod.node, "node1");
   EXPECT_TRUE(pod.ready);

@@ -108,9 +108,13 @@ enum class Track { kStable, kCanary, kBaseline };
 /// The latest samples of one container, oldest first, all of one process: a restart begins a new series.
 struct PodSeries {
   std::string pod;
+  std::string uid;  ///< of the pod: another pod of the same name is another series
   Track track = Track::kStable;
   bool ready = false;
+  Time created;  ///< of the pod
   Time started;  ///< of the container
+  /// When the first sample of this process was taken, whether it is still kept or not. None before.
+  std::optional<Time> first_read;
   int restarts = 0;
   bool oom_killed = false;            ///< the last restart's reason
   Settings settings;                  ///< as the pod's spec has them

@@ -86,6 +86,7 @@ struct ContainerState {
 struct Pod {
   ObjectKey key;
   std::string uid;
+  std::optional<Time> created;
   std::string ip;
   std::string node;
   std::string phase;
