@@ -312,7 +312,7 @@ Result<Subject> observe_live(const AdviseOptions& options, const Request& reques
     subject.observed = sample_live(recorder ? static_cast<HttpFetcher&>(*recorder) : fetcher, clock, usage, sampling,
                                    [&](const SamplingProgress& now) { line.show(now); });
   }
-  const std::vector<Sample>& samples = subject.observed.pods.front().samples;
+  const SampleRow& samples = subject.observed.pods.front().samples;
   if (!samples.empty() && samples.front().at - began > 2 * request.interval + sampling.profile_length) {
     subject.note = "Only what was read since " + format_time(samples.front().at) +
                    " counts: before, the process was restarted or could not be read.";
@@ -354,12 +354,12 @@ Result<Subject> observe_recorded(const AdviseOptions& options, const Request& re
 
 /// A limit that a person gives counts more than the one that was found.
 void apply_to_samples(const Request& request, const Subject& subject, PodSeries& series) {
-  for (Sample& sample : series.samples) {
+  series.samples.change_each([&](Sample& sample) {
     if (request.limit && sample.usage) sample.usage->limit = request.limit;
-    if (subject.go_version.empty()) continue;
+    if (subject.go_version.empty()) return;
     if (!sample.process) sample.process.emplace();
     if (!sample.process->go_version) sample.process->go_version = subject.go_version;
-  }
+  });
 }
 
 AdviseExit give_up(std::ostream& err, AdviseExit status, const std::string& message) {

@@ -348,7 +348,7 @@ Result<Recording> read_recording(const fs::path& directory, const std::vector<Sl
   series.started = recording.target.started.value_or(Time{});
   series.memory_limit = recording.target.memory_limit;
   series.cpu_limit = recording.target.cpu_limit;
-  series.samples.assign(history.samples().begin(), history.samples().end());
+  series.samples = history.samples();
   return recording;
 }
 

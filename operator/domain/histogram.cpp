@@ -1,40 +1,51 @@
 #include "gopacer/domain/histogram.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
 namespace gopacer {
+namespace {
+
+bool same(const BucketBounds& one, const BucketBounds& other) { return one == other || *one == *other; }
+
+}  // namespace
+
+Histogram::Histogram(const std::map<double, double>& cumulative, double sum_of_all) : sum(sum_of_all) {
+  std::vector<double> uppers;
+  uppers.reserve(cumulative.size());
+  counts.reserve(cumulative.size());
+  for (const auto& [bound, up_to] : cumulative) {
+    uppers.push_back(bound);
+    counts.push_back(up_to);
+  }
+  bounds = std::make_shared<const std::vector<double>>(std::move(uppers));
+}
 
 std::optional<Histogram> difference(const Histogram& later, const Histogram& earlier) {
-  if (later.cumulative.size() != earlier.cumulative.size()) return std::nullopt;
+  if (!same(later.bounds, earlier.bounds)) return std::nullopt;
   Histogram delta;
-  auto before = earlier.cumulative.begin();
+  delta.bounds = later.bounds;
+  delta.counts.reserve(later.counts.size());
   double below = 0;
-  for (const auto& [bound, count] : later.cumulative) {
-    const double grown = count - before->second;
+  for (std::size_t i = 0; i < later.counts.size(); ++i) {
+    const double grown = later.counts[i] - earlier.counts[i];
     // Also false for a count that is not a number. Cumulative counts must not fall from bucket to bucket either.
-    if (bound != before->first || !(grown >= 0) || !std::isfinite(grown) || grown < below) return std::nullopt;
-    delta.cumulative.emplace_hint(delta.cumulative.end(), bound, grown);
+    if (!(grown >= 0) || !std::isfinite(grown) || grown < below) return std::nullopt;
+    delta.counts.push_back(grown);
     below = grown;
-    ++before;
   }
   delta.sum = later.sum - earlier.sum;
   return delta;
 }
 
 bool merge(Histogram& into, const Histogram& other) {
-  if (into.cumulative.empty()) {
+  if (into.counts.empty()) {
     into = other;
     return true;
   }
-  if (into.cumulative.size() != other.cumulative.size()) return false;
-  auto theirs = other.cumulative.begin();
-  for (const auto& [bound, count] : into.cumulative) {
-    if (bound != theirs->first) return false;
-    ++theirs;
-  }
-  theirs = other.cumulative.begin();
-  for (auto& [bound, count] : into.cumulative) count += (theirs++)->second;
+  if (!same(into.bounds, other.bounds)) return false;
+  for (std::size_t i = 0; i < into.counts.size(); ++i) into.counts[i] += other.counts[i];
   into.sum += other.sum;
   return true;
 }
@@ -45,7 +56,9 @@ std::optional<QuantileEstimate> quantile(const Histogram& histogram, double q) {
   const double rank = q * count;
   double low = 0;
   double below = 0;
-  for (const auto& [bound, up_to] : histogram.cumulative) {
+  for (std::size_t i = 0; i < histogram.counts.size(); ++i) {
+    const double bound = (*histogram.bounds)[i];
+    const double up_to = histogram.counts[i];
     if (up_to >= rank && up_to > below) {
       if (std::isinf(bound)) return QuantileEstimate{low, low, bound};
       // A first bucket with a negative bound can't be interpolated from zero.
@@ -58,10 +71,17 @@ std::optional<QuantileEstimate> quantile(const Histogram& histogram, double q) {
   return QuantileEstimate{low, low, std::numeric_limits<double>::infinity()};
 }
 
+std::optional<double> count_up_to(const Histogram& histogram, double bound) {
+  const std::vector<double>& bounds = *histogram.bounds;
+  const auto found = std::lower_bound(bounds.begin(), bounds.end(), bound);
+  if (found == bounds.end() || *found != bound) return std::nullopt;
+  return histogram.counts[static_cast<std::size_t>(found - bounds.begin())];
+}
+
 std::optional<double> share_above(const Histogram& histogram, double bound) {
-  const auto found = histogram.cumulative.find(bound);
-  if (found == histogram.cumulative.end() || !(histogram.count() > 0)) return std::nullopt;
-  return 1 - found->second / histogram.count();
+  const auto up_to = count_up_to(histogram, bound);
+  if (!up_to || !(histogram.count() > 0)) return std::nullopt;
+  return 1 - *up_to / histogram.count();
 }
 
 }  // namespace gopacer

@@ -39,7 +39,7 @@ std::optional<double> log_slowdown_by_shares(const Histogram& canary, const Hist
   if (!found) return std::nullopt;
   const double low = found->bucket_low;
   const double high = found->bucket_high;
-  const bool low_usable = low > 0 && both.cumulative.count(low) > 0;
+  const bool low_usable = low > 0 && count_up_to(both, low).has_value();
   const bool high_usable = std::isfinite(high);
   if (!low_usable && !high_usable) return std::nullopt;
 
@@ -80,7 +80,9 @@ double share_slower_than(const Histogram& histogram, double seconds) {
   if (!(count > 0)) return 0;
   double low = 0;
   double below = 0;
-  for (const auto& [bound, up_to] : histogram.cumulative) {
+  for (std::size_t i = 0; i < histogram.counts.size(); ++i) {
+    const double bound = (*histogram.bounds)[i];
+    const double up_to = histogram.counts[i];
     if (bound >= seconds) {
       // Nothing is known within the last bucket: count it as slower only when all of it is.
       if (std::isinf(bound)) return low >= seconds ? 1 - below / count : 0;

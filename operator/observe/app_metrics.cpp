@@ -181,7 +181,8 @@ Result<Histogram> AppMetricsReader::merge(const Family& family) {
     return retriable("has no histogram " + wanted.metric +
                      ": check podHistogram.metric; a labelled one appears with its first observation");
   }
-  Histogram merged;
+  std::map<double, double> merged;
+  double sum = 0;
   std::map<double, std::size_t> holders;
   std::size_t series_count = 0;
   for (const auto& [labels, series] : family.series) {
@@ -199,10 +200,10 @@ Result<Histogram> AppMetricsReader::merge(const Family& family) {
     for (const auto& [le, count] : cumulative) {
       if (count < below) return invalid("has a series of " + wanted.metric + " whose buckets are not cumulative");
       below = count;
-      merged.cumulative[le] += count;
+      merged[le] += count;
       ++holders[le];
     }
-    if (series.sum && std::isfinite(*series.sum)) merged.sum += *series.sum;
+    if (series.sum && std::isfinite(*series.sum)) sum += *series.sum;
   }
   if (series_count == 0) {
     return retriable(
@@ -210,8 +211,8 @@ Result<Histogram> AppMetricsReader::merge(const Family& family) {
         " with the labels of podHistogram.labels: check them; a series appears with its first observation");
   }
   // Where layouts differ, only bounds that all series have can be added up.
-  std::erase_if(merged.cumulative, [&](const auto& bucket) { return holders[bucket.first] != series_count; });
-  return merged;
+  std::erase_if(merged, [&](const auto& bucket) { return holders[bucket.first] != series_count; });
+  return Histogram(merged, sum);
 }
 
 Result<AppMetrics> AppMetricsReader::finish() {

@@ -26,19 +26,38 @@ bool is_another_process(const Sample& before, const Sample& next) {
 
 void PodHistory::append(Sample sample, std::size_t most) {
   if (!samples_.empty() && is_another_process(samples_.back(), sample)) clear();
-  const auto with_mem =
-      std::find_if(samples_.rbegin(), samples_.rend(), [](const Sample& s) { return s.mem.has_value(); });
-  if (sample.mem && with_mem != samples_.rend() && !with_mem->mem->pauses.empty()) {
-    std::vector<GcPause>& pauses = with_mem->mem->pauses;
-    const Time newest = pauses.back().end;
-    std::erase_if(pauses, [&](const GcPause& pause) { return pause.end <= known_until_ && pause.end != newest; });
-    pauses.shrink_to_fit();
-    known_until_ = std::max(known_until_, newest);
-  }
+  if (sample.mem) forget_known_cycles();
+  share_bounds(sample);
   if (!first_read_) first_read_ = sample.at;
   samples_.push_back(std::move(sample));
-  if (samples_.size() > kHistograms) samples_[samples_.size() - kHistograms - 1].latency.clear();
+  if (samples_.size() > kHistograms) {
+    samples_.change(samples_.size() - kHistograms - 1, [](Sample& old) { old.latency.clear(); });
+  }
   while (samples_.size() > most) samples_.pop_front();
+}
+
+/// Of the newest reading of MemStats, before another one follows it.
+void PodHistory::forget_known_cycles() {
+  std::size_t i = samples_.size();
+  while (i > 0 && !samples_[i - 1].mem) --i;
+  if (i == 0 || samples_[i - 1].mem->pauses.empty()) return;
+  const Time newest = samples_[i - 1].mem->pauses.back().end;
+  samples_.change(i - 1, [&](Sample& sample) {
+    std::vector<GcPause>& pauses = sample.mem->pauses;
+    std::erase_if(pauses, [&](const GcPause& pause) { return pause.end <= known_until_ && pause.end != newest; });
+    pauses.shrink_to_fit();
+  });
+  known_until_ = std::max(known_until_, newest);
+}
+
+void PodHistory::share_bounds(Sample& sample) const {
+  if (samples_.empty()) return;
+  for (auto& [slo, histogram] : sample.latency) {
+    const auto before = samples_.back().latency.find(slo);
+    if (before != samples_.back().latency.end() && *before->second.bounds == *histogram.bounds) {
+      histogram.bounds = before->second.bounds;
+    }
+  }
 }
 
 void PodHistory::clear() {

@@ -1,9 +1,7 @@
 #pragma once
 
 #include <cstddef>
-#include <deque>
 #include <optional>
-#include <vector>
 
 #include "gopacer/domain/sample.h"
 
@@ -22,12 +20,15 @@ class PodHistory {
   void append(Sample sample, std::size_t most);
   void clear();
 
-  const std::deque<Sample>& samples() const { return samples_; }
+  const SampleRow& samples() const { return samples_; }
   /// When the first sample of the process was taken, whether it is still kept or not.
   std::optional<Time> first_read() const { return first_read_; }
 
  private:
-  std::deque<Sample> samples_;
+  void forget_known_cycles();
+  void share_bounds(Sample& sample) const;
+
+  SampleRow samples_;
   /// End of the newest GC cycle that the sample before the newest had.
   Time known_until_;
   std::optional<Time> first_read_;

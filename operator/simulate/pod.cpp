@@ -118,9 +118,8 @@ void Pod::sample() {
     mem.pauses.push_back({kBegin + started_ + of_seconds(end), std::chrono::microseconds(100)});
   }
   // Of older samples only the newest collection is looked at.
-  if (!series_.samples.empty()) {
-    std::vector<GcPause>& old = series_.samples.back().mem->pauses;
-    if (old.size() > 1) old = {old.back()};
+  if (!series_.samples.empty() && series_.samples.back().mem->pauses.size() > 1) {
+    series_.samples.change_last([](Sample& old) { old.mem->pauses = {old.mem->pauses.back()}; });
   }
   sample.mem = std::move(mem);
   if (trace_.process_metrics) {
@@ -136,7 +135,7 @@ void Pod::sample() {
   sample.usage = usage_;
   sample.profile = std::exchange(profile_, std::nullopt);
   series_.samples.push_back(std::move(sample));
-  std::erase_if(series_.samples, [&](const Sample& one) { return one.at < kBegin + now_ - kKept; });
+  series_.samples.erase_if([&](const Sample& one) { return one.at < kBegin + now_ - kKept; });
   sample_due_ += interval_;
 }
 

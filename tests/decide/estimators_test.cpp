@@ -101,11 +101,11 @@ TEST(Estimators, LeaveForcedCollectionsOutOfTheVolume) {
   DecideInput input = service.input(kNow);
   for (PodSeries& pod : input.observed.pods) {
     std::uint32_t forced = 0;
-    for (Sample& sample : pod.samples) {
+    pod.samples.change_each([&](Sample& sample) {
       sample.mem->num_gc += forced;
       sample.mem->num_forced_gc = forced;
       forced += 10;
-    }
+    });
   }
   const Estimation found = deciding::estimate(input.spec, input.current, input.observed, kNow);
   ASSERT_TRUE(found.estimate);
@@ -190,7 +190,7 @@ TEST(Estimators, DoNotTrustCountersThatWentBack) {
   GoService service;
   service.pods = 1;
   DecideInput input = service.input(kNow);
-  input.observed.pods[0].samples.back().mem->num_gc = 0;
+  input.observed.pods[0].samples.change_last([](Sample& sample) { sample.mem->num_gc = 0; });
   EXPECT_FALSE(deciding::estimate(input.spec, input.current, input.observed, kNow).estimate);
 }
 
@@ -236,15 +236,15 @@ TEST(Estimators, TakeTheContainersCpuOverTheTimesOfItsReadings) {
   for (PodSeries& pod : input.observed.pods) {
     // The kubelet asks every 20 s; every sample carries the latest of its readings.
     ContainerUsage latest;
-    for (std::size_t i = 0; i < pod.samples.size(); ++i) {
-      Sample& sample = pod.samples[i];
-      if (i % 4 == 0) {
+    int i = 0;
+    pod.samples.change_each([&](Sample& sample) {
+      if (i++ % 4 == 0) {
         latest = *sample.usage;
         latest.at = sample.at - seconds(7);
         *latest.cpu_seconds -= 7 * cores;
       }
       sample.usage = latest;
-    }
+    });
   }
   const Estimate found = *estimate(input).estimate;
   EXPECT_EQ(found.cpu_source, "container");
@@ -258,8 +258,10 @@ TEST(Estimators, PreferTheProcessToItsContainerAndNeverMixTheTwo) {
   DecideInput input = service.input(kNow);
   // A container counts since it was made; the process's page comes late.
   for (PodSeries& pod : input.observed.pods) {
-    for (Sample& sample : pod.samples) *sample.usage->cpu_seconds += 5000;
-    for (std::size_t i = 0; i < pod.samples.size() / 2; ++i) pod.samples[i].process.reset();
+    pod.samples.change_each([&](Sample& sample) { *sample.usage->cpu_seconds += 5000; });
+    for (std::size_t i = 0; i < pod.samples.size() / 2; ++i) {
+      pod.samples.change(i, [&](Sample& sample) { sample.process.reset(); });
+    }
   }
   const Estimate found = *estimate(input).estimate;
   EXPECT_EQ(found.cpu_source, "process");
@@ -272,11 +274,11 @@ TEST(Estimators, TakeTheLiveHeapAndTheRootsAsTheRuntimeTellsThem) {
   service.roots = mib(8);
   DecideInput input = service.input(kNow);
   for (PodSeries& pod : input.observed.pods) {
-    for (Sample& sample : pod.samples) {
+    pod.samples.change_each([&](Sample& sample) {
       sample.process->heap_live = service.live;
       sample.process->scanned_roots = service.roots;
       sample.mem->stack_in_use = mib(1);  // says nothing of globals
-    }
+    });
   }
   const Estimate found = *estimate(input).estimate;
   EXPECT_EQ(found.live_heap_source, "runtime metrics");
@@ -290,10 +292,10 @@ TEST(Estimators, SeeThatTheRuntimeLimitsCollection) {
   service.process_metrics = true;
   DecideInput input = service.input(kNow);
   for (PodSeries& pod : input.observed.pods) {
-    for (Sample& sample : pod.samples) sample.process->limited_cycle = 3;
+    pod.samples.change_each([&](Sample& sample) { sample.process->limited_cycle = 3; });
   }
   EXPECT_FALSE(estimate(input).estimate->limiter_active);  // long ago
-  input.observed.pods[0].samples.back().process->limited_cycle = 4000;
+  input.observed.pods[0].samples.change_last([](Sample& sample) { sample.process->limited_cycle = 4000; });
   EXPECT_TRUE(estimate(input).estimate->limiter_active);
 }
 
@@ -304,7 +306,7 @@ TEST(Estimators, AreSurerOfAVolumeThatTheRingTimes) {
   EXPECT_EQ(timed.cycle_volume_source, "GC times");
   DecideInput input = few.input(kNow);
   for (PodSeries& pod : input.observed.pods) {
-    for (Sample& sample : pod.samples) sample.mem->pauses.clear();
+    pod.samples.change_each([&](Sample& sample) { sample.mem->pauses.clear(); });
   }
   const Estimate counted = *estimate(input).estimate;
   EXPECT_EQ(counted.cycle_volume_source, "GC count");
@@ -318,7 +320,9 @@ TEST(Estimators, CountCollectionsWhereTheLoadChanges) {
   for (PodSeries& pod : input.observed.pods) {
     // The load ends after 40 s: nothing is allocated and nothing collected from then on.
     const Sample last = pod.samples[pod.samples.size() - 5];
-    for (std::size_t i = pod.samples.size() - 4; i < pod.samples.size(); ++i) pod.samples[i].mem = last.mem;
+    for (std::size_t i = pod.samples.size() - 4; i < pod.samples.size(); ++i) {
+      pod.samples.change(i, [&](Sample& sample) { sample.mem = last.mem; });
+    }
   }
   const Estimate found = *estimate(input).estimate;
   EXPECT_EQ(found.cycle_volume_source, "GC count");
@@ -328,8 +332,10 @@ TEST(Estimators, CountCollectionsWhereTheLoadChanges) {
 TEST(Estimators, BeginAnewWhenTheClockWasSetBack) {
   DecideInput input = GoService{}.input(kNow);
   for (PodSeries& pod : input.observed.pods) {
-    for (std::size_t i = 0; i + 3 < pod.samples.size(); ++i) pod.samples[i].at += seconds(240);
-    std::erase_if(pod.samples, [](const Sample& sample) { return sample.at > kNow; });
+    for (std::size_t i = 0; i + 3 < pod.samples.size(); ++i) {
+      pod.samples.change(i, [&](Sample& sample) { sample.at += seconds(240); });
+    }
+    pod.samples.erase_if([](const Sample& sample) { return sample.at > kNow; });
   }
   const auto found = estimate(input);
   EXPECT_FALSE(found.estimate);
@@ -340,7 +346,9 @@ TEST(Estimators, BeginAnewWhenTheClockWasSetBack) {
 TEST(Estimators, BeginAnewWhenTheClockWentAhead) {
   DecideInput input = GoService{}.input(kNow);
   for (PodSeries& pod : input.observed.pods) {
-    for (std::size_t i = 0; i + 4 < pod.samples.size(); ++i) pod.samples[i].at -= seconds(240);
+    for (std::size_t i = 0; i + 4 < pod.samples.size(); ++i) {
+      pod.samples.change(i, [&](Sample& sample) { sample.at -= seconds(240); });
+    }
   }
   const auto found = estimate(input);
   EXPECT_FALSE(found.estimate);
@@ -352,7 +360,9 @@ TEST(Estimators, GoOnWithWhatCameAfterTheJump) {
   GoService service;
   DecideInput input = service.input(kNow);
   for (PodSeries& pod : input.observed.pods) {
-    for (std::size_t i = 0; i < pod.samples.size() / 3; ++i) pod.samples[i].at -= seconds(240);
+    for (std::size_t i = 0; i < pod.samples.size() / 3; ++i) {
+      pod.samples.change(i, [&](Sample& sample) { sample.at -= seconds(240); });
+    }
   }
   const auto found = estimate(input);
   ASSERT_TRUE(found.estimate);

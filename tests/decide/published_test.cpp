@@ -22,11 +22,11 @@ void serve(DecideInput& input, double rate) {
   slo.name = "latency";
   input.spec.slos = {slo};
   for (PodSeries& pod : input.observed.pods) {
-    for (Sample& sample : pod.samples) {
+    pod.samples.change_each([&](Sample& sample) {
       const double count = 1e6 + rate * to_seconds(sample.at - (kNow - std::chrono::hours(1)));
       const double infinity = std::numeric_limits<double>::infinity();
-      sample.latency["latency"] = Histogram{{{0.04, 0}, {0.06, count}, {infinity, count}}, count * 0.05};
-    }
+      sample.latency["latency"] = Histogram({{0.04, 0}, {0.06, count}, {infinity, count}}, count * 0.05);
+    });
   }
 }
 
@@ -78,7 +78,7 @@ TEST(TwoFactor, TakesRequestsPerSecondOfOnePod) {
   DecideInput input = input_for(Strategy::kTwoFactor);
   serve(input, 250);
   for (PodSeries& pod : input.observed.pods) {
-    for (Sample& sample : pod.samples) sample.mem->heap_objects = 1000;
+    pod.samples.change_each([&](Sample& sample) { sample.mem->heap_objects = 1000; });
   }
   const deciding::Signals signals = deciding::read_signals(input, kNow);
   EXPECT_NEAR(*signals.requests_per_second, 250, 1e-6);
@@ -96,7 +96,8 @@ TEST(PauseFeedback, StartsFromTheGogcInForceAndPutsALimitBehindMoreThan100) {
   DecideInput input = input_for(Strategy::kPauseFeedback, service);
   // Heaps that neither grow nor shrink between the last two readings.
   for (PodSeries& pod : input.observed.pods) {
-    pod.samples.back().mem->heap_alloc = pod.samples[pod.samples.size() - 2].mem->heap_alloc;
+    const Bytes before = pod.samples[pod.samples.size() - 2].mem->heap_alloc;
+    pod.samples.change_last([&](Sample& sample) { sample.mem->heap_alloc = before; });
   }
   const Decision decision = decide(input, kNow);
   ASSERT_EQ(decision.kind, Kind::kChange) << decision.message;
@@ -132,7 +133,8 @@ TEST(PublishedFormulas, GiveNoGogcAbove100WithoutALimit) {
   service.settings.gogc = Gogc(60);
   DecideInput input = input_for(Strategy::kPauseFeedback, service);
   for (PodSeries& pod : input.observed.pods) {
-    pod.samples.back().mem->heap_alloc = pod.samples[pod.samples.size() - 2].mem->heap_alloc;
+    const Bytes before = pod.samples[pod.samples.size() - 2].mem->heap_alloc;
+    pod.samples.change_last([&](Sample& sample) { sample.mem->heap_alloc = before; });
   }
   const Decision decision = decide(input, kNow);
   ASSERT_EQ(decision.kind, Kind::kChange) << decision.message;
@@ -174,11 +176,11 @@ class OldGo : public ::testing::Test {
     service.process_metrics = true;
     DecideInput input = service.input(kNow);
     for (PodSeries& pod : input.observed.pods) {
-      for (Sample& sample : pod.samples) {
+      pod.samples.change_each([&](Sample& sample) {
         sample.process->go_version = "go1.18.4";
         sample.process->gogc.reset();
         sample.process->go_mem_limit.reset();
-      }
+      });
     }
     return input;
   }

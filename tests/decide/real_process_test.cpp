@@ -118,7 +118,7 @@ Recording read(const std::string& name, Settings settings, bool with_profile = t
   recording.profile_share = profile.gc_cpu_seconds / (cores * to_seconds(profile.length));
   recording.share_error = recording.profile_share / std::sqrt(static_cast<double>(profile.stacks) *
                                                               profile.gc_cpu_seconds / profile.total_cpu_seconds);
-  if (with_profile) recording.pod.samples.back().profile = profile;
+  if (with_profile) recording.pod.samples.change_last([&](Sample& sample) { sample.profile = profile; });
   return recording;
 }
 

@@ -18,18 +18,18 @@ constexpr Duration kAge = std::chrono::minutes(30);
 
 /// Log-normal service times in buckets from 1 ms on, in steps of 50 %.
 Histogram latency(const std::map<double, double>& requests_by_slowdown) {
-  Histogram histogram;
+  std::map<double, double> cumulative;
   double total = 0;
   for (const auto& [slower, requests] : requests_by_slowdown) total += requests;
   double bound = 0.001;
   for (int i = 0; i < 15; ++i, bound *= 1.5) {
-    double& count = histogram.cumulative[bound];
+    double& count = cumulative[bound];
     for (const auto& [slower, requests] : requests_by_slowdown) {
       count += requests * 0.5 * std::erfc(-std::log(bound / (kMedianSeconds * slower)) / (kSigma * std::sqrt(2.0)));
     }
   }
-  histogram.cumulative[std::numeric_limits<double>::infinity()] = total;
-  return histogram;
+  cumulative[std::numeric_limits<double>::infinity()] = total;
+  return Histogram(cumulative);
 }
 
 }  // namespace
@@ -72,7 +72,7 @@ void FakeObservations::read(Pods& pods) const {
     for (const std::string& slo : slos) sample.latency[slo] = latency(pods.requests_by_slowdown);
     pods.samples.push_back(std::move(sample));
   }
-  std::erase_if(pods.samples, [&](const Sample& sample) { return clock_.now() - sample.at > kKept; });
+  pods.samples.erase_if([&](const Sample& sample) { return clock_.now() - sample.at > kKept; });
 }
 
 Observation FakeObservations::snapshot(const ObjectKey&, Time now) const {

@@ -48,7 +48,7 @@ class FakeObservations final : public Observations {
     int replicas = 0;
     Settings settings;
     Time started;
-    std::vector<Sample> samples;
+    SampleRow samples;
     std::int64_t readings = 0;                      ///< made so far, kept or not
     std::map<double, double> requests_by_slowdown;  ///< answered so far
   };

@@ -16,11 +16,11 @@ inline constexpr Time kStart{std::chrono::hours(24 * 365 * 55)};
 
 /// Bounds like those of the sample service: 250 µs to 5.2 s in steps of 25 %.
 inline Histogram empty_histogram(double factor = 1.25, double first = 0.00025, int buckets = 45) {
-  Histogram histogram;
+  std::map<double, double> cumulative;
   double bound = first;
-  for (int i = 0; i < buckets; ++i, bound *= factor) histogram.cumulative[bound] = 0;
-  histogram.cumulative[std::numeric_limits<double>::infinity()] = 0;
-  return histogram;
+  for (int i = 0; i < buckets; ++i, bound *= factor) cumulative[bound] = 0;
+  cumulative[std::numeric_limits<double>::infinity()] = 0;
+  return Histogram(cumulative);
 }
 
 /// Cumulative counts by bound, the count of all, and the sum of the latencies in seconds.
@@ -37,8 +37,8 @@ inline Histogram buckets_of(const std::vector<double>& bounds) {
 }
 
 inline void observe(Histogram& histogram, double seconds, double count = 1) {
-  for (auto bound = histogram.cumulative.lower_bound(seconds); bound != histogram.cumulative.end(); ++bound) {
-    bound->second += count;
+  for (std::size_t i = 0; i < histogram.counts.size(); ++i) {
+    if ((*histogram.bounds)[i] >= seconds) histogram.counts[i] += count;
   }
   histogram.sum += seconds * count;
 }
@@ -133,7 +133,7 @@ struct PodImposter {
     sample.latency["p99"] = latency;
     series.samples.push_back(sample);
     // Longer than what any window looks back to, and short enough to be copied often.
-    if (series.samples.size() > 20) series.samples.erase(series.samples.begin());
+    if (series.samples.size() > 20) series.samples.pop_front();
   }
 
  private:

@@ -49,10 +49,10 @@ TEST(AppMetrics, MergesAllSeriesOfARecordedHistogram) {
   EXPECT_GT(bad->count(), 0);
   EXPECT_EQ(all->count(), good->count() + bad->count());
   EXPECT_NEAR(all->sum, good->sum + bad->sum, 1e-9);
-  EXPECT_EQ(all->cumulative.size(), 46U);
-  EXPECT_EQ(all->cumulative.rbegin()->first, kInf);
-  for (const auto& [le, count] : all->cumulative) {
-    EXPECT_EQ(count, good->cumulative.at(le) + bad->cumulative.at(le)) << le;
+  EXPECT_EQ(all->bounds->size(), 46U);
+  EXPECT_EQ(all->bounds->back(), kInf);
+  for (const double le : *all->bounds) {
+    EXPECT_EQ(count_up_to(*all, le), *count_up_to(*good, le) + *count_up_to(*bad, le)) << le;
   }
 }
 
@@ -102,7 +102,8 @@ TEST(AppMetrics, DoesNotDependOnHowTheBodyIsCutIntoPieces) {
   for (const std::size_t piece : {1, 13, 4096}) {
     const Result<AppMetrics> cut = read(body, {slo("http_request_duration_seconds")}, piece);
     ASSERT_TRUE(cut);
-    EXPECT_EQ(cut->latency.at("p99").cumulative, whole->latency.at("p99").cumulative);
+    EXPECT_EQ(*cut->latency.at("p99").bounds, *whole->latency.at("p99").bounds);
+    EXPECT_EQ(cut->latency.at("p99").counts, whole->latency.at("p99").counts);
   }
 }
 
@@ -126,13 +127,15 @@ TEST(AppMetrics, AddsUpOnlyTheBoundsThatAllSeriesHave) {
       "h_bucket{x=\"b\",le=\"0.2\"} 10\nh_bucket{x=\"b\",le=\"0.5\"} 20\nh_bucket{x=\"b\",le=\"+Inf\"} 30\n",
       slo("h"));
   ASSERT_TRUE(merged) << merged.error().message;
-  EXPECT_THAT(merged->cumulative, ElementsAre(Pair(0.5, 22), Pair(kInf, 33)));
+  EXPECT_THAT(*merged->bounds, ElementsAre(0.5, kInf));
+  EXPECT_THAT(merged->counts, ElementsAre(22, 33));
 }
 
 TEST(AppMetrics, TakesTheCountWhereTheLastBucketIsMissing) {
   const Result<Histogram> merged = histogram("h_bucket{le=\"1\"} 3\nh_sum 2.5\nh_count 7\n", slo("h"));
   ASSERT_TRUE(merged) << merged.error().message;
-  EXPECT_THAT(merged->cumulative, ElementsAre(Pair(1, 3), Pair(kInf, 7)));
+  EXPECT_THAT(*merged->bounds, ElementsAre(1, kInf));
+  EXPECT_THAT(merged->counts, ElementsAre(3, 7));
   EXPECT_EQ(merged->sum, 2.5);
   EXPECT_THAT(histogram("h_bucket{le=\"1\"} 3\n", slo("h")).error().message, HasSubstr("+Inf"));
 }
@@ -141,7 +144,8 @@ TEST(AppMetrics, CountsALineOnceThatIsThereTwice) {
   const Result<Histogram> merged = histogram(
       "h_bucket{le=\"1\"} 3\nh_bucket{le=\"1.0\"} 9\nh_bucket{le=\"+Inf\"} 4\nh_bucket{le=\"Inf\"} 8\n", slo("h"));
   ASSERT_TRUE(merged) << merged.error().message;
-  EXPECT_THAT(merged->cumulative, ElementsAre(Pair(1, 3), Pair(kInf, 4)));
+  EXPECT_THAT(*merged->bounds, ElementsAre(1, kInf));
+  EXPECT_THAT(merged->counts, ElementsAre(3, 4));
 }
 
 TEST(AppMetrics, ReadsTheFormatsOddities) {
@@ -154,7 +158,8 @@ TEST(AppMetrics, ReadsTheFormatsOddities) {
       "h_sum{path=\"C:\\\\dir \\\"q\\\"\\n\"} +Inf\n# EOF\n",
       slo("h", {{"path", "C:\\dir \"q\"\n"}}));
   ASSERT_TRUE(merged) << merged.error().message;
-  EXPECT_THAT(merged->cumulative, ElementsAre(Pair(0.1, 15), Pair(kInf, 16)));
+  EXPECT_THAT(*merged->bounds, ElementsAre(0.1, kInf));
+  EXPECT_THAT(merged->counts, ElementsAre(15, 16));
   EXPECT_EQ(merged->sum, 0) << "a sum that is no number is left out";
 }
 

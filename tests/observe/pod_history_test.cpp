@@ -60,13 +60,37 @@ TEST(PodHistory, KeepsTheHistogramsOfTheNewestSamples) {
   PodHistory history;
   for (int i = 1; i <= 300; ++i) {
     Sample next = sample(i);
-    next.latency["p99"].cumulative = {{1, i}};
+    next.latency["p99"] = Histogram({{1, i}});
     history.append(next, 250);
   }
   ASSERT_EQ(history.samples().size(), 250U);
   for (std::size_t i = 0; i < 250; ++i) {
     EXPECT_EQ(history.samples()[i].latency.empty(), i < 250 - PodHistory::kHistograms) << i;
   }
+}
+
+TEST(PodHistory, SharesTheBoundsOfAHistogramThatStayTheSame) {
+  PodHistory history;
+  for (const double second : {2, 2, 3}) {
+    Sample next = sample(static_cast<int>(history.samples().size()) + 1);
+    next.latency["p99"] = Histogram({{1, 5}, {second, 5}});
+    history.append(next, 400);
+  }
+  const auto bounds = [&](std::size_t i) { return history.samples()[i].latency.at("p99").bounds; };
+  EXPECT_EQ(bounds(0), bounds(1));
+  EXPECT_THAT(*bounds(2), testing::ElementsAre(1, 3));
+}
+
+TEST(PodHistory, CopiesShareTheirSamplesAndNothingTheyHoldChanges) {
+  PodHistory history;
+  history.append(sample(10), 400);
+  const SampleRow before = history.samples();
+  EXPECT_EQ(&before.back(), &history.samples().back());
+  history.append(sample(20), 400);
+  history.append(sample(30), 400);
+  history.append(sample(40), 2);
+  ASSERT_EQ(before.size(), 1U);
+  EXPECT_EQ(before.back().mem->pauses, sample(10).mem->pauses);
 }
 
 TEST(PodHistory, BeginsAnewWhenACounterWentBack) {
@@ -98,9 +122,9 @@ TEST(PodHistory, BeginsAnewWhenTheProcessSaysThatItBeganLater) {
 TEST(PodHistory, BeginsAnewWhenAHistogramWentBack) {
   PodHistory history;
   Sample first = sample(5);
-  first.latency["p99"].cumulative = {{1, 100}};
+  first.latency["p99"] = Histogram({{1, 100}});
   Sample second = sample(6);
-  second.latency["p99"].cumulative = {{1, 7}};
+  second.latency["p99"] = Histogram({{1, 7}});
   history.append(first, 400);
   history.append(second, 400);
   EXPECT_EQ(history.samples().size(), 1U);

@@ -35,7 +35,7 @@ struct PassScene {
     pod.pod = name;
     pod.track = track;
     pod.error = error_of_pod;
-    if (error_of_pod.empty()) pod.samples.emplace_back();
+    if (error_of_pod.empty()) pod.samples.push_back({});
     observed.pods.push_back(pod);
   }
 

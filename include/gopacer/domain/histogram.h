@@ -23,6 +23,9 @@ bool merge(Histogram& into, const Histogram& other);
 /// The q-quantile by linear interpolation within its bucket, as Prometheus' histogram_quantile does. None when empty.
 std::optional<QuantileEstimate> quantile(const Histogram& histogram, double q);
 
+/// The number of observations at or below `bound`. None when that is not one of the bucket bounds.
+std::optional<double> count_up_to(const Histogram& histogram, double bound);
+
 /// Share of the observations above `bound`, which has to be one of the bucket bounds. None when it is not or it is
 /// empty.
 std::optional<double> share_above(const Histogram& histogram, double bound);

@@ -1,9 +1,15 @@
 #pragma once
 
+#include <compare>
+#include <cstddef>
 #include <cstdint>
+#include <initializer_list>
+#include <iterator>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gopacer/base/clock.h"
@@ -83,13 +89,23 @@ struct ContainerUsage {
   std::optional<double> throttled_seconds;  ///< counter
 };
 
+/// Upper bounds of buckets in seconds, ascending; the last is +Inf. All readings of one histogram share them.
+using BucketBounds = std::shared_ptr<const std::vector<double>>;
+
 /// A Prometheus histogram with classic buckets, or the difference of two.
 struct Histogram {
-  /// Upper bound in seconds → number of observations at or below it. The last bound is +Inf.
-  std::map<double, double> cumulative;
+  /// A histogram with more is refused where it is read.
+  static constexpr std::size_t kMostBounds = 256;
+
+  Histogram() = default;
+  /// From upper bounds in seconds, each with the number of observations at or below it.
+  explicit Histogram(const std::map<double, double>& cumulative, double sum_of_all = 0);
+
+  BucketBounds bounds = std::make_shared<const std::vector<double>>();  ///< never null
+  std::vector<double> counts;                                     ///< of observations at or below each bound
   double sum = 0;
 
-  double count() const { return cumulative.empty() ? 0 : cumulative.rbegin()->second; }
+  double count() const { return counts.empty() ? 0 : counts.back(); }
 };
 
 /// Everything that was read from one pod at one time. A part that could not be read is empty.
@@ -100,6 +116,86 @@ struct Sample {
   std::optional<GcProfile> profile;  ///< covers the time before `at`
   std::optional<ContainerUsage> usage;
   std::map<std::string, Histogram> latency;  ///< by the SLO's name
+};
+
+/// Readings of one process, oldest first. Copies share the samples: what is in never changes, it can only be replaced.
+class SampleRow {
+ public:
+  using Shared = std::shared_ptr<const Sample>;
+
+  class Iterator {
+   public:
+    using iterator_category = std::random_access_iterator_tag;
+    using value_type = Sample;
+    using difference_type = std::ptrdiff_t;
+    using pointer = const Sample*;
+    using reference = const Sample&;
+
+    Iterator() = default;
+    explicit Iterator(const Shared* at) : at_(at) {}
+    reference operator*() const { return **at_; }
+    pointer operator->() const { return at_->get(); }
+    reference operator[](difference_type n) const { return *at_[n]; }
+    Iterator& operator++() { return ++at_, *this; }
+    Iterator& operator--() { return --at_, *this; }
+    Iterator operator++(int) { return Iterator(at_++); }
+    Iterator operator--(int) { return Iterator(at_--); }
+    Iterator& operator+=(difference_type n) { return at_ += n, *this; }
+    Iterator& operator-=(difference_type n) { return at_ -= n, *this; }
+    Iterator operator+(difference_type n) const { return Iterator(at_ + n); }
+    Iterator operator-(difference_type n) const { return Iterator(at_ - n); }
+    friend Iterator operator+(difference_type n, Iterator from) { return from + n; }
+    difference_type operator-(Iterator other) const { return at_ - other.at_; }
+    auto operator<=>(const Iterator&) const = default;
+
+   private:
+    const Shared* at_ = nullptr;
+  };
+
+  SampleRow() = default;
+  SampleRow(std::initializer_list<Sample> samples) {
+    for (const Sample& sample : samples) push_back(sample);
+  }
+
+  bool empty() const { return samples_.empty(); }
+  std::size_t size() const { return samples_.size(); }
+  const Sample& front() const { return *samples_.front(); }
+  const Sample& back() const { return *samples_.back(); }
+  const Sample& operator[](std::size_t i) const { return *samples_[i]; }
+  Iterator begin() const { return Iterator(samples_.data()); }
+  Iterator end() const { return Iterator(samples_.data() + samples_.size()); }
+  std::reverse_iterator<Iterator> rbegin() const { return std::reverse_iterator(end()); }
+  std::reverse_iterator<Iterator> rend() const { return std::reverse_iterator(begin()); }
+  /// How many samples there is room for without another allocation.
+  std::size_t capacity() const { return samples_.capacity(); }
+
+  void clear() { samples_.clear(); }
+  void push_back(Sample sample) { samples_.push_back(std::make_shared<const Sample>(std::move(sample))); }
+  void pop_front() { samples_.erase(samples_.begin()); }
+  void shrink_to_fit() { samples_.shrink_to_fit(); }
+  /// Takes out the samples for which `unwanted` is true.
+  template <typename Unwanted>
+  std::size_t erase_if(const Unwanted& unwanted) {
+    return std::erase_if(samples_, [&](const Shared& sample) { return unwanted(*sample); });
+  }
+  /// Replaces the sample at `i` by a copy that `edit` has worked on.
+  template <typename Edit>
+  void change(std::size_t i, const Edit& edit) {
+    auto changed = std::make_shared<Sample>(*samples_[i]);
+    edit(*changed);
+    samples_[i] = std::move(changed);
+  }
+  template <typename Edit>
+  void change_each(const Edit& edit) {
+    for (std::size_t i = 0; i < size(); ++i) change(i, edit);
+  }
+  template <typename Edit>
+  void change_last(const Edit& edit) {
+    change(size() - 1, edit);
+  }
+
+ private:
+  std::vector<Shared> samples_;
 };
 
 /// Where a pod stands in a trial.
@@ -120,7 +216,7 @@ struct PodSeries {
   Settings settings;                  ///< as the pod's spec has them
   std::optional<Bytes> memory_limit;  ///< as the pod's spec or status has it
   std::optional<double> cpu_limit;    ///< cores
-  std::vector<Sample> samples;
+  SampleRow samples;
   /// Why the latest attempt to read the pod gave nothing; empty when it went well.
   std::string error;
   /// What else could not be read at the latest attempt, a sentence each: a histogram, the CPU profile, the container.
@@ -129,11 +225,15 @@ struct PodSeries {
   std::map<std::string, std::string> unread;
 };
 
+class LongRow;
+
 /// What is known of a profile's pods at one moment. Immutable once handed out.
 struct Observation {
   Time at;
   std::vector<PodSeries> pods;
   std::string container_source;  ///< "kubelet", "metrics.k8s.io", "cgroup" or "pod spec"
+  /// The target's pods over a week, coarsely. Null where none is kept.
+  std::shared_ptr<const LongRow> long_row;
 };
 
 }  // namespace gopacer
