@@ -142,6 +142,7 @@ json encode(const MetricEvidence& metric) {
               {"ratio", metric.ratio},
               {"violations", metric.violations},
               {"missing", metric.missing},
+              {"unresolved", metric.unresolved},
               {"windows", metric.stats.n},
               {"statistics", encode(metric.stats)}};
   put(object, "source", metric.source);
@@ -162,6 +163,7 @@ MetricEvidence decode_metric(const json& object, Complaints& complaints) {
   metric.state = decode_state(text(object, "verdict"));
   metric.source = text(object, "source");
   metric.missing = count(complaints, object, "missing");
+  metric.unresolved = count(complaints, object, "unresolved");
   metric.pending_since = time(object, "pendingSince");
   metric.stats = decode_stats(child(object, "statistics"), complaints);
   return metric;
