@@ -215,6 +215,9 @@ class Fetcher::Impl {
       connection->close();
       return once(request, sink, deadline, false, yield);
     }
+    if (!answered && !outcome && outcome.error().failure == FetchFailure::kCutOff) {
+      outcome = failed(FetchFailure::kNoAnswer, "the connection was closed without a byte of an answer");
+    }
     if (reusable && !stopping_) {
       keep(place, std::move(connection));
     } else {
@@ -281,7 +284,7 @@ class Fetcher::Impl {
     question.set(http::field::host,
                  (bracketed ? "[" + request.address + "]" : request.address) + ":" + std::to_string(request.port));
     question.set(http::field::user_agent, "gopacer");
-    question.set(http::field::accept, "text/plain;version=0.0.4, */*;q=0.5");
+    question.set(http::field::accept, request.accept);
     question.set(http::field::accept_encoding, "identity");
     if (request.tls && !request.bearer_token.empty()) {
       question.set(http::field::authorization, "Bearer " + request.bearer_token);

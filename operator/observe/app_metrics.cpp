@@ -1,9 +1,11 @@
 #include "observe/app_metrics.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 namespace gopacer {
 namespace {
@@ -34,13 +36,22 @@ std::optional<double> bound(const std::string& le) {
   return value;
 }
 
+std::string native_text(const std::string& metric) {
+  return "has " + metric +
+         " without classic buckets, only native: these are read where the server offers Prometheus' protobuf format; "
+         "if "
+         "this stays, it does not, so export classic buckets beside them or name another histogram";
+}
+
 bool is_count(double value) { return std::isfinite(value) && value >= 0; }
 
 }  // namespace
 
 AppMetricsReader::AppMetricsReader(std::vector<Slo> slos)
-    : exposition_([this](std::string_view name) { return wanted_.contains(name); },
-                  [this](const ExpositionSample& sample) { return take(sample); }) {
+    : text_format_([this](std::string_view name) { return wanted_.contains(name); },
+                   [this](const ExpositionSample& sample) { return take(sample); }),
+      proto_format_([this](std::string_view name) { return wanted_.contains(name); },
+                    [this](const ExpositionSample& sample) { return take(sample); }) {
   for (const std::string_view name : kProcessMetrics) wanted_.emplace(name);
   wanted_.emplace("go_info");
   for (Slo& slo : slos) {
@@ -53,6 +64,17 @@ AppMetricsReader::AppMetricsReader(std::vector<Slo> slos)
     family.slo = std::move(slo);
     families_.push_back(std::move(family));
   }
+}
+
+bool AppMetricsReader::feed(std::string_view piece) {
+  if (!binary_) {
+    beginning_ += piece;
+    binary_ = ProtoExposition::recognizes(beginning_);
+    if (!binary_) return true;
+    const std::string all = std::exchange(beginning_, {});
+    return *binary_ ? proto_format_.feed(all) : text_format_.feed(all);
+  }
+  return *binary_ ? proto_format_.feed(piece) : text_format_.feed(piece);
 }
 
 std::string AppMetricsReader::take(const ExpositionSample& sample) {
@@ -124,7 +146,10 @@ void AppMetricsReader::take_into(Family& family, const ExpositionSample& sample)
 
 void AppMetricsReader::take_process(const ExpositionSample& sample) {
   const double value = sample.value;
-  if (sample.name == "go_info") {
+  // What a page passes on of other programs (a push gateway's, an exporter's) has labels; a program's own lines do not.
+  const bool is_info = sample.name == "go_info";
+  if (sample.labels.size() != (is_info ? 1 : 0)) return;
+  if (is_info) {
     const auto version = sample.labels.find("version");
     if (version == sample.labels.end()) return;
     process_.go_version = shown(version->second);
@@ -174,10 +199,7 @@ Result<Histogram> AppMetricsReader::merge(const Family& family) {
       return invalid("has " + wanted.metric +
                      " as a summary, whose quantiles cannot be merged over pods: export a histogram instead");
     }
-    if (!family.series.empty()) {
-      return invalid("has " + wanted.metric +
-                     " without classic buckets: export them beside the native ones, or name another histogram");
-    }
+    if (!family.series.empty()) return invalid(native_text(wanted.metric));
     return retriable("has no histogram " + wanted.metric +
                      ": check podHistogram.metric; a labelled one appears with its first observation");
   }
@@ -212,11 +234,30 @@ Result<Histogram> AppMetricsReader::merge(const Family& family) {
   }
   // Where layouts differ, only bounds that all series have can be added up.
   std::erase_if(merged, [&](const auto& bucket) { return holders[bucket.first] != series_count; });
+  if (only_native(family)) return invalid(native_text(wanted.metric));
+  if (merged.size() < 2) {
+    return invalid("has series of " + wanted.metric +
+                   " with no bucket bound in common: choose those that belong together by podHistogram.labels");
+  }
   return Histogram(merged, sum);
 }
 
+/// Its lines are those of a histogram, and none has a bound.
+bool AppMetricsReader::only_native(const Family& family) {
+  return !family.series.empty() && !family.is_summary &&
+         std::all_of(family.series.begin(), family.series.end(), [](const auto& series) {
+           const auto& cumulative = series.second.cumulative;
+           return cumulative.empty() || std::isinf(cumulative.begin()->first);
+         });
+}
+
 Result<AppMetrics> AppMetricsReader::finish() {
-  if (const Result<void> read = exposition_.finish(); !read) return tl::unexpected<Error>(read.error());
+  if (!binary_) {
+    binary_ = false;
+    text_format_.feed(beginning_);
+  }
+  const Result<void> read = *binary_ ? proto_format_.finish() : text_format_.finish();
+  if (!read) return tl::unexpected<Error>(read.error());
   AppMetrics metrics;
   // These come in two parts.
   if (all_cpu_ && idle_cpu_ && *all_cpu_ >= *idle_cpu_) process_.busy_cpu_seconds = *all_cpu_ - *idle_cpu_;
@@ -230,6 +271,7 @@ Result<AppMetrics> AppMetricsReader::finish() {
       metrics.latency.emplace(family.slo.name, std::move(*merged));
     } else {
       metrics.missing.emplace(family.slo.name, merged.error().message);
+      metrics.only_native = metrics.only_native || only_native(family);
     }
   }
   return metrics;

@@ -8,6 +8,7 @@
 #include "gopacer/domain/profile.h"
 #include "gopacer/domain/sample.h"
 #include "observe/exposition.h"
+#include "observe/proto_exposition.h"
 
 namespace gopacer {
 
@@ -19,10 +20,13 @@ struct AppMetrics {
   std::map<std::string, Histogram> latency;
   /// Why an SLO's histogram is not among them, by the SLO's name: a sentence without a subject.
   std::map<std::string, std::string> missing;
+  /// One of them is there without classic buckets: the page may tell more in the protobuf format.
+  bool only_native = false;
 };
 
 /// Picks the SLOs' histograms and the process' own metrics out of a page.
 ///
+/// Of the process only what has no labels counts.
 /// All series of a histogram that have the wanted labels are merged: their counts add up at the bounds that all of them
 /// have. Memory is bounded by kMostSeries and kMostBuckets.
 class AppMetricsReader {
@@ -35,7 +39,8 @@ class AppMetricsReader {
   AppMetricsReader(const AppMetricsReader&) = delete;
   AppMetricsReader& operator=(const AppMetricsReader&) = delete;
 
-  bool feed(std::string_view piece) { return exposition_.feed(piece); }
+  /// In Prometheus' text format or its protobuf format; the first bytes tell.
+  bool feed(std::string_view piece);
   Result<AppMetrics> finish();
 
  private:
@@ -58,13 +63,17 @@ class AppMetricsReader {
   void take_into(Family& family, const ExpositionSample& sample);
   void take_process(const ExpositionSample& sample);
   static Result<Histogram> merge(const Family& family);
+  static bool only_native(const Family& family);
 
   std::vector<Family> families_;
   std::set<std::string, std::less<>> wanted_;
   ProcessMetrics process_;
   std::optional<double> all_cpu_, idle_cpu_, scanned_stacks_, scanned_globals_;
   bool seen_process_ = false;
-  Exposition exposition_;
+  std::string beginning_;  ///< while it does not tell the format
+  std::optional<bool> binary_;
+  Exposition text_format_;
+  ProtoExposition proto_format_;
 };
 
 }  // namespace gopacer

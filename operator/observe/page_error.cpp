@@ -29,6 +29,8 @@ PageFailure page_failure(FetchFailure failure) {
       return PageFailure::kRedirected;
     case FetchFailure::kNotHttp:
       return PageFailure::kNotHttp;
+    case FetchFailure::kNoAnswer:
+      return PageFailure::kNoAnswer;
     case FetchFailure::kCutOff:
       return PageFailure::kCutOff;
     case FetchFailure::kTls:
@@ -90,6 +92,8 @@ std::string to_string(PageFailure failure) {
       return "redirected";
     case PageFailure::kNotHttp:
       return "not_http";
+    case PageFailure::kNoAnswer:
+      return "no_answer";
     case PageFailure::kCutOff:
       return "cut_off";
     case PageFailure::kTls:
@@ -124,6 +128,12 @@ std::string failure_text(PageKind kind, const std::string& subject, const HttpRe
       return page + " is of no use: " + error.detail + ", and redirects are not followed; " + path_advice(kind);
     case PageFailure::kNotHttp:
       return page + " is of no use: " + error.detail + "; " + port_advice(kind);
+    case PageFailure::kNoAnswer:
+      return port + " gave no answer: " + error.detail +
+             ". Most often it wants TLS, and mostly the mTLS of a mesh (Istio's PeerAuthentication STRICT): set it to "
+             "PERMISSIVE for this port (portLevelMtls), or keep the port out of the mesh "
+             "(traffic.sidecar.istio.io/excludeInboundPorts); a port of the program's own TLS can't be read, serve the "
+             "page on another. Without TLS and mesh look at the log of what listens there";
     case PageFailure::kCutOff:
       return page + " broke off: " + error.detail +
              "; the next reading follows, and if this stays look at the log of what serves the page";

@@ -1,8 +1,10 @@
 #include "observe/pod_history.h"
 
 #include <algorithm>
-#include <cmath>
+#include <iterator>
 #include <utility>
+
+#include "gopacer/domain/histogram.h"
 
 namespace gopacer {
 
@@ -18,14 +20,27 @@ bool is_another_process(const Sample& before, const Sample& next) {
     if (a.started && b.started && std::chrono::abs(*b.started - *a.started) > std::chrono::seconds(1)) return true;
     if (a.cpu_seconds && b.cpu_seconds && *b.cpu_seconds < *a.cpu_seconds) return true;
   }
-  return std::any_of(next.latency.begin(), next.latency.end(), [&](const auto& slo) {
-    const auto was = before.latency.find(slo.first);
-    return was != before.latency.end() && slo.second.count() < was->second.count();
-  });
+  return false;
+}
+
+/// A page may lack some series of a histogram, which then come back with all that they ever counted: neither the fall
+/// nor the rise is what happened. Counts that stay low have begun anew.
+void PodHistory::drop_fallen(Sample& sample) {
+  for (auto slo = sample.latency.begin(); slo != sample.latency.end();) {
+    const auto before = std::find_if(samples_.rbegin(), samples_.rend(),
+                                     [&](const Sample& kept) { return kept.latency.contains(slo->first); });
+    const bool fell = before != samples_.rend() && !difference(slo->second, before->latency.at(slo->first));
+    int& readings = fallen_[slo->first];
+    readings = fell ? readings + 1 : 0;
+    const bool anew = readings == kFallenReadings;
+    if (anew) readings = 0;
+    slo = fell && !anew ? sample.latency.erase(slo) : std::next(slo);
+  }
 }
 
 void PodHistory::append(Sample sample, std::size_t most) {
   if (!samples_.empty() && is_another_process(samples_.back(), sample)) clear();
+  drop_fallen(sample);
   if (sample.mem) forget_known_cycles();
   share_bounds(sample);
   if (!first_read_) first_read_ = sample.at;
@@ -63,6 +78,7 @@ void PodHistory::share_bounds(Sample& sample) const {
 void PodHistory::clear() {
   samples_.clear();
   first_read_.reset();
+  fallen_.clear();
   known_until_ = Time{};
 }
 

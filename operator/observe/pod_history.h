@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <optional>
+#include <string>
 
 #include "gopacer/domain/sample.h"
 
@@ -16,7 +18,11 @@ class PodHistory {
   /// Of each reading of MemStats but the newest only the last GC cycle is kept and those that the sample before did not
   /// have, so that 400 samples hold each cycle once and not 400 times; and only the newest `kHistograms` samples keep
   /// their histograms, which are the bulk of a sample and are judged window by window.
+  ///
+  /// A histogram whose counts fell is no sign of another process: it is left out of its sample, and counts from the
+  /// third such reading in a row on.
   static constexpr std::size_t kHistograms = 100;
+  static constexpr int kFallenReadings = 3;
   void append(Sample sample, std::size_t most);
   void clear();
 
@@ -27,8 +33,10 @@ class PodHistory {
  private:
   void forget_known_cycles();
   void share_bounds(Sample& sample) const;
+  void drop_fallen(Sample& sample);
 
   SampleRow samples_;
+  std::map<std::string, int> fallen_;  ///< by SLO: readings in a row below what was read before
   /// End of the newest GC cycle that the sample before the newest had.
   Time known_until_;
   std::optional<Time> first_read_;

@@ -62,6 +62,7 @@ void PodState::begin_process() {
   ++process;
   source = MemSource::kUnknown;
   no_profiles = false;
+  ask_protobuf = false;
   longest_profile = 60;
   profile_note.clear();
   taken_profile.reset();
@@ -166,6 +167,7 @@ void PodReader::read_next_page(const CyclePtr& cycle) {
   if (cycle->next_page == cycle->pages.size()) return finish(cycle);
   const MetricsPage& page = cycle->pages[cycle->next_page++];
   HttpRequest request = request_to(*cycle->pod, page.port, page.path, kMetricsBytes);
+  if (cycle->pod->ask_protobuf) request.accept = kProtobufAccept;
   pages_.read(
       pages_.pages, false, cycle->pod->owner, PageKind::kMetrics, request,
       std::make_shared<AppMetricsReader>(page.slos), wanted(cycle->pod),
@@ -174,6 +176,7 @@ void PodReader::read_next_page(const CyclePtr& cycle) {
         const std::string subject = cycle->pod->target.pod.text();
         if (read) {
           Sample& sample = cycle->sample;
+          cycle->pod->ask_protobuf = cycle->pod->ask_protobuf || read->only_native;
           if (read->process && !sample.process) sample.process = read->process;
           sample.latency.insert(read->latency.begin(), read->latency.end());
           cycle->got_something = cycle->got_something || read->process || !read->latency.empty();

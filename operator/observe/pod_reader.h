@@ -33,8 +33,9 @@ struct PodState {
 
   Profiling profiling = Profiling::kNever;
   Time profile_due;
-  int longest_profile = 60;  ///< seconds that the pod's server allows
-  bool no_profiles = false;  ///< this process has none
+  int longest_profile = 60;   ///< seconds that the pod's server allows
+  bool no_profiles = false;   ///< this process has none
+  bool ask_protobuf = false;  ///< for metrics: a histogram of this process has native buckets only
   std::string profile_note;
   std::optional<GcProfile> taken_profile;  ///< and not yet part of a sample
 

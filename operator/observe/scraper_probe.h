@@ -22,12 +22,13 @@ enum class PageFailure {
   kTooLong,
   kRedirected,
   kNotHttp,
+  kNoAnswer,
   kCutOff,
   kTls,
   kStatus,
   kContent
 };
-inline constexpr std::size_t kPageFailures = 11;
+inline constexpr std::size_t kPageFailures = 12;
 /// For a metric's label: "none", "refused", "unreachable", …
 std::string to_string(PageFailure failure);
 

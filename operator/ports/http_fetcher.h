@@ -17,6 +17,8 @@ struct HttpRequest {
   int port = 80;
   /// Path and query: "/debug/pprof/heap?debug=1".
   std::string target = "/";
+  /// Of the header Accept.
+  std::string accept = "text/plain;version=0.0.4, */*;q=0.5";
   /// Over TLS; the certificate has to be good for `address`.
   bool tls = false;
   /// Sent as "Authorization: Bearer …" when not empty, and only over TLS.
@@ -40,6 +42,7 @@ enum class FetchFailure {
   kTooLong,
   kRedirected,  ///< redirects are never followed
   kNotHttp,     ///< something else than HTTP answered
+  kNoAnswer,    ///< the connection ended before the answer's first byte
   kCutOff,      ///< the connection ended in the middle of the answer
   kTls,         ///< handshake or certificate
   kStopped,     ///< the fetcher is being destroyed

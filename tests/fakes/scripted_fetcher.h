@@ -27,6 +27,7 @@ class ScriptedFetcher final : public HttpFetcher {
 
   void fetch(HttpRequest request, BodySink sink, FetchDone done) override {
     log.push_back(request.address + request.target);
+    accepted.push_back(request.accept);
     pending_.push_back({std::move(request), std::move(sink), std::move(done)});
   }
 
@@ -71,6 +72,8 @@ class ScriptedFetcher final : public HttpFetcher {
 
   /// Address and target of each fetch, in the order in which they began.
   std::vector<std::string> log;
+  /// What each of them accepts.
+  std::vector<std::string> accepted;
 
  private:
   struct Pending {

@@ -208,6 +208,26 @@ TEST(Fetcher, TellsAPartialBodyFromAWholeOne) {
   EXPECT_EQ(fetched.outcome.error().failure, FetchFailure::kCutOff);
 }
 
+TEST(Fetcher, SaysWhatItAccepts) {
+  PodImposter pod;
+  pod.on("/", Page{"up 1\n"});
+  Fetcher fetcher({}, kLocal);
+  HttpRequest request = get(pod);
+  request.accept = "application/vnd.google.protobuf";
+  ASSERT_TRUE(fetch(fetcher, request).outcome.has_value());
+  EXPECT_THAT(pod.last_head(), HasSubstr("Accept: application/vnd.google.protobuf\r\n"));
+}
+
+TEST(Fetcher, TellsAConnectionThatClosesWithoutAnAnswerFromAnAnswerThatBreaksOff) {
+  PodImposter pod;
+  pod.on("/", Raw{""});
+  Fetcher fetcher({}, kLocal);
+  const Fetched fetched = fetch(fetcher, get(pod));
+  ASSERT_FALSE(fetched.outcome.has_value());
+  EXPECT_EQ(fetched.outcome.error().failure, FetchFailure::kNoAnswer);
+  EXPECT_THAT(fetched.outcome.error().detail, HasSubstr("without a byte"));
+}
+
 TEST(Fetcher, KeepsNothingOfAnErrorsPage) {
   PodImposter pod;
   pod.on("/", Page{"send your password to evil.example\n", 500});

@@ -90,6 +90,24 @@ TEST(AppMetrics, KnowsThatTheCollectorIsOff) {
   EXPECT_EQ(metrics->process->gogc, Gogc::off());
 }
 
+TEST(AppMetrics, TakesNothingOfProgramsWhoseMetricsThePagePassesOn) {
+  const std::string own =
+      "go_info{version=\"go1.24.2\"} 1\nprocess_cpu_seconds_total 720.5\nprocess_start_time_seconds 1795261000\n"
+      "go_gc_gogc_percent 100\n";
+  const std::string of_others =
+      "go_info{job=\"nightly\",version=\"go1.9\"} 1\nprocess_cpu_seconds_total{job=\"nightly\",instance=\"\"} 17.5\n"
+      "process_start_time_seconds{job=\"nightly\"} 1700000000.5\ngo_gc_gogc_percent{job=\"nightly\"} 40\n";
+  for (const std::string& body : {own + of_others, of_others + own}) {
+    const Result<AppMetrics> metrics = read(body, {});
+    ASSERT_TRUE(metrics && metrics->process);
+    EXPECT_EQ(metrics->process->cpu_seconds, 720.5);
+    EXPECT_EQ(metrics->process->gogc, Gogc(100));
+    EXPECT_EQ(metrics->process->go_version, "go1.24.2");
+    EXPECT_EQ(metrics->process->started, Time(std::chrono::seconds(1795261000)));
+  }
+  EXPECT_FALSE(read(of_others, {})->process);
+}
+
 TEST(AppMetrics, HasNoProcessWhenThePageSaysNothingOfIt) {
   const Result<AppMetrics> metrics = read("up 1\n", {});
   ASSERT_TRUE(metrics);
@@ -169,7 +187,10 @@ TEST(AppMetrics, SaysWhyAHistogramIsNotThere) {
     const char* why;
   } cases[] = {{"up 1\n", "has no histogram h"},
                {"h{quantile=\"0.99\"} 3\nh_sum 1\nh_count 2\n", "as a summary"},
-               {"h_sum 1\nh_count 2\n", "without classic buckets"},
+               {"h_sum 1\nh_count 2\n", "without classic buckets, only native"},
+               {"h_bucket{le=\"+Inf\"} 2\nh_sum 1\nh_count 2\n", "without classic buckets, only native"},
+               {"h_bucket{a=\"x\",le=\"1\"} 2\nh_bucket{a=\"x\",le=\"+Inf\"} 2\nh_bucket{a=\"y\",le=\"+Inf\"} 2\n",
+                "no bucket bound in common"},
                {"h_bucket{le=\"1\"} NaN\nh_bucket{le=\"+Inf\"} 4\n", "negative or no number"},
                {"h_bucket{le=\"1\"} -3\nh_bucket{le=\"+Inf\"} 4\n", "negative or no number"},
                {"h_bucket{le=\"1\"} +Inf\nh_bucket{le=\"+Inf\"} 4\n", "negative or no number"},
@@ -186,11 +207,19 @@ TEST(AppMetrics, SaysWhyAHistogramIsNotThere) {
   EXPECT_THAT(filtered.error().message, HasSubstr("podHistogram.labels"));
 }
 
+TEST(AppMetrics, KnowsWhenAnotherFormatMayTellMore) {
+  EXPECT_TRUE(read("h_bucket{le=\"+Inf\"} 2\nh_sum 1\nh_count 2\n", {slo("h")})->only_native);
+  EXPECT_FALSE(read("h_bucket{le=\"1\"} 1\nh_bucket{le=\"+Inf\"} 2\n", {slo("h")})->only_native);
+  EXPECT_FALSE(read("h{quantile=\"0.99\"} 3\nh_sum 1\nh_count 2\n", {slo("h")})->only_native);
+  EXPECT_FALSE(read("up 1\n", {slo("h")})->only_native);
+}
+
 TEST(AppMetrics, OneBadHistogramDoesNotTakeTheOthersWithIt) {
   Slo bad = slo("bad");
   bad.name = "bad";
   const Result<AppMetrics> metrics =
-      read("bad_bucket{le=\"1\"} NaN\nh_bucket{le=\"+Inf\"} 4\nprocess_cpu_seconds_total 3\n", {bad, slo("h")});
+      read("bad_bucket{le=\"1\"} NaN\nh_bucket{le=\"1\"} 3\nh_bucket{le=\"+Inf\"} 4\nprocess_cpu_seconds_total 3\n",
+           {bad, slo("h")});
   ASSERT_TRUE(metrics);
   EXPECT_EQ(metrics->latency.count("p99"), 1U);
   EXPECT_EQ(metrics->missing.count("bad"), 1U);

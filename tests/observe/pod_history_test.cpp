@@ -6,6 +6,7 @@ namespace gopacer {
 namespace {
 
 using std::chrono::seconds;
+using testing::ElementsAre;
 
 Time at(int second) { return Time(seconds(second)); }
 
@@ -119,15 +120,39 @@ TEST(PodHistory, BeginsAnewWhenTheProcessSaysThatItBeganLater) {
   EXPECT_EQ(history.samples().size(), 1U);
 }
 
-TEST(PodHistory, BeginsAnewWhenAHistogramWentBack) {
+/// A history of readings in which an SLO's histogram had these counts.
+PodHistory history_of(const std::vector<double>& counts) {
   PodHistory history;
-  Sample first = sample(5);
-  first.latency["p99"] = Histogram({{1, 100}});
-  Sample second = sample(6);
-  second.latency["p99"] = Histogram({{1, 7}});
-  history.append(first, 400);
-  history.append(second, 400);
-  EXPECT_EQ(history.samples().size(), 1U);
+  int t = 5;
+  for (const double count : counts) {
+    Sample next = sample(t++);
+    next.latency["p99"] = Histogram({{1, count}});
+    next.latency["other"] = Histogram({{1, 10.0 * t}});
+    history.append(next, 400);
+  }
+  return history;
+}
+
+std::vector<double> counts_of(const PodHistory& history, const std::string& slo) {
+  std::vector<double> counts;
+  for (const Sample& kept : history.samples()) {
+    if (kept.latency.contains(slo)) counts.push_back(kept.latency.at(slo).count());
+  }
+  return counts;
+}
+
+TEST(PodHistory, LeavesOutAHistogramThatLackedSomeOfItsSeries) {
+  // Every fourth page lacks some: what they ever counted must not look like the requests of one window.
+  const PodHistory history = history_of({900, 1000, 1100, 300, 1300, 1400, 1500, 310, 1700});
+  EXPECT_EQ(history.samples().size(), 9U) << "the process is the same";
+  EXPECT_THAT(counts_of(history, "p99"), ElementsAre(900, 1000, 1100, 1300, 1400, 1500, 1700));
+  EXPECT_EQ(counts_of(history, "other").size(), 9U);
+}
+
+TEST(PodHistory, TakesCountsThatBeganAnewOnceTheyStay) {
+  const PodHistory history = history_of({1000, 1100, 20, 120, 220, 320, 420});
+  EXPECT_EQ(history.samples().size(), 7U) << "the process is the same";
+  EXPECT_THAT(counts_of(history, "p99"), ElementsAre(1000, 1100, 220, 320, 420));
 }
 
 TEST(PodHistory, GoesOnAcrossSamplesThatLackAPart) {

@@ -446,6 +446,10 @@ INSTANTIATE_TEST_SUITE_P(
                 {"", 0, FetchFailure::kCutOff, "the connection was closed in the middle of the answer"},
                 "broke off",
                 "log"},
+        BadPage{"HungUp",
+                {"", 0, FetchFailure::kNoAnswer, "the connection was closed without a byte of an answer"},
+                "mTLS",
+                "PERMISSIVE for this port"},
         BadPage{"Missing",
                 {"404 page not found\n", 404},
                 "answered HTTP 404",
@@ -487,6 +491,17 @@ TEST_F(ScraperTest, KeepsMemStatsWhenTheHistogramIsMissing) {
   EXPECT_THAT(read.notes, Contains(HasSubstr("port 9999")));
   EXPECT_THAT(read.unread, UnorderedElementsAre(Pair("p99", HasSubstr("port 8080 /metrics has no histogram")),
                                                 Pair("p50", HasSubstr("port 9999"))));
+}
+
+TEST_F(ScraperTest, AsksForTheProtobufFormatWhereAHistogramIsOnlyNative) {
+  fetcher_.on("10.0.0.1/debug/vars", {vars_body()});
+  fetcher_.on("10.0.0.1/metrics", {"http_request_duration_seconds_bucket{le=\"+Inf\"} 5\n"});
+  scraper_->set_targets(kProfile, plan({pod("a", "10.0.0.1")}, {slo("p99")}));
+  pass(seconds(0));
+  EXPECT_THAT(series("a").unread.at("p99"), HasSubstr("only native"));
+  EXPECT_THAT(fetcher_.accepted, Not(Contains(HasSubstr("protobuf"))));
+  pass(seconds(15));
+  EXPECT_THAT(fetcher_.accepted.back(), HasSubstr("application/vnd.google.protobuf"));
 }
 
 TEST_F(ScraperTest, KeepsTheHistogramWhenMemStatsAreMissing) {
