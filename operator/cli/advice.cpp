@@ -170,6 +170,7 @@ std::string advice_json(const Advice& advice) {
         {"sources",
          {{"gcCpu", estimate.gc_cpu_source},
           {"cpu", estimate.cpu_source},
+          {"memory", estimate.memory_source},
           {"liveHeap", estimate.live_heap_source},
           {"cycleVolume", estimate.cycle_volume_source}}}};
     if (!estimate.go_version.empty()) json["observed"]["goVersion"] = estimate.go_version;

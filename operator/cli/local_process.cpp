@@ -234,16 +234,19 @@ Result<std::vector<PodUsage>> LocalProcess::list(const std::string&) {
     usage.working_set = Bytes::of(std::max(0.0, current - line_of(memory, "inactive_file").value_or(0)));
     if (const auto anonymous = line_of(memory, "anon")) usage.anonymous = Bytes::of(*anonymous);
     if (const auto kernel = line_of(memory, "kernel")) usage.kernel = Bytes::of(*kernel);
+    if (const auto shared = line_of(memory, "shmem")) usage.shared = Bytes::of(*shared);
   } else if (usage.limit) {
     const auto memory = text_of(memory_group_ / "memory.stat");
     const double current = number_in(memory_group_ / "memory.usage_in_bytes").value_or(0);
     usage.working_set = Bytes::of(std::max(0.0, current - line_of(memory, "total_inactive_file").value_or(0)));
     if (const auto anonymous = line_of(memory, "total_rss")) usage.anonymous = Bytes::of(*anonymous);
+    if (const auto shared = line_of(memory, "total_shmem")) usage.shared = Bytes::of(*shared);
     if (const auto kernel = number_in(memory_group_ / "memory.kmem.usage_in_bytes")) usage.kernel = Bytes::of(*kernel);
   } else {
     const auto status = text_of(proc("status"));
     usage.working_set = kib(line_of(status, "VmRSS").value_or(0));
     if (const auto anonymous = line_of(status, "RssAnon")) usage.anonymous = kib(*anonymous);
+    if (const auto shared = line_of(status, "RssShmem")) usage.shared = kib(*shared);
   }
   const auto cpu = text_of(cpu_group_ / "cpu.stat");
   if (const auto throttled = line_of(cpu, second_version_ ? "throttled_usec" : "throttled_time")) {

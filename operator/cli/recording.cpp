@@ -59,6 +59,7 @@ json usage_json(const ContainerUsage& usage) {
           {"workingSet", usage.working_set.count()},
           {"anonymous", optional_json(usage.anonymous, count_of)},
           {"kernel", optional_json(usage.kernel, count_of)},
+          {"shared", optional_json(usage.shared, count_of)},
           {"cpuSeconds", optional_json(usage.cpu_seconds, same)},
           {"throttledSeconds", optional_json(usage.throttled_seconds, same)}};
 }
@@ -159,6 +160,7 @@ Result<std::optional<ContainerUsage>> read_usage(const fs::path& file) {
   usage.working_set = bytes(*object, "workingSet").value_or(Bytes(0));
   usage.anonymous = bytes(*object, "anonymous");
   usage.kernel = bytes(*object, "kernel");
+  usage.shared = bytes(*object, "shared");
   usage.cpu_seconds = number(*object, "cpuSeconds");
   usage.throttled_seconds = number(*object, "throttledSeconds");
   return std::optional(usage);

@@ -28,6 +28,14 @@ void hold_back(Decision& decision, const Settings& current, std::string reason, 
   decision.message = why + " " + decision.message;
 }
 
+/// A ballast is as large as the heap that it replaces: its GOGC times two would be more than anybody means.
+std::string ballast_text(const Estimate& estimate) {
+  return "Of the live heap of " + format_bytes(estimate.live_heap) + ", " + format_bytes(estimate.ballast) +
+         " were never touched: a ballast, which makes collections rarer by making the heap look larger. Remove it and "
+         "use GOMEMLIMIT, which does the same: gopacer recommends one for the heap that is left. (A large buffer that "
+         "is still to be filled looks the same: then wait until it is.)";
+}
+
 /// When the next trial may begin; none: at any time.
 std::optional<Time> next_trial(const DecideInput& input, bool urgent) {
   const std::optional<Time> until = input.memory.cool_down_until;
@@ -64,6 +72,12 @@ Decision decide(const DecideInput& input, Time now) {
     decision.message = estimation.self_tuned;
     return decision;
   }
+  if (decision.estimate->ballast > Bytes(0) && input.spec.strategy != Strategy::kFixed) {
+    decision.kind = Decision::Kind::kRefuse;
+    decision.reason = "Ballast";
+    decision.message = ballast_text(*decision.estimate);
+    return decision;
+  }
   if (!estimation.reason.empty()) {
     decision.reason = estimation.reason;
     decision.message = estimation.message;
@@ -86,6 +100,7 @@ Decision decide(const DecideInput& input, Time now) {
       break;
   }
   if (decision.kind != Decision::Kind::kChange) return decision;
+  if (!estimation.own_default.empty()) decision.message += " " + estimation.own_default;
 
   // 4. May they be tried now?
   const std::optional<Time> from = next_trial(input, decision.urgent);

@@ -53,6 +53,8 @@ Estimate combine(const std::vector<PodEstimate>& pods, const std::vector<PodEsti
     highest(all.spike, pod.spike);
     highest(all.non_go_growth, pod.non_go_growth * 3600);
     highest(all.peak_memory, pod.peak);
+    highest(all.ballast, pod.ballast);
+    if (all.memory_source.empty()) all.memory_source = pod.memory_source;
     all.non_go_known = all.non_go_known || pod.non_go;
     non_go = std::max(non_go, pod.non_go.value_or(0));
     all.heap_growth = std::max(all.heap_growth, pod.growth);
@@ -109,6 +111,7 @@ Estimation estimate(const ProfileSpec& spec, const Settings& current, const Obse
     pods.push_back(reader.read());
     if (pods.back().cpu && *pods.back().cpu > 0) with_cpu.push_back(pods.back());
     if (result.self_tuned.empty()) result.self_tuned = reader.self_tuned();
+    if (result.own_default.empty()) result.own_default = reader.own_default();
   }
 
   const auto nothing = [&](std::string reason, std::string message) {

@@ -17,6 +17,9 @@ struct Estimation {
   /// The program sets GOGC or its memory limit itself, whatever the environment says: a sentence; empty when it does
   /// not.
   std::string self_tuned;
+  /// It runs a GOGC that its environment does not ask for, and may heed the variable: a sentence; empty when it does
+  /// not.
+  std::string own_default;
 };
 
 /// Samples older than this say little of the present load.

@@ -32,6 +32,11 @@ bool about_equal(const Settings& a, const Settings& b) {
   return !a.go_mem_limit || close(a.go_mem_limit->value(), b.go_mem_limit->value());
 }
 
+Settings in_force(Settings current, const Settings& seen) {
+  if (!current.gogc && seen.gogc != Gogc(Gogc::kDefaultPercent)) current.gogc = seen.gogc;
+  return current;
+}
+
 const BannedRegion* ban_of(const DecideInput& input, const Settings& settings) {
   for (const BannedRegion& ban : input.memory.banned) {
     if (ban.template_hash == input.template_hash && about_equal(ban.settings, settings)) return &ban;

@@ -261,7 +261,8 @@ void decide_by_model(const DecideInput& input, const Physics& physics, Decision&
     decision.message = std::move(message);
   };
   decision.predicted = physics.predict(estimate.settings);
-  const std::string now_text = describe(input.current);
+  const Settings now = in_force(input.current, estimate.settings);
+  const std::string now_text = describe(now);
 
   if (model.limit() && !model.limit_is_feasible()) {
     decision.needs_memory = container_needed(estimate, input.spec.bounds.max_go_mem_limit_percent);
@@ -297,7 +298,7 @@ void decide_by_model(const DecideInput& input, const Physics& physics, Decision&
                                      ". Until then nothing is changed.");
   }
   decision.binding = candidate.binding;
-  if (about_equal(candidate.settings, input.current)) {
+  if (about_equal(candidate.settings, now)) {
     if (held_by_missing_limit) {
       return keep("NoMemoryLimit",
                   "A larger GOGC would save CPU, but without a memory limit nothing would stop the heap: " +

@@ -24,6 +24,10 @@ constexpr double kFastestPace = 1.4;
 /// The part of StackInUse that a collection scans, globals included: 0.2 to 0.25 in services that were measured. The
 /// rest is room that goroutines have not used, and stacks kept for later ones.
 constexpr double kScannedStacks = 0.25;
+/// What the heap holds beyond all memory that the container uses was never touched. It shows in the upper half of a
+/// cycle, when resident garbage does not hide it; less than this may come from readings at different times.
+constexpr double kLeastBallast = 32.0 * 1024 * 1024;
+constexpr double kLeastBallastShare = 0.2;
 // Relative errors beside those of sampling.
 constexpr double kGoalLiveError = 0.02;    ///< the goal's formula knows S + Gl only roughly
 constexpr double kLimitLiveError = 0.10;   ///< NextGC − V: marking ends before the goal
@@ -87,10 +91,20 @@ PodEstimate SeriesReader::read() {
   return found_;
 }
 
+std::string SeriesReader::own_default() const {
+  if (pod_.settings.gogc || process_ == nullptr || !process_->gogc || *process_->gogc == Gogc(Gogc::kDefaultPercent)) {
+    return {};
+  }
+  return "The program runs GOGC=" + text(*process_->gogc) +
+         " although the pod's env list has no GOGC: a default of its own, which usually gives way to the variable, or "
+         "a "
+         "call that overrides it. A trial tells which.";
+}
+
 std::string SeriesReader::self_tuned() const {
   const Gogc asked = pod_.settings.gogc.value_or(Gogc(Gogc::kDefaultPercent));
   if (process_ != nullptr && process_->gogc) {
-    if (*process_->gogc != asked) {
+    if (pod_.settings.gogc && *process_->gogc != asked) {
       return "Pod " + pod_.pod + " reports GOGC=" + text(*process_->gogc) + " while its environment asks for " +
              text(asked) + advice();
     }
@@ -120,7 +134,11 @@ std::string SeriesReader::self_tuned() const {
   return "Pod " + pod_.pod + " collects as if GOGC were about " +
          std::to_string(
              static_cast<int>(100 * found_.volume / std::max(1.0, found_.goal - found_.volume + found_.roots))) +
-         " while its environment asks for " + text(asked) + advice();
+         (pod_.settings.gogc
+              ? " while its environment asks for " + text(asked) + advice()
+              : " although its environment does not ask for that: a default of its own, or the program "
+                "overrides the variable. Let it serve go_gc_gogc_percent (client_golang's Go collector) on "
+                "an SLO's metrics page: then a trial tells which.");
 }
 
 void SeriesReader::read_settings() {
@@ -327,19 +345,21 @@ void SeriesReader::read_memory() {
   found_.limit = pod_.memory_limit;
   std::vector<double> outside;
   std::vector<Moment> over_time;
+  std::vector<double> untouched;  // of the heap
   double before = 0;
   for (const Sample* sample : with_mem_) {
     std::optional<double> whole;
     if (sample->usage) {
       const ContainerUsage& usage = *sample->usage;
       if (usage.limit) found_.limit = usage.limit;
-      // The working set counts page cache that the kernel would give back.
-      whole =
-          usage.anonymous ? (*usage.anonymous + usage.kernel.value_or(Bytes(0))).value() : usage.working_set.value();
+      whole = usage.kept().value();
+      found_.memory_source = usage.is_detailed() ? "container" : "working set";
     } else if (sample->process && sample->process->resident) {
       whole = sample->process->resident->value();
+      found_.memory_source = "process";
     }
     if (!whole) continue;
+    untouched.push_back(sample->mem->heap_alloc.value() - *whole);
     found_.peak = std::max(found_.peak, *whole);
     // The runtime counts pages as mapped before they are touched: the difference may be negative.
     const double rest = std::max(0.0, *whole - mapped_of(*sample->mem));
@@ -349,6 +369,9 @@ void SeriesReader::read_memory() {
     over_time.push_back({sample->at, rest});
   }
   if (!outside.empty()) found_.non_go = upper(outside, 0.99);
+  if (!untouched.empty() && upper(untouched, 0.5) >= std::max(kLeastBallast, kLeastBallastShare * found_.live)) {
+    found_.ballast = std::min(found_.live, upper(untouched, 0.9));
+  }
   found_.non_go_growth = std::max(0.0, steady_slope(over_time));
   if (found_.peak == 0) found_.peak = found_.mapped;
 }

@@ -45,6 +45,8 @@ struct PodEstimate {
   double non_go_growth = 0;  ///< bytes a second
   double spike = 0;
   double peak = 0;
+  double ballast = 0;
+  std::string memory_source;
   std::optional<Bytes> limit;
 };
 
@@ -63,6 +65,8 @@ class SeriesReader {
 
   /// Wants at least two samples with MemStats and one collection between them.
   PodEstimate read();
+  /// A sentence when the process runs another GOGC than Go's 100 though its environment asks for none.
+  std::string own_default() const;
   /// A sentence when what is seen does not fit what the pod's environment asks for; after read().
   std::string self_tuned() const;
 

@@ -15,7 +15,7 @@ constexpr double kSmallHeap = 16.0 * 1024 * 1024;
 struct Memory {
   Bytes used;
   Bytes limit;
-  bool anonymous = false;
+  bool detailed = false;
   double share() const { return used / limit; }
 };
 
@@ -24,8 +24,10 @@ std::optional<Memory> memory_of(const PodSeries& pod) {
     if (!sample->usage) continue;
     const std::optional<Bytes> limit = sample->usage->limit ? sample->usage->limit : pod.memory_limit;
     if (!limit || limit->count() <= 0) return std::nullopt;
-    const bool anonymous = sample->usage->anonymous.has_value();
-    return Memory{sample->usage->anonymous.value_or(sample->usage->working_set), *limit, anonymous};
+    // Page cache may fill a container to its limit at any time: it is no reason to stop.
+    const std::optional<Bytes> anonymous = sample->usage->anonymous;
+    const Bytes used = anonymous ? *anonymous + sample->usage->shared.value_or(Bytes(0)) : sample->usage->working_set;
+    return Memory{used, *limit, anonymous.has_value()};
   }
   return std::nullopt;
 }
@@ -88,13 +90,33 @@ std::optional<HardStop> near_memory_limit(const Arm& suspects, const Arm& refere
   for (const PodSeries* pod : suspects) {
     const auto memory = memory_of(*pod);
     if (!memory || memory->share() <= kMostMemory || memory->share() <= usual) continue;
-    return HardStop{"MemoryNearLimit", "Pod " + pod->pod + " uses " + format_bytes(memory->used) + " of " +
-                                           (memory->anonymous ? "anonymous memory, " : "memory (working set), ") +
-                                           format_fixed(memory->share() * 100, 1) + " % of its container's limit of " +
-                                           format_bytes(memory->limit) + ", with " + describe(pod->settings) +
-                                           "; the kernel would kill it next."};
+    return HardStop{"MemoryNearLimit",
+                    "Pod " + pod->pod + " uses " + format_bytes(memory->used) + " of " +
+                        (memory->detailed ? "memory that can't be given back, " : "memory (working set), ") +
+                        format_fixed(memory->share() * 100, 1) + " % of its container's limit of " +
+                        format_bytes(memory->limit) + ", with " + describe(pod->settings) +
+                        "; the kernel would kill it next."};
   }
   return std::nullopt;
+}
+
+std::string self_tuned(const Arm& pods) {
+  for (const PodSeries* pod : pods) {
+    const auto latest = std::find_if(pod->samples.rbegin(), pod->samples.rend(),
+                                     [](const Sample& sample) { return sample.process && sample.process->gogc; });
+    if (latest == pod->samples.rend()) continue;
+    const ProcessMetrics& process = *latest->process;
+    const Settings runs{process.gogc, process.go_mem_limit};
+    const bool other_gogc = pod->settings.gogc && pod->settings.gogc != runs.gogc;
+    const bool other_limit =
+        pod->settings.go_mem_limit && runs.go_mem_limit && pod->settings.go_mem_limit != runs.go_mem_limit;
+    if (!other_gogc && !other_limit) continue;
+    return "Pod " + pod->pod + " was started with " + describe(pod->settings) + " and runs " + describe(runs) +
+           ": the program sets it itself (debug.SetGCPercent, debug.SetMemoryLimit or a tuner library). Remove that, "
+           "or "
+           "the profile.";
+  }
+  return {};
 }
 
 std::optional<HardStop> collection_runs_away(const Arm& suspects, const Arm& reference, const Window& window) {

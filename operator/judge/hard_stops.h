@@ -17,9 +17,12 @@ struct HardStop {
 /// A pod of `suspects` was killed for its memory, or restarted while those of `reference` did not.
 std::optional<HardStop> killed(const Arm& suspects, const Arm& reference);
 
-/// A pod of `suspects` is about to be killed: its anonymous memory is above 93 % of the container's limit, and above
-/// what `reference` has.
+/// A pod of `suspects` is about to be killed: its anonymous memory and its files in memory are above 93 % of the
+/// container's limit, and above what `reference` has.
 std::optional<HardStop> near_memory_limit(const Arm& suspects, const Arm& reference);
+
+/// A sentence when a pod says that it runs other settings than its environment has; empty when none does.
+std::string self_tuned(const Arm& pods);
 
 /// In a pod of `suspects` the runtime had to stop collection from taking more than half of the CPU (which breaks the
 /// memory limit instead), or it collects before the heap has grown by 0.3 of what lives; and none of `reference` does.

@@ -44,6 +44,9 @@ class Comparison {
   Verdict verdict() {
     if (stopped(judging::killed(canary_, baseline_))) return verdict_;
     if (stopped(judging::near_memory_limit(canary_, baseline_))) return verdict_;
+    if (const std::string found = judging::self_tuned(canary_); !found.empty()) {
+      return say(Outcome::kPointless, "SelfTuned", found);
+    }
     if (now_ < plan_.measuring_since) return say(Outcome::kUndecided, "WarmUp", "The pods are warming up.");
     declare_metrics();
     const std::optional<HardStop> stop = count_windows();
@@ -360,6 +363,8 @@ std::string to_string(Outcome outcome) {
       return "undecided";
     case Outcome::kNoData:
       return "no data";
+    case Outcome::kPointless:
+      return "pointless";
   }
   return {};
 }

@@ -9,11 +9,15 @@ namespace {
 
 constexpr std::string_view kWorkingSet = "container_memory_working_set_bytes";
 constexpr std::string_view kAnonymous = "container_memory_rss";
+constexpr std::string_view kFiles = "container_memory_cache";
+constexpr std::string_view kActiveFiles = "container_memory_total_active_file_bytes";
+constexpr std::string_view kInactiveFiles = "container_memory_total_inactive_file_bytes";
 constexpr std::string_view kKernel = "container_memory_kernel_usage";
 constexpr std::string_view kLimit = "container_spec_memory_limit_bytes";
 constexpr std::string_view kCpu = "container_cpu_usage_seconds_total";
 constexpr std::string_view kThrottled = "container_cpu_cfs_throttled_seconds_total";
-constexpr std::array kMetrics{kWorkingSet, kAnonymous, kKernel, kLimit, kCpu, kThrottled};
+constexpr std::array kMetrics{kWorkingSet, kAnonymous, kFiles, kActiveFiles, kInactiveFiles,
+                              kKernel,     kLimit,     kCpu,   kThrottled};
 
 // A container has one cgroup, or two while the old one is still going away.
 constexpr std::size_t kMostCgroups = 16;
@@ -55,6 +59,12 @@ std::string CadvisorReader::take(const ExpositionSample& sample) {
     reading.has_working_set = true;
   } else if (sample.name == kAnonymous) {
     reading.usage.anonymous = Bytes::of(sample.value);
+  } else if (sample.name == kFiles) {
+    reading.files = sample.value;
+  } else if (sample.name == kActiveFiles) {
+    reading.active_files = sample.value;
+  } else if (sample.name == kInactiveFiles) {
+    reading.inactive_files = sample.value;
   } else if (sample.name == kKernel) {
     reading.usage.kernel = Bytes::of(sample.value);
   } else if (sample.name == kLimit) {
@@ -67,6 +77,16 @@ std::string CadvisorReader::take(const ExpositionSample& sample) {
   return {};
 }
 
+/// Files in memory count as cache, but stand in the kernel's lists of anonymous pages: they are the cache that no list
+/// of files has.
+ContainerUsage CadvisorReader::Reading::complete() const {
+  ContainerUsage whole = usage;
+  if (files && active_files && inactive_files) {
+    whole.shared = Bytes::of(std::max(0.0, *files - *active_files - *inactive_files));
+  }
+  return whole;
+}
+
 Result<ContainerUsages> CadvisorReader::finish() {
   if (const Result<void> read = exposition_.finish(); !read) return tl::unexpected<Error>(read.error());
   if (!seen_any_) return retriable("has no metrics of containers: check that this is a kubelet's /metrics/cadvisor");
@@ -76,7 +96,7 @@ Result<ContainerUsages> CadvisorReader::finish() {
     for (const auto& [id, reading] : cgroups) {
       if (reading.has_working_set && (latest == nullptr || reading.usage.at > latest->usage.at)) latest = &reading;
     }
-    if (latest != nullptr) usages.emplace(key, latest->usage);
+    if (latest != nullptr) usages.emplace(key, latest->complete());
   }
   return usages;
 }

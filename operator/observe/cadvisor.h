@@ -37,6 +37,9 @@ class CadvisorReader {
   struct Reading {
     ContainerUsage usage;
     bool has_working_set = false;
+    std::optional<double> files, active_files, inactive_files;
+
+    ContainerUsage complete() const;
   };
 
   std::string take(const ExpositionSample& sample);

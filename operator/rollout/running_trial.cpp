@@ -161,6 +161,7 @@ class RunningTrial {
 
   Step warm_up() {
     if (hard_stop()) return end_badly();
+    if (verdict_.outcome == Outcome::kPointless) return pointless();
     if (now_ < trial_.status.warm_until.value_or(now_) || !situation_.collected) {
       Step step = record("WarmUp");
       step.message = "Warming up.";
@@ -175,6 +176,7 @@ class RunningTrial {
   Step measuring() {
     take_evidence();
     if (verdict_.outcome == Outcome::kWorse) return end_badly();
+    if (verdict_.outcome == Outcome::kPointless) return pointless();
     if (verdict_.outcome == Outcome::kBetter) {
       next_.verdict = TrialVerdict::kPromote;
       next_.reason = verdict_.reason;
@@ -277,6 +279,8 @@ class RunningTrial {
     return end(TrialVerdict::kRollBack, verdict_.reason, verdict_.message);
   }
 
+  Step pointless() { return end(TrialVerdict::kInconclusive, verdict_.reason, verdict_.message); }
+
   Step start_rollback(const std::string& reason, const std::string& message, const std::string& told) {
     next_.verdict = TrialVerdict::kNone;
     next_.reason = reason;
@@ -364,7 +368,8 @@ class RunningTrial {
     ProfileMemory memory = situation_.profile->memory;
     memory.active_trial.clear();
     memory.trial_count = std::max(memory.trial_count, trial_.spec.number);
-    if (verdict == TrialVerdict::kRollBack) {
+    // A program that does not heed the variables would be tried again and again.
+    if (verdict == TrialVerdict::kRollBack || next_.reason == "SelfTuned") {
       ban(memory, {trial_.spec.to, trial_.spec.template_hash, next_.reason, now_});
     }
     if (!target_is_the_same()) {

@@ -69,6 +69,7 @@ void Pod::read_container() {
   const Bytes all = Bytes::of(process_.anonymous());
   usage.kernel = std::min(kKernelMemory, trace_.service.non_go);
   usage.anonymous = all - *usage.kernel;
+  usage.shared = Bytes(0);
   usage.working_set = all + trace_.service.page_cache;
   usage.cpu_seconds = process_.cpu_seconds();
   usage_ = usage;

@@ -75,7 +75,8 @@ TEST_F(LocalProcessTest, ReadsAGroupOfVersion2AndTheTightestLimitAboveIt) {
   write_file(group("pods/memory.max"), "536870912\n");
   write_file(group("pods/app/memory.max"), "max\n");
   write_file(group("pods/app/memory.current"), "314572800\n");
-  write_file(group("pods/app/memory.stat"), "anon 209715200\nfile 52428800\nkernel 10485760\ninactive_file 41943040\n");
+  write_file(group("pods/app/memory.stat"),
+             "anon 209715200\nfile 52428800\nkernel 10485760\ninactive_file 41943040\nshmem 8388608\n");
   write_file(group("pods/app/cpu.stat"), "usage_usec 999\nthrottled_usec 2500000\n");
   write_file(group("pods/app/cpu.max"), "150000 100000\n");
   const ContainerUsage found = usage();
@@ -83,6 +84,7 @@ TEST_F(LocalProcessTest, ReadsAGroupOfVersion2AndTheTightestLimitAboveIt) {
   EXPECT_EQ(found.working_set, mib(260));
   EXPECT_EQ(found.anonymous, mib(200));
   EXPECT_EQ(found.kernel, mib(10));
+  EXPECT_EQ(found.shared, mib(8));
   EXPECT_NEAR(*found.throttled_seconds, 2.5, 1e-9);
   EXPECT_DOUBLE_EQ(open()->cpus(), 1.5);
 }
@@ -92,7 +94,8 @@ TEST_F(LocalProcessTest, ReadsAGroupOfVersion1) {
   write_file(group("memory/docker/abc/memory.limit_in_bytes"), "268435456\n");
   write_file(group("memory/memory.limit_in_bytes"), "9223372036854771712\n");
   write_file(group("memory/docker/abc/memory.usage_in_bytes"), "209715200\n");
-  write_file(group("memory/docker/abc/memory.stat"), "rss 1\ntotal_rss 157286400\ntotal_inactive_file 20971520\n");
+  write_file(group("memory/docker/abc/memory.stat"),
+             "rss 1\ntotal_rss 157286400\ntotal_inactive_file 20971520\ntotal_shmem 4194304\n");
   write_file(group("memory/docker/abc/memory.kmem.usage_in_bytes"), "5242880\n");
   write_file(group("cpu/docker/abc/cpu.cfs_quota_us"), "50000\n");
   write_file(group("cpu/docker/abc/cpu.cfs_period_us"), "100000\n");
@@ -102,6 +105,7 @@ TEST_F(LocalProcessTest, ReadsAGroupOfVersion1) {
   EXPECT_EQ(found.working_set, mib(180));
   EXPECT_EQ(found.anonymous, mib(150));
   EXPECT_EQ(found.kernel, mib(5));
+  EXPECT_EQ(found.shared, mib(4));
   EXPECT_NEAR(*found.throttled_seconds, 1.5, 1e-9);
   EXPECT_DOUBLE_EQ(open()->cpus(), 0.5);
 }

@@ -58,7 +58,10 @@ struct GoService {
   bool runtime_metrics = false;
   double fraction_factor = 1;  ///< how much GCCPUFraction exaggerates
   bool usage = true;
-  double live_growth_per_second = 0;  ///< relative
+  Bytes ballast;                           ///< of `live`: allocated and never touched
+  std::optional<Bytes> shared = Bytes(0);  ///< files in memory; none: the kubelet does not tell
+  Bytes files_in_memory;                   ///< what they really are
+  double live_growth_per_second = 0;       ///< relative
 
   Settings in_force() const {
     Settings real = settings;
@@ -123,7 +126,9 @@ struct GoService {
       ContainerUsage container_usage;
       container_usage.limit = container;
       container_usage.anonymous = mem.sys + non_go - non_go_growth * ((to_seconds(age) - t) / 3600);
-      container_usage.working_set = *container_usage.anonymous + mib(20);
+      container_usage.anonymous = *container_usage.anonymous - ballast;
+      container_usage.shared = shared;
+      container_usage.working_set = *container_usage.anonymous + shared.value_or(files_in_memory) + mib(20);
       container_usage.cpu_seconds = cores * t;
       sample.usage = container_usage;
     }

@@ -250,8 +250,62 @@ TEST(Model, WaitsWhileTheTargetRolls) {
   EXPECT_EQ(decision.reason, "TargetNotSettled");
 }
 
+TEST(Model, NamesABallast) {
+  GoService service;
+  service.container = mib(3072);
+  service.live = mib(1064);
+  service.ballast = mib(1024);
+  const Decision decision = decide(service);
+  EXPECT_EQ(decision.kind, Kind::kRefuse);
+  EXPECT_EQ(decision.reason, "Ballast");
+  EXPECT_THAT(decision.message, HasSubstr("Remove it and use GOMEMLIMIT"));
+  EXPECT_FALSE(decision.needs_memory);
+  service.ballast = Bytes(0);
+  EXPECT_NE(decide(service).reason, "Ballast");
+}
+
+TEST(Model, LeavesRoomForFilesInMemory) {
+  GoService service;
+  const Settings usual = decide(service).settings;
+  service.shared = mib(200);
+  const Decision decision = decide(service);
+  EXPECT_GE(decision.estimate->non_go, mib(210));
+  EXPECT_GT(decision.estimate->peak_memory, mib(330));
+  EXPECT_LE(*decision.settings.go_mem_limit + mib(210), mib(512));
+  EXPECT_LT(decision.settings.gogc->percent(), usual.gogc->percent());
+}
+
+TEST(Model, CountsTheWholeWorkingSetWhereFilesInMemoryAreNotTold) {
+  GoService service;
+  service.shared.reset();
+  service.files_in_memory = mib(200);
+  const Decision decision = decide(service);
+  EXPECT_EQ(decision.estimate->memory_source, "working set");
+  EXPECT_LE(*decision.settings.go_mem_limit + mib(210), mib(512));
+}
+
+TEST(Model, TriesAProgramThatHasADefaultOfItsOwn) {
+  GoService service;
+  service.process_metrics = true;
+  service.real_gogc = Gogc(75);
+  const Decision decision = decide(service);
+  ASSERT_EQ(decision.kind, Kind::kChange) << decision.message;
+  EXPECT_THAT(decision.message, HasSubstr("instead of GOGC=75"));
+  EXPECT_THAT(decision.message, HasSubstr("a default of its own"));
+  EXPECT_THAT(decision.message, HasSubstr("A trial tells which"));
+}
+
+TEST(Model, SaysOfAnInferredGogcOnlyWhatIsKnown) {
+  GoService service;
+  service.real_gogc = Gogc(40);
+  EXPECT_THAT(decide(service).message, HasSubstr("a default of its own, or the program overrides"));
+  service.settings.gogc = Gogc(100);
+  EXPECT_THAT(decide(service).message, HasSubstr("the program sets it itself"));
+}
+
 TEST(Model, RefusesAProgramThatTunesItself) {
   GoService service;
+  service.settings.gogc = Gogc(100);
   service.process_metrics = true;
   service.real_gogc = Gogc(70);
   const Decision decision = decide(service);

@@ -419,6 +419,12 @@ TEST(HardStop, OnMemoryNearTheLimit) {
   EXPECT_EQ(both.window().outcome, Outcome::kUndecided);
 }
 
+TEST(HardStop, CountsFilesInMemory) {
+  TrialImposter trial;
+  trial.canary.files_in_memory = mib(280);  // of 512, with 200 of anonymous memory
+  EXPECT_EQ(trial.window().reason, "MemoryNearLimit");
+}
+
 TEST(HardStop, OnTwoWindowsWithAQuarterOfTheCpuInCollection) {
   TrialImposter trial;
   trial.canary.gc_share = 0.35;
@@ -479,6 +485,24 @@ TEST(HardStop, OnCollectionsThatLeaveNoRoom) {
   small.canary.live = mib(3);
   small.canary.volume = 0.5 * 1024 * 1024;
   EXPECT_EQ(small.window().outcome, Outcome::kUndecided);
+}
+
+TEST(Judge, HasNothingToCompareWhereTheCanaryDoesNotHeedItsSettings) {
+  TrialImposter trial;
+  trial.plan.measuring_since = kStart + std::chrono::minutes(5);  // already while it warms up
+  trial.canary.series.settings = {Gogc(200), mib(300)};
+  trial.canary.runs = Settings{Gogc(200), mib(300)};
+  EXPECT_EQ(trial.window().reason, "WarmUp");
+  trial.canary.runs = Settings{Gogc(75), mib(300)};
+  const Verdict verdict = trial.window();
+  EXPECT_EQ(verdict.outcome, Outcome::kPointless);
+  EXPECT_EQ(verdict.reason, "SelfTuned");
+  EXPECT_THAT(verdict.message, HasSubstr("was started with GOGC=200 GOMEMLIMIT=300MiB and runs GOGC=75"));
+  trial.canary.runs = Settings{Gogc(200), mib(400)};
+  EXPECT_EQ(trial.window().reason, "SelfTuned");
+  // An unset variable asks for nothing.
+  trial.canary.series.settings = {};
+  EXPECT_EQ(trial.window().reason, "WarmUp");
 }
 
 TEST(WarmUp, EndsWithThreeCollectionsOfEachPod) {

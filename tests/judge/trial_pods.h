@@ -65,10 +65,12 @@ struct PodImposter {
   double volume = 60.0 * 1024 * 1024;
   Bytes live = mib(60);
   Bytes memory = mib(200);
+  Bytes files_in_memory;
   bool readable = true;
   bool with_profile = false;
   bool with_metrics = true;
   double limited_cycle = 0;
+  std::optional<Settings> runs;  ///< as the process's own metrics say
 
   Histogram latency = empty_histogram();
   double cpu_seconds = 0;
@@ -115,6 +117,7 @@ struct PodImposter {
       process.cpu_seconds = cpu_seconds;
       process.gc_cpu_seconds = gc_seconds;
       process.limited_cycle = limited_cycle;
+      if (runs) process.gogc = runs->gogc, process.go_mem_limit = runs->go_mem_limit;
       sample.process = process;
     }
     if (with_profile) {
@@ -128,7 +131,8 @@ struct PodImposter {
     ContainerUsage usage;
     usage.limit = series.memory_limit;
     usage.anonymous = memory;
-    usage.working_set = memory + mib(10);
+    usage.shared = files_in_memory;
+    usage.working_set = memory + files_in_memory + mib(10);
     sample.usage = usage;
     sample.latency["p99"] = latency;
     series.samples.push_back(sample);

@@ -29,6 +29,7 @@ TEST(Cadvisor, ReadsARecordedKubelet) {
   EXPECT_EQ(usage.working_set, Bytes(84828160));
   EXPECT_EQ(usage.anonymous, Bytes(83927040));
   EXPECT_EQ(usage.kernel, Bytes(606208));
+  EXPECT_EQ(usage.shared, Bytes(0)) << "all of its cache is in the lists of files";
   EXPECT_EQ(usage.limit, mib(512));
   EXPECT_DOUBLE_EQ(*usage.cpu_seconds, 0.341025017);
   EXPECT_DOUBLE_EQ(*usage.throttled_seconds, 0.051347853);
@@ -40,6 +41,23 @@ std::string series(const std::string& id, double working_set, double cpu, long a
   const std::string time = " " + std::to_string(at_ms) + "\n";
   return "container_memory_working_set_bytes" + labels + "} " + std::to_string(working_set) + time +
          "container_cpu_usage_seconds_total" + labels + ",cpu=\"total\"} " + std::to_string(cpu) + time;
+}
+
+TEST(Cadvisor, FindsFilesInMemoryAsTheCacheThatNoListOfFilesHas) {
+  const ContainerKey key{"shop", "a", "app"};
+  const std::string labels = "{container=\"app\",id=\"/x\",namespace=\"shop\",pod=\"a\"} ";
+  const std::string page = "container_memory_working_set_bytes" + labels + "700\ncontainer_memory_rss" + labels +
+                           "200\ncontainer_memory_cache" + labels + "500\ncontainer_memory_total_active_file_bytes" +
+                           labels + "80\n";
+  const Result<ContainerUsages> without = read(page, {key});
+  ASSERT_TRUE(without);
+  EXPECT_FALSE(without->at(key).shared);
+  EXPECT_EQ(without->at(key).kept(), Bytes(700)) << "any part of the working set may be files in memory";
+  const Result<ContainerUsages> usages =
+      read(page + "container_memory_total_inactive_file_bytes" + labels + "30\n", {key});
+  ASSERT_TRUE(usages);
+  EXPECT_EQ(usages->at(key).shared, Bytes(390));
+  EXPECT_EQ(usages->at(key).kept(), Bytes(590));
 }
 
 TEST(Cadvisor, TakesTheLatestCgroupOfAContainerThatWasStartedAgain) {

@@ -234,6 +234,19 @@ TEST(RunningTrial, WithoutDataIsInconclusiveAndNeverPromotes) {
   EXPECT_EQ(step.memory->cool_down_until, scene.now + hours(6));
 }
 
+TEST(RunningTrial, EndsAtOnceWhereTheProgramDoesNotHeedItsSettings) {
+  for (const TrialPhase phase : {TrialPhase::kWarmUp, TrialPhase::kMeasuring}) {
+    Scene scene = in(phase);
+    scene.verdict.outcome = Outcome::kPointless;
+    scene.verdict.reason = "SelfTuned";
+    const Step step = scene.end();
+    EXPECT_EQ(step.trial->verdict, TrialVerdict::kInconclusive);
+    EXPECT_EQ(step.trial->reason, "SelfTuned");
+    ASSERT_EQ(step.memory->banned.size(), 1U) << "it would be tried again after each cool-down";
+    EXPECT_EQ(step.memory->banned[0].reason, "SelfTuned");
+  }
+}
+
 TEST(RunningTrial, EndsUndecidedWhenItsTimeIsOver) {
   Scene scene = in(TrialPhase::kMeasuring);
   scene.now = scene.trial->spec.deadline;

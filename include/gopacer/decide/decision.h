@@ -48,6 +48,11 @@ struct Estimate {
   double cycles_per_minute = 0;
   double max_procs = 0;  ///< GOMAXPROCS as read, or as Go derives it from the CPU limit; 0 when unknown
   Bytes peak_memory;     ///< of the highest container; what the runtime has mapped where no container is read
+  /// Where the container's memory comes from: "container", without page cache; "working set", which may hold some;
+  /// "process"; empty when nothing tells.
+  std::string memory_source;
+  /// Of the live heap, what was allocated and never touched, to make collections rarer; of the highest pod.
+  Bytes ballast;
   std::optional<Bytes> container_limit;
   double effective_gogc = 0;    ///< 100·V/(M + roots): what GOGC comes to, whichever of the two settings rules
   bool limit_rules = false;     ///< GOMEMLIMIT starts the collections, not GOGC

@@ -85,8 +85,18 @@ struct ContainerUsage {
   Bytes working_set;
   std::optional<Bytes> anonymous;  ///< anonymous resident memory
   std::optional<Bytes> kernel;
-  std::optional<double> cpu_seconds;        ///< counter
+  std::optional<Bytes> shared;        ///< files that live in memory: tmpfs, an emptyDir of medium Memory, /dev/shm
+  std::optional<double> cpu_seconds;  ///< counter
   std::optional<double> throttled_seconds;  ///< counter
+
+  /// Whether it is known what the kernel can give back and what it can't.
+  bool is_detailed() const { return anonymous && shared; }
+  /// What the kernel can't give back when memory runs short. Where files in memory can't be told from page cache, the
+  /// working set, which is at least that.
+  Bytes kept() const {
+    if (!is_detailed()) return working_set;
+    return *anonymous + *shared + kernel.value_or(Bytes(0));
+  }
 };
 
 /// Upper bounds of buckets in seconds, ascending; the last is +Inf. All readings of one histogram share them.

@@ -43,7 +43,13 @@ struct WatchPlan {
   double alpha = 0.05;
 };
 
-enum class Outcome { kBetter, kWorse, kUndecided, kNoData };
+enum class Outcome {
+  kBetter,
+  kWorse,
+  kUndecided,
+  kNoData,
+  kPointless,  ///< whatever is measured says nothing of the settings: the trial may as well end
+};
 
 std::string to_string(Outcome outcome);
 
@@ -52,7 +58,7 @@ struct Verdict {
   bool hard_stop = false;  ///< no statistics: something that must not go on
   /// Better: "Better". Worse: "LatencyRegression", "SloViolated", "NoBenefit", "GcCpuRegression", "CpuRegression"; hard
   /// stops: "OOMKilled", "Restarted", "GcShare", "MemoryNearLimit", "GcTooFrequent". Else "Measuring",
-  /// "TooFewRequests", "WarmUp", "NoData".
+  /// "BucketsTooWide", "TooFewRequests", "WarmUp", "NoData". Pointless: "SelfTuned".
   std::string reason;
   std::string message;
   Evidence evidence;
