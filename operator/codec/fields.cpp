@@ -1,5 +1,6 @@
 #include "codec/fields.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <nlohmann/json.hpp>
@@ -46,6 +47,41 @@ std::optional<Time> time(const json& object, const char* member) {
 Duration duration(const json& object, const char* member, Duration otherwise) {
   return parse_duration(text(object, member)).value_or(otherwise);
 }
+
+int small(const json& object, const char* member, int otherwise) {
+  return static_cast<int>(std::clamp<std::int64_t>(integer(object, member, otherwise), INT32_MIN, INT32_MAX));
+}
+
+const json& elements(const json& object, const char* member) {
+  static const json kNone = json::array();
+  const json& list = child(object, member);
+  return list.is_array() ? list : kNone;
+}
+
+std::map<std::string, std::string> texts(const json& object, const char* member) {
+  std::map<std::string, std::string> out;
+  const json& from = child(object, member);
+  if (!from.is_object()) return out;
+  for (const auto& [key, value] : from.items()) {
+    if (value.is_string()) out.emplace(key, value.get<std::string>());
+  }
+  return out;
+}
+
+ObjectKey key_of(const json& object) {
+  const json& metadata = child(object, "metadata");
+  return {text(metadata, "namespace"), text(metadata, "name")};
+}
+
+std::string resource_version_of(const json& object) { return text(child(object, "metadata"), "resourceVersion"); }
+
+Result<ObjectKey> named(const json& object) {
+  ObjectKey key = key_of(object);
+  if (key.name.empty()) return invalid("an object without metadata.name cannot be read");
+  return key;
+}
+
+bool deleting(const json& object) { return !text(child(object, "metadata"), "deletionTimestamp").empty(); }
 
 std::string clipped(const std::string& text, std::size_t most) {
   if (text.size() <= most) return text;

@@ -1,10 +1,13 @@
 #pragma once
 
+#include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 
 #include "gopacer/base/clock.h"
+#include "gopacer/base/result.h"
+#include "gopacer/domain/workload.h"
 
 namespace gopacer::codec {
 
@@ -13,6 +16,8 @@ namespace gopacer::codec {
 
 std::string text(const nlohmann::json& object, const char* member);
 std::int64_t integer(const nlohmann::json& object, const char* member, std::int64_t otherwise = 0);
+/// An integer that is cut to what an int holds.
+int small(const nlohmann::json& object, const char* member, int otherwise = 0);
 bool boolean(const nlohmann::json& object, const char* member, bool otherwise = false);
 /// A member that holds a number as text ("12.5"), as Kubernetes keeps fractions.
 double number(const nlohmann::json& object, const char* member, double otherwise = 0);
@@ -20,6 +25,19 @@ std::optional<Time> time(const nlohmann::json& object, const char* member);
 Duration duration(const nlohmann::json& object, const char* member, Duration otherwise);
 /// The member, or an empty object.
 const nlohmann::json& child(const nlohmann::json& object, const char* member);
+
+/// The member where it is a list, else an empty list.
+const nlohmann::json& elements(const nlohmann::json& object, const char* member);
+/// The members of an object that are texts.
+std::map<std::string, std::string> texts(const nlohmann::json& object, const char* member);
+
+/// metadata.namespace and metadata.name.
+ObjectKey key_of(const nlohmann::json& object);
+/// The same; an error when the object has no name.
+Result<ObjectKey> named(const nlohmann::json& object);
+std::string resource_version_of(const nlohmann::json& object);
+/// Whether the object has a deletionTimestamp.
+bool deleting(const nlohmann::json& object);
 
 /// The text's first `most` bytes at most, cut where a character ends: half of one would come back as something else.
 std::string clipped(const std::string& text, std::size_t most);

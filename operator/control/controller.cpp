@@ -8,14 +8,17 @@
 
 #include "act/actor.h"
 #include "base/steady_clock.h"
+#include "codec/autoscaler.h"
 #include "codec/node.h"
+#include "codec/pod.h"
+#include "codec/profile.h"
 #include "codec/resources.h"
 #include "codec/trial.h"
+#include "codec/workload.h"
 #include "ports/api_server.h"
 #include "ports/event_sink.h"
 #include "record/operator_metrics.h"
 #include "record/recorder.h"
-#include "watch/decode.h"
 #include "watch/reflector.h"
 #include "watch/store.h"
 #include "watch/work_queue.h"
@@ -208,7 +211,7 @@ class Controller::Impl final : public ClusterView {
   Reconciler reconciler_;
 
   Store<Profile> profiles_{
-      decode_profile,
+      codec::decode_profile,
       [this](const ObjectKey& key, const auto& before, const auto& after) { on_profile(key, before, after); },
       [this](const ObjectKey& key, const Error& error) {
         spdlog::warn("profile can't be read profile={} error=\"{}\"", key.text(), error.message);
@@ -219,15 +222,15 @@ class Controller::Impl final : public ClusterView {
                        [](const ObjectKey& key, const Error& error) {
                          spdlog::warn("trial can't be read trial={} error=\"{}\"", key.text(), error.message);
                        }};
-  Store<Deployment> deployments_{decode_deployment,
+  Store<Deployment> deployments_{codec::decode_deployment,
                                  either<Deployment>([this](const ObjectKey& key, const Deployment& deployment) {
                                    on_deployment(key, deployment);
                                  })};
-  Store<Pod> pods_{decode_pod, either<Pod>([this](const ObjectKey& key, const Pod& pod) { on_pod(key, pod); })};
+  Store<Pod> pods_{codec::decode_pod, either<Pod>([this](const ObjectKey& key, const Pod& pod) { on_pod(key, pod); })};
   const Store<Autoscaler>::OnChange autoscaler_changed_ = either<Autoscaler>(
       [this](const ObjectKey& key, const Autoscaler& autoscaler) { on_autoscaler(key, autoscaler); });
-  Store<Autoscaler> autoscalers_{decode_autoscaler, autoscaler_changed_};
-  Store<Autoscaler> vertical_autoscalers_{decode_vertical_autoscaler, autoscaler_changed_};
+  Store<Autoscaler> autoscalers_{codec::decode_autoscaler, autoscaler_changed_};
+  Store<Autoscaler> vertical_autoscalers_{codec::decode_vertical_autoscaler, autoscaler_changed_};
   Store<Node> nodes_{codec::decode_node, [this](const ObjectKey& key, const auto& before, const auto& after) {
                        on_node(key, before.get(), after.get());
                      }};

@@ -9,7 +9,7 @@
 
 #include "base/backoff.h"
 #include "codec/fields.h"
-#include "kube/codec.h"
+#include "kube/wire.h"
 #include "kube/transport.h"
 
 namespace gopacer::kube {

@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "kube/codec.h"
+#include "kube/wire.h"
 
 namespace gopacer::kube {
 namespace {

@@ -1,9 +1,6 @@
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
-#include <string>
-
-#include "gopacer/domain/workload.h"
 
 namespace gopacer {
 
@@ -23,11 +20,7 @@ class Mirror {
   virtual void put_unreadable(const nlohmann::json& outline) = 0;
 };
 
-/// metadata.namespace and metadata.name.
-ObjectKey key_of(const nlohmann::json& object);
 /// Why an object can't be read, of its outline.
 std::string message_of(const nlohmann::json& outline);
-/// metadata.resourceVersion.
-std::string resource_version_of(const nlohmann::json& object);
 
 }  // namespace gopacer

@@ -9,15 +9,6 @@
 
 namespace gopacer {
 
-ObjectKey key_of(const nlohmann::json& object) {
-  const nlohmann::json& metadata = codec::child(object, "metadata");
-  return {codec::text(metadata, "namespace"), codec::text(metadata, "name")};
-}
-
-std::string resource_version_of(const nlohmann::json& object) {
-  return codec::text(codec::child(object, "metadata"), "resourceVersion");
-}
-
 std::string message_of(const nlohmann::json& outline) { return codec::text(outline, "message"); }
 
 Reflector::Reflector(ApiServer& api, Selection selection, Mirror& mirror, const SteadyClock& clock,
@@ -57,7 +48,7 @@ Duration Reflector::list(const std::stop_token& stop) {
     for (const nlohmann::json& object : page->items) mirror_.add(object);
     for (const nlohmann::json& outline : page->unreadable) {
       mirror_.add_unreadable(outline);
-      options_.on_unreadable(key_of(outline), message_of(outline));
+      options_.on_unreadable(codec::key_of(outline), message_of(outline));
     }
     resource_version_ = page->resource_version;
     token = page->continue_token;
@@ -86,12 +77,13 @@ Duration Reflector::watch(const std::stop_token& stop) {
         break;
       case WatchEventType::kUnreadable:
         mirror_.put_unreadable(object);
-        options_.on_unreadable(key_of(object), message_of(object));
+        options_.on_unreadable(codec::key_of(object), message_of(object));
         break;
       case WatchEventType::kBookmark:
         break;
     }
-    if (std::string version = resource_version_of(object); !version.empty()) resource_version_ = std::move(version);
+    if (std::string version = codec::resource_version_of(object); !version.empty())
+      resource_version_ = std::move(version);
   };
   const Result<void> ended = api_.watch(selection_, resource_version_, on_event, stop);
   if (stop.stop_requested()) return Duration(0);

@@ -12,8 +12,10 @@
 #include <utility>
 #include <vector>
 
+#include "codec/fields.h"
 #include "gopacer/base/clock.h"
 #include "gopacer/base/result.h"
+#include "gopacer/domain/workload.h"
 #include "watch/mirror.h"
 
 namespace gopacer {
@@ -80,7 +82,7 @@ class Store final : public Mirror {
 
   void begin() override { listed_.clear(); }
 
-  void add(const nlohmann::json& object) override { listed_.insert_or_assign(key_of(object), decode(object)); }
+  void add(const nlohmann::json& object) override { listed_.insert_or_assign(codec::key_of(object), decode(object)); }
 
   void commit() override {
     std::vector<Change> changes;
@@ -106,16 +108,16 @@ class Store final : public Mirror {
     for (const Change& change : changes) tell(change);
   }
 
-  void put(const nlohmann::json& object) override { put(key_of(object), decode(object)); }
+  void put(const nlohmann::json& object) override { put(codec::key_of(object), decode(object)); }
 
   void add_unreadable(const nlohmann::json& outline) override {
-    listed_.insert_or_assign(key_of(outline), unreadable(outline));
+    listed_.insert_or_assign(codec::key_of(outline), unreadable(outline));
   }
 
-  void put_unreadable(const nlohmann::json& outline) override { put(key_of(outline), unreadable(outline)); }
+  void put_unreadable(const nlohmann::json& outline) override { put(codec::key_of(outline), unreadable(outline)); }
 
   void remove(const nlohmann::json& object) override {
-    Change change{key_of(object), {}, {}};
+    Change change{codec::key_of(object), {}, {}};
     {
       const std::lock_guard lock(mutex_);
       const auto found = entries_.find(change.key);
@@ -150,7 +152,7 @@ class Store final : public Mirror {
   }
 
   Entry decode(const nlohmann::json& object) const {
-    Entry entry{resource_version_of(object), nullptr, std::nullopt};
+    Entry entry{codec::resource_version_of(object), nullptr, std::nullopt};
     try {
       if (Result<T> value = decode_(object)) {
         entry.value = std::make_shared<const T>(std::move(*value));
@@ -165,7 +167,7 @@ class Store final : public Mirror {
   }
 
   static Entry unreadable(const nlohmann::json& outline) {
-    return {resource_version_of(outline), nullptr, Error{ErrorKind::kTerminal, message_of(outline)}};
+    return {codec::resource_version_of(outline), nullptr, Error{ErrorKind::kTerminal, message_of(outline)}};
   }
 
   void tell(const Change& change) const {

@@ -5,12 +5,13 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
+#include "codec/profile.h"
 #include "codec/resources.h"
 #include "codec/trial.h"
+#include "codec/workload.h"
 #include "fakes/accident_prone_api_server.h"
 #include "fakes/builders.h"
 #include "fakes/objects.h"
-#include "watch/decode.h"
 
 namespace gopacer {
 namespace {
@@ -74,9 +75,9 @@ struct Cluster {
   Desired desired() const {
     Desired desired;
     desired.key = objects::kProfile;
-    if (!profile().is_null()) desired.profile = std::make_shared<Profile>(*decode_profile(profile()));
+    if (!profile().is_null()) desired.profile = std::make_shared<Profile>(*codec::decode_profile(profile()));
     if (!target().is_null()) {
-      desired.target = std::make_shared<Deployment>(*decode_deployment(target()));
+      desired.target = std::make_shared<Deployment>(*codec::decode_deployment(target()));
       desired.container = "app";
       desired.current = *parse_settings({env_value(target(), "GOGC"), env_value(target(), "GOMEMLIMIT")});
       for (const EnvOwner& owner : desired.target->env_owners) {
@@ -87,8 +88,8 @@ struct Cluster {
       auto trial_now = std::make_shared<Trial>(*codec::decode_trial(trial()));
       if (trial_now->running()) desired.trial = trial_now;
     }
-    if (!canary().is_null()) desired.canary = std::make_shared<Deployment>(*decode_deployment(canary()));
-    if (!baseline().is_null()) desired.baseline = std::make_shared<Deployment>(*decode_deployment(baseline()));
+    if (!canary().is_null()) desired.canary = std::make_shared<Deployment>(*codec::decode_deployment(canary()));
+    if (!baseline().is_null()) desired.baseline = std::make_shared<Deployment>(*codec::decode_deployment(baseline()));
     return desired;
   }
 

@@ -7,11 +7,11 @@
 #include "act/actor.h"
 #include "codec/resources.h"
 #include "codec/trial.h"
+#include "codec/workload.h"
 #include "fakes/api_contract.h"
 #include "fakes/builders.h"
 #include "fakes/objects.h"
 #include "kube/real_api_server.h"
-#include "watch/decode.h"
 
 namespace gopacer {
 namespace {
@@ -87,7 +87,7 @@ class ActOnRealApi : public testing::Test {
   Desired desired() {
     Desired out;
     out.key = {ns_, "checkout"};
-    out.target = std::make_shared<Deployment>(*decode_deployment(target()));
+    out.target = std::make_shared<Deployment>(*codec::decode_deployment(target()));
     out.container = "app";
     out.current = *parse_settings({env_value(target(), "GOGC"), env_value(target(), "GOMEMLIMIT")});
     out.trial = std::make_shared<Trial>(*codec::decode_trial(*client_->get({resources::kTrials, ns_, "checkout-1"})));
@@ -140,9 +140,9 @@ TEST_F(ActOnRealApi, APromotionSurvivesThePersonsNextApply) {
 }
 
 TEST_F(ActOnRealApi, ThePodTemplateHasTheSameHashBeforeAndAfter) {
-  const std::string before = decode_deployment(target())->template_hash;
+  const std::string before = codec::decode_deployment(target())->template_hash;
   promote();
-  EXPECT_EQ(decode_deployment(target())->template_hash, before);
+  EXPECT_EQ(codec::decode_deployment(target())->template_hash, before);
 }
 
 TEST_F(ActOnRealApi, ARollbackRestoresThePodTemplateExactly) {
@@ -175,7 +175,7 @@ TEST_F(ActOnRealApi, APersonsKubectlSetEnvAfterThePromotionShowsAsAnotherOwner) 
   promote();
   RealApiServer::kubectl("-n " + ns_ + " set env deployment/checkout GOGC=80");
   bool found = false;
-  const Result<Deployment> now = decode_deployment(target());
+  const Result<Deployment> now = codec::decode_deployment(target());
   for (const EnvOwner& owner : now->env_owners) {
     found |= owner.variable == "GOGC" && owner.manager == "kubectl-set";
   }
@@ -208,9 +208,9 @@ TEST_F(ActOnRealApi, BothArmsAreAcceptedAndDoNotSelectEachOthersPods) {
   ASSERT_FALSE(baseline.is_null());
   EXPECT_EQ(env_value(canary, "GOGC"), "200");
   EXPECT_EQ(env_value(baseline, "GOGC"), "");
-  const Labels canary_pods = decode_deployment(canary)->template_labels;
-  EXPECT_TRUE(selects(decode_deployment(canary)->match_labels, canary_pods));
-  EXPECT_FALSE(selects(decode_deployment(baseline)->match_labels, canary_pods));
+  const Labels canary_pods = codec::decode_deployment(canary)->template_labels;
+  EXPECT_TRUE(selects(codec::decode_deployment(canary)->match_labels, canary_pods));
+  EXPECT_FALSE(selects(codec::decode_deployment(baseline)->match_labels, canary_pods));
   perform(step(StepKind::kRunCanary));
   perform(step(StepKind::kEnd));
   EXPECT_TRUE(find_or_null(*client_, path("checkout-gopacer-canary")).is_null());
@@ -231,7 +231,7 @@ TEST_F(ActOnRealApi, ATrialOfLongNamesIsAccepted) {
   ASSERT_TRUE(made) << made.error().message;
   Desired wanted;
   wanted.trial = std::make_shared<Trial>(*codec::decode_trial(*made));
-  wanted.target = std::make_shared<Deployment>(*decode_deployment(*client_->get(path(name))));
+  wanted.target = std::make_shared<Deployment>(*codec::decode_deployment(*client_->get(path(name))));
   const ActResult result = actor_.perform(wanted, step(StepKind::kRunCanary));
   EXPECT_TRUE(result.done()) << result.error->message;
 }

@@ -11,7 +11,7 @@
 
 #include "observe/app_metrics.h"
 #include "observe/heap_trailer.h"
-#include "watch/decode.h"
+#include "codec/pod.h"
 
 namespace gopacer {
 namespace {
@@ -122,7 +122,7 @@ std::string pod_event() {
 
 void PodEvent(benchmark::State& state) {
   const std::string text = pod_event();
-  for (auto _ : state) benchmark::DoNotOptimize(decode_pod(nlohmann::json::parse(text)));
+  for (auto _ : state) benchmark::DoNotOptimize(codec::decode_pod(nlohmann::json::parse(text)));
   report(state, text);
 }
 BENCHMARK(PodEvent);

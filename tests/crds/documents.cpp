@@ -13,7 +13,7 @@
 #include "codec/settings.h"
 #include "codec/trial.h"
 #include "record/profile_status.h"
-#include "watch/decode.h"
+#include "codec/profile.h"
 
 namespace gopacer {
 namespace {
@@ -161,7 +161,7 @@ json read_trial(const json& object) {
 }
 
 json read_profile(const json& object) {
-  const Result<Profile> profile = decode_profile(object);
+  const Result<Profile> profile = codec::decode_profile(object);
   if (!profile) return {{"error", profile.error().message}};
   const ProfileMemory& memory = profile->memory;
   return {{"trialCount", memory.trial_count},

@@ -1,10 +1,11 @@
 #pragma once
 
+#include "codec/profile.h"
 #include "codec/resources.h"
 #include "codec/trial.h"
+#include "codec/workload.h"
 #include "control/desired.h"
 #include "fakes/objects.h"
-#include "watch/decode.h"
 
 namespace gopacer {
 
@@ -23,8 +24,10 @@ class FakeClusterView final : public ClusterView {
     all[key] = std::make_shared<const T>(std::move(value));
   }
 
-  void see_profiles(FakeApiServer& api) { see(api, resources::kProfiles, decode_profile, all_profiles); }
-  void see_deployments(FakeApiServer& api) { see(api, resources::kDeployments, decode_deployment, all_deployments); }
+  void see_profiles(FakeApiServer& api) { see(api, resources::kProfiles, codec::decode_profile, all_profiles); }
+  void see_deployments(FakeApiServer& api) {
+    see(api, resources::kDeployments, codec::decode_deployment, all_deployments);
+  }
   void see_trials(FakeApiServer& api) { see(api, resources::kTrials, codec::decode_trial, all_trials); }
   void see_all(FakeApiServer& api) {
     see_profiles(api);

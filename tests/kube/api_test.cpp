@@ -10,11 +10,12 @@
 #include <thread>
 
 #include "base/steady_clock.h"
+#include "codec/profile.h"
 #include "codec/resources.h"
+#include "codec/workload.h"
 #include "kube/event_writer.h"
 #include "kube/leader_elector.h"
 #include "kube/real_api_server.h"
-#include "watch/decode.h"
 #include "watch/reflector.h"
 #include "watch/store.h"
 
@@ -117,7 +118,7 @@ TEST_F(ApiTest, NoPodOfATenantBlindsTheWatchOfAll) {
   const SystemSteadyClock clock;
   Gate gate;
   std::vector<std::string> left_out;
-  Store<Pod> store(decode_pod, [&](const ObjectKey&, const auto&, const auto&) { gate.change([] {}); });
+  Store<Pod> store(codec::decode_pod, [&](const ObjectKey&, const auto&, const auto&) { gate.change([] {}); });
   ReflectorOptions options;
   options.on_unreadable = [&](const ObjectKey& key, const std::string&) {
     gate.change([&] { left_out.push_back(key.text()); });
@@ -137,7 +138,7 @@ TEST_F(ApiTest, NoPodOfATenantBlindsTheWatchOfAll) {
   EXPECT_NE(store.rejection({ns_, "fat"}), std::nullopt);
 
   // Whoever starts anew meets it in the list.
-  Store<Pod> second_store(decode_pod);
+  Store<Pod> second_store(codec::decode_pod);
   Reflector second(*client_, {resources::kPods, "", "", ""}, second_store, clock, nullptr, options);
   left_out.clear();
   second.step({});
@@ -204,12 +205,12 @@ json our_env(const char* gogc) {
 TEST_F(ApiTest, OwnsItsTwoVariablesBesideTheUsersManifest) {
   const ObjectPath checkout{resources::kDeployments, ns_, "checkout"};
   kubectl("apply -f -", kManifest);
-  const Deployment before = decode_deployment(client_->get(checkout).value()).value();
+  const Deployment before = codec::decode_deployment(client_->get(checkout).value()).value();
   ASSERT_TRUE(client_->apply(checkout, our_env("180"), {true, ""})) << "a dry run";
-  EXPECT_TRUE(decode_deployment(client_->get(checkout).value())->containers[0].env.empty());
+  EXPECT_TRUE(codec::decode_deployment(client_->get(checkout).value())->containers[0].env.empty());
 
   ASSERT_TRUE(client_->apply(checkout, our_env("180"), {}));
-  const Deployment ours = decode_deployment(client_->get(checkout).value()).value();
+  const Deployment ours = codec::decode_deployment(client_->get(checkout).value()).value();
   ASSERT_EQ(ours.containers[0].env.size(), 1);
   EXPECT_EQ(ours.containers[0].env[0].value, "180");
   EXPECT_EQ(ours.template_hash, before.template_hash) << "our own change is no change of the workload";
@@ -217,19 +218,19 @@ TEST_F(ApiTest, OwnsItsTwoVariablesBesideTheUsersManifest) {
   EXPECT_EQ(ours.env_owners[0].manager, "gopacer");
 
   kubectl("apply -f -", kManifest);
-  EXPECT_EQ(decode_deployment(client_->get(checkout).value())->containers[0].env.size(), 1)
+  EXPECT_EQ(codec::decode_deployment(client_->get(checkout).value())->containers[0].env.size(), 1)
       << "a manifest without it leaves it alone";
 
   kubectl("set env deployment/checkout GOGC=70");
   const auto refused = client_->apply(checkout, our_env("200"), {});
   EXPECT_EQ(refused.error().kind, ErrorKind::kOwned);
   EXPECT_THAT(refused.error().message, AllOf(HasSubstr("kubectl-set"), HasSubstr(R"(env[name="GOGC"])")));
-  const Deployment theirs = decode_deployment(client_->get(checkout).value()).value();
+  const Deployment theirs = codec::decode_deployment(client_->get(checkout).value()).value();
   EXPECT_EQ(theirs.containers[0].env[0].value, "70");
   EXPECT_THAT(theirs.env_owners, Contains(testing::Field(&EnvOwner::manager, "kubectl-set")));
 
   kubectl("set image deployment/checkout app=checkout:2");
-  EXPECT_NE(decode_deployment(client_->get(checkout).value())->template_hash, before.template_hash);
+  EXPECT_NE(codec::decode_deployment(client_->get(checkout).value())->template_hash, before.template_hash);
 }
 
 TEST_F(ApiTest, AnApplyOfNothingGivesTheVariablesBack) {
@@ -237,7 +238,7 @@ TEST_F(ApiTest, AnApplyOfNothingGivesTheVariablesBack) {
   kubectl("apply -f -", kManifest);
   ASSERT_TRUE(client_->apply(checkout, our_env("180"), {}));
   ASSERT_TRUE(client_->apply(checkout, json::object(), {}));
-  const Deployment got = decode_deployment(client_->get(checkout).value()).value();
+  const Deployment got = codec::decode_deployment(client_->get(checkout).value()).value();
   EXPECT_TRUE(got.containers[0].env.empty());
   EXPECT_TRUE(got.env_owners.empty());
 }
@@ -315,7 +316,7 @@ TEST_F(ApiTest, AReflectorWaitsForAKindThatIsNotInstalledYet) {
   Gate gate;
   std::vector<std::string> troubles;
   const SystemSteadyClock clock;
-  Store<Profile> store(decode_profile);
+  Store<Profile> store(codec::decode_profile);
   ReflectorOptions options;
   options.not_served_wait = milliseconds(100);
   Reflector reflector(
@@ -339,7 +340,7 @@ TEST_F(ApiTest, ReadsAProfileWithAllTheServersDefaults) {
   const json spec{{"targetRef", {{"apiVersion", "apps/v1"}, {"kind", "Deployment"}, {"name", "checkout"}}}};
   const auto made = client_->create(resources::kProfiles, ns_, {{"metadata", {{"name", "checkout"}}}, {"spec", spec}});
   ASSERT_TRUE(made) << made.error().message;
-  const Profile got = decode_profile(*made).value();
+  const Profile got = codec::decode_profile(*made).value();
   const ProfileSpec defaults;
   EXPECT_EQ(got.spec.target, "checkout");
   EXPECT_EQ(got.spec.update_mode, defaults.update_mode);
@@ -366,7 +367,7 @@ TEST_F(ApiTest, ReadsAProfileWithAllTheServersDefaults) {
                       {"bannedRegions", {{{"gogc", "10"}, {"reason", "SloBreach"}, {"at", "2024-05-01T10:00:00Z"}}}}}}};
   const auto patched = client_->merge_patch({resources::kProfiles, ns_, "checkout"}, status, "status");
   ASSERT_TRUE(patched) << patched.error().message;
-  const ProfileMemory memory = decode_profile(*patched)->memory;
+  const ProfileMemory memory = codec::decode_profile(*patched)->memory;
   EXPECT_EQ(memory.trial_count, 2);
   EXPECT_EQ(memory.applied, Settings{});
   EXPECT_EQ(memory.banned.at(0).settings.gogc, Gogc(10));

@@ -10,7 +10,7 @@
 #include "fakes/recorded_events.h"
 #include "record/operator_metrics.h"
 #include "record/pass_scene.h"
-#include "watch/decode.h"
+#include "codec/profile.h"
 
 namespace gopacer {
 namespace {
@@ -57,7 +57,7 @@ struct Desk {
     const json profile = api.peek(objects::profile_path());
     if (!profile.is_null()) {
       const ProfileSpec spec = scene.profile.spec;
-      scene.profile = *decode_profile(profile);
+      scene.profile = *codec::decode_profile(profile);
       scene.profile.spec = spec;
     }
     if (scene.desired.trial) {

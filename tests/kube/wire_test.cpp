@@ -1,4 +1,4 @@
-#include "kube/codec.h"
+#include "kube/wire.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,0 +1,50 @@
+#include "codec/autoscaler.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "codec/fields.h"
+
+namespace gopacer::codec {
+
+using nlohmann::json;
+
+Result<Autoscaler> decode_autoscaler(const json& object) {
+  const Result<ObjectKey> key = named(object);
+  if (!key) return tl::unexpected(key.error());
+  const json& spec = child(object, "spec");
+  Autoscaler out;
+  out.key = *key;
+  out.target_kind = text(child(spec, "scaleTargetRef"), "kind");
+  out.target_name = text(child(spec, "scaleTargetRef"), "name");
+  for (const json& metric : elements(spec, "metrics")) {
+    if (text(child(metric, "resource"), "name") == "memory") out.by_memory = true;
+    const json& of_one = child(metric, "containerResource");
+    if (text(of_one, "name") == "memory") out.by_memory_of[text(of_one, "container")] = true;
+  }
+  return out;
+}
+
+Result<Autoscaler> decode_vertical_autoscaler(const json& object) {
+  const Result<ObjectKey> key = named(object);
+  if (!key) return tl::unexpected(key.error());
+  const json& spec = child(object, "spec");
+  Autoscaler out;
+  out.key = *key;
+  out.vertical = true;
+  out.target_kind = text(child(spec, "targetRef"), "kind");
+  out.target_name = text(child(spec, "targetRef"), "name");
+  const bool acts = text(child(spec, "updatePolicy"), "updateMode") != "Off";
+  out.by_memory = acts;
+  for (const json& policy : elements(child(spec, "resourcePolicy"), "containerPolicies")) {
+    const auto& resources = elements(policy, "controlledResources");
+    const bool memory = !policy.contains("controlledResources") ||
+                        std::find(resources.begin(), resources.end(), "memory") != resources.end();
+    const bool by_memory = acts && memory && text(policy, "mode") != "Off";
+    const std::string container = text(policy, "containerName");
+    (container == "*" ? out.by_memory : out.by_memory_of[container]) = by_memory;
+  }
+  return out;
+}
+
+}  // namespace gopacer::codec

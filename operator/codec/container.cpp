@@ -1,0 +1,53 @@
+#include "codec/container.h"
+
+#include <nlohmann/json.hpp>
+
+#include "codec/fields.h"
+
+namespace gopacer::codec {
+
+using nlohmann::json;
+
+namespace {
+
+std::optional<Bytes> memory(const json& resources, const char* list) {
+  const std::string quantity = text(child(resources, list), "memory");
+  if (quantity.empty()) return std::nullopt;
+  const Result<Bytes> bytes = parse_quantity(quantity);
+  return bytes ? std::optional<Bytes>(*bytes) : std::nullopt;
+}
+
+std::optional<double> cpu_limit(const json& resources) {
+  const std::string quantity = text(child(resources, "limits"), "cpu");
+  if (quantity.empty()) return std::nullopt;
+  const Result<double> cores = parse_cpu_quantity(quantity);
+  return cores ? std::optional<double>(*cores) : std::nullopt;
+}
+
+}  // namespace
+
+bool is_ours(const std::string& variable) { return variable == kGogcVariable || variable == kGoMemLimitVariable; }
+
+void read_resources(const json& resources, ContainerSpec& container) {
+  container.memory_limit = memory(resources, "limits");
+  container.memory_request = memory(resources, "requests");
+  container.cpu_limit = cpu_limit(resources);
+}
+
+std::vector<ContainerSpec> containers_of(const json& pod_spec) {
+  std::vector<ContainerSpec> out;
+  for (const json& from : elements(pod_spec, "containers")) {
+    ContainerSpec container;
+    container.name = text(from, "name");
+    container.image = text(from, "image");
+    read_resources(child(from, "resources"), container);
+    for (const json& entry : elements(from, "env")) {
+      const std::string name = text(entry, "name");
+      if (is_ours(name)) container.env.push_back({name, text(entry, "value"), entry.contains("valueFrom")});
+    }
+    out.push_back(std::move(container));
+  }
+  return out;
+}
+
+}  // namespace gopacer::codec

@@ -1,0 +1,119 @@
+#include "codec/workload.h"
+
+#include <openssl/sha.h>
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "codec/container.h"
+#include "codec/fields.h"
+
+namespace gopacer::codec {
+
+using nlohmann::json;
+
+namespace {
+
+constexpr const char* kRestartedAt = "kubectl.kubernetes.io/restartedAt";
+constexpr const char* kChangeCause = "kubernetes.io/change-cause";
+
+/// The name inside a key of fieldsV1, k:{"name":"app"}.
+std::string keyed_name(const std::string& key) {
+  if (!key.starts_with("k:")) return {};
+  const json parsed = json::parse(key.substr(2), nullptr, /*allow_exceptions=*/false);
+  return parsed.is_object() ? text(parsed, "name") : std::string();
+}
+
+std::vector<EnvOwner> env_owners_of(const json& metadata) {
+  std::vector<EnvOwner> owners;
+  for (const json& entry : elements(metadata, "managedFields")) {
+    const json& list =
+        child(child(child(child(child(entry, "fieldsV1"), "f:spec"), "f:template"), "f:spec"), "f:containers");
+    if (!list.is_object()) continue;
+    for (const auto& [container_key, fields] : list.items()) {
+      const std::string container = keyed_name(container_key);
+      const json& env = child(fields, "f:env");
+      if (container.empty() || !env.is_object()) continue;
+      for (const auto& [env_key, ignored] : env.items()) {
+        const std::string variable = keyed_name(env_key);
+        if (is_ours(variable)) owners.push_back({container, variable, text(entry, "manager")});
+      }
+    }
+  }
+  return owners;
+}
+
+void drop_our_variables(json& pod_spec, const char* list) {
+  const auto containers = pod_spec.find(list);
+  if (containers == pod_spec.end() || !containers->is_array()) return;
+  for (json& container : *containers) {
+    if (!container.is_object() || !container.contains("env")) continue;
+    json& env = container["env"];
+    if (!env.is_array()) continue;
+    auto& entries = env.get_ref<json::array_t&>();
+    std::erase_if(entries, [](const json& entry) { return is_ours(text(entry, "name")); });
+    if (entries.empty()) container.erase("env");
+  }
+}
+
+}  // namespace
+
+std::string template_hash(const json& pod_template) {
+  json canonical = pod_template;
+  if (canonical.is_object()) {
+    if (const auto spec = canonical.find("spec"); spec != canonical.end() && spec->is_object()) {
+      drop_our_variables(*spec, "containers");
+      drop_our_variables(*spec, "initContainers");
+    }
+    if (const auto metadata = canonical.find("metadata"); metadata != canonical.end() && metadata->is_object()) {
+      metadata->erase("creationTimestamp");
+      if (const auto annotations = metadata->find("annotations");
+          annotations != metadata->end() && annotations->is_object()) {
+        // A restart changes when pods began, not what they are.
+        annotations->erase(kRestartedAt);
+        if (annotations->empty()) metadata->erase("annotations");
+      }
+    }
+  }
+  // Members of objects are kept sorted, so equal templates have equal text.
+  const std::string bytes = canonical.dump(-1, ' ', false, json::error_handler_t::replace);
+  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
+  SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), digest.data());
+  constexpr const char* kDigits = "0123456789abcdef";
+  std::string out;
+  for (std::size_t i = 0; i < 8; ++i) out += {kDigits[digest.at(i) >> 4U], kDigits[digest.at(i) & 15U]};
+  return out;
+}
+
+Result<Deployment> decode_deployment(const json& object) {
+  const Result<ObjectKey> key = named(object);
+  if (!key) return tl::unexpected(key.error());
+  const json& metadata = child(object, "metadata");
+  const json& spec = child(object, "spec");
+  const json& status = child(object, "status");
+  const json& pod_template = child(spec, "template");
+  Deployment out;
+  out.key = *key;
+  out.uid = text(metadata, "uid");
+  out.resource_version = text(metadata, "resourceVersion");
+  out.generation = integer(metadata, "generation");
+  out.observed_generation = integer(status, "observedGeneration");
+  out.deleting = codec::deleting(object);
+  out.paused = boolean(spec, "paused");
+  out.replicas = small(spec, "replicas", 1);
+  out.updated_replicas = small(status, "updatedReplicas");
+  out.available_replicas = small(status, "availableReplicas");
+  out.total_replicas = small(status, "replicas");
+  out.labels = texts(metadata, "labels");
+  out.annotations = texts(metadata, "annotations");
+  out.match_labels = texts(child(spec, "selector"), "matchLabels");
+  out.template_labels = texts(child(pod_template, "metadata"), "labels");
+  out.containers = containers_of(child(pod_template, "spec"));
+  out.template_hash = template_hash(pod_template);
+  out.env_owners = env_owners_of(metadata);
+  out.change_cause = text(child(metadata, "annotations"), kChangeCause);
+  return out;
+}
+
+}  // namespace gopacer::codec

@@ -1,0 +1,50 @@
+#include "codec/pod.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+namespace gopacer {
+namespace {
+
+using nlohmann::json;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Pair;
+
+TEST(DecodePod, ReadsStateAndLimits) {
+  const json object = json::parse(R"({
+    "metadata": {"namespace": "shop", "name": "checkout-1", "uid": "p1", "creationTimestamp": "2024-05-01T09:59:00Z",
+                 "labels": {"app": "checkout"}},
+    "spec": {"nodeName": "node1", "containers": [{"name": "app", "env": [{"name": "GOGC", "value": "80"}],
+             "resources": {"limits": {"memory": "512Mi"}}}]},
+    "status": {"podIP": "10.0.0.5", "phase": "Running", "conditions": [{"type": "Initialized", "status": "True"}, {"type": "Ready", "status": "True"}],
+      "containerStatuses": [{"name": "app", "ready": true, "restartCount": 2, "state": {"running": {"startedAt": "2024-05-01T10:00:00Z"}},
+        "lastState": {"terminated": {"reason": "OOMKilled"}}, "resources": {"limits": {"memory": "768Mi", "cpu": "2"}}}]}})");
+  const Pod pod = codec::decode_pod(object).value();
+  EXPECT_EQ(pod.created, parse_time("2024-05-01T09:59:00Z").value());
+  EXPECT_EQ(pod.ip, "10.0.0.5");
+  EXPECT_EQ(pod.node, "node1");
+  EXPECT_TRUE(pod.ready);
+  ASSERT_EQ(pod.states.size(), 1);
+  EXPECT_EQ(pod.states[0].restarts, 2);
+  EXPECT_EQ(pod.states[0].last_termination_reason, "OOMKilled");
+  EXPECT_EQ(pod.states[0].started, parse_time("2024-05-01T10:00:00Z").value());
+  EXPECT_EQ(pod.containers[0].memory_limit, mib(768)) << "a resize in place that is in force counts";
+  EXPECT_EQ(pod.containers[0].cpu_limit, 2);
+  EXPECT_EQ(pod.containers[0].env[0].value, "80");
+}
+
+TEST(DecodePod, AContainerThatEndedJustNowSaysWhy) {
+  const json object = json::parse(R"({"metadata": {"name": "x"}, "status": {"containerStatuses": [
+    {"name": "app", "state": {"terminated": {"reason": "OOMKilled"}}, "lastState": {"terminated": {"reason": "Error"}}}]}})");
+  const Pod pod = codec::decode_pod(object).value();
+  EXPECT_EQ(pod.states[0].last_termination_reason, "OOMKilled");
+  EXPECT_EQ(pod.states[0].started, std::nullopt);
+  EXPECT_FALSE(pod.ready);
+}
+
+}  // namespace
+}  // namespace gopacer

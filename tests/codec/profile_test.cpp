@@ -1,0 +1,132 @@
+#include "codec/profile.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+namespace gopacer {
+namespace {
+
+using nlohmann::json;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Pair;
+
+json profile() {
+  return json::parse(R"({
+    "metadata": {"namespace": "shop", "name": "checkout", "uid": "g1", "resourceVersion": "9", "generation": 2,
+                 "creationTimestamp": "2024-05-01T10:00:00Z", "finalizers": ["gopacer.dev/revert"]},
+    "spec": {
+      "targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "checkout"}, "containerName": "app",
+      "updatePolicy": {"updateMode": "Canary", "suspend": true, "revertOnDeletion": true},
+      "objective": {"type": "Latency", "strategy": "Fixed", "settings": {"gogc": 180, "goMemLimit": "430MiB"}},
+      "bounds": {"minAllowed": {"gogc": 60, "goMemLimit": "100MiB"}, "maxAllowed": {"gogc": 300, "goMemLimitPercent": 80}},
+      "runtimeMetrics": {"port": 6061, "path": "/pprof", "interval": "5s"},
+      "slos": [{"name": "p99", "podHistogram": {"port": 9090, "path": "/m", "metric": "h", "quantile": "0.95", "labels": {"method": "GET"}},
+                "max": "300ms", "maxRegressionPercent": 7}],
+      "canary": {"replicas": 2, "warmUp": "30s", "interval": "10s", "maxDuration": "5m", "minSamples": 100},
+      "rollback": {"watchFor": "1m", "coolDown": "2m"},
+      "history": {"successfulTrialsLimit": 1, "unsuccessfulTrialsLimit": 2}},
+    "status": {"trialCount": 3, "activeTrial": "checkout-3", "applied": {"gogc": "180"}, "coolDownUntil": "2024-05-01T11:00:00Z",
+      "bannedRegions": [{"gogc": "10", "templateHash": "abc", "reason": "SloBreach", "at": "2024-05-01T10:30:00Z"}], "missedPredictions": 1,
+      "conditions": [{"type": "Ready", "status": "True", "reason": "AsExpected", "message": "all is well", "lastTransitionTime": "2024-05-01T10:00:00Z"}]}})");
+}
+
+TEST(DecodeProfile, ReadsTheWholeSpec) {
+  const Profile got = codec::decode_profile(profile()).value();
+  const ProfileSpec& spec = got.spec;
+  EXPECT_EQ(got.generation, 2);
+  EXPECT_THAT(got.finalizers, ElementsAre("gopacer.dev/revert"));
+  EXPECT_EQ(spec.target, "checkout");
+  EXPECT_EQ(spec.container, "app");
+  EXPECT_EQ(spec.update_mode, UpdateMode::kCanary);
+  EXPECT_TRUE(spec.suspend && spec.revert_on_deletion);
+  EXPECT_EQ(spec.objective, Objective::kLatency);
+  EXPECT_EQ(spec.strategy, Strategy::kFixed);
+  EXPECT_EQ(spec.fixed, (Settings{Gogc(180), mib(430)}));
+  EXPECT_EQ(spec.bounds.min_gogc, 60);
+  EXPECT_EQ(spec.bounds.max_gogc, 300);
+  EXPECT_EQ(spec.bounds.min_go_mem_limit, mib(100));
+  EXPECT_EQ(spec.bounds.max_go_mem_limit_percent, 80);
+  EXPECT_EQ(spec.metrics.port, 6061);
+  EXPECT_EQ(spec.metrics.path, "/pprof");
+  EXPECT_EQ(spec.metrics.interval, std::chrono::seconds(5));
+  ASSERT_EQ(spec.slos.size(), 1);
+  EXPECT_EQ(spec.slos[0].histogram.quantile, 0.95);
+  EXPECT_THAT(spec.slos[0].histogram.labels, ElementsAre(Pair("method", "GET")));
+  EXPECT_EQ(spec.slos[0].max, std::chrono::milliseconds(300));
+  EXPECT_EQ(spec.slos[0].max_regression_percent, 7);
+  EXPECT_EQ(spec.canary.replicas, 2);
+  EXPECT_EQ(spec.canary.warm_up, std::chrono::seconds(30));
+  EXPECT_EQ(spec.canary.max_duration, std::chrono::minutes(5));
+  EXPECT_EQ(spec.canary.min_samples, 100);
+  EXPECT_EQ(spec.rollback.watch_for, std::chrono::minutes(1));
+  EXPECT_EQ(spec.history.unsuccessful, 2);
+}
+
+TEST(DecodeProfile, ReadsItsMemory) {
+  const Profile got = codec::decode_profile(profile()).value();
+  EXPECT_EQ(got.memory.trial_count, 3);
+  EXPECT_EQ(got.memory.active_trial, "checkout-3");
+  EXPECT_EQ(got.memory.applied, (Settings{Gogc(180), std::nullopt}));
+  EXPECT_EQ(got.memory.cool_down_until, parse_time("2024-05-01T11:00:00Z").value());
+  ASSERT_EQ(got.memory.banned.size(), 1);
+  EXPECT_EQ(got.memory.banned[0].settings, (Settings{Gogc(10), std::nullopt}));
+  EXPECT_EQ(got.memory.banned[0].template_hash, "abc");
+  EXPECT_EQ(got.memory.missed_predictions, 1);
+  ASSERT_EQ(got.conditions.size(), 1);
+  EXPECT_TRUE(got.conditions[0].status);
+}
+
+TEST(DecodeProfile, AppliedWithoutMembersIsGosDefaultsAndNotNothing) {
+  json object = profile();
+  object["status"]["applied"] = json::object();
+  EXPECT_EQ(codec::decode_profile(object)->memory.applied, Settings{});
+  object["status"].erase("applied");
+  EXPECT_EQ(codec::decode_profile(object)->memory.applied, std::nullopt);
+}
+
+TEST(DecodeProfile, TakesTheDefaultsOfTheCrd) {
+  const json object = {{"metadata", {{"name", "x"}}},
+                       {"spec", {{"targetRef", {{"kind", "Deployment"}, {"name", "d"}}}}}};
+  const ProfileSpec spec = codec::decode_profile(object)->spec;
+  EXPECT_EQ(spec.update_mode, UpdateMode::kOff);
+  EXPECT_EQ(spec.strategy, Strategy::kModel);
+  EXPECT_EQ(spec.bounds.min_gogc, 50);
+  EXPECT_EQ(spec.canary.warm_up, std::chrono::minutes(2));
+  EXPECT_EQ(spec.rollback.cool_down, std::chrono::hours(6));
+  EXPECT_EQ(spec.metrics.path, "/debug/pprof");
+}
+
+TEST(DecodeProfile, SaysAllThatIsWrongInOneMessage) {
+  json object = profile();
+  object["spec"]["objective"]["strategy"] = "Voodoo";
+  object["spec"]["canary"]["warmUp"] = "soon";
+  object["spec"]["objective"]["settings"]["goMemLimit"] = "440Mi";
+  const auto got = codec::decode_profile(object);
+  ASSERT_FALSE(got);
+  EXPECT_EQ(got.error().kind, ErrorKind::kTerminal);
+  EXPECT_THAT(got.error().message, HasSubstr("GoRuntimeProfile shop/checkout"));
+  EXPECT_THAT(got.error().message, HasSubstr("spec.objective.strategy 'Voodoo'"));
+  EXPECT_THAT(got.error().message, HasSubstr("use one of Model, Fixed"));
+  EXPECT_THAT(got.error().message, HasSubstr("spec.canary.warmUp"));
+  EXPECT_THAT(got.error().message, HasSubstr("440MiB"));
+}
+
+TEST(DecodeProfile, ReadsABadOneThatIsBeingDeletedSoThatItCanBeCleanedUpAfter) {
+  json object = profile();
+  object["spec"]["objective"]["strategy"] = "Voodoo";
+  object["metadata"]["deletionTimestamp"] = "2024-05-01T12:00:00Z";
+  EXPECT_TRUE(codec::decode_profile(object)->deleting);
+}
+
+TEST(DecodeProfile, HugeNumbersAreCutInsteadOfWrapped) {
+  json object = profile();
+  object["spec"]["canary"]["minSamples"] = std::int64_t{1} << 40U;
+  EXPECT_EQ(codec::decode_profile(object)->spec.canary.min_samples, INT32_MAX);
+}
+
+}  // namespace
+}  // namespace gopacer

@@ -1,0 +1,156 @@
+#include "codec/workload.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+namespace gopacer {
+namespace {
+
+using nlohmann::json;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Pair;
+
+json deployment() {
+  return json::parse(R"({
+    "apiVersion": "apps/v1", "kind": "Deployment",
+    "metadata": {
+      "namespace": "shop", "name": "checkout", "uid": "u1", "resourceVersion": "7", "generation": 3,
+      "labels": {"team": "pay"}, "annotations": {"kubernetes.io/change-cause": "gopacer: GOGC=180"},
+      "managedFields": [
+        {"manager": "kubectl-client-side-apply", "operation": "Update", "fieldsV1": {"f:spec": {"f:replicas": {}, "f:template": {"f:spec": {
+          "f:containers": {"k:{\"name\":\"app\"}": {".": {}, "f:image": {}, "f:env": {".": {}, "k:{\"name\":\"PORT\"}": {"f:value": {}}}}}}}}}},
+        {"manager": "gopacer", "operation": "Apply", "fieldsV1": {"f:spec": {"f:template": {"f:spec": {
+          "f:containers": {"k:{\"name\":\"app\"}": {".": {}, "f:name": {}, "f:env": {"k:{\"name\":\"GOGC\"}": {".": {}, "f:value": {}}}}}}}}}},
+        {"manager": "kubectl-set", "operation": "Update", "fieldsV1": {"f:spec": {"f:template": {"f:spec": {
+          "f:containers": {"k:{\"name\":\"side\"}": {"f:env": {"k:{\"name\":\"GOMEMLIMIT\"}": {"f:value": {}}}}}}}}}}
+      ]},
+    "spec": {
+      "replicas": 4, "paused": true, "selector": {"matchLabels": {"app": "checkout"}},
+      "template": {
+        "metadata": {"labels": {"app": "checkout", "v": "1"}, "creationTimestamp": null},
+        "spec": {"containers": [
+          {"name": "app", "image": "checkout:1", "env": [
+             {"name": "PORT", "value": "8080"}, {"name": "GOGC", "value": "180"},
+             {"name": "GOMEMLIMIT", "valueFrom": {"resourceFieldRef": {"resource": "limits.memory"}}}, {"name": "GOGC", "value": "50"}],
+           "resources": {"limits": {"memory": "512Mi", "cpu": "500m"}, "requests": {"memory": "256Mi"}}},
+          {"name": "side", "image": "side:1"}]}}},
+    "status": {"observedGeneration": 3, "replicas": 4, "updatedReplicas": 4, "availableReplicas": 4}})");
+}
+
+TEST(DecodeDeployment, ReadsWhatGopacerNeeds) {
+  const Deployment got = codec::decode_deployment(deployment()).value();
+  EXPECT_EQ(got.key.text(), "shop/checkout");
+  EXPECT_EQ(got.uid, "u1");
+  EXPECT_EQ(got.resource_version, "7");
+  EXPECT_EQ(got.generation, 3);
+  EXPECT_EQ(got.replicas, 4);
+  EXPECT_TRUE(got.paused);
+  EXPECT_FALSE(got.deleting);
+  EXPECT_TRUE(got.settled());
+  EXPECT_THAT(got.match_labels, ElementsAre(Pair("app", "checkout")));
+  EXPECT_THAT(got.template_labels, ElementsAre(Pair("app", "checkout"), Pair("v", "1")));
+  EXPECT_EQ(got.change_cause, "gopacer: GOGC=180");
+}
+
+TEST(DecodeDeployment, KeepsOnlyOurVariablesInOrderWithDuplicates) {
+  const Deployment got = codec::decode_deployment(deployment()).value();
+  ASSERT_EQ(got.containers.size(), 2);
+  const ContainerSpec& app = got.containers[0];
+  ASSERT_EQ(app.env.size(), 3);
+  EXPECT_EQ(app.env[0].value, "180");
+  EXPECT_EQ(app.env[1].name, "GOMEMLIMIT");
+  EXPECT_TRUE(app.env[1].from_source);
+  EXPECT_EQ(app.env[2].value, "50");
+  EXPECT_EQ(app.memory_limit, mib(512));
+  EXPECT_EQ(app.memory_request, mib(256));
+  EXPECT_EQ(app.cpu_limit, 0.5);
+  EXPECT_EQ(got.containers[1].memory_limit, std::nullopt);
+}
+
+TEST(DecodeDeployment, NamesTheOwnersOfOurVariables) {
+  const Deployment got = codec::decode_deployment(deployment()).value();
+  std::vector<std::string> owners;
+  for (const EnvOwner& owner : got.env_owners) {
+    owners.push_back(owner.container + "." + owner.variable + " " + owner.manager);
+  }
+  EXPECT_THAT(owners, ElementsAre("app.GOGC gopacer", "side.GOMEMLIMIT kubectl-set"));
+}
+
+TEST(DecodeDeployment, TakesTheDefaultsOfTheApi) {
+  const Deployment got =
+      codec::decode_deployment({{"metadata", {{"name", "x"}, {"deletionTimestamp", "2024-05-01T10:00:00Z"}}}}).value();
+  EXPECT_EQ(got.replicas, 1);
+  EXPECT_TRUE(got.deleting);
+  EXPECT_FALSE(got.settled());
+}
+
+TEST(DecodeDeployment, SurvivesEveryMemberOfTheWrongType) {
+  for (const json& wrong : {json(7), json("text"), json::array({1, "x", nullptr}), json(nullptr), json{{"a", 1}}}) {
+    for (const char* pointer :
+         {"/metadata/labels", "/metadata/managedFields", "/metadata/managedFields/0/fieldsV1", "/spec",
+          "/spec/template", "/spec/template/spec/containers", "/spec/template/spec/containers/0/env", "/spec/replicas",
+          "/spec/template/spec/containers/0/resources/limits", "/status",
+          "/metadata/managedFields/0/fieldsV1/f:spec/f:template/f:spec/f:containers"}) {
+      json object = deployment();
+      object[json::json_pointer(pointer)] = wrong;
+      const auto got = codec::decode_deployment(object);
+      ASSERT_TRUE(got) << pointer;
+      EXPECT_EQ(got->key.name, "checkout");
+    }
+  }
+}
+
+TEST(DecodeDeployment, RefusesAnObjectWithoutAName) { EXPECT_FALSE(codec::decode_deployment(json::object())); }
+
+class TemplateHash : public testing::Test {
+ protected:
+  json template_ = deployment()["spec"]["template"];
+  std::string before_ = codec::template_hash(template_);
+  json& app() { return template_["spec"]["containers"][0]; }
+};
+
+TEST_F(TemplateHash, IsBlindToOurTwoVariables) {
+  app()["env"] = json::array({{{"name", "PORT"}, {"value", "8080"}}});
+  EXPECT_EQ(codec::template_hash(template_), before_);
+  app()["env"].push_back({{"name", "GOMEMLIMIT"}, {"value", "430MiB"}});
+  EXPECT_EQ(codec::template_hash(template_), before_);
+}
+
+TEST_F(TemplateHash, IsBlindToAnEnvListThatWouldBeEmptyWithoutThem) {
+  template_["spec"]["containers"][1]["env"] = json::array({{{"name", "GOGC"}, {"value", "50"}}});
+  EXPECT_EQ(codec::template_hash(template_), before_);
+}
+
+TEST_F(TemplateHash, IsBlindToARestart) {
+  template_["metadata"]["annotations"] = {{"kubectl.kubernetes.io/restartedAt", "2024-05-01T10:00:00Z"}};
+  EXPECT_EQ(codec::template_hash(template_), before_);
+}
+
+TEST_F(TemplateHash, SeesEverythingElse) {
+  const std::vector<std::pair<const char*, json>> changes = {
+      {"/spec/containers/0/image", "checkout:2"},
+      {"/spec/containers/0/env/0/value", "8081"},
+      {"/spec/containers/0/resources/limits/memory", "1Gi"},
+      {"/spec/containers/1/name", "other"},
+      {"/metadata/labels/v", "2"},
+      {"/metadata/annotations", {{"x", "y"}}},
+      {"/spec/nodeName", "n1"},
+  };
+  for (const auto& [pointer, value] : changes) {
+    json changed = template_;
+    changed[json::json_pointer(pointer)] = value;
+    EXPECT_NE(codec::template_hash(changed), before_) << pointer;
+  }
+}
+
+TEST_F(TemplateHash, IsSixteenHexadecimalDigitsThatNeverChange) {
+  // Kept in the cluster: another value for the same template would lift all bans after an upgrade.
+  EXPECT_EQ(codec::template_hash(json{{"spec", {{"containers", json::array()}}}}), "f00de3f067f25bf7");
+}
+
+}  // namespace
+}  // namespace gopacer
