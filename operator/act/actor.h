@@ -2,9 +2,13 @@
 
 #include <optional>
 
+#include "act/arms.h"
+#include "act/finalizers.h"
+#include "act/trials.h"
 #include "gopacer/base/result.h"
 #include "gopacer/domain/desired.h"
 #include "gopacer/rollout/advance.h"
+#include "ports/settings_applier.h"
 
 namespace gopacer {
 
@@ -12,29 +16,33 @@ class ApiServer;
 
 /// What became of a step. On an error the step counts as not taken, and is tried again.
 struct ActResult {
-  std::optional<Error> error;
+  std::optional<Error> error = std::nullopt;
+  std::optional<Receipt> receipt = std::nullopt;  ///< of a write to the target
   bool done() const { return !error.has_value(); }
+  /// The server will say the same again.
+  bool refused() const { return error && error->kind == ErrorKind::kTerminal; }
 };
 
 /// Carries out steps. Every step may be repeated after a crash at any point of it.
 /// Thread-safe for different profiles.
 class Actor {
  public:
-  explicit Actor(ApiServer& api) : api_(api) {}
+  Actor(ApiServer& api, SettingsApplier& applier) : trials_(api), arms_(api), finalizers_(api), applier_(applier) {}
 
   ActResult perform(const Desired& desired, const Step& step);
 
  private:
-  Result<void> start_trial(const Desired& desired, const TrialSpec& spec);
-  Result<void> run_track(const Desired& desired, Track track, const std::shared_ptr<const Deployment>& known);
-  Result<void> run_canary(const Desired& desired);
-  Result<void> retire_canary(const Trial& trial);
-  Result<void> put_settings(const Desired& desired, const Settings& settings, const std::string& change_cause);
+  Result<void> clear_up(const Step& step);
+  Result<std::optional<Receipt>> act(const Desired& desired, const Step& step);
+  Result<void> note_trial(const Desired& desired, const Step& step);
+  Result<Receipt> put(const Desired& desired, const Settings& settings, const std::string& why);
+  Result<void> untell(const Desired& desired);
   Result<void> revert(const Desired& desired);
-  Result<void> set_finalizer(const Profile& profile, bool wanted);
-  Result<void> guard(const Profile& profile);
 
-  ApiServer& api_;
+  Trials trials_;
+  Arms arms_;
+  Finalizers finalizers_;
+  SettingsApplier& applier_;
 };
 
 }  // namespace gopacer

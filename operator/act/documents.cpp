@@ -1,6 +1,7 @@
 #include "act/documents.h"
 
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "codec/fields.h"
 #include "codec/resources.h"
@@ -11,55 +12,56 @@ using nlohmann::json;
 
 namespace {
 
-constexpr const char* kChangeCause = "kubernetes.io/change-cause";
-
-json base_document(const Deployment& target) {
-  return {{"apiVersion", resources::api_version(resources::kDeployments)},
-          {"kind", resources::kDeployments.kind},
-          {"metadata",
-           {{"namespace", target.key.ns},
-            {"name", target.key.name},
-            // Makes the apply fail if the target is another object by now.
-            {"uid", target.uid}}}};
-}
-
-json env_entries(const Settings& settings) {
-  const EnvText env = to_env(settings);
-  json entries = json::array();
-  if (env.gogc) entries.push_back({{"name", kGogcVariable}, {"value", *env.gogc}});
-  if (env.go_mem_limit) entries.push_back({{"name", kGoMemLimitVariable}, {"value", *env.go_mem_limit}});
-  return entries;
-}
-
-/// Sets, replaces or drops one variable of a container.
+/// Sets, replaces or drops one variable of a container. It keeps its place: what comes after may refer to it.
 void set_env(json& container, const char* variable, const std::optional<std::string>& value) {
+  if (!value && !container.contains("env")) return;
   json& env = container["env"];
   if (!env.is_array()) env = json::array();
+  bool found = false;
   for (auto entry = env.begin(); entry != env.end();) {
-    entry = codec::text(*entry, "name") == variable ? env.erase(entry) : std::next(entry);
+    if (codec::text(*entry, "name") != variable) {
+      ++entry;
+    } else if (value && !found) {
+      *entry = {{"name", variable}, {"value", *value}};
+      found = true;
+      ++entry;
+    } else {
+      entry = env.erase(entry);
+    }
   }
-  if (value) env.push_back({{"name", variable}, {"value", *value}});
+  if (value && !found) env.push_back({{"name", variable}, {"value", *value}});
+}
+
+/// Labels and annotations by which other tools know what is theirs: on a copy they would adopt it, or delete it.
+bool marks_ownership(const std::string& key) {
+  static const std::set<std::string> kMarks{"app.kubernetes.io/managed-by", "app.kubernetes.io/instance",
+                                            "kubernetes.io/change-cause", "deployment.kubernetes.io/revision",
+                                            "kubectl.kubernetes.io/last-applied-configuration"};
+  if (kMarks.contains(key)) return true;
+  const std::string domain = key.substr(0, key.find('/'));
+  for (const char* const tool :
+       {"helm.sh", "argoproj.io", "fluxcd.io", "gopacer.dev", "cattle.io", "kapp.k14s.io", "config.k8s.io",
+        "cnrm.cloud.google.com", "pulumi.com", "keel.sh", "stakater.com", "flagger.app"}) {
+    if (domain == tool || domain.ends_with("." + std::string(tool))) return true;
+  }
+  return false;
+}
+
+/// What policies of the cluster may ask for of every object, such as a team's name.
+json harmless(const json& entries) {
+  json out = json::object();
+  if (!entries.is_object()) return out;
+  for (const auto& [key, value] : entries.items()) {
+    if (!marks_ownership(key)) out[key] = value;
+  }
+  return out;
 }
 
 const char* track_name(Track track) { return track == Track::kBaseline ? "baseline" : "canary"; }
 
 }  // namespace
 
-json settings_document(const Deployment& target, const std::string& container, const Settings& settings,
-                       const std::string& change_cause) {
-  json document = base_document(target);
-  if (!change_cause.empty()) document["metadata"]["annotations"] = {{kChangeCause, change_cause}};
-  json entries = env_entries(settings);
-  if (!entries.empty()) {
-    document["spec"]["template"]["spec"]["containers"] =
-        json::array({{{"name", container}, {"env", std::move(entries)}}});
-  }
-  return document;
-}
-
-json release_document(const Deployment& target) { return base_document(target); }
-
-Result<json> track_deployment(const json& target, const Trial& trial, Track track) {
+Result<json> arm_deployment(const json& target, const Trial& trial, Track track) {
   const json& target_spec = codec::child(target, "spec");
   json pod_template = codec::child(target_spec, "template");
   const json track_labels{{kTrialLabel, label_value(trial.key.name)}, {kTrackLabel, track_name(track)}};
@@ -75,13 +77,17 @@ Result<json> track_deployment(const json& target, const Trial& trial, Track trac
     set_env(container, kGoMemLimitVariable, env.go_mem_limit);
   }
   if (!found) {
-    return invalid("Deployment " + trial.key.ns + "/" + trial.spec.target + " has no container '" +
+    return invalid("Deployment " + trial.key.ns + "/" + trial.spec.target.name + " has no container '" +
                    trial.spec.container + "' any more: set spec.containerName of profile " + trial.spec.profile);
   }
 
-  json labels = track_labels;
+  const json& metadata = codec::child(target, "metadata");
+  json labels = harmless(codec::child(metadata, "labels"));
+  labels.update(track_labels);
   labels[kProfileLabel] = label_value(trial.spec.profile);
   labels["app.kubernetes.io/managed-by"] = "gopacer";
+  json annotations = harmless(codec::child(metadata, "annotations"));
+  annotations[kExpiresAnnotation] = format_time(trial.spec.deadline);
   json spec{{"replicas", trial.spec.canary.replicas},
             {"revisionHistoryLimit", 0},
             {"selector", {{"matchLabels", track_labels}}},
@@ -93,9 +99,9 @@ Result<json> track_deployment(const json& target, const Trial& trial, Track trac
               {"kind", resources::kDeployments.kind},
               {"metadata",
                {{"namespace", trial.key.ns},
-                {"name", track_deployment_name(trial.spec.target, track)},
+                {"name", track_deployment_name(trial.spec.target.name, track)},
                 {"labels", std::move(labels)},
-                {"annotations", {{kExpiresAnnotation, format_time(trial.spec.deadline)}}},
+                {"annotations", std::move(annotations)},
                 {"ownerReferences", json::array({{{"apiVersion", resources::api_version(resources::kTrials)},
                                                   {"kind", resources::kTrials.kind},
                                                   {"name", trial.key.name},

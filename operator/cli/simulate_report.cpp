@@ -53,7 +53,7 @@ std::vector<std::string> row_of(const std::string& name, const Outcome& outcome,
 
 std::string time_of(Duration at) { return format_duration(std::chrono::floor<std::chrono::minutes>(at)); }
 
-std::string rollout_text(const Rollout& rollout) {
+std::string rollout_text(const simulate::Rollout& rollout) {
   std::string text = "  " + time_of(rollout.at) + "  " + describe(rollout.from) + " -> " + describe(rollout.to) + "\n";
   if (rollout.predicted && rollout.gc_share) {
     text += "      collection: promised " + percent(rollout.predicted->gc_cpu_fraction) + " of the CPU, came to " +
@@ -200,7 +200,7 @@ std::string simulation_text(const simulate::Trace& trace, const simulate::Plan& 
             "), " + percent(*share, 0) + " of what the best static settings save.\n";
   }
   text += "\nRollouts:\n";
-  for (const Rollout& rollout : score.run.rollouts) text += rollout_text(rollout);
+  for (const simulate::Rollout& rollout : score.run.rollouts) text += rollout_text(rollout);
   if (score.run.rollouts.empty()) text += "  none\n";
   if (score.run.decision) {
     text += "At the end: " + score.run.decision->reason + ". " + score.run.decision->message + "\n";
@@ -214,7 +214,7 @@ std::string simulation_json(const simulate::Trace& trace, const simulate::Plan& 
   object["objective"] = to_string(plan.spec.objective);
   object["strategyName"] = to_string(plan.spec.strategy);
   object["rollouts"] = json::array();
-  for (const Rollout& rollout : score.run.rollouts) {
+  for (const simulate::Rollout& rollout : score.run.rollouts) {
     json one = {{"at", format_duration(rollout.at)},
                 {"from", codec::encode(rollout.from)},
                 {"to", codec::encode(rollout.to)},

@@ -81,6 +81,13 @@ Result<ObjectKey> named(const json& object) {
   return key;
 }
 
+OwnerRef controller_of(const json& object) {
+  for (const json& owner : elements(child(object, "metadata"), "ownerReferences")) {
+    if (boolean(owner, "controller")) return {text(owner, "kind"), text(owner, "name"), text(owner, "uid")};
+  }
+  return {};
+}
+
 bool deleting(const json& object) { return !text(child(object, "metadata"), "deletionTimestamp").empty(); }
 
 std::string clipped(const std::string& text, std::size_t most) {

@@ -36,6 +36,8 @@ ObjectKey key_of(const nlohmann::json& object);
 /// The same; an error when the object has no name.
 Result<ObjectKey> named(const nlohmann::json& object);
 std::string resource_version_of(const nlohmann::json& object);
+/// The controller among the owner references.
+OwnerRef controller_of(const nlohmann::json& object);
 /// Whether the object has a deletionTimestamp.
 bool deleting(const nlohmann::json& object);
 

@@ -9,6 +9,32 @@ namespace gopacer::codec {
 
 using nlohmann::json;
 
+namespace {
+
+/// Of a text that a kubelet or a scheduler wrote.
+constexpr std::size_t kLongestText = 500;
+
+std::string trouble_of(const json& status) {
+  for (const json& condition : elements(status, "conditions")) {
+    if (text(condition, "type") == "PodScheduled" && text(condition, "status") == "False") {
+      return text(condition, "message");
+    }
+  }
+  for (const char* const list : {"initContainerStatuses", "containerStatuses"}) {
+    for (const json& container : elements(status, list)) {
+      const json& waiting = child(child(container, "state"), "waiting");
+      const std::string reason = text(waiting, "reason");
+      // What every container goes through.
+      if (reason.empty() || reason == "ContainerCreating" || reason == "PodInitializing") continue;
+      const std::string message = text(waiting, "message");
+      return "container " + text(container, "name") + ": " + reason + (message.empty() ? "" : ": " + message);
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<Pod> decode_pod(const json& object) {
   const Result<ObjectKey> key = named(object);
   if (!key) return tl::unexpected(key.error());
@@ -18,10 +44,14 @@ Result<Pod> decode_pod(const json& object) {
   Pod out;
   out.key = *key;
   out.uid = text(metadata, "uid");
+  out.controller = controller_of(object);
   out.created = time(metadata, "creationTimestamp");
   out.ip = text(status, "podIP");
   out.node = text(spec, "nodeName");
   out.phase = text(status, "phase");
+  out.reason = text(status, "reason");
+  out.message = clipped(text(status, "message"), kLongestText);
+  out.trouble = clipped(trouble_of(status), kLongestText);
   out.deleting = codec::deleting(object);
   out.labels = texts(metadata, "labels");
   out.containers = containers_of(spec);

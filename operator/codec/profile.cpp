@@ -44,9 +44,10 @@ class Reader {
 
   void complain(const std::string& what) { complaints_ += (complaints_.empty() ? "" : "; ") + what; }
 
-  std::optional<Error> error() const {
-    if (complaints_.empty()) return std::nullopt;
-    return Error{ErrorKind::kTerminal, "cannot use GoRuntimeProfile " + where_ + ": " + complaints_};
+  /// All complaints as a sentence; empty without one.
+  std::string complaint() const {
+    if (complaints_.empty()) return {};
+    return "GoRuntimeProfile " + where_ + " can't be used: " + complaints_ + ".";
   }
 
  private:
@@ -145,6 +146,7 @@ ProfileSpec decode_spec(const json& from, Reader& reader) {
   spec.canary.max_duration =
       reader.duration(canary, "maxDuration", spec.canary.max_duration, "spec.canary.maxDuration");
   spec.canary.min_samples = small(canary, "minSamples", spec.canary.min_samples);
+  spec.canary.allow_duplicates = boolean(canary, "allowDuplicates", spec.canary.allow_duplicates);
 
   const json& rollback = child(from, "rollback");
   spec.rollback.watch_for = reader.duration(rollback, "watchFor", spec.rollback.watch_for, "spec.rollback.watchFor");
@@ -162,6 +164,7 @@ ProfileMemory decode_memory(const json& status) {
   memory.active_trial = text(status, "activeTrial");
   if (child(status, "applied").is_object() && status.contains("applied")) {
     memory.applied = decode_settings(child(status, "applied"));
+    memory.applied_uid = text(child(status, "applied"), "targetUid");
   }
   memory.cool_down_until = time(status, "coolDownUntil");
   for (const json& region : elements(status, "bannedRegions")) {
@@ -200,8 +203,7 @@ Result<Profile> decode_profile(const json& object) {
   }
   Reader reader(key->text());
   out.spec = decode_spec(child(object, "spec"), reader);
-  // One that is being deleted must still be cleaned up after, whatever it says.
-  if (const auto error = reader.error(); error && !out.deleting) return tl::unexpected(*error);
+  out.unreadable = reader.complaint();
   out.memory = decode_memory(status);
   out.conditions = conditions_of(status);
   return out;

@@ -9,8 +9,8 @@
 namespace gopacer::codec {
 
 /// A GoRuntimeProfile with what gopacer remembers in its status. Members that are missing take the schema's defaults.
-/// Errors, all terminal: the object has no name, or a value that this version of gopacer does not understand. One that
-/// is being deleted is always read, so that it can be cleaned up after.
+/// A value that this version of gopacer does not understand makes the profile `unreadable`, not invisible: what runs
+/// for it must still be brought to an end. Error: the object has no name.
 Result<Profile> decode_profile(const nlohmann::json& object);
 
 }  // namespace gopacer::codec

@@ -8,6 +8,7 @@ namespace gopacer::resources {
 inline const ResourceType kProfiles{"gopacer.dev", "v1alpha1", "goruntimeprofiles", "GoRuntimeProfile", true};
 inline const ResourceType kTrials{"gopacer.dev", "v1alpha1", "goruntimetrials", "GoRuntimeTrial", true};
 inline const ResourceType kDeployments{"apps", "v1", "deployments", "Deployment", true};
+inline const ResourceType kReplicaSets{"apps", "v1", "replicasets", "ReplicaSet", true};
 inline const ResourceType kPods{"", "v1", "pods", "Pod", true};
 inline const ResourceType kNodes{"", "v1", "nodes", "Node", false};
 inline const ResourceType kAutoscalers{"autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler",

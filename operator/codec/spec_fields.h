@@ -57,6 +57,7 @@ inline constexpr std::array kSpecFields{
     SpecField{"slos[].maxRegressionPercent", "5", FieldKind::kInteger, 1, 100},
     SpecField{"canary.replicas", "1", FieldKind::kInteger, 1, 10},
     SpecField{"canary.baseline", "Fresh"},
+    SpecField{"canary.allowDuplicates", "false", FieldKind::kBoolean},
     SpecField{"canary.warmUp", "2m", FieldKind::kDuration, 0, detail::kHour},
     SpecField{"canary.interval", "15s", FieldKind::kDuration, detail::kSecond, 5 * detail::kMinute},
     SpecField{"canary.maxDuration", "30m", FieldKind::kDuration, 10 * detail::kSecond, 24 * detail::kHour},

@@ -235,7 +235,7 @@ json trial_object(const ObjectKey& key, const TrialSpec& spec) {
   json slos = json::array();
   for (const Slo& slo : spec.slos) slos.push_back(encode(slo));
   json body{{"profileRef", {{"name", spec.profile}, {"uid", spec.profile_uid}}},
-            {"targetRef", {{"name", spec.target}, {"uid", spec.target_uid}}},
+            {"targetRef", {{"kind", spec.target.kind}, {"name", spec.target.name}, {"uid", spec.target.uid}}},
             {"container", spec.container},
             {"number", spec.number},
             {"from", encode(spec.from)},
@@ -256,15 +256,18 @@ json trial_object(const ObjectKey& key, const TrialSpec& spec) {
               {"minSamples", spec.canary.min_samples},
               {"watchFor", format_duration(spec.watch_for)}}},
             {"minSavingPercent", exact(spec.min_saving * 100)},
+            {"usualRestartsPerDay", exact(spec.usual_restarts_per_day)},
             {"deadline", format_time(spec.deadline)}};
   put(body["predicted"], "gcCpuPercent", spec.predicted.gc_cpu_percent);
   put(body["predicted"], "savingPercent", spec.predicted.saving_percent);
   put(body["predicted"], "peakMemory", spec.predicted.peak_memory);
+  put(body["predicted"], "cycleVolume", spec.predicted.cycle_volume);
   return {{"apiVersion", resources::api_version(resources::kTrials)},
           {"kind", resources::kTrials.kind},
           {"metadata",
            {{"namespace", key.ns},
             {"name", key.name},
+            {"finalizers", {kTrialFinalizer}},
             {"labels", {{kProfileLabel, label_value(spec.profile)}, {"app.kubernetes.io/managed-by", "gopacer"}}}}},
           {"spec", std::move(body)}};
 }
@@ -277,9 +280,13 @@ json encode(const TrialStatus& status) {
   put(object, "reason", status.reason);
   put(object, "message", clipped(status.message));
   put(object, "startedAt", status.started);
+  put(object, "waitingSince", status.waiting_since);
   put(object, "warmUntil", status.warm_until);
   put(object, "measuringSince", status.measuring_since);
+  if (!status.arm_pods.empty()) object["armPods"] = status.arm_pods;
   put(object, "promotedAt", status.promoted);
+  if (status.applied_generation > 0) object["appliedGeneration"] = status.applied_generation;
+  if (status.after_rollback != TrialVerdict::kNone) object["afterRollback"] = to_string(status.after_rollback);
   put(object, "watchingSince", status.watching_since);
   put(object, "endedAt", status.ended);
   if (status.latency_change) object["p99ChangePercent"] = signed_percent(*status.latency_change);
@@ -302,14 +309,19 @@ Result<Trial> decode_trial(const json& object) {
   trial.uid = text(metadata, "uid");
   trial.resource_version = text(metadata, "resourceVersion");
   trial.created = time(metadata, "creationTimestamp").value_or(Time{});
-  trial.deleting = metadata.contains("deletionTimestamp");
+  trial.deleting = codec::deleting(object);
+  for (const json& finalizer : elements(metadata, "finalizers")) {
+    if (finalizer.is_string()) trial.finalizers.push_back(finalizer.get<std::string>());
+  }
 
   Complaints complaints;
   const json& spec = child(object, "spec");
   trial.spec.profile = text(child(spec, "profileRef"), "name");
   trial.spec.profile_uid = text(child(spec, "profileRef"), "uid");
-  trial.spec.target = text(child(spec, "targetRef"), "name");
-  trial.spec.target_uid = text(child(spec, "targetRef"), "uid");
+  const json& target = child(spec, "targetRef");
+  if (const std::string kind = text(target, "kind"); !kind.empty()) trial.spec.target.kind = kind;
+  trial.spec.target.name = text(target, "name");
+  trial.spec.target.uid = text(target, "uid");
   trial.spec.container = text(spec, "container");
   trial.spec.number = static_cast<int>(complaints.integer(spec, "number", 0, 1, kHighestNumber));
   trial.spec.from = decode_settings(spec, "from", complaints);
@@ -318,7 +330,7 @@ Result<Trial> decode_trial(const json& object) {
   trial.spec.reason = text(spec, "reason");
   const json& predicted = child(spec, "predicted");
   trial.spec.predicted = {text(predicted, "gcCpuPercent"), text(predicted, "savingPercent"),
-                          text(predicted, "peakMemory")};
+                          text(predicted, "peakMemory"), text(predicted, "cycleVolume")};
   trial.spec.template_hash = text(spec, "templateHash");
   for (const json& slo : bounded_list(complaints, spec, "slos", kMostSlos)) {
     trial.spec.slos.push_back(decode_slo(slo, complaints));
@@ -332,8 +344,9 @@ Result<Trial> decode_trial(const json& object) {
   plan.min_samples = complaints.integer(canary, "minSamples", plan.min_samples, spec_field("canary.minSamples"));
   trial.spec.watch_for = complaints.duration(canary, "watchFor", Duration(0), spec_field("rollback.watchFor"));
   trial.spec.min_saving = complaints.number(spec, "minSavingPercent", 0, -100, 100) / 100;
+  trial.spec.usual_restarts_per_day = complaints.number(spec, "usualRestartsPerDay", 0, 0, kMostRestartsPerDay);
   const std::optional<Time> deadline = time(spec, "deadline");
-  if (trial.spec.profile.empty() || trial.spec.target.empty() || trial.spec.container.empty() || !deadline) {
+  if (trial.spec.profile.empty() || trial.spec.target.name.empty() || trial.spec.container.empty() || !deadline) {
     return invalid("GoRuntimeTrial " + trial.key.text() +
                    " names no profile, target, container or deadline: it was not made by gopacer; delete it");
   }
@@ -350,9 +363,15 @@ Result<Trial> decode_trial(const json& object) {
   trial.status.reason = text(status, "reason");
   trial.status.message = text(status, "message");
   trial.status.started = time(status, "startedAt");
+  trial.status.waiting_since = time(status, "waitingSince");
   trial.status.warm_until = time(status, "warmUntil");
   trial.status.measuring_since = time(status, "measuringSince");
+  for (const json& pod : elements(status, "armPods")) {
+    if (pod.is_string()) trial.status.arm_pods.push_back(pod.get<std::string>());
+  }
   trial.status.promoted = time(status, "promotedAt");
+  trial.status.applied_generation = integer(status, "appliedGeneration");
+  trial.status.after_rollback = parse_trial_verdict(text(status, "afterRollback")).value_or(TrialVerdict::kNone);
   trial.status.watching_since = time(status, "watchingSince");
   trial.status.ended = time(status, "endedAt");
   trial.status.evidence = decode_evidence(status, complaints);

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "codec/container.h"
 #include "codec/fields.h"
+#include "gopacer/domain/trial.h"
 
 namespace gopacer::codec {
 
@@ -17,6 +19,7 @@ namespace {
 
 constexpr const char* kRestartedAt = "kubectl.kubernetes.io/restartedAt";
 constexpr const char* kChangeCause = "kubernetes.io/change-cause";
+constexpr std::size_t kLongestRefusal = 500;
 
 /// The name inside a key of fieldsV1, k:{"name":"app"}.
 std::string keyed_name(const std::string& key) {
@@ -42,6 +45,83 @@ std::vector<EnvOwner> env_owners_of(const json& metadata) {
     }
   }
   return owners;
+}
+
+std::vector<std::string> change_cause_owners_of(const json& metadata) {
+  std::vector<std::string> owners;
+  for (const json& entry : elements(metadata, "managedFields")) {
+    const json& annotations = child(child(child(entry, "fieldsV1"), "f:metadata"), "f:annotations");
+    if (annotations.contains(std::string("f:") + kChangeCause)) owners.push_back(text(entry, "manager"));
+  }
+  return owners;
+}
+
+Rollout rollout_of(const json& spec, const json& status) {
+  Rollout rollout;
+  rollout.paused = boolean(spec, "paused");
+  for (const json& condition : elements(status, "conditions")) {
+    const std::string type = text(condition, "type");
+    if (type == "Progressing") {
+      rollout.last_progress = time(condition, "lastUpdateTime");
+      rollout.gave_up = text(condition, "reason") == "ProgressDeadlineExceeded";
+    }
+    if (type == "ReplicaFailure" && text(condition, "status") == "True") {
+      rollout.refusal = clipped(text(condition, "message"), kLongestRefusal);
+    }
+  }
+  return rollout;
+}
+
+/// Kinds of volumes that each pod has for itself, or that nobody writes.
+bool is_private(const std::string& kind) {
+  static const std::set<std::string> kPrivate{"emptyDir",  "configMap", "secret", "downwardAPI",
+                                              "projected", "ephemeral", "csi",    "image"};
+  return kPrivate.contains(kind);
+}
+
+/// Whether a container of the pod mounts the volume for writing.
+bool is_written(const json& pod_spec, const std::string& volume) {
+  for (const char* const list : {"containers", "initContainers"}) {
+    for (const json& container : elements(pod_spec, list)) {
+      for (const json& mount : elements(container, "volumeMounts")) {
+        if (text(mount, "name") == volume && !boolean(mount, "readOnly")) return true;
+      }
+      for (const json& device : elements(container, "volumeDevices")) {
+        if (text(device, "name") == volume) return true;
+      }
+    }
+  }
+  return false;
+}
+
+std::vector<SingleUse> single_use_of(const json& pod_spec) {
+  std::vector<SingleUse> out;
+  if (boolean(pod_spec, "hostNetwork")) {
+    out.push_back({"HostNetwork", "it uses its node's network (hostNetwork), where a port can be taken only once"});
+  }
+  for (const char* const list : {"containers", "initContainers"}) {
+    for (const json& container : elements(pod_spec, list)) {
+      for (const json& port : elements(container, "ports")) {
+        const std::int64_t taken = integer(port, "hostPort");
+        if (taken > 0) out.push_back({"HostPort", "it takes port " + std::to_string(taken) + " of its node"});
+      }
+    }
+  }
+  for (const json& volume : elements(pod_spec, "volumes")) {
+    const std::string name = text(volume, "name");
+    if (!is_written(pod_spec, name) || !volume.is_object()) continue;
+    for (const auto& [kind, source] : volume.items()) {
+      if (kind == "name" || is_private(kind) || boolean(source, "readOnly")) continue;
+      if (kind == "hostPath") {
+        out.push_back({"HostPath", "it writes to " + text(source, "path") + " of its node (volume '" + name + "')"});
+      } else if (kind == "persistentVolumeClaim") {
+        out.push_back({"WritableVolume", "it writes to the claim '" + text(source, "claimName") + "'"});
+      } else {
+        out.push_back({"WritableVolume", "it writes to the volume '" + name + "' (" + kind + ")"});
+      }
+    }
+  }
+  return out;
 }
 
 void drop_our_variables(json& pod_spec, const char* list) {
@@ -86,34 +166,43 @@ std::string template_hash(const json& pod_template) {
   return out;
 }
 
-Result<Deployment> decode_deployment(const json& object) {
+Result<Workload> decode_deployment(const json& object) {
   const Result<ObjectKey> key = named(object);
   if (!key) return tl::unexpected(key.error());
   const json& metadata = child(object, "metadata");
   const json& spec = child(object, "spec");
   const json& status = child(object, "status");
   const json& pod_template = child(spec, "template");
-  Deployment out;
+  Workload out;
   out.key = *key;
   out.uid = text(metadata, "uid");
   out.resource_version = text(metadata, "resourceVersion");
   out.generation = integer(metadata, "generation");
   out.observed_generation = integer(status, "observedGeneration");
   out.deleting = codec::deleting(object);
-  out.paused = boolean(spec, "paused");
   out.replicas = small(spec, "replicas", 1);
   out.updated_replicas = small(status, "updatedReplicas");
   out.available_replicas = small(status, "availableReplicas");
   out.total_replicas = small(status, "replicas");
+  out.rollout = rollout_of(spec, status);
   out.labels = texts(metadata, "labels");
-  out.annotations = texts(metadata, "annotations");
-  out.match_labels = texts(child(spec, "selector"), "matchLabels");
+  out.controller = controller_of(object);
+  out.recreates = text(child(spec, "strategy"), "type") == "Recreate";
+  out.single_use = single_use_of(child(pod_template, "spec"));
   out.template_labels = texts(child(pod_template, "metadata"), "labels");
   out.containers = containers_of(child(pod_template, "spec"));
   out.template_hash = template_hash(pod_template);
   out.env_owners = env_owners_of(metadata);
   out.change_cause = text(child(metadata, "annotations"), kChangeCause);
+  out.change_cause_owners = change_cause_owners_of(metadata);
+  out.expires = time(child(metadata, "annotations"), kExpiresAnnotation);
   return out;
+}
+
+Result<ReplicaSet> decode_replica_set(const json& object) {
+  const Result<ObjectKey> key = named(object);
+  if (!key) return tl::unexpected(key.error());
+  return ReplicaSet{*key, text(child(object, "metadata"), "uid"), controller_of(object)};
 }
 
 }  // namespace gopacer::codec

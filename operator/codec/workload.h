@@ -10,7 +10,10 @@ namespace gopacer::codec {
 
 /// Members that are missing take the API's defaults; members of the wrong type count as missing, because the server has
 /// checked them against the kind's schema. Error: the object has no name.
-Result<Deployment> decode_deployment(const nlohmann::json& object);
+Result<Workload> decode_deployment(const nlohmann::json& object);
+
+/// A ReplicaSet; its metadata is enough. Error: the object has no name.
+Result<ReplicaSet> decode_replica_set(const nlohmann::json& object);
 
 /// Fingerprint of a pod template: 16 hexadecimal digits of SHA-256 over its canonical JSON, without GOGC and GOMEMLIMIT
 /// of any container and without the mark of `kubectl rollout restart`. It is the same before and after our own patch.

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "act/actor.h"
+#include "apply/deployment_env.h"
 #include "base/steady_clock.h"
 #include "codec/autoscaler.h"
 #include "codec/node.h"
@@ -40,10 +41,12 @@ class Controller::Impl final : public ClusterView {
         events_(events),
         options_(std::move(options)),
         on_node_(std::move(on_node)),
-        actor_(api),
+        applier_(api),
+        actor_(api, applier_),
         recorder_(api, events, metrics),
         reconciler_(*this, observations, actor_, recorder_, metrics, clock) {
-    const auto watch_all = [this, &metrics](const ResourceType& type, Mirror& mirror, bool optional = false) {
+    const auto watch_all = [this, &metrics](const ResourceType& type, Mirror& mirror, bool optional = false,
+                                            bool metadata_only = false) {
       const std::string ns = type.namespaced ? options_.watch_namespace : "";
       ReflectorOptions how;
       how.optional = optional;
@@ -53,7 +56,7 @@ class Controller::Impl final : public ClusterView {
         metrics.unreadable_object(kind);
       };
       reflectors_.push_back(std::make_unique<Reflector>(
-          api_, Selection{type, ns, "", ""}, mirror, steady_,
+          api_, Selection{type, ns, "", "", metadata_only}, mirror, steady_,
           [kind = type.kind](const Error& error) {
             spdlog::warn("watch in trouble kind={} error=\"{}\"", kind, error.message);
           },
@@ -62,6 +65,7 @@ class Controller::Impl final : public ClusterView {
     watch_all(resources::kProfiles, profiles_);
     watch_all(resources::kTrials, trials_);
     watch_all(resources::kDeployments, deployments_);
+    watch_all(resources::kReplicaSets, replica_sets_, false, true);
     watch_all(resources::kPods, pods_);
     watch_all(resources::kAutoscalers, autoscalers_);
     watch_all(resources::kVerticalAutoscalers, vertical_autoscalers_, true);
@@ -87,8 +91,8 @@ class Controller::Impl final : public ClusterView {
 
   /// An optional kind is not waited for: the server may neither have it nor let us look.
   bool synced() const {
-    return profiles_.synced() && trials_.synced() && deployments_.synced() && pods_.synced() && autoscalers_.synced() &&
-           nodes_.synced();
+    return profiles_.synced() && trials_.synced() && deployments_.synced() && replica_sets_.synced() &&
+           pods_.synced() && autoscalers_.synced() && nodes_.synced();
   }
 
   std::string trouble() const {
@@ -96,6 +100,12 @@ class Controller::Impl final : public ClusterView {
       if (std::string trouble = reflector->trouble(); !trouble.empty()) return trouble;
     }
     return {};
+  }
+
+  Duration age() const override {
+    Duration oldest{0};
+    for (const auto& reflector : reflectors_) oldest = std::max(oldest, reflector->silence());
+    return oldest;
   }
 
   std::vector<WatchAge> watch_ages() const {
@@ -115,7 +125,11 @@ class Controller::Impl final : public ClusterView {
   std::vector<std::shared_ptr<const Profile>> profiles(const std::string& ns) const override {
     return profiles_.list(ns);
   }
-  std::shared_ptr<const Deployment> deployment(const ObjectKey& key) const override { return deployments_.find(key); }
+  std::shared_ptr<const Workload> deployment(const ObjectKey& key) const override { return deployments_.find(key); }
+  std::vector<std::shared_ptr<const Workload>> deployments(const std::string& ns) const override {
+    return deployments_.list(ns);
+  }
+  std::shared_ptr<const ReplicaSet> replica_set(const ObjectKey& key) const override { return replica_sets_.find(key); }
   std::vector<std::shared_ptr<const Trial>> trials(const std::string& ns) const override { return trials_.list(ns); }
   std::vector<std::shared_ptr<const Pod>> pods(const std::string& ns) const override { return pods_.list(ns); }
   std::vector<std::shared_ptr<const Autoscaler>> autoscalers(const std::string& ns) const override {
@@ -129,8 +143,9 @@ class Controller::Impl final : public ClusterView {
   bool wait_until_synced(const std::stop_token& stop) const {
     constexpr Duration kPatience = std::chrono::seconds(5);
     return profiles_.wait_until_synced(kPatience, stop) && trials_.wait_until_synced(kPatience, stop) &&
-           deployments_.wait_until_synced(kPatience, stop) && pods_.wait_until_synced(kPatience, stop) &&
-           autoscalers_.wait_until_synced(kPatience, stop) && nodes_.wait_until_synced(kPatience, stop);
+           deployments_.wait_until_synced(kPatience, stop) && replica_sets_.wait_until_synced(kPatience, stop) &&
+           pods_.wait_until_synced(kPatience, stop) && autoscalers_.wait_until_synced(kPatience, stop) &&
+           nodes_.wait_until_synced(kPatience, stop);
   }
 
   void work(std::stop_token stop) {
@@ -161,17 +176,16 @@ class Controller::Impl final : public ClusterView {
     }
   }
 
-  void on_deployment(const ObjectKey& key, const Deployment& deployment) {
+  void on_deployment(const ObjectKey& key, const Workload& deployment) {
     wake_profiles_of(key.ns, key.name);
     wake_owner(key.ns, deployment.labels);
   }
 
+  /// Whoever looks at the Deployment that controls the pod looks at the pod.
   void on_pod(const ObjectKey& key, const Pod& pod) {
-    wake_owner(key.ns, pod.labels);
-    for (const auto& profile : profiles_.list(key.ns)) {
-      const auto target = deployments_.find({key.ns, profile->spec.target});
-      if (target && selects(target->match_labels, pod.labels)) queue_.add(profile->key);
-    }
+    const auto set = replica_sets_.find({key.ns, pod.controller.name});
+    if (!set || set->uid != pod.controller.uid) return;
+    if (const auto owner = deployments_.find({key.ns, set->controller.name})) on_deployment(owner->key, *owner);
   }
 
   void on_autoscaler(const ObjectKey& key, const Autoscaler& autoscaler) {
@@ -180,12 +194,21 @@ class Controller::Impl final : public ClusterView {
 
   void on_profile(const ObjectKey& key, const std::shared_ptr<const Profile>& before,
                   const std::shared_ptr<const Profile>& after) {
+    // What we write into the status is no news to us.
+    const bool only_status = before && after && before->uid == after->uid && before->generation == after->generation &&
+                             before->deleting == after->deleting && before->finalizers == after->finalizers;
+    if (only_status) return;
     queue_.add(key);
     // A profile that goes may free its target for another one.
     if (!after && before) wake_profiles_of(key.ns, before->spec.target);
   }
 
-  void on_trial(const ObjectKey& key, const Trial& trial) { queue_.add({key.ns, trial.spec.profile}); }
+  void on_trial(const ObjectKey& key, const std::shared_ptr<const Trial>& before,
+                const std::shared_ptr<const Trial>& after) {
+    const bool only_status = before && after && before->uid == after->uid && before->deleting == after->deleting &&
+                             before->finalizers == after->finalizers;
+    if (!only_status) queue_.add({key.ns, (after ? after : before)->spec.profile});
+  }
 
   /// A node's status changes every few minutes, its address never as long as it lives.
   void on_node(const ObjectKey& key, const Node* before, const Node* after) {
@@ -206,6 +229,7 @@ class Controller::Impl final : public ClusterView {
   const OnNode on_node_;
   const SystemSteadyClock steady_;
   WorkQueue queue_{steady_};
+  DeploymentEnv applier_;
   Actor actor_;
   Recorder recorder_;
   Reconciler reconciler_;
@@ -217,15 +241,16 @@ class Controller::Impl final : public ClusterView {
         spdlog::warn("profile can't be read profile={} error=\"{}\"", key.text(), error.message);
         events_.post({resources::kProfiles, key.ns, key.name, "", true, "ConfigUnsupported", error.message, "Read"});
       }};
-  Store<Trial> trials_{codec::decode_trial,
-                       either<Trial>([this](const ObjectKey& key, const Trial& trial) { on_trial(key, trial); }),
-                       [](const ObjectKey& key, const Error& error) {
-                         spdlog::warn("trial can't be read trial={} error=\"{}\"", key.text(), error.message);
-                       }};
-  Store<Deployment> deployments_{codec::decode_deployment,
-                                 either<Deployment>([this](const ObjectKey& key, const Deployment& deployment) {
-                                   on_deployment(key, deployment);
-                                 })};
+  Store<Trial> trials_{
+      codec::decode_trial,
+      [this](const ObjectKey& key, const auto& before, const auto& after) { on_trial(key, before, after); },
+      [](const ObjectKey& key, const Error& error) {
+        spdlog::warn("trial can't be read trial={} error=\"{}\"", key.text(), error.message);
+      }};
+  Store<Workload> deployments_{
+      codec::decode_deployment,
+      either<Workload>([this](const ObjectKey& key, const Workload& deployment) { on_deployment(key, deployment); })};
+  Store<ReplicaSet> replica_sets_{codec::decode_replica_set};
   Store<Pod> pods_{codec::decode_pod, either<Pod>([this](const ObjectKey& key, const Pod& pod) { on_pod(key, pod); })};
   const Store<Autoscaler>::OnChange autoscaler_changed_ = either<Autoscaler>(
       [this](const ObjectKey& key, const Autoscaler& autoscaler) { on_autoscaler(key, autoscaler); });
@@ -248,12 +273,6 @@ bool Controller::synced() const { return impl_->synced(); }
 std::string Controller::trouble() const { return impl_->trouble(); }
 std::vector<WatchAge> Controller::watch_ages() const { return impl_->watch_ages(); }
 std::string Controller::stuck_pass() const { return impl_->stuck_pass(); }
-
-Duration Controller::picture_age() const {
-  Duration oldest(0);
-  for (const WatchAge& age : watch_ages()) oldest = std::max(oldest, age.silent);
-  return oldest;
-}
 
 std::string Controller::silent_watch() const {
   for (const WatchAge& age : watch_ages()) {

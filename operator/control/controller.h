@@ -50,8 +50,6 @@ class Controller {
   /// What keeps the watches from working, as a sentence; empty when nothing does.
   std::string trouble() const;
   std::vector<WatchAge> watch_ages() const;
-  /// How old the picture may be that a pass sees: of the watch that was silent for the longest time.
-  Duration picture_age() const;
   /// Which watch was silent for longer than kLongestSilence, as a sentence; empty when none was.
   std::string silent_watch() const;
   /// Which pass has taken longer than kLongestPass, as a sentence; empty when none has.

@@ -14,13 +14,17 @@ class ClusterView {
   virtual ~ClusterView() = default;
   virtual std::shared_ptr<const Profile> profile(const ObjectKey& key) const = 0;
   virtual std::vector<std::shared_ptr<const Profile>> profiles(const std::string& ns) const = 0;
-  virtual std::shared_ptr<const Deployment> deployment(const ObjectKey& key) const = 0;
+  virtual std::shared_ptr<const Workload> deployment(const ObjectKey& key) const = 0;
+  virtual std::vector<std::shared_ptr<const Workload>> deployments(const std::string& ns) const = 0;
+  virtual std::shared_ptr<const ReplicaSet> replica_set(const ObjectKey& key) const = 0;
   virtual std::vector<std::shared_ptr<const Trial>> trials(const std::string& ns) const = 0;
   virtual std::vector<std::shared_ptr<const Pod>> pods(const std::string& ns) const = 0;
   virtual std::vector<std::shared_ptr<const Autoscaler>> autoscalers(const std::string& ns) const = 0;
+  /// Since the API server last said anything of the kind that is silent for the longest time.
+  virtual Duration age() const = 0;
 };
 
-/// Gathers all that bears on one profile, and finds what stands against tuning it.
+/// Gathers all that bears on one profile, and concludes nothing.
 Desired read_desired(const ClusterView& cluster, const ObjectKey& key);
 
 }  // namespace gopacer

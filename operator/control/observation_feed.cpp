@@ -7,12 +7,6 @@
 namespace gopacer {
 namespace {
 
-Track track_of(const Pod& pod) {
-  const auto label = pod.labels.find(kTrackLabel);
-  if (label == pod.labels.end()) return Track::kStable;
-  return label->second == "canary" ? Track::kCanary : Track::kBaseline;
-}
-
 template <typename T>
 const T* named(const std::vector<T>& all, const std::string& name) {
   const auto found = std::find_if(all.begin(), all.end(), [&](const T& one) { return one.name == name; });
@@ -20,12 +14,8 @@ const T* named(const std::vector<T>& all, const std::string& name) {
 }
 
 Settings settings_of(const ContainerSpec& container) {
-  EnvText env;
-  for (const EnvEntry& entry : container.env) {
-    (entry.name == kGogcVariable ? env.gogc : env.go_mem_limit) = entry.value;
-  }
   // What can't be read was already told of the target's template; the pod runs with whatever Go made of it.
-  return parse_settings(env).value_or(Settings{});
+  return parse_settings(env_of(container)).value_or(Settings{});
 }
 
 }  // namespace
@@ -43,7 +33,7 @@ ScrapePlan scrape_plan(const Desired& desired) {
     plan.interval = std::min(plan.interval, desired.trial->spec.canary.interval);
     plan.profiling = Profiling::kTrial;
   }
-  for (const auto& pod : desired.pods) {
+  for (const auto& [pod, track] : desired.pods) {
     const ContainerSpec* const container = named(pod->containers, desired.container);
     if (container == nullptr || pod->deleting || pod->phase != "Running") continue;
     PodTarget target;
@@ -53,7 +43,7 @@ ScrapePlan scrape_plan(const Desired& desired) {
     target.ip = pod->ip;
     target.node = pod->node;
     target.container = container->name;
-    target.track = track_of(*pod);
+    target.track = track;
     target.ready = pod->ready;
     target.settings = settings_of(*container);
     target.memory_limit = container->memory_limit;

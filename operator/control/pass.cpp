@@ -1,25 +1,48 @@
 #include "control/pass.h"
 
-#include <algorithm>
-
 namespace gopacer {
 namespace {
 
 /// Later than any window that a pass could look at.
 constexpr Duration kNotYet = std::chrono::hours(24 * 365);
 
-bool runs_all_pods(const std::shared_ptr<const Deployment>& track, int replicas) {
-  return track && track->settled() && track->available_replicas >= replicas;
+Verdict judge_arms(const Facts& facts) {
+  const TrialSpec& spec = facts.desired.trial->spec;
+  const TrialStatus& status = facts.desired.trial->status;
+  JudgePlan plan;
+  plan.slos = spec.slos;
+  plan.measuring_since = status.measuring_since.value_or(facts.now + kNotYet);
+  plan.interval = spec.canary.interval;
+  plan.min_samples = spec.canary.min_samples;
+  plan.min_saving = spec.min_saving;
+  plan.usual_restarts_per_day = spec.usual_restarts_per_day;
+  plan.max_duration = spec.canary.max_duration;
+  return judge(plan, status.evidence, facts.observed, facts.now);
+}
+
+Verdict judge_target(const Facts& facts) {
+  const TrialSpec& spec = facts.desired.trial->spec;
+  const TrialStatus& status = facts.desired.trial->status;
+  WatchPlan plan;
+  plan.slos = spec.slos;
+  plan.settings = spec.to;
+  plan.before = status.evidence;
+  plan.since = status.watching_since.value_or(facts.now + kNotYet);
+  plan.warm_up = spec.canary.warm_up;
+  plan.interval = spec.canary.interval;
+  plan.usual_restarts_per_day = spec.usual_restarts_per_day;
+  return watch_after_promotion(plan, status.watch_evidence, facts.observed, facts.now);
 }
 
 }  // namespace
 
-Decision decide_on(const Desired& desired, const Observation& observed, Time now) {
+Decision decide_on(const Facts& facts) {
+  const Desired& desired = facts.desired;
   Decision none;
   if (!desired.profile) return none;
-  if (!desired.problems.empty()) {
-    none.reason = desired.problems.front().reason;
-    none.message = desired.problems.front().message;
+  if (const auto against = policy::first_objection(policy::may_be_tuned(), facts)) {
+    none.reason = against->reason();
+    none.message = against->message;
     return none;
   }
   if (desired.profile->spec.suspend) {
@@ -32,54 +55,17 @@ Decision decide_on(const Desired& desired, const Observation& observed, Time now
   input.memory = desired.profile->memory;
   input.current = desired.current;
   input.template_hash = desired.target->template_hash;
-  input.observed = observed;
-  for (const ContainerSpec& container : desired.target->containers) {
-    if (container.name == desired.container) input.memory_request = container.memory_request;
+  input.observed = facts.observed;
+  if (const ContainerSpec* const container = container_named(desired.target->containers, desired.container)) {
+    input.memory_request = container->memory_request;
   }
   input.target_settled = desired.target->settled();
-  return decide(input, now);
+  return decide(input, facts.now);
 }
 
-Verdict judge_trial(const Desired& desired, const Observation& observed, Time now) {
-  if (!desired.trial) return {};
-  const TrialSpec& spec = desired.trial->spec;
-  const TrialStatus& status = desired.trial->status;
-  if (status.phase < TrialPhase::kPromoting) {
-    JudgePlan plan;
-    plan.slos = spec.slos;
-    plan.measuring_since = status.measuring_since.value_or(now + kNotYet);
-    plan.interval = spec.canary.interval;
-    plan.min_samples = spec.canary.min_samples;
-    plan.min_saving = spec.min_saving;
-    plan.max_duration = spec.canary.max_duration;
-    return judge(plan, status.evidence, observed, now);
-  }
-  WatchPlan plan;
-  plan.slos = spec.slos;
-  plan.settings = spec.to;
-  plan.before = status.evidence;
-  plan.since = status.watching_since.value_or(now + kNotYet);
-  plan.warm_up = spec.canary.warm_up;
-  plan.interval = spec.canary.interval;
-  return watch_after_promotion(plan, status.watch_evidence, observed, now);
-}
-
-Situation situation_of(const Desired& desired, const Observation& observed) {
-  Situation situation;
-  situation.profile = desired.profile.get();
-  situation.target = desired.target.get();
-  situation.current = desired.current;
-  if (!desired.problems.empty()) situation.blocked = desired.problems.front().message;
-  situation.conflict = desired.conflict;
-  for (const auto& trial : desired.ended_trials) {
-    situation.last_trial_number = std::max(situation.last_trial_number, trial->spec.number);
-  }
-  if (desired.trial) {
-    const int replicas = desired.trial->spec.canary.replicas;
-    situation.pods_ready = runs_all_pods(desired.canary, replicas) && runs_all_pods(desired.baseline, replicas);
-    situation.collected = warmed_up(observed);
-  }
-  return situation;
+Verdict judge_trial(const Facts& facts) {
+  if (!facts.desired.trial) return {};
+  return before_promotion(facts.desired.trial->status.phase) ? judge_arms(facts) : judge_target(facts);
 }
 
 }  // namespace gopacer

@@ -8,29 +8,39 @@
 namespace gopacer {
 
 Requeue Reconciler::reconcile(const ObjectKey& key) {
-  const Time now = clock_.now();
-  const Desired desired = read_desired(cluster_, key);
-  observations_.follow(desired);
+  Facts facts;
+  facts.now = clock_.now();
+  facts.desired = read_desired(cluster_, key);
+  observations_.follow(facts.desired);
 
-  const Observation observed = observations_.snapshot(key, now);
-  const Decision decision = decide_on(desired, observed, now);
-  const Verdict verdict = judge_trial(desired, observed, now);
-  const Step step = advance(desired.trial.get(), situation_of(desired, observed), decision, verdict, now);
-  const ActResult result = actor_.perform(desired, step);
-  const Result<void> recorded = recorder_.write({desired, observed, decision, verdict, step, result.error, now});
+  facts.observed = observations_.snapshot(key, facts.now);
+  facts.decision = decide_on(facts);
+  facts.verdict = judge_trial(facts);
+  Step step = advance(facts);
+  const ActResult result = actor_.perform(facts.desired, step);
+  std::optional<Error> error = result.error;
+  if (result.refused()) {
+    if (auto told = after_refusal(facts, step, error->message)) {
+      step = std::move(*told);
+      error.reset();
+    }
+  }
+  if (result.receipt && step.trial) step.trial->applied_generation = result.receipt->generation;
+  const Result<void> recorded = recorder_.write({facts, step, error});
 
-  metrics_.pass_done(key, clock_.now() - now, !result.done() || !recorded);
-  return conclude(key, desired, step, result, recorded);
+  metrics_.pass_done(key, clock_.now() - facts.now, error || !recorded);
+  return conclude(facts.desired, step, error, recorded);
 }
 
-Requeue Reconciler::conclude(const ObjectKey& key, const Desired& desired, const Step& step, const ActResult& result,
+Requeue Reconciler::conclude(const Desired& desired, const Step& step, const std::optional<Error>& act_error,
                              const Result<void>& recorded) {
+  const ObjectKey& key = desired.key;
   if (!desired.profile && !desired.trial) {
     observations_.forget(key);
     recorder_.forget(key);
     return {};
   }
-  const Error* const error = result.error ? &*result.error : !recorded ? &recorded.error() : nullptr;
+  const Error* const error = act_error ? &*act_error : !recorded ? &recorded.error() : nullptr;
   if (error == nullptr) return {step.requeue_after, false};
   // A conflict means that our picture was old; the watch brings the new one within moments.
   const auto level = error->kind == ErrorKind::kConflict ? spdlog::level::debug : spdlog::level::warn;

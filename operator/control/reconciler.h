@@ -39,7 +39,7 @@ class Reconciler {
   Requeue reconcile(const ObjectKey& key);
 
  private:
-  Requeue conclude(const ObjectKey& key, const Desired& desired, const Step& step, const ActResult& result,
+  Requeue conclude(const Desired& desired, const Step& step, const std::optional<Error>& act_error,
                    const Result<void>& recorded);
 
   const ClusterView& cluster_;

@@ -8,6 +8,8 @@
 namespace gopacer::deciding {
 namespace {
 
+/// A GOMEMLIMIT above this share of the container stops no heap in time, whatever else is in the container.
+constexpr double kMostOfContainer = 0.95;
 constexpr double kMiB = 1024.0 * 1024;
 
 /// Below it collections crowd near the limit: then the limit must not be tightened, more memory is needed.
@@ -177,6 +179,14 @@ struct Worth {
 
 Worth worth_of(const DecideInput& input, const Estimate& estimate, const Settings& wanted,
                const Prediction& predicted) {
+  const auto& in_force = estimate.settings.go_mem_limit;
+  if (wanted.go_mem_limit && in_force && estimate.container_limit &&
+      *in_force > *estimate.container_limit * kMostOfContainer) {
+    return {true,
+            "GOMEMLIMIT=" + format_go_size(*in_force) + " is more than the container's " +
+                format_bytes(*estimate.container_limit) + " leave to Go, so nothing stops the heap in time. ",
+            true};
+  }
   const Bytes soon = estimate.non_go_growth * kHoursAhead;
   const bool lower_limit = wanted.go_mem_limit && wanted.go_mem_limit < estimate.settings.go_mem_limit;
   if (lower_limit && estimate.peak_memory + soon > *estimate.container_limit * kCrowded) {
@@ -227,7 +237,7 @@ std::optional<Candidate> avoid_bans(const DecideInput& input, const Model& model
 Bytes safe_limit(Bytes container, const Estimate& estimate, int max_percent) {
   const double c = container.value();
   const double margin = std::max({0.03 * c, 32 * kMiB, estimate.spike.value()});
-  const double safe = std::min(0.95 * c, c - 1.1 * estimate.non_go.value()) - margin;
+  const double safe = std::min(kMostOfContainer * c, c - 1.1 * estimate.non_go.value()) - margin;
   return mib(std::floor(std::min(safe, c * max_percent / 100) / kMiB));
 }
 

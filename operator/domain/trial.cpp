@@ -69,6 +69,21 @@ std::string shortened(const std::string& name, std::size_t most) {
 
 }  // namespace
 
+bool before_promotion(TrialPhase phase) {
+  switch (phase) {
+    case TrialPhase::kPending:
+    case TrialPhase::kWarmUp:
+    case TrialPhase::kMeasuring:
+      return true;
+    case TrialPhase::kPromoting:
+    case TrialPhase::kWatching:
+    case TrialPhase::kRollingBack:
+    case TrialPhase::kEnded:
+      break;
+  }
+  return false;
+}
+
 std::string to_string(TrialPhase phase) { return name_of(kPhases, phase); }
 std::string to_string(TrialVerdict verdict) { return name_of(kVerdicts, verdict); }
 std::optional<TrialPhase> parse_trial_phase(const std::string& text) { return value_of(kPhases, text); }

@@ -1,12 +1,19 @@
 #include "judge/hard_stops.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace gopacer::judging {
 namespace {
 
 constexpr double kMostMemory = 0.93;
 constexpr double kMostGcShare = 0.25;
+/// Every program ends once in a while: of a pod, a day.
+constexpr double kStrayExitsPerDay = 1;
+/// Restarts are counted over so much time at least, so that the first minutes are no special case.
+constexpr Duration kLeastExposure = std::chrono::hours(1);
+/// More restarts than are to be expected with this probability are the settings' fault.
+constexpr double kChance = 0.01;
 /// Below it collections cost more than anything they give back.
 constexpr double kLeastGrowth = 0.3;
 /// The runtime keeps a heap of 4 MiB·GOGC/100 whatever lives: small heaps say nothing.
@@ -60,26 +67,47 @@ std::optional<HardStop> limited_by_runtime(const Arm& suspects, const Arm& refer
                                    "; its heap then grows beyond GOMEMLIMIT."};
 }
 
+int restarts_of(const Arm& arm) {
+  int restarts = 0;
+  for (const PodSeries* pod : arm) restarts += pod->restarts;
+  return restarts;
+}
+
+/// Probability of at least `count` events where `mean` are expected.
+double poisson_tail(int count, double mean) {
+  double below = 0;
+  double term = std::exp(-mean);
+  for (int i = 0; i < count; ++i) {
+    below += term;
+    term *= mean / (i + 1);
+  }
+  return std::max(0.0, 1 - below);
+}
+
 }  // namespace
 
-std::optional<HardStop> killed(const Arm& suspects, const Arm& reference) {
-  int restarts = 0;
-  const PodSeries* restarted = nullptr;
-  for (const PodSeries* pod : suspects) {
-    if (pod->oom_killed) {
-      return HardStop{"OOMKilled", "Pod " + pod->pod + " was killed because its container ran out of memory" +
-                                       (pod->memory_limit ? " (limit " + format_bytes(*pod->memory_limit) + ")" : "") +
-                                       " with " + describe(pod->settings) + "."};
-    }
-    restarts += pod->restarts;
-    if (pod->restarts > 0) restarted = pod;
+std::optional<HardStop> killed(const Arm& suspects, const Arm& reference, const UsualRestarts& usual) {
+  const auto out_of_memory = [](const PodSeries* pod) { return pod->oom_killed; };
+  const auto victim = std::find_if(suspects.begin(), suspects.end(), out_of_memory);
+  if (victim != suspects.end() && std::none_of(reference.begin(), reference.end(), out_of_memory)) {
+    const PodSeries& pod = **victim;
+    return HardStop{"OOMKilled", "Pod " + pod.pod + " was killed because its container ran out of memory" +
+                                     (pod.memory_limit ? " (limit " + format_bytes(*pod.memory_limit) + ")" : "") +
+                                     " with " + describe(pod.settings) + "."};
   }
-  int usual = 0;
-  for (const PodSeries* pod : reference) usual += pod->restarts;
-  // When the old settings crash as often, the new ones are not to blame.
-  if (restarted == nullptr || restarts <= usual) return std::nullopt;
-  return HardStop{"Restarted", "Pod " + restarted->pod + " restarted with " + describe(restarted->settings) +
-                                   "; see kubectl logs --previous for its reason."};
+  if (restarts_of(suspects) <= restarts_of(reference)) return std::nullopt;
+  const double days = to_seconds(std::max<Duration>(usual.over, kLeastExposure)) / (24 * 3600);
+  const double expected = (usual.per_pod_day + kStrayExitsPerDay) * days;
+  const auto pods = static_cast<double>(suspects.size());
+  const auto worst = std::max_element(suspects.begin(), suspects.end(),
+                                      [](const PodSeries* a, const PodSeries* b) { return a->restarts < b->restarts; });
+  const bool too_many = poisson_tail(restarts_of(suspects), expected * pods) < kChance;
+  const bool one_too_often = poisson_tail((*worst)->restarts, expected) * pods < kChance;
+  if (!too_many && !one_too_often) return std::nullopt;
+  return HardStop{"Restarted", "Pods restarted " + std::to_string(restarts_of(suspects)) + " times with " +
+                                   describe((*worst)->settings) + ", " + (*worst)->pod + " most often, where " +
+                                   format_fixed(expected * pods, 1) +
+                                   " were to be expected; see kubectl logs --previous for the reason."};
 }
 
 std::optional<HardStop> near_memory_limit(const Arm& suspects, const Arm& reference) {

@@ -14,8 +14,16 @@ struct HardStop {
   std::string message;
 };
 
-/// A pod of `suspects` was killed for its memory, or restarted while those of `reference` did not.
-std::optional<HardStop> killed(const Arm& suspects, const Arm& reference);
+/// How often restarts are to be expected that are no fault of the settings.
+struct UsualRestarts {
+  double per_pod_day = 0;  ///< the target's own, before the trial
+  Duration over{0};        ///< the time in which those of the suspects were counted
+};
+
+/// A pod of `suspects` was killed for its memory while none of `reference` was; or they restarted more often than those
+/// of `reference`, and than chance explains (Poisson, 1 %) for what the target was used to and one stray exit for each
+/// pod and day.
+std::optional<HardStop> killed(const Arm& suspects, const Arm& reference, const UsualRestarts& usual);
 
 /// A pod of `suspects` is about to be killed: its anonymous memory and its files in memory are above 93 % of the
 /// container's limit, and above what `reference` has.

@@ -38,7 +38,9 @@ class Watch {
 
   Verdict verdict() {
     const Arm nothing;
-    if (stop(judging::killed(pods_, nothing)) || stop(judging::near_memory_limit(pods_, nothing))) return verdict_;
+    if (stop(judging::killed(pods_, nothing, {plan_.usual_restarts_per_day, now_ - plan_.since})) ||
+        stop(judging::near_memory_limit(pods_, nothing)))
+      return verdict_;
     for (const Slo& slo : plan_.slos) declare(slo);
     MetricEvidence& gc = judging::metric_named(verdict_.evidence, kGcCpuMetric);
     if (const MetricEvidence* before = find(plan_.before, kGcCpuMetric)) gc.source = before->source;

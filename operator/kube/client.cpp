@@ -9,8 +9,8 @@
 
 #include "base/backoff.h"
 #include "codec/fields.h"
-#include "kube/wire.h"
 #include "kube/transport.h"
+#include "kube/wire.h"
 
 namespace gopacer::kube {
 namespace {
@@ -235,13 +235,20 @@ Result<json> Client::get(const ObjectPath& object) {
   return Impl::parse(*response, what);
 }
 
+/// The Accept header: the objects as they are, or as the kind that has only their metadata.
+static std::string format_of(const Selection& selection, const std::string& metadata_kind) {
+  return "application/json" +
+         (selection.metadata_only ? ";as=" + metadata_kind + ";g=meta.k8s.io;v=v1" : std::string());
+}
+
 Result<ListPage> Client::list(const Selection& selection, const std::string& continue_token) {
   const std::string what = "list " + describe(selection.type, selection.ns);
   const std::string collection = collection_path(selection.type, selection.ns);
   for (int limit = impl_->page_sizes->get(collection, impl_->options.page_size);;
        limit = std::max(limit / 10, kSmallestPage)) {
     const Query query = Query().add("limit", std::to_string(limit)).add("continue", continue_token).add(selection);
-    const HttpRequest request{"GET", collection + query.text(), "", ""};
+    const HttpRequest request{"GET", collection + query.text(), "", "",
+                              format_of(selection, "PartialObjectMetadataList")};
     const Result<HttpResponse> response = impl_->read(request, what, selection.type);
     if (!response) return tl::unexpected(response.error());
     std::optional<json> document = response->too_large ? std::nullopt : parse_json(response->body);
@@ -266,7 +273,8 @@ Result<void> Client::watch(const Selection& selection, const std::string& resour
                           .add("resourceVersion", resource_version)
                           .add("timeoutSeconds", std::to_string(std::max<long>(seconds, 1)))
                           .add(selection);
-  const HttpRequest request{"GET", collection_path(selection.type, selection.ns) + query.text(), "", ""};
+  const HttpRequest request{"GET", collection_path(selection.type, selection.ns) + query.text(), "", "",
+                            format_of(selection, "PartialObjectMetadata")};
 
   // What can't be told of one event, a new list tells: the same version would bring the same event again.
   const auto list_again = [&](const std::string& why) -> Result<void> {

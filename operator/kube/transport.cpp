@@ -370,7 +370,7 @@ Result<HttpResponse> Transport::Impl::exchange(const HttpRequest& request, const
     message.set_request_uri(web::uri(request.target));
     if (!host_header.empty()) message.headers().add("Host", host_header);
     message.headers().add("User-Agent", user_agent);
-    message.headers().add("Accept", "application/json");
+    message.headers().add("Accept", request.accept);
     if (!bearer->empty()) message.headers().add("Authorization", "Bearer " + *bearer);
     if (!request.body.empty()) message.set_body(request.body, request.content_type);
     message.set_response_stream(concurrency::streams::ostream(concurrency::streams::streambuf<std::uint8_t>(inbox)));
@@ -385,8 +385,9 @@ Result<HttpResponse> Transport::Impl::exchange(const HttpRequest& request, const
   std::unique_lock lock(shared->mutex);
   bool answered = false;
   while (true) {
-    const bool woken = shared->changed.wait_until(
-        lock, stop, deadline, [&] { return shared->done || !shared->pending.empty() || shared->answered != answered; });
+    const bool woken = shared->changed.wait_until(lock, stop, deadline, [&] {
+      return shared->done || shared->answered != answered || (answered && !shared->pending.empty());
+    });
     if (stop.stop_requested()) {
       if (on_data == nullptr) trouble = Error{ErrorKind::kRetriable, "stopped while talking to the API server"};
       break;
@@ -403,7 +404,8 @@ Result<HttpResponse> Transport::Impl::exchange(const HttpRequest& request, const
       if (on_data != nullptr) deadline = steady_clock::now() + limits.idle;
       continue;
     }
-    if (shared->pending.empty()) break;
+    // The library may deliver the body before it tells the status, without which nobody knows whose the body is.
+    if (!answered || shared->pending.empty()) break;
 
     const std::string data = std::exchange(shared->pending, {});
     const auto room = std::exchange(shared->room, std::nullopt);

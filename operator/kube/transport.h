@@ -23,6 +23,7 @@ struct HttpRequest {
   std::string target;  ///< path and query, percent-encoded
   std::string content_type;
   std::string body;
+  std::string accept = "application/json";
 };
 
 struct HttpResponse {

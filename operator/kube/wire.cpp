@@ -181,7 +181,7 @@ Result<void> LineReader::feed(std::string_view data, const std::function<Result<
     if (skimmer_) {
       skimmer_->feed(part);
       skimmed_ += part.size();
-      if (skimmed_ / kEndless > most_) return invalid("a line of more than " + std::to_string(skimmed_) + " bytes");
+      if (skimmed_ > most_ * kEndless) return invalid("a line of more than " + std::to_string(skimmed_) + " bytes");
       if (!is_whole) return {};
       const Skimmer skimmer = *std::exchange(skimmer_, std::nullopt);
       if (Result<void> taken = on_long(skimmer); !taken) return taken;

@@ -418,6 +418,12 @@ class Fetcher::Impl {
   std::thread thread_;
 };
 
+bool is_local_address(const std::string& text) {
+  error_code ec;
+  const auto address = asio::ip::make_address(text, ec);
+  return !ec && is_local(address);
+}
+
 Fetcher::Fetcher(TlsTrust trust, FetcherLimits limits) : impl_(std::make_unique<Impl>(std::move(trust), limits)) {}
 Fetcher::~Fetcher() = default;
 

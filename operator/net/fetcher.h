@@ -15,6 +15,10 @@ struct TlsTrust {
   bool waived = false;
 };
 
+/// A loopback, link-local, multicast or reserved address, also one in IPv6's clothes: no pod and no node can have it.
+/// False for what is no address.
+bool is_local_address(const std::string& text);
+
 struct FetcherLimits {
   /// Connections kept open for the next request; the longest unused ones are closed first.
   std::size_t idle_connections = 512;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/v6_only.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/spawn.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core.hpp>
@@ -35,9 +36,17 @@ class HttpServer::Impl {
  public:
   Impl(std::map<std::string, Page> pages) : pages_(std::move(pages)), acceptor_(context_) {}
 
+  /// Lets the connections come to their end on their own thread: a stack that is torn down on another one runs its
+  /// destructors there.
   ~Impl() {
-    context_.stop();
-    if (thread_.joinable()) thread_.join();
+    if (!thread_.joinable()) return;
+    asio::post(context_, [this] {
+      closing_ = true;
+      beast::error_code ignored;
+      acceptor_.close(ignored);
+      make_room(0);
+    });
+    thread_.join();
   }
 
   Result<void> listen(int port) {
@@ -79,7 +88,7 @@ class HttpServer::Impl {
       beast::error_code error;
       tcp::socket socket(context_);
       acceptor_.async_accept(socket, yield[error]);
-      if (error == asio::error::operation_aborted) return;
+      if (closing_) return;
       if (error) {
         if (!peers_.empty()) make_room(peers_.size() - 1);
         asio::steady_timer(context_, kAcceptRetry).async_wait(yield[error]);
@@ -139,6 +148,7 @@ class HttpServer::Impl {
   asio::io_context context_;
   tcp::acceptor acceptor_;
   std::thread thread_;
+  bool closing_ = false;      ///< of the thread
   std::list<PeerPtr> peers_;  ///< the oldest first; of the thread
 };
 

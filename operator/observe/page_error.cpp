@@ -46,7 +46,8 @@ std::string status_text(PageKind kind, const PageError& error) {
   const std::string answered = "answered HTTP " + std::to_string(error.status);
   if (kind == PageKind::kCadvisor) {
     if (error.status == 401)
-      return answered + ": the kubelet does not accept the token that the API server made; check its webhook authentication";
+      return answered +
+             ": the kubelet does not accept the token that the API server made; check its webhook authentication";
     if (error.status == 403) return answered + ": grant the account of --kubelet-account get on nodes/metrics";
   }
   if (error.status == 401 || error.status == 403) {

@@ -266,7 +266,7 @@ class Scraper::Impl {
     series.settings = pod.target.settings;
     series.memory_limit = pod.target.memory_limit;
     series.cpu_limit = pod.target.cpu_limit;
-    series.samples.assign(pod.history.samples().begin(), pod.history.samples().end());
+    series.samples = pod.history.samples();
     series.error = pod.target.ip.empty() ? pod.target.pod.text() + " has no IP address yet: it is read once it has one"
                                          : pod.error;
     series.notes = pod.notes;

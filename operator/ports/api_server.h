@@ -34,6 +34,8 @@ struct Selection {
   std::string ns;
   std::string label_selector;
   std::string field_selector;
+  /// Objects without their specs and statuses, which for some kinds are most of them.
+  bool metadata_only = false;
 };
 
 /// One page of a list. An object that can't be read (too large, nested too deep) comes as its outline: `metadata` with

@@ -48,30 +48,44 @@ struct Verdicts {
   std::string message;
 };
 
+Verdicts told_as(const policy::Objection& against) { return {false, against.reason(), against.message}; }
+
+bool wants_trials(const Pass& pass) {
+  const ProfileSpec& spec = pass.facts.desired.profile->spec;
+  return spec.update_mode == UpdateMode::kCanary && !spec.suspend;
+}
+
+/// What keeps trials away until a person changes something, and not only for a while.
+std::optional<policy::Objection> lasting_objection(const Pass& pass) {
+  for (policy::Objection& against : policy::objections(policy::may_start(), pass.facts)) {
+    if (against.rule->condition != std::string_view("Ready")) return against;
+  }
+  return std::nullopt;
+}
+
 Verdicts ready(const Pass& pass) {
-  if (!pass.desired.problems.empty()) {
-    const Problem& problem = pass.desired.problems.front();
-    return {false, problem.reason, problem.message};
-  }
+  if (const auto against = policy::first_objection(policy::may_be_tuned(), pass.facts)) return told_as(*against);
   if (pass.error) return {false, "WriteFailed", pass.error->message};
-  if (!pass.desired.conflict.empty() && pass.desired.profile->spec.update_mode == UpdateMode::kCanary) {
-    return {false, "FieldConflict", pass.desired.conflict};
+  if (wants_trials(pass)) {
+    if (const auto against = lasting_objection(pass)) return told_as(*against);
   }
-  if (pass.decision.kind == Decision::Kind::kRefuse) return {false, pass.decision.reason, pass.decision.message};
-  if (stable_pods(pass.observed) > 0 && scraped_pods(pass.observed) == 0) {
-    const PodSeries* const failing = first_failing(pass.observed);
+  if (pass.facts.decision.kind == Decision::Kind::kRefuse)
+    return {false, pass.facts.decision.reason, pass.facts.decision.message};
+  if (stable_pods(pass.facts.observed) > 0 && scraped_pods(pass.facts.observed) == 0) {
+    const PodSeries* const failing = first_failing(pass.facts.observed);
     return {false, failing != nullptr ? "MetricsUnavailable" : "WaitingForSamples",
             failing != nullptr ? failing->error : "No pod of the target has been read yet."};
   }
+  if (pass.step.refused) return {false, pass.step.reason, pass.step.message};
   if (pass.step.reason.empty()) return {true, "Observing", "Observing."};
   return {true, pass.step.reason, pass.step.message};
 }
 
 Verdicts metrics_available(const Pass& pass) {
-  const int scraped = scraped_pods(pass.observed);
-  const int all = static_cast<int>(pass.observed.pods.size());
+  const int scraped = scraped_pods(pass.facts.observed);
+  const int all = static_cast<int>(pass.facts.observed.pods.size());
   if (all == 0) return {false, "NoPods", "The target has no running pods."};
-  const PodSeries* const failing = first_failing(pass.observed);
+  const PodSeries* const failing = first_failing(pass.facts.observed);
   const std::string share = std::to_string(scraped) + " of " + std::to_string(all) + " pods were read.";
   if (scraped == 0) {
     return failing != nullptr ? Verdicts{false, "ScrapeFailed", failing->error}
@@ -82,27 +96,36 @@ Verdicts metrics_available(const Pass& pass) {
 }
 
 Verdicts progressing(const Pass& pass) {
-  if (!pass.desired.trial || !pass.step.trial || pass.step.trial->phase == TrialPhase::kEnded) {
+  if (!pass.facts.desired.trial || !pass.step.trial || pass.step.trial->phase == TrialPhase::kEnded) {
     return {false, "NoTrial", "No trial is running."};
   }
-  return {true, to_string(pass.step.trial->phase), "Trial " + pass.desired.trial->key.name + ": " + pass.step.message};
+  return {true, to_string(pass.step.trial->phase),
+          "Trial " + pass.facts.desired.trial->key.name + ": " + pass.step.message};
 }
 
 Verdicts recommendation_provided(const Pass& pass) {
-  if (has_recommendation(pass.decision)) return {true, "Recommended", pass.decision.message};
-  if (pass.decision.kind == Decision::Kind::kKeep) return {true, pass.decision.reason, pass.decision.message};
-  return {false, pass.decision.reason.empty() ? "NoData" : pass.decision.reason, pass.decision.message};
+  if (has_recommendation(pass.facts.decision)) return {true, "Recommended", pass.facts.decision.message};
+  if (pass.facts.decision.kind == Decision::Kind::kKeep)
+    return {true, pass.facts.decision.reason, pass.facts.decision.message};
+  return {false, pass.facts.decision.reason.empty() ? "NoData" : pass.facts.decision.reason,
+          pass.facts.decision.message};
 }
 
 Verdicts config_unsupported(const Pass& pass) {
-  for (const Problem& problem : pass.desired.problems) {
-    if (problem.condition == "ConfigUnsupported") return {true, problem.reason, problem.message};
+  for (const auto& rules : {policy::may_be_tuned(), policy::may_start()}) {
+    for (const policy::Objection& against : policy::objections(rules, pass.facts)) {
+      if (against.rule->condition == std::string_view("ConfigUnsupported")) {
+        return {true, against.reason(), against.message};
+      }
+    }
   }
   return {false, "Supported", "The target can be tuned."};
 }
 
 Verdicts field_conflict(const Pass& pass) {
-  if (!pass.desired.conflict.empty()) return {true, "OtherManager", pass.desired.conflict};
+  for (const policy::Objection& against : policy::objections(policy::may_start(), pass.facts)) {
+    if (against.rule->condition == std::string_view("FieldConflict")) return {true, "OtherManager", against.message};
+  }
   return {false, "NoConflict", "Nobody else sets GOGC or GOMEMLIMIT on the target."};
 }
 
@@ -113,15 +136,15 @@ json sourced(const std::string& source, double rel_error) {
 }
 
 json observed_part(const Pass& pass) {
-  json part{{"pods", stable_pods(pass.observed)}, {"podsScraped", scraped_pods(pass.observed)}};
+  json part{{"pods", stable_pods(pass.facts.observed)}, {"podsScraped", scraped_pods(pass.facts.observed)}};
   // Merge patches keep members that are not named: what is not known any more must not stay.
   for (const char* const member : {"containerSource", "allocRate", "liveHeap", "gcCpuPercent", "gcCyclesPerMinute",
                                    "peakMemory", "memoryLimit", "sources"}) {
     part[member] = nullptr;
   }
-  if (!pass.observed.container_source.empty()) part["containerSource"] = pass.observed.container_source;
-  if (!pass.decision.estimate) return part;
-  const Estimate& estimate = *pass.decision.estimate;
+  if (!pass.facts.observed.container_source.empty()) part["containerSource"] = pass.facts.observed.container_source;
+  if (!pass.facts.decision.estimate) return part;
+  const Estimate& estimate = *pass.facts.decision.estimate;
   part["allocRate"] = format_bytes(Bytes::of(estimate.alloc_rate)) + "/s";
   part["liveHeap"] = format_bytes(estimate.live_heap);
   part["gcCpuPercent"] = percent(estimate.gc_cpu_fraction);
@@ -138,7 +161,7 @@ json observed_part(const Pass& pass) {
 }
 
 json recommendation_part(const Pass& pass) {
-  const Decision& decision = pass.decision;
+  const Decision& decision = pass.facts.decision;
   if (!has_recommendation(decision)) return nullptr;
   const Settings& settings = recommended(decision);
   json part{{"reason", codec::clipped(decision.message, kLongestMessage)}, {"binding", decision.binding}};
@@ -164,15 +187,24 @@ json settings_or_null(const std::optional<Settings>& settings) {
   return object;
 }
 
+json applied_or_null(const ProfileMemory& memory) {
+  json object = settings_or_null(memory.applied);
+  if (object.is_object()) object["targetUid"] = memory.applied_uid.empty() ? json(nullptr) : json(memory.applied_uid);
+  return object;
+}
+
 }  // namespace
 
 std::string phase(const Pass& pass) {
-  const bool trial_goes_on = pass.desired.trial && pass.step.trial && pass.step.trial->phase != TrialPhase::kEnded;
+  const bool trial_goes_on =
+      pass.facts.desired.trial && pass.step.trial && pass.step.trial->phase != TrialPhase::kEnded;
   if (trial_goes_on) return pass.step.trial->phase == TrialPhase::kWatching ? "Watching" : "Trial";
-  if (pass.desired.profile->spec.suspend) return "Suspended";
-  if (!pass.desired.problems.empty() || pass.decision.kind == Decision::Kind::kRefuse) return "Blocked";
-  if (has_recommendation(pass.decision)) return "Recommended";
-  if (pass.decision.kind == Decision::Kind::kNoData) return "Observing";
+  if (pass.facts.desired.profile->spec.suspend) return "Suspended";
+  if (policy::first_objection(policy::may_be_tuned(), pass.facts) ||
+      pass.facts.decision.kind == Decision::Kind::kRefuse)
+    return "Blocked";
+  if (has_recommendation(pass.facts.decision)) return "Recommended";
+  if (pass.facts.decision.kind == Decision::Kind::kNoData) return "Observing";
   return "Tuned";
 }
 
@@ -180,8 +212,8 @@ std::vector<Condition> conditions(const Pass& pass) {
   std::vector<Condition> all;
   const auto add = [&](const char* type, const Verdicts& verdict) {
     Condition condition{type, verdict.status, verdict.reason.empty() ? "Unknown" : verdict.reason,
-                        codec::clipped(verdict.message, kLongestMessage), pass.now};
-    for (const Condition& known : pass.desired.profile->conditions) {
+                        codec::clipped(verdict.message, kLongestMessage), pass.facts.now};
+    for (const Condition& known : pass.facts.desired.profile->conditions) {
       if (known.type == type && known.status == verdict.status) condition.since = known.since;
     }
     all.push_back(std::move(condition));
@@ -196,18 +228,18 @@ std::vector<Condition> conditions(const Pass& pass) {
 }
 
 json profile_status(const Pass& pass) {
-  const Profile& profile = *pass.desired.profile;
+  const Profile& profile = *pass.facts.desired.profile;
   const bool remembered = pass.step.memory.has_value() && !pass.error;
   const ProfileMemory& memory = remembered ? *pass.step.memory : profile.memory;
   json status{{"observedGeneration", profile.generation},
               {"phase", phase(pass)},
-              {"targetContainer", pass.desired.container},
-              {"current", settings_or_null(pass.desired.current)},
+              {"targetContainer", pass.facts.desired.container},
+              {"current", settings_or_null(pass.facts.desired.current)},
               {"recommendation", recommendation_part(pass)},
               {"observed", observed_part(pass)},
               {"activeTrial", memory.active_trial},
               {"trialCount", memory.trial_count},
-              {"applied", settings_or_null(memory.applied)},
+              {"applied", applied_or_null(memory)},
               {"coolDownUntil", nullptr},
               {"missedPredictions", memory.missed_predictions}};
   if (memory.cool_down_until) status["coolDownUntil"] = format_time(*memory.cool_down_until);

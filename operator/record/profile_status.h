@@ -5,21 +5,15 @@
 #include <vector>
 
 #include "gopacer/base/result.h"
-#include "gopacer/decide/decision.h"
-#include "gopacer/domain/desired.h"
 #include "gopacer/rollout/advance.h"
 
 namespace gopacer::record {
 
 /// All that one pass has to tell of a profile.
 struct Pass {
-  const Desired& desired;
-  const Observation& observed;
-  const Decision& decision;
-  const Verdict& verdict;
+  const Facts& facts;
   const Step& step;
   const std::optional<Error>& error;  ///< why the step was not taken
-  Time now;
 };
 
 /// The one word for `kubectl get grp`.

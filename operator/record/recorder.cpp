@@ -18,8 +18,10 @@ namespace {
 using nlohmann::json;
 using record::Pass;
 
-/// Figures that drift are written at most this often: each write wakes every watcher of the profile.
-constexpr Duration kQuietTime = std::chrono::seconds(10);
+/// Figures that drift are written at most this often, and only when a person would notice: each write wakes every
+/// watcher of the profile, and a cluster has hundreds of them.
+constexpr Duration kQuietTime = std::chrono::minutes(1);
+constexpr double kNotableDrift = 0.1;
 
 Event event_about(const Profile& profile, bool warning, std::string reason, std::string note, std::string action) {
   return {resources::kProfiles, profile.key.ns,  profile.key.name, profile.uid, warning,
@@ -73,6 +75,20 @@ std::optional<std::pair<std::string, bool>> event_of(const TrialStatus& status) 
   return std::nullopt;
 }
 
+bool notable(double before, double now) {
+  return std::abs(before - now) > kNotableDrift * std::max(std::abs(before), std::abs(now));
+}
+
+/// Of the figures that a profile's status shows.
+bool has_drifted(const std::optional<Estimate>& before, const std::optional<Estimate>& now) {
+  if (before.has_value() != now.has_value()) return true;
+  if (!before) return false;
+  return notable(before->alloc_rate, now->alloc_rate) || notable(before->gc_cpu_fraction, now->gc_cpu_fraction) ||
+         notable(before->cycles_per_minute, now->cycles_per_minute) ||
+         notable(before->live_heap.value(), now->live_heap.value()) ||
+         notable(before->peak_memory.value(), now->peak_memory.value());
+}
+
 bool is_true(const std::vector<Condition>& conditions, const char* type, bool otherwise) {
   for (const Condition& condition : conditions) {
     if (condition.type == type) return condition.status;
@@ -89,7 +105,7 @@ const Condition& named(const std::vector<Condition>& conditions, const char* typ
 
 struct Recorder::Written {
   json lasting;
-  json full;
+  std::optional<Estimate> estimate;
   Time at;
   std::optional<Settings> told_recommendation;
 };
@@ -115,18 +131,18 @@ void Recorder::forget(const ObjectKey& key) {
 
 Result<void> Recorder::write(const Pass& pass) {
   // The profile first: a trial that has ended is no longer looked at, so what is learned from it must be kept by then.
-  if (pass.desired.profile) {
+  if (pass.facts.desired.profile) {
     if (auto profile = write_profile(pass); !profile) return profile;
   }
   if (auto trial = write_trial(pass); !trial) return trial;
   tell(pass);
-  prune(pass.desired);
+  prune(pass.facts.desired);
   return {};
 }
 
 Result<void> Recorder::write_trial(const Pass& pass) {
-  if (!pass.desired.trial || !pass.step.trial || pass.error) return {};
-  const Trial& trial = *pass.desired.trial;
+  if (!pass.facts.desired.trial || !pass.step.trial || pass.error) return {};
+  const Trial& trial = *pass.facts.desired.trial;
   const json status = codec::encode(*pass.step.trial);
   if (status == codec::encode(trial.status)) return {};
   const json patch{{"metadata", {{"resourceVersion", trial.resource_version}}}, {"status", status}};
@@ -136,11 +152,12 @@ Result<void> Recorder::write_trial(const Pass& pass) {
 }
 
 Result<void> Recorder::write_profile(const Pass& pass) {
-  const Profile& profile = *pass.desired.profile;
+  const Profile& profile = *pass.facts.desired.profile;
   const std::shared_ptr<Written> last = written(profile.key);
   const json status = record::profile_status(pass);
   json lasting = record::lasting_part(status);
-  const bool drifted = status != last->full && pass.now - last->at >= kQuietTime;
+  const auto& estimate = pass.facts.decision.estimate;
+  const bool drifted = has_drifted(last->estimate, estimate) && pass.facts.now - last->at >= kQuietTime;
   if (lasting == last->lasting && !drifted) return {};
   const json patch{{"metadata", {{"resourceVersion", profile.resource_version}}}, {"status", status}};
   const Result<json> patched =
@@ -152,8 +169,8 @@ Result<void> Recorder::write_profile(const Pass& pass) {
     return tl::unexpected(patched.error());
   }
   last->lasting = std::move(lasting);
-  last->full = status;
-  last->at = pass.now;
+  last->estimate = estimate;
+  last->at = pass.facts.now;
   return {};
 }
 
@@ -161,10 +178,10 @@ void Recorder::tell(const Pass& pass) {
   const std::string step = to_string(pass.step.kind);
   if (!pass.error && pass.step.kind != StepKind::kHold) metrics_.step_taken(step);
 
-  if (pass.desired.profile) {
-    const Profile& profile = *pass.desired.profile;
+  if (pass.facts.desired.profile) {
+    const Profile& profile = *pass.facts.desired.profile;
     const std::shared_ptr<Written> last = written(profile.key);
-    const Decision& decision = pass.decision;
+    const Decision& decision = pass.facts.decision;
     const std::optional<Settings> recommended = decision.recommended ? decision.recommended
                                                 : decision.kind == Decision::Kind::kChange
                                                     ? std::optional(decision.settings)
@@ -175,8 +192,9 @@ void Recorder::tell(const Pass& pass) {
       last->told_recommendation = recommended;
     }
     if (pass.step.kind == StepKind::kStartTrial && !pass.error) {
-      events_.post(event_about(profile, false, "TrialStarted",
-                               "Trial " + pass.step.memory->active_trial + ": " + pass.step.message, step));
+      events_.post(event_about(
+          profile, false, "TrialStarted",
+          "Trial " + trial_name(pass.step.start->profile, pass.step.start->number) + ": " + pass.step.message, step));
     }
     const std::vector<Condition> now = record::conditions(pass);
     const auto tell_change = [&](const char* type, bool bad, bool before, const char* reason) {
@@ -191,29 +209,29 @@ void Recorder::tell(const Pass& pass) {
     if (scrape_failed) tell_change("MetricsAvailable", false, true, "MetricsUnavailable");
 
     if (decision.estimate) {
-      const auto failing = std::count_if(pass.observed.pods.begin(), pass.observed.pods.end(),
+      const auto failing = std::count_if(pass.facts.observed.pods.begin(), pass.facts.observed.pods.end(),
                                          [](const PodSeries& pod) { return !pod.error.empty(); });
       metrics_.observed(profile.key, decision.estimate->gc_cpu_fraction, decision.estimate->pods,
                         static_cast<int>(failing));
     }
-    metrics_.settings(profile.key, pass.desired.current.gamma() * 100,
-                      pass.desired.current.go_mem_limit.value_or(Bytes(0)).value());
+    metrics_.settings(profile.key, pass.facts.desired.current.gamma() * 100,
+                      pass.facts.desired.current.go_mem_limit.value_or(Bytes(0)).value());
   }
 
-  if (pass.desired.trial && pass.step.trial && !pass.error &&
-      pass.step.trial->phase != pass.desired.trial->status.phase) {
+  if (pass.facts.desired.trial && pass.step.trial && !pass.error &&
+      pass.step.trial->phase != pass.facts.desired.trial->status.phase) {
     const TrialStatus& status = *pass.step.trial;
     const std::string note = status.steps.empty() ? pass.step.message : status.steps.back().message;
     if (const auto told = event_of(status)) {
-      events_.post(event_about(*pass.desired.trial, told->second, told->first, note, step));
-      if (pass.desired.profile) {
-        events_.post(event_about(*pass.desired.profile, told->second, told->first,
-                                 "Trial " + pass.desired.trial->key.name + ": " + note, step));
+      events_.post(event_about(*pass.facts.desired.trial, told->second, told->first, note, step));
+      if (pass.facts.desired.profile) {
+        events_.post(event_about(*pass.facts.desired.profile, told->second, told->first,
+                                 "Trial " + pass.facts.desired.trial->key.name + ": " + note, step));
       }
     }
-    if (status.phase == TrialPhase::kEnded) metrics_.trial_ended(pass.desired.key, to_string(status.verdict));
-    spdlog::info("trial moved on namespace={} trial={} phase={} verdict={} reason={}", pass.desired.trial->key.ns,
-                 pass.desired.trial->key.name, to_string(status.phase), to_string(status.verdict), status.reason);
+    if (status.phase == TrialPhase::kEnded) metrics_.trial_ended(pass.facts.desired.key, to_string(status.verdict));
+    spdlog::info("trial moved on namespace={} trial={} phase={} verdict={} reason={}", pass.facts.desired.trial->key.ns,
+                 pass.facts.desired.trial->key.name, to_string(status.phase), to_string(status.verdict), status.reason);
   }
 }
 

@@ -19,54 +19,161 @@ constexpr double kAcceptedLossOfFixed = 0.05;
 TrialPrediction in_words(const std::optional<Prediction>& predicted) {
   if (!predicted) return {};
   return {format_fixed(predicted->gc_cpu_fraction * 100, 1), format_fixed(predicted->saving * 100, 1),
-          format_bytes(predicted->peak_memory)};
+          format_bytes(predicted->peak_memory), format_go_size(predicted->cycle_volume)};
 }
 
-Step start_trial(const Situation& situation, const Decision& decision, Time now) {
-  const Profile& profile = *situation.profile;
+/// So that a trial's arms stay a small part of what serves: a quarter of the target's replicas, and one at least.
+int arm_size(int wanted, int replicas) { return std::max(1, std::min(wanted, replicas / 4)); }
+
+int next_trial_number(const Facts& facts) {
+  // Trials outlive their profile, and a new one of the same name begins to count at 0.
+  int last = facts.desired.profile->memory.trial_count;
+  for (const auto& trial : facts.desired.ended_trials) last = std::max(last, trial->spec.number);
+  return last + 1;
+}
+
+TrialSpec trial_spec(const Facts& facts, int number) {
+  const Profile& profile = *facts.desired.profile;
+  const Workload& target = *facts.desired.target;
+  const Decision& decision = facts.decision;
   TrialSpec spec;
   spec.profile = profile.key.name;
   spec.profile_uid = profile.uid;
-  spec.target = situation.target->key.name;
-  spec.target_uid = situation.target->uid;
-  spec.container = profile.spec.container;
-  // Trials outlive their profile, and a new one of the same name begins to count at 0.
-  spec.number = std::max(profile.memory.trial_count, situation.last_trial_number) + 1;
-  spec.from = situation.current;
+  spec.target = {"Deployment", target.key.name, target.uid};
+  spec.container = facts.desired.container;
+  spec.number = number;
+  spec.from = facts.desired.current;
   spec.to = decision.settings;
   spec.strategy = profile.spec.strategy;
   spec.reason = decision.message;
   spec.predicted = in_words(decision.predicted);
-  spec.template_hash = situation.target->template_hash;
+  spec.template_hash = target.template_hash;
   spec.slos = profile.spec.slos;
   spec.canary = profile.spec.canary;
+  spec.canary.replicas = arm_size(profile.spec.canary.replicas, target.replicas);
   spec.watch_for = profile.spec.rollback.watch_for;
   spec.min_saving = least_saving(profile.spec.strategy, decision.predicted);
-  spec.deadline = now + kStartAllowance + spec.canary.warm_up + spec.canary.max_duration;
+  spec.usual_restarts_per_day = usual_restarts_per_day(facts);
+  spec.deadline = facts.now + kStartAllowance + spec.canary.warm_up + spec.canary.max_duration;
+  return spec;
+}
 
-  Step step = hold("TrialStarted", "Trying " + describe(spec.to) + " beside " + describe(spec.from) + ".", seconds(1));
+/// First it is noted, then it is made: only trials that the profile's status names are trusted.
+Step note_trial(const Facts& facts) {
+  const int number = next_trial_number(facts);
+  Step step =
+      hold("TrialNoted", "About to try " + describe(facts.decision.settings) + ".", std::chrono::milliseconds(50));
+  step.kind = StepKind::kNoteTrial;
+  step.settings = facts.decision.settings;
+  step.memory = facts.desired.profile->memory;
+  step.memory->trial_count = number;
+  step.memory->active_trial = trial_name(facts.desired.key.name, number);
+  return step;
+}
+
+Step start_trial(const Facts& facts) {
+  const CanaryPlan& wanted = facts.desired.profile->spec.canary;
+  TrialSpec spec = trial_spec(facts, facts.desired.profile->memory.trial_count);
+  std::string told = "Trying " + describe(spec.to) + " beside " + describe(spec.from) + ".";
+  if (spec.canary.replicas < wanted.replicas) {
+    told += " With " + std::to_string(spec.canary.replicas) + " instead of " + std::to_string(wanted.replicas) +
+            " pods in each arm: a quarter of the target's " + std::to_string(facts.desired.target->replicas) +
+            " at most.";
+  }
+  Step step = hold("TrialStarted", std::move(told), seconds(1));
   step.kind = StepKind::kStartTrial;
-  step.memory = profile.memory;
-  step.memory->trial_count = spec.number;
-  step.memory->active_trial = trial_name(spec.profile, spec.number);
   step.start = std::move(spec);
   return step;
 }
 
 /// The target has something else than we put there: a person's word, which ends our say until they change more.
-Step yield_to_person(const Situation& situation, Time now) {
-  const Profile& profile = *situation.profile;
+Step yield_to_person(const Facts& facts) {
+  const Profile& profile = *facts.desired.profile;
   Step step = hold("SettingsChanged",
                    "Somebody changed the target from " + describe(*profile.memory.applied) + " to " +
-                       describe(situation.current) +
+                       describe(facts.desired.current) +
                        "; that stands, and the old settings are not tried again for this pod "
                        "template.",
                    kIdlePass);
   step.memory = profile.memory;
-  ban(*step.memory, {*profile.memory.applied, situation.target->template_hash, "SettingsChanged", now});
+  ban(*step.memory, {*profile.memory.applied, facts.desired.target->template_hash, "SettingsChanged", facts.now});
   step.memory->applied.reset();
-  step.memory->cool_down_until = now + profile.spec.rollback.cool_down;
+  step.memory->applied_uid.clear();
+  step.memory->cool_down_until = facts.now + profile.spec.rollback.cool_down;
   return step;
+}
+
+/// A target that was made anew has nothing of ours, and nobody took it away.
+Step forget_applied(const Facts& facts) {
+  Step step =
+      hold("TargetRecreated", "The target was made anew; what was applied to the old one is forgotten.", seconds(1));
+  step.memory = facts.desired.profile->memory;
+  step.memory->applied.reset();
+  step.memory->applied_uid.clear();
+  return step;
+}
+
+/// The profile notes a trial that is not to be seen: it was never made, or somebody took it away by force.
+Step forget_trial(const Facts& facts) {
+  Step step =
+      hold("TrialForgotten", "Trial " + facts.desired.profile->memory.active_trial + " is not there.", seconds(1));
+  step.kind = StepKind::kForgetTrial;
+  step.memory = facts.desired.profile->memory;
+  step.memory->active_trial.clear();
+  return step;
+}
+
+/// The noted trial can't be what is about to begin: it has ended, or the profile is on its way out.
+bool noted_in_vain(const Facts& facts) {
+  const Profile& profile = *facts.desired.profile;
+  const std::string& noted = profile.memory.active_trial;
+  if (noted.empty()) return false;
+  return profile.deleting || noted != trial_name(profile.key.name, profile.memory.trial_count) ||
+         std::any_of(facts.desired.ended_trials.begin(), facts.desired.ended_trials.end(),
+                     [&](const auto& trial) { return trial->key.name == noted; });
+}
+
+Step advance_idle(const Facts& facts) {
+  if (!facts.desired.profile) return hold("ProfileGone", "The profile is gone.", Duration(0));
+  const Profile& profile = *facts.desired.profile;
+  if (noted_in_vain(facts)) return forget_trial(facts);
+  if (profile.deleting) {
+    Step step = hold("Revert", "The profile is being deleted; releasing its settings.", kIdlePass);
+    step.kind = StepKind::kRevert;
+    return step;
+  }
+  if (const auto against = policy::first_objection(policy::may_be_tuned(), facts)) {
+    return hold(against->reason(), against->message, kIdlePass);
+  }
+  if (profile.memory.applied) {
+    const std::string& uid = profile.memory.applied_uid;
+    if (!uid.empty() && uid != facts.desired.target->uid) return forget_applied(facts);
+    if (*profile.memory.applied != facts.desired.current) return yield_to_person(facts);
+  }
+  const auto against = policy::first_objection(policy::may_start(), facts);
+  // What a person decided comes first, then what the model says, then what stands against carrying it out.
+  const bool noted = !profile.memory.active_trial.empty();
+  if (noted && (against || facts.decision.kind != Decision::Kind::kChange)) return forget_trial(facts);
+  if (profile.spec.suspend) return hold(against->reason(), against->message, kIdlePass);
+  if (facts.decision.kind != Decision::Kind::kChange) {
+    return hold(facts.decision.reason, facts.decision.message, kIdlePass);
+  }
+  if (against) return hold(against->reason(), against->message, kIdlePass);
+  return noted ? start_trial(facts) : note_trial(facts);
+}
+
+/// What earlier trials left behind, and what need not be kept any longer.
+void clear_up(const Facts& facts, Step& step) {
+  const auto has_ended = [&](const std::string& label) {
+    return std::any_of(facts.desired.ended_trials.begin(), facts.desired.ended_trials.end(),
+                       [&](const auto& trial) { return label_value(trial->key.name) == label; });
+  };
+  for (const auto& arm : facts.desired.leftovers) {
+    if (*arm->expires <= facts.now || has_ended(arm->labels.at(kTrialLabel))) step.leftovers.push_back(arm);
+  }
+  for (const auto& trial : facts.desired.ended_trials) {
+    if (!trial->finalizers.empty()) step.finished.push_back(trial);
+  }
 }
 
 }  // namespace
@@ -75,8 +182,12 @@ std::string to_string(StepKind kind) {
   switch (kind) {
     case StepKind::kHold:
       return "Hold";
+    case StepKind::kNoteTrial:
+      return "NoteTrial";
     case StepKind::kStartTrial:
       return "StartTrial";
+    case StepKind::kForgetTrial:
+      return "ForgetTrial";
     case StepKind::kRunCanary:
       return "RunCanary";
     case StepKind::kPromote:
@@ -101,29 +212,10 @@ double least_saving(Strategy strategy, const std::optional<Prediction>& predicte
   return predicted->saving - 0.03;
 }
 
-Step advance(const Trial* trial, const Situation& situation, const Decision& decision, const Verdict& verdict,
-             Time now) {
-  if (trial != nullptr) return advance_running(*trial, situation, decision, verdict, now);
-  if (situation.profile == nullptr) return hold("ProfileGone", "The profile is gone.", Duration(0));
-
-  const Profile& profile = *situation.profile;
-  if (profile.deleting) {
-    Step step = hold("Revert", "The profile is being deleted; releasing its settings.", kIdlePass);
-    step.kind = StepKind::kRevert;
-    return step;
-  }
-  if (!situation.blocked.empty()) return hold("Blocked", situation.blocked, kIdlePass);
-  if (profile.memory.applied && *profile.memory.applied != situation.current) return yield_to_person(situation, now);
-  if (profile.spec.suspend) return hold("Suspended", "spec.updatePolicy.suspend is true.", kIdlePass);
-  if (decision.kind != Decision::Kind::kChange) return hold(decision.reason, decision.message, kIdlePass);
-  if (!wants_changes(profile)) {
-    return hold("RecommendOnly", "updateMode is Off: the recommendation is shown and nothing is applied.", kIdlePass);
-  }
-  if (!situation.conflict.empty()) return hold("FieldConflict", situation.conflict, kIdlePass);
-  if (!situation.target->settled()) {
-    return hold("TargetRolling", "Waiting for the target's own rollout or scaling to finish.", seconds(5));
-  }
-  return start_trial(situation, decision, now);
+Step advance(const Facts& facts) {
+  Step step = facts.desired.trial ? advance_running(facts) : advance_idle(facts);
+  clear_up(facts, step);
+  return step;
 }
 
 }  // namespace gopacer

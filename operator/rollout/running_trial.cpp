@@ -1,7 +1,6 @@
 #include "rollout/running_trial.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdlib>
 
 #include "rollout/steps.h"
@@ -12,38 +11,33 @@ namespace {
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-/// A rollout of the target that takes longer than this is undone. Kubernetes itself calls one stuck after ten minutes.
-constexpr Duration kLongestRollout = minutes(15);
-/// A prediction that is off by more than this counts as missed.
-constexpr double kPredictionTolerance = 0.25;
+/// A rollout of the target that makes no progress for so long is undone. Kubernetes itself calls one stuck after ten
+/// minutes, and says so before this where it watches.
+constexpr Duration kLongestStandstill = minutes(15);
+/// Pods that don't run by then hold room for nothing.
+constexpr Duration kLongestStart = minutes(5);
 /// After a step that the next one follows without waiting for anything.
 constexpr Duration kAtOnce = std::chrono::milliseconds(50);
 
 /// One pass of a running trial: each member function is a phase, and gives the step to take in it.
 class RunningTrial {
  public:
-  RunningTrial(const Trial& trial, const Situation& situation, const Decision& decision, const Verdict& verdict,
-               Time now)
-      : trial_(trial), situation_(situation), decision_(decision), verdict_(verdict), now_(now), next_(trial.status) {}
+  explicit RunningTrial(const Facts& facts)
+      : facts_(facts),
+        trial_(*facts.desired.trial),
+        verdict_(facts.verdict),
+        now_(facts.now),
+        next_(facts.desired.trial->status) {}
 
-  Step advance() {
-    Step step = next();
-    // The note may be missing: an operator can die between making the trial and noting it.
-    const bool noted = !our_profile() || (situation_.profile->memory.active_trial == trial_.key.name &&
-                                          situation_.profile->memory.trial_count >= trial_.spec.number);
-    if (!noted && !step.memory) {
-      step.memory = situation_.profile->memory;
-      note(*step.memory);
-    }
-    return step;
-  }
-
- private:
   Step next() {
-    if (trial_.status.phase != TrialPhase::kEnded) {
-      if (closing()) return end(trial_.status.verdict, trial_.status.reason, trial_.status.message);
-      if (auto over = interrupted()) return *over;
+    if (picture_is_old()) return hold("OldPicture", "Waiting until the watch shows the latest patch.", seconds(1));
+    if (closing() || confirmed_before()) {
+      return end(trial_.status.verdict, trial_.status.reason, trial_.status.message);
     }
+    if (const auto ending = policy::first_objection(policy::must_end(), facts_)) {
+      if (auto step = interrupted(*ending)) return *step;
+    }
+    if (before_promotion(trial_.status.phase) && now_ >= trial_.spec.deadline) return timed_out();
     switch (trial_.status.phase) {
       case TrialPhase::kPending:
         return pending();
@@ -63,75 +57,56 @@ class RunningTrial {
     return hold("TrialEnded", "The trial has ended.", kIdlePass);
   }
 
+  /// The trial is over with the server's words.
+  Step refused(const std::string& what, const std::string& words) {
+    return end(TrialVerdict::kInconclusive, "Refused", what + " was refused: " + words);
+  }
+
+ private:
+  const Workload* target() const { return facts_.desired.target.get(); }
+  const Settings& current() const { return facts_.desired.current; }
+
   /// How it ends is written down already; what is left is to clear up and to close.
   bool closing() const {
     return trial_.status.verdict != TrialVerdict::kNone && trial_.status.verdict != TrialVerdict::kPromote;
   }
-  /// The profile that asked for the trial is there, and not another one of its name.
-  bool our_profile() const {
-    return situation_.profile != nullptr && situation_.profile->uid == trial_.spec.profile_uid;
+  /// The watch is over and the profile knows it, but an operator died before the trial did.
+  bool confirmed_before() const {
+    return !known() && trial_.status.phase == TrialPhase::kWatching &&
+           trial_.status.verdict == TrialVerdict::kPromote && current() == trial_.spec.to;
   }
-  bool before_promotion() const { return trial_.status.phase < TrialPhase::kPromoting; }
-  bool target_is_the_same() const {
-    return situation_.target != nullptr && situation_.target->uid == trial_.spec.target_uid;
+  bool target_is_the_same() const { return target() != nullptr && target()->uid == trial_.spec.target.uid; }
+  bool known() const {
+    return facts_.desired.profile && facts_.desired.profile->uid == trial_.spec.profile_uid &&
+           facts_.desired.profile->memory.active_trial == trial_.key.name;
+  }
+  /// The target as we see it is older than our own latest write to it.
+  bool picture_is_old() const {
+    return target_is_the_same() && target()->generation < trial_.status.applied_generation;
+  }
+  /// The target has settings of ours that nobody has judged to the end.
+  bool unconfirmed() const {
+    const TrialPhase phase = trial_.status.phase;
+    return (phase == TrialPhase::kPromoting || phase == TrialPhase::kWatching) && current() == trial_.spec.to &&
+           trial_.spec.to != trial_.spec.from;
   }
 
   /// What ends a trial from outside, whatever its own figures say.
-  std::optional<Step> interrupted() {
-    if (!target_is_the_same()) return end(TrialVerdict::kAborted, "TargetGone", "The target is gone.");
-    if (!situation_.conflict.empty()) {
-      return end(TrialVerdict::kSuperseded, "FieldConflict",
-                 situation_.conflict + " The trial ends; the settings stay as that owner has them.");
+  std::optional<Step> interrupted(const policy::Objection& ending) {
+    const policy::Rule& rule = *ending.rule;
+    if (rule.settings == policy::Unconfirmed::kTakenBack) {
+      // Bad settings are in the target: there is no reason to leave them there.
+      if (trial_.status.phase == TrialPhase::kRollingBack) return std::nullopt;
+      if (unconfirmed()) {
+        return start_rollback(rule.verdict, rule.reason, ending.message,
+                              ending.message + " The old settings are put back.");
+      }
     }
-    const bool settings_are_ours =
-        situation_.current == trial_.spec.from || (!before_promotion() && situation_.current == trial_.spec.to);
-    const auto settings_changed = [&] {
-      return end(TrialVerdict::kSuperseded, "SettingsChanged",
-                 "Somebody set " + describe(situation_.current) + " on the target; that stands.");
-    };
-    // Bad settings are in the target: neither a new image nor a deleted profile is a reason to leave them there.
-    if (trial_.status.phase == TrialPhase::kRollingBack) {
-      return settings_are_ours ? std::nullopt : std::optional(settings_changed());
-    }
-    if (!our_profile() || situation_.profile->deleting) {
-      return end(TrialVerdict::kAborted, "ProfileDeleted", "The profile was deleted.");
-    }
-    if (!wants_changes(*situation_.profile)) {
-      return end(TrialVerdict::kAborted, "Suspended", "The profile was suspended or set to updateMode Off.");
-    }
-    if (situation_.target->template_hash != trial_.spec.template_hash) {
-      return end(TrialVerdict::kSuperseded, "TemplateChanged",
-                 "Somebody changed the target's pod template; what was measured no longer speaks of it.");
-    }
-    if (!settings_are_ours) return settings_changed();
-    if (trial_.status.phase == TrialPhase::kWatching && situation_.current != trial_.spec.to) {
-      return end(TrialVerdict::kSuperseded, "SettingsChanged",
-                 "Somebody put " + describe(situation_.current) + " back into the target; that stands.");
-    }
-    if (before_promotion() && !profile_still_asks_for_it()) {
-      return end(TrialVerdict::kSuperseded, "ProfileChanged", "The profile now asks for other settings.");
-    }
-    if (before_promotion() && now_ >= trial_.spec.deadline) return timed_out();
-    return std::nullopt;
-  }
-
-  bool profile_still_asks_for_it() const {
-    const ProfileSpec& spec = situation_.profile->spec;
-    if (!spec.container.empty() && spec.container != trial_.spec.container) return false;
-    if (spec.strategy != trial_.spec.strategy) return false;
-    if (spec.strategy != Strategy::kFixed) return true;
-    // A member that the person leaves out stays as the target has it.
-    return (!spec.fixed.gogc || spec.fixed.gogc == trial_.spec.to.gogc) &&
-           (!spec.fixed.go_mem_limit || spec.fixed.go_mem_limit == trial_.spec.to.go_mem_limit);
+    return end(rule.verdict, rule.reason, ending.message);
   }
 
   Step timed_out() {
-    if (trial_.status.phase == TrialPhase::kPending) {
-      return end(TrialVerdict::kInconclusive, "PodsNotReady",
-                 "The trial's pods did not become ready in time. Look at the pods labelled " +
-                     std::string(kTrialLabel) + "=" + label_value(trial_.key.name) +
-                     ": is there room for them in the cluster?");
-    }
+    if (trial_.status.phase == TrialPhase::kPending) return not_started();
     if (trial_.status.phase == TrialPhase::kWarmUp) {
       return end(TrialVerdict::kInconclusive, "NoCollections",
                  "The trial's pods hardly collected garbage during the warm-up: the service is idle, and there is "
@@ -144,25 +119,54 @@ class RunningTrial {
     return end(TrialVerdict::kInconclusive, "TimeOut", "The trial's time is over undecided. " + verdict_.message);
   }
 
+  Step not_started() {
+    const std::string trouble = arm_trouble(facts_);
+    return end(TrialVerdict::kInconclusive, "PodsNotReady",
+               "The trial's pods did not become ready in time" + (trouble.empty() ? "" : " (" + trouble + ")") +
+                   ". Look at the pods labelled " + std::string(kTrialLabel) + "=" + label_value(trial_.key.name) +
+                   ": is there room for them in the cluster?");
+  }
+
   Step pending() {
     if (!next_.started) next_.started = now_;
+    if (!next_.waiting_since) next_.waiting_since = now_;
     if (hard_stop()) return end_badly();
-    if (situation_.pods_ready) {
+    if (arms_ready(facts_)) {
+      next_.arm_pods = arm_pods(facts_);
+      next_.waiting_since.reset();
       next_.warm_until = now_ + trial_.spec.canary.warm_up;
       enter(TrialPhase::kWarmUp, "Canary and baseline pods are ready; warming up until " +
                                      format_time(*next_.warm_until) + " and three collections.");
       return record("WarmUp");
     }
+    for (const auto& arm : {facts_.desired.baseline, facts_.desired.canary}) {
+      if (arm && !arm->rollout.refusal.empty()) return refused("A pod of the trial", arm->rollout.refusal);
+    }
+    if (now_ - *next_.waiting_since >= kLongestStart) return not_started();
     Step step = record("WaitingForPods");
     step.kind = StepKind::kRunCanary;
-    step.message = "Waiting for the canary and baseline pods.";
+    const std::string trouble = arm_trouble(facts_);
+    step.message = "Waiting for the canary and baseline pods" + (trouble.empty() ? "." : ": " + trouble);
     return step;
+  }
+
+  /// Whom the comparison began with is no longer there: a cold successor would flatter the other arm.
+  std::optional<Step> begun_anew() {
+    if (arm_pods(facts_) == trial_.status.arm_pods) return std::nullopt;
+    next_.evidence = Evidence{};
+    next_.warm_until.reset();
+    next_.measuring_since.reset();
+    next_.arm_pods.clear();
+    next_.waiting_since = now_;
+    enter(TrialPhase::kPending, "A pod of the comparison was replaced or restarted; the comparison begins anew.");
+    return record("BegunAnew");
   }
 
   Step warm_up() {
     if (hard_stop()) return end_badly();
     if (verdict_.outcome == Outcome::kPointless) return pointless();
-    if (now_ < trial_.status.warm_until.value_or(now_) || !situation_.collected) {
+    if (auto step = begun_anew()) return *step;
+    if (now_ < trial_.status.warm_until.value_or(now_) || !warmed_up(facts_.observed)) {
       Step step = record("WarmUp");
       step.message = "Warming up.";
       return step;
@@ -174,38 +178,60 @@ class RunningTrial {
   }
 
   Step measuring() {
+    if (hard_stop()) return end_badly();
+    if (auto step = begun_anew()) return *step;
     take_evidence();
     if (verdict_.outcome == Outcome::kWorse) return end_badly();
     if (verdict_.outcome == Outcome::kPointless) return pointless();
     if (verdict_.outcome == Outcome::kBetter) {
-      next_.verdict = TrialVerdict::kPromote;
-      next_.reason = verdict_.reason;
-      next_.message = verdict_.message;
-      enter(TrialPhase::kPromoting, "Canary passed: " + verdict_.message);
-      return record("Promoting");
+      const auto against = policy::first_objection(policy::may_be_promoted(), facts_);
+      if (!against) return promote();
+      if (against->rule->verdict != TrialVerdict::kNone) {
+        return end(against->rule->verdict, against->reason(), against->message);
+      }
+      if (!time_is_over()) {
+        Step step = record(against->reason());
+        step.message = "Better, but not promoted yet. " + against->message;
+        return step;
+      }
     }
-    const Duration longest = trial_.spec.canary.max_duration;
-    if (longest > Duration(0) && now_ - trial_.status.measuring_since.value_or(now_) >= longest) return timed_out();
+    if (time_is_over()) return timed_out();
     Step step = record("Measuring");
     step.message = verdict_.message;
     return step;
   }
 
+  bool time_is_over() const {
+    const Duration longest = trial_.spec.canary.max_duration;
+    return longest > Duration(0) && now_ - trial_.status.measuring_since.value_or(now_) >= longest;
+  }
+
+  Step promote() {
+    next_.verdict = TrialVerdict::kPromote;
+    next_.reason = verdict_.reason;
+    next_.message = verdict_.message;
+    enter(TrialPhase::kPromoting, "Canary passed: " + verdict_.message);
+    return record("Promoting");
+  }
+
   Step promoting() {
-    if (situation_.current != trial_.spec.to) {
-      // A person may have put the old settings back after ours were in: then the patch is not repeated.
-      if (trial_.status.promoted && situation_.target->observed_generation > 0 &&
-          now_ - *trial_.status.promoted > kSettleForStore) {
-        return end(TrialVerdict::kSuperseded, "SettingsChanged",
-                   "Somebody put " + describe(situation_.current) + " back into the target; that stands.");
-      }
-      if (!trial_.status.promoted && now_ >= trial_.spec.deadline + kLongestRollout) {
+    // Their room is needed: quotas, full nodes and anti-affinity count the trial's pods, too.
+    if (facts_.desired.canary || facts_.desired.baseline) {
+      Step step = record("Promoting");
+      step.kind = StepKind::kRetireCanary;
+      step.message = "Removing the trial's pods before the target's rollout.";
+      step.requeue_after = seconds(1);
+      return step;
+    }
+    if (current() != trial_.spec.to) {
+      if (now_ >= trial_.spec.deadline + kLongestStandstill) {
         return end(TrialVerdict::kInconclusive, "PromotionFailed",
                    "The settings passed, but could not be put into the target; Ready's message of the profile and "
                    "gopacer's log say why.");
       }
+      if (target()->rollout.paused) return paused();
       Step step = apply(StepKind::kPromote, trial_.spec.to);
-      if (!next_.promoted) next_.promoted = now_;
+      next_.promoted = now_;
       step.trial = next_;
       step.memory = with_applied(trial_.spec.to);
       return step;
@@ -213,26 +239,40 @@ class RunningTrial {
     // An operator can die between the patch and its note.
     if (!next_.promoted) next_.promoted = now_;
     if (verdict_.outcome == Outcome::kWorse) {
-      return start_rollback(verdict_.reason, verdict_.message, "After the promotion: " + verdict_.message);
+      return start_rollback(TrialVerdict::kRollBack, verdict_.reason, verdict_.message,
+                            "After the promotion: " + verdict_.message);
     }
-    if (now_ - trial_.status.promoted.value_or(now_) > kLongestRollout) {
-      const std::string message =
-          "The target's rollout did not finish within " + format_duration(kLongestRollout) + ".";
-      return start_rollback("RolloutStuck", message, message);
-    }
-    if (!situation_.target->settled()) {
-      Step step = record("Promoting");
-      step.message = "Waiting for the target's rollout to finish.";
+    if (target()->settled()) {
+      next_.watching_since = now_;
+      enter(TrialPhase::kWatching, "All of the target's pods run " + describe(trial_.spec.to) + "; watching for " +
+                                       format_duration(trial_.spec.watch_for) + ".");
+      Step step = record("Watching");
+      step.kind = StepKind::kRetireCanary;
       step.memory = with_applied(trial_.spec.to);
       return step;
     }
-    next_.watching_since = now_;
-    enter(TrialPhase::kWatching, "All of the target's pods run " + describe(trial_.spec.to) + "; watching for " +
-                                     format_duration(trial_.spec.watch_for) + ".");
-    Step step = record("Watching");
-    step.kind = StepKind::kRetireCanary;
+    if (target()->rollout.paused) return paused();
+    if (auto stuck = standstill(*next_.promoted)) {
+      return start_rollback(TrialVerdict::kRollBack, "RolloutStuck", *stuck, *stuck);
+    }
+    Step step = record("Promoting");
+    step.message = "Waiting for the target's rollout to finish.";
     step.memory = with_applied(trial_.spec.to);
     return step;
+  }
+
+  Step paused() {
+    Step step = record("TargetPaused");
+    step.message = "The target is paused; going on when somebody runs kubectl rollout resume.";
+    return step;
+  }
+
+  /// A sentence when the target's rollout does not get on.
+  std::optional<std::string> standstill(Time since) const {
+    const Rollout& rollout = target()->rollout;
+    if (rollout.gave_up) return "Kubernetes gave the target's rollout up: no progress within progressDeadlineSeconds.";
+    if (now_ - std::max(since, rollout.last_progress.value_or(since)) <= kLongestStandstill) return std::nullopt;
+    return "The target's rollout made no progress within " + format_duration(kLongestStandstill) + ".";
   }
 
   Step watching() {
@@ -240,35 +280,62 @@ class RunningTrial {
     if (!next_.watching_since) next_.watching_since = now_;
     next_.watch_evidence = verdict_.evidence;
     if (verdict_.outcome == Outcome::kWorse) {
-      return start_rollback(verdict_.reason, verdict_.message, "After the promotion: " + verdict_.message);
+      return start_rollback(TrialVerdict::kRollBack, verdict_.reason, verdict_.message,
+                            "After the promotion: " + verdict_.message);
     }
-    const Time watching_since = trial_.status.watching_since.value_or(now_);
-    if (now_ - watching_since < trial_.spec.watch_for) {
+    const Duration watched = now_ - trial_.status.watching_since.value_or(now_);
+    if (watched < trial_.spec.watch_for || (!confirmed() && watched < 2 * trial_.spec.watch_for)) {
       Step step = record("Watching");
       step.message = verdict_.message;
       return step;
     }
-    Step step = end(TrialVerdict::kPromote, trial_.status.reason, trial_.status.message);
-    if (step.memory && !counted()) {
-      step.memory->missed_predictions = prediction_held() ? 0 : step.memory->missed_predictions + 1;
+    if (!confirmed()) {
+      const std::string message = "The target's pods gave too little data to confirm the settings within " +
+                                  format_duration(watched) + ", twice as long as asked. " + verdict_.message;
+      return start_rollback(TrialVerdict::kInconclusive, "Unconfirmed", message, message);
     }
+    Step step = end(TrialVerdict::kPromote, trial_.status.reason, trial_.status.message);
+    if (step.memory) note_prediction(*step.memory);
     return step;
   }
 
+  /// No data never confirms: at least half of the watch's windows must have some. Somebody who asks for no watch at all
+  /// has confirmed by that.
+  bool confirmed() const {
+    if (trial_.spec.watch_for <= Duration(0)) return true;
+    const Evidence& evidence = next_.watch_evidence;
+    return evidence.windows > 0 && evidence.windows >= evidence.empty_windows;
+  }
+
+  /// Compares what the model promised with what the target's pods show now.
+  void note_prediction(ProfileMemory& memory) const {
+    const TrialPrediction& words = trial_.spec.predicted;
+    const Result<Bytes> volume = parse_go_size(words.cycle_volume);
+    if (!facts_.decision.estimate || words.gc_cpu_percent.empty() || !volume) return;
+    Prediction promised;
+    promised.gc_cpu_fraction = std::strtod(words.gc_cpu_percent.c_str(), nullptr) / 100;
+    promised.cycle_volume = *volume;
+    const bool missed = prediction_missed(promised, *facts_.decision.estimate);
+    memory.missed_predictions = missed ? memory.missed_predictions + 1 : 0;
+  }
+
   Step rolling_back() {
-    if (situation_.current != trial_.spec.from) {
+    if (current() != trial_.spec.from) {
       Step step = apply(StepKind::kRollBack, trial_.spec.from);
       step.trial = next_;
       return step;
     }
     // The old settings are in the pod template. If the pods still don't come up after so long, it is not for want of
     // them.
-    if (!situation_.target->settled() && now_ - entered(TrialPhase::kRollingBack) <= kLongestRollout) {
+    const bool waits = !target()->settled() && !target()->rollout.paused && !standstill(entered());
+    if (waits) {
       Step step = record("RollingBack");
       step.message = "Waiting for the target's pods to run " + describe(trial_.spec.from) + " again.";
       return step;
     }
-    return end(TrialVerdict::kRollBack, trial_.status.reason, trial_.status.message);
+    const TrialVerdict verdict = trial_.status.after_rollback;
+    return end(verdict == TrialVerdict::kNone ? TrialVerdict::kRollBack : verdict, trial_.status.reason,
+               trial_.status.message);
   }
 
   bool hard_stop() const { return verdict_.outcome == Outcome::kWorse && verdict_.hard_stop; }
@@ -281,8 +348,10 @@ class RunningTrial {
 
   Step pointless() { return end(TrialVerdict::kInconclusive, verdict_.reason, verdict_.message); }
 
-  Step start_rollback(const std::string& reason, const std::string& message, const std::string& told) {
+  Step start_rollback(TrialVerdict verdict, const std::string& reason, const std::string& message,
+                      const std::string& told) {
     next_.verdict = TrialVerdict::kNone;
+    next_.after_rollback = verdict;
     next_.reason = reason;
     next_.message = message;
     enter(TrialPhase::kRollingBack, told);
@@ -302,9 +371,10 @@ class RunningTrial {
   }
 
   /// When the trial entered the phase that it is in.
-  Time entered(TrialPhase phase) const {
+  Time entered() const {
     const auto& steps = trial_.status.steps;
-    const auto found = std::find_if(steps.rbegin(), steps.rend(), [&](const TrialStep& s) { return s.phase == phase; });
+    const auto found = std::find_if(steps.rbegin(), steps.rend(),
+                                    [&](const TrialStep& step) { return step.phase == trial_.status.phase; });
     return found == steps.rend() ? trial_.spec.deadline : found->at;
   }
 
@@ -327,12 +397,13 @@ class RunningTrial {
     return step;
   }
 
-  /// In two passes: how the trial ends is written down first, so that clearing up can't take away what it rests on.
+  /// In two passes: how the trial ends is written down first, so that clearing up can't take away what it rests on. A
+  /// trial that its profile does not know has nothing to rest on.
   Step end(TrialVerdict verdict, std::string reason, std::string message) {
     next_.verdict = verdict;
     next_.reason = reason;
     next_.message = message;
-    if (trial_.status.verdict != verdict) {
+    if (trial_.status.verdict != verdict && known()) {
       Step step = hold(std::move(reason), std::move(message), kAtOnce);
       step.trial = next_;
       return step;
@@ -342,30 +413,29 @@ class RunningTrial {
     Step step = hold(std::move(reason), std::move(message), seconds(1));
     step.kind = StepKind::kEnd;
     step.trial = next_;
-    if (our_profile()) step.memory = remember(verdict);
+    if (known()) step.memory = remember(verdict);
     return step;
   }
 
-  void note(ProfileMemory& memory) const {
-    memory.active_trial = trial_.key.name;
-    memory.trial_count = std::max(memory.trial_count, trial_.spec.number);
-  }
-
   ProfileMemory with_applied(const Settings& settings) const {
-    ProfileMemory memory = situation_.profile->memory;
-    note(memory);
-    memory.applied = settings;
+    ProfileMemory memory = facts_.desired.profile->memory;
+    note_applied(memory, settings);
     return memory;
   }
 
-  /// What the trial taught is in the profile's memory already: its end was written there, and not yet here.
-  bool counted() const {
-    const ProfileMemory& memory = situation_.profile->memory;
-    return memory.trial_count >= trial_.spec.number && memory.active_trial != trial_.key.name;
+  void note_applied(ProfileMemory& memory, const Settings& settings) const {
+    memory.applied = settings;
+    memory.applied_uid = trial_.spec.target.uid;
+    if (settings == Settings{}) forget_applied(memory);
+  }
+
+  static void forget_applied(ProfileMemory& memory) {
+    memory.applied.reset();
+    memory.applied_uid.clear();
   }
 
   ProfileMemory remember(TrialVerdict verdict) const {
-    ProfileMemory memory = situation_.profile->memory;
+    ProfileMemory memory = facts_.desired.profile->memory;
     memory.active_trial.clear();
     memory.trial_count = std::max(memory.trial_count, trial_.spec.number);
     // A program that does not heed the variables would be tried again and again.
@@ -373,35 +443,21 @@ class RunningTrial {
       ban(memory, {trial_.spec.to, trial_.spec.template_hash, next_.reason, now_});
     }
     if (!target_is_the_same()) {
-      memory.applied.reset();
-    } else if (verdict == TrialVerdict::kRollBack) {
-      if (!before_promotion()) memory.applied = trial_.spec.from;
+      forget_applied(memory);
+    } else if (trial_.status.phase == TrialPhase::kRollingBack) {
+      note_applied(memory, trial_.spec.from);
     } else if (trial_.status.promoted) {
       // Also where a person has put something else there by now: then the next pass yields to them.
-      memory.applied = trial_.spec.to;
+      note_applied(memory, trial_.spec.to);
     }
-    if (memory.applied == Settings{}) memory.applied.reset();
     const bool decided_by_us = verdict == TrialVerdict::kPromote || verdict == TrialVerdict::kRollBack ||
                                verdict == TrialVerdict::kInconclusive;
-    if (decided_by_us) memory.cool_down_until = now_ + situation_.profile->spec.rollback.cool_down;
+    if (decided_by_us) memory.cool_down_until = now_ + facts_.desired.profile->spec.rollback.cool_down;
     return memory;
   }
 
-  /// Compares what the model promised with what the target's pods show now.
-  bool prediction_held() const {
-    if (!decision_.estimate || trial_.spec.predicted.gc_cpu_percent.empty()) return true;
-    const double predicted = std::strtod(trial_.spec.predicted.gc_cpu_percent.c_str(), nullptr) / 100;
-    const double seen = decision_.estimate->gc_cpu_fraction;
-    // Below one per cent the difference is noise and costs nobody anything.
-    return std::abs(seen - predicted) <= std::max(kPredictionTolerance * predicted, 0.01);
-  }
-
-  /// How long our own cache may lag behind our own patch.
-  static constexpr Duration kSettleForStore = seconds(10);
-
+  const Facts& facts_;
   const Trial& trial_;
-  const Situation& situation_;
-  const Decision& decision_;
   const Verdict& verdict_;
   const Time now_;
   TrialStatus next_;
@@ -409,9 +465,36 @@ class RunningTrial {
 
 }  // namespace
 
-Step advance_running(const Trial& trial, const Situation& situation, const Decision& decision, const Verdict& verdict,
-                     Time now) {
-  return RunningTrial(trial, situation, decision, verdict, now).advance();
+Step advance_running(const Facts& facts) { return RunningTrial(facts).next(); }
+
+std::optional<Step> after_refusal(const Facts& facts, const Step& step, const std::string& words) {
+  const auto not_begun = [&](const std::string& message) {
+    Step out = hold("Refused", message, kIdlePass);
+    out.refused = true;
+    return out;
+  };
+  switch (step.kind) {
+    case StepKind::kNoteTrial:
+      return not_begun("No trial starts, since the target could not be changed afterwards: " + words);
+    case StepKind::kStartTrial: {
+      Step out = not_begun(words);
+      out.memory = facts.desired.profile->memory;
+      out.memory->active_trial.clear();
+      return out;
+    }
+    case StepKind::kRunCanary:
+      return RunningTrial(facts).refused("An arm of the trial", words);
+    case StepKind::kPromote:
+      return RunningTrial(facts).refused("The promotion", words);
+    case StepKind::kHold:
+    case StepKind::kForgetTrial:
+    case StepKind::kRetireCanary:
+    case StepKind::kRollBack:
+    case StepKind::kRevert:
+    case StepKind::kEnd:
+      break;
+  }
+  return std::nullopt;
 }
 
 }  // namespace gopacer

@@ -5,7 +5,6 @@
 namespace gopacer {
 
 /// advance() of a profile that has a running trial.
-Step advance_running(const Trial& trial, const Situation& situation, const Decision& decision, const Verdict& verdict,
-                     Time now);
+Step advance_running(const Facts& facts);
 
 }  // namespace gopacer

@@ -1,12 +1,27 @@
 #include "rollout/steps.h"
 
+#include <algorithm>
 #include <utility>
-#include <vector>
 
 namespace gopacer {
 namespace {
 
 constexpr std::size_t kMostBannedRegions = 10;
+constexpr double kDay = 24 * 3600;
+
+bool runs_all_pods(const std::shared_ptr<const Workload>& arm, int replicas) {
+  return arm && arm->settled() && arm->available_replicas >= replicas;
+}
+
+/// Of a pod that has not ended and is not on its way out.
+bool lives(const Pod& pod) { return !pod.deleting && pod.phase != "Failed" && pod.phase != "Succeeded"; }
+
+int restarts_of(const Pod& pod, const std::string& container) {
+  for (const ContainerState& state : pod.states) {
+    if (state.name == container) return state.restarts;
+  }
+  return 0;
+}
 
 }  // namespace
 
@@ -26,8 +41,43 @@ void ban(ProfileMemory& memory, BannedRegion region) {
   if (memory.banned.size() > kMostBannedRegions) memory.banned.erase(memory.banned.begin());
 }
 
-bool wants_changes(const Profile& profile) {
-  return profile.spec.update_mode == UpdateMode::kCanary && !profile.spec.suspend && !profile.deleting;
+bool arms_ready(const Facts& facts) {
+  const int replicas = facts.desired.trial->spec.canary.replicas;
+  return runs_all_pods(facts.desired.canary, replicas) && runs_all_pods(facts.desired.baseline, replicas);
+}
+
+std::vector<std::string> arm_pods(const Facts& facts) {
+  std::vector<std::string> names;
+  for (const OwnedPod& owned : facts.desired.pods) {
+    if (owned.track == Track::kStable || !lives(*owned.pod)) continue;
+    const int restarts = restarts_of(*owned.pod, facts.desired.container);
+    names.push_back(owned.pod->uid + (restarts > 0 ? "#" + std::to_string(restarts) : ""));
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::string arm_trouble(const Facts& facts) {
+  for (const auto& arm : {facts.desired.baseline, facts.desired.canary}) {
+    if (arm && !arm->rollout.refusal.empty()) return arm->rollout.refusal;
+  }
+  for (const OwnedPod& owned : facts.desired.pods) {
+    if (owned.track != Track::kStable && lives(*owned.pod) && !owned.pod->trouble.empty()) {
+      return "pod " + owned.pod->key.name + ": " + owned.pod->trouble;
+    }
+  }
+  return {};
+}
+
+double usual_restarts_per_day(const Facts& facts) {
+  int restarts = 0;
+  double seconds = 0;
+  for (const OwnedPod& owned : facts.desired.pods) {
+    if (owned.track != Track::kStable || !owned.pod->created) continue;
+    restarts += restarts_of(*owned.pod, facts.desired.container);
+    seconds += std::max(0.0, to_seconds(facts.now - *owned.pod->created));
+  }
+  return seconds > 0 ? std::min(restarts / (seconds / kDay), kMostRestartsPerDay) : 0;
 }
 
 }  // namespace gopacer

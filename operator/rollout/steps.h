@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "gopacer/rollout/advance.h"
 
@@ -17,7 +18,18 @@ Step hold(std::string reason, std::string message, Duration requeue);
 /// Adds the region to those that are not tried again. It is banned once, with what was learned last.
 void ban(ProfileMemory& memory, BannedRegion region);
 
-/// Whether the profile lets gopacer change its target at all.
-bool wants_changes(const Profile& profile);
+/// All pods of both arms run and are ready.
+bool arms_ready(const Facts& facts);
+
+/// Whom the comparison is about: the processes of both arms, sorted. A pod that is replaced and a container that is
+/// restarted are other processes.
+std::vector<std::string> arm_pods(const Facts& facts);
+
+/// What keeps the pods of an arm from starting, in the words of the server, the scheduler or a kubelet; empty when
+/// nothing is known.
+std::string arm_trouble(const Facts& facts);
+
+/// Restarts of a pod of the target in a day, over the time that its pods have run.
+double usual_restarts_per_day(const Facts& facts);
 
 }  // namespace gopacer

@@ -121,6 +121,8 @@ Duration Reflector::not_served(const Error& error) {
 }
 
 Duration Reflector::failed(const Error& error) {
+  // Who may not look at an optional kind sees all that there is for them.
+  if (options_.optional && error.kind == ErrorKind::kTerminal) heard();
   // That a version is too old is the course of things; only a row of it is a failure.
   if (error.kind == ErrorKind::kExpired && failures_ == 0 && !error.retry_after) {
     ++failures_;

@@ -9,6 +9,7 @@
 
 #include "base/backoff.h"
 #include "base/steady_clock.h"
+#include "gopacer/domain/workload.h"
 #include "ports/api_server.h"
 #include "watch/mirror.h"
 

@@ -5,6 +5,7 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
+#include "apply/deployment_env.h"
 #include "codec/profile.h"
 #include "codec/resources.h"
 #include "codec/trial.h"
@@ -33,7 +34,8 @@ constexpr const char* kCause = "kubernetes.io/change-cause";
 struct Cluster {
   FakeApiServer api;
   AccidentProneApiServer connection{api};
-  Actor actor{connection};
+  DeploymentEnv applier{connection};
+  Actor actor{connection, applier};
 
   Cluster() {
     objects::deploy(api);
@@ -47,11 +49,17 @@ struct Cluster {
   /// The trial's uids are those of the objects here.
   void begin_trial(TrialPhase phase, const Settings& from = old_settings()) {
     Trial trial = builders::trial(phase);
-    trial.spec.target_uid = target()["metadata"]["uid"];
+    trial.spec.target.uid = target()["metadata"]["uid"];
     trial.spec.profile_uid = profile()["metadata"]["uid"];
     trial.spec.from = from;
     trial.spec.predicted.saving_percent = "5.1";
     objects::put_trial(api, trial);
+    note_trial();
+    must(api.merge_patch(objects::profile_path(), {{"metadata", {{"finalizers", {kRevertFinalizer}}}}}, ""));
+  }
+  void note_trial() {
+    must(api.merge_patch(objects::profile_path(), {{"status", {{"activeTrial", "checkout-1"}, {"trialCount", 1}}}},
+                         "status"));
   }
   void make_canary() {
     ASSERT_TRUE(perform(StepKind::kRunCanary).done());
@@ -77,19 +85,16 @@ struct Cluster {
     desired.key = objects::kProfile;
     if (!profile().is_null()) desired.profile = std::make_shared<Profile>(*codec::decode_profile(profile()));
     if (!target().is_null()) {
-      desired.target = std::make_shared<Deployment>(*codec::decode_deployment(target()));
+      desired.target = std::make_shared<Workload>(*codec::decode_deployment(target()));
       desired.container = "app";
       desired.current = *parse_settings({env_value(target(), "GOGC"), env_value(target(), "GOMEMLIMIT")});
-      for (const EnvOwner& owner : desired.target->env_owners) {
-        if (owner.manager != kFieldManager) desired.conflict = owner.variable + " is set by " + owner.manager;
-      }
     }
     if (!trial().is_null()) {
       auto trial_now = std::make_shared<Trial>(*codec::decode_trial(trial()));
       if (trial_now->running()) desired.trial = trial_now;
     }
-    if (!canary().is_null()) desired.canary = std::make_shared<Deployment>(*codec::decode_deployment(canary()));
-    if (!baseline().is_null()) desired.baseline = std::make_shared<Deployment>(*codec::decode_deployment(baseline()));
+    if (!canary().is_null()) desired.canary = std::make_shared<Workload>(*codec::decode_deployment(canary()));
+    if (!baseline().is_null()) desired.baseline = std::make_shared<Workload>(*codec::decode_deployment(baseline()));
     return desired;
   }
 
@@ -101,11 +106,21 @@ struct Cluster {
   }
 };
 
-Step start_step() {
+Step note_step() {
+  Step step;
+  step.kind = StepKind::kNoteTrial;
+  step.settings = new_settings();
+  step.memory.emplace();
+  step.memory->active_trial = "checkout-1";
+  return step;
+}
+
+Step start_step(const Cluster& cluster) {
   Step step;
   step.kind = StepKind::kStartTrial;
   step.start = builders::trial(TrialPhase::kPending).spec;
-  step.start->container.clear();
+  step.start->profile_uid = cluster.profile()["metadata"]["uid"];
+  step.start->target.uid = cluster.target()["metadata"]["uid"];
   return step;
 }
 
@@ -123,54 +138,135 @@ TEST(Hold, WritesNothing) {
   EXPECT_THAT(cluster.api.writes(), IsEmpty());
 }
 
-TEST(StartTrial, MakesTheTrialForTheContainerThatWasFound) {
+/// A cluster whose profile has noted the trial that is about to be made, and waits for it.
+void note(Cluster& cluster) {
+  cluster.note_trial();
+  Cluster::must(
+      cluster.api.merge_patch(objects::profile_path(), {{"metadata", {{"finalizers", {kRevertFinalizer}}}}}, ""));
+}
+
+TEST(NoteTrial, KeepsTheProfileAndRehearsesThePromotion) {
   Cluster cluster;
-  ASSERT_TRUE(cluster.perform(start_step()).done());
+  EXPECT_EQ(cluster.perform(note_step()).error->kind, ErrorKind::kConflict) << "the finalizer comes first";
+  EXPECT_EQ(cluster.profile()["metadata"]["finalizers"], json::array({kRevertFinalizer}));
+  const json before = cluster.target();
+  EXPECT_TRUE(cluster.perform(note_step()).done());
+  EXPECT_EQ(cluster.target(), before);
+}
+
+TEST(NoteTrial, IsRefusedAsThePromotionWouldBe) {
+  Cluster cluster;
+  note(cluster);
+  const json theirs = json::parse(R"({"spec": {"template": {"spec": {"containers": [
+      {"name": "app", "env": [{"name": "GOGC", "value": "80"}]}]}}}})");
+  cluster.api.apply_as("kubectl-set", objects::deployment_path(objects::kTarget), theirs);
+  const ActResult result = cluster.perform(note_step());
+  ASSERT_FALSE(result.done());
+  EXPECT_EQ(result.error->kind, ErrorKind::kOwned);
+  EXPECT_THAT(result.error->message, HasSubstr("kubectl-set"));
+}
+
+TEST(NoteTrial, IsRefusedWhereAnotherObjectHasTheName) {
+  Cluster cluster;
+  cluster.begin_trial(TrialPhase::kEnded);
+  const ActResult result = cluster.perform(note_step());
+  ASSERT_FALSE(result.done());
+  EXPECT_TRUE(result.refused());
+  EXPECT_THAT(result.error->message, HasSubstr("GoRuntimeTrial shop/checkout-1"));
+}
+
+TEST(StartTrial, MakesTheTrialThatIsLetGoOnlyByUs) {
+  Cluster cluster;
+  note(cluster);
+  ASSERT_TRUE(cluster.perform(start_step(cluster)).done());
   EXPECT_EQ(cluster.trial()["spec"]["container"], "app");
+  EXPECT_EQ(cluster.trial()["metadata"]["finalizers"], json::array({kTrialFinalizer}));
   EXPECT_TRUE(codec::decode_trial(cluster.trial()));
 }
 
 TEST(StartTrial, TouchesNothingElse) {
   Cluster cluster;
+  note(cluster);
   const json before = cluster.target();
   cluster.api.forget_writes();
-  cluster.perform(start_step());
+  cluster.perform(start_step(cluster));
   EXPECT_THAT(cluster.api.writes(), ElementsAre("create GoRuntimeTrial shop/checkout-1"));
   EXPECT_EQ(cluster.target(), before);
 }
 
-TEST(StartTrial, WaitsForATrialThatRunsAndIsNotInThePictureYet) {
+TEST(StartTrial, DoesNotStartOneThatEndedWithoutOurSeeingIt) {
   Cluster cluster;
-  cluster.begin_trial(TrialPhase::kPending);
-  const json noted{{"status", {{"activeTrial", "checkout-1"}, {"trialCount", 1}}}};
-  Cluster::must(cluster.api.merge_patch(objects::profile_path(), noted, "status"));
-  Desired desired = cluster.desired();
-  desired.trial = nullptr;  // the watch of the trials is late
-  Step step = start_step();
-  step.start->number = 2;
-  const ActResult result = cluster.actor.perform(desired, step);
-  ASSERT_FALSE(result.done());
-  EXPECT_EQ(result.error->kind, ErrorKind::kConflict);
-  EXPECT_THAT(result.error->message, HasSubstr("checkout-1"));
-  EXPECT_TRUE(cluster.api.peek(objects::trial_path({"shop", "checkout-2"})).is_null());
-}
-
-TEST(StartTrial, WaitsForAChangeOfTheProfileThatIsNotInThePictureYet) {
-  Cluster cluster;
+  note(cluster);
   const Desired desired = cluster.desired();
-  const json cooling{{"status", {{"coolDownUntil", "2024-05-01T16:00:00Z"}}}};
-  Cluster::must(cluster.api.merge_patch(objects::profile_path(), cooling, "status"));
-  const ActResult result = cluster.actor.perform(desired, start_step());
+  Cluster::must(cluster.api.merge_patch(objects::profile_path(), {{"status", {{"activeTrial", ""}}}}, "status"));
+  const ActResult result = cluster.actor.perform(desired, start_step(cluster));
   ASSERT_FALSE(result.done());
   EXPECT_EQ(result.error->kind, ErrorKind::kConflict);
   EXPECT_TRUE(cluster.trial().is_null());
 }
 
-TEST(StartTrial, DoesNotWaitForATrialThatAPersonDeleted) {
+TEST(StartTrial, DoesNotTakeSomebodyElsesTrialForItsOwn) {
   Cluster cluster;
-  const json noted{{"status", {{"activeTrial", "checkout-7"}, {"trialCount", 7}}}};
-  Cluster::must(cluster.api.merge_patch(objects::profile_path(), noted, "status"));
-  EXPECT_TRUE(cluster.perform(start_step()).done());
+  cluster.begin_trial(TrialPhase::kPromoting);
+  Desired desired = cluster.desired();
+  desired.trial = nullptr;  // made between the note and now
+  const ActResult result = cluster.actor.perform(desired, start_step(cluster));
+  ASSERT_FALSE(result.done());
+  EXPECT_TRUE(result.refused());
+}
+
+TEST(ForgetTrial, WaitsForATrialThatRunsAndIsNotInThePictureYet) {
+  Cluster cluster;
+  cluster.begin_trial(TrialPhase::kPending);
+  Desired desired = cluster.desired();
+  desired.trial = nullptr;  // the watch of the trials is late
+  Step step;
+  step.kind = StepKind::kForgetTrial;
+  const ActResult result = cluster.actor.perform(desired, step);
+  ASSERT_FALSE(result.done());
+  EXPECT_EQ(result.error->kind, ErrorKind::kConflict);
+  EXPECT_THAT(result.error->message, HasSubstr("checkout-1"));
+}
+
+TEST(ForgetTrial, IsDoneWhenTheTrialIsGoneOrHasEnded) {
+  Cluster gone;
+  note(gone);
+  EXPECT_TRUE(gone.perform(StepKind::kForgetTrial).done());
+  Cluster ended;
+  ended.begin_trial(TrialPhase::kEnded);
+  EXPECT_TRUE(ended.perform(StepKind::kForgetTrial).done());
+}
+
+TEST(End, OfATrialThatTheProfileNamesByNowWaits) {
+  Cluster cluster;
+  cluster.begin_trial(TrialPhase::kPending);
+  Desired desired = cluster.desired();
+  auto older = std::make_shared<Profile>(*desired.profile);
+  older->memory.active_trial = "";
+  desired.profile = older;
+  Step step;
+  step.kind = StepKind::kEnd;
+  EXPECT_EQ(cluster.actor.perform(desired, step).error->kind, ErrorKind::kConflict);
+}
+
+TEST(Leftovers, AreDeletedOnAnyStep) {
+  Cluster cluster;
+  cluster.begin_trial(TrialPhase::kPending);
+  cluster.make_canary();
+  Step step;
+  step.leftovers = {cluster.desired().canary};
+  EXPECT_TRUE(cluster.perform(step).done());
+  EXPECT_TRUE(cluster.canary().is_null());
+  EXPECT_FALSE(cluster.baseline().is_null());
+}
+
+TEST(Finished, TrialsAreLetGo) {
+  Cluster cluster;
+  cluster.begin_trial(TrialPhase::kEnded);
+  Step step;
+  step.finished = {std::make_shared<Trial>(*codec::decode_trial(cluster.trial()))};
+  cluster.perform(step);
+  EXPECT_TRUE(cluster.trial()["metadata"].value("finalizers", json::array()).empty());
 }
 
 TEST(RunCanary, MakesBothArmsFromTheTargetAsItIs) {
@@ -355,11 +451,10 @@ TEST(RollBack, DoesNotWaitForAProfileThatCannotBeWritten) {
 
 TEST(End, LeavesNothingBehind) {
   Cluster cluster;
-  const json before = objects::lasting_state(cluster.api);
   cluster.begin_trial(TrialPhase::kMeasuring);
+  const json before = objects::lasting_state(cluster.api);
   cluster.make_canary();
   ASSERT_TRUE(cluster.perform(StepKind::kEnd).done());
-  ASSERT_TRUE(cluster.api.remove(objects::trial_path(kTrialKey), ""));
   EXPECT_EQ(objects::lasting_state(cluster.api), before);
 }
 
@@ -370,9 +465,14 @@ TEST(End, DoesNotTouchATargetThatSomebodyElseSets) {
   const json theirs = json::parse(R"({"spec": {"template": {"spec": {"containers": [
       {"name": "app", "env": [{"name": "GOGC", "value": "80"}]}]}}}})");
   cluster.api.apply_as("kubectl-set", objects::deployment_path(objects::kTarget), theirs);
-  const json before = cluster.target();
+  const json before = cluster.target()["spec"];
   EXPECT_TRUE(cluster.perform(StepKind::kEnd).done());
-  EXPECT_EQ(cluster.target(), before);
+  EXPECT_EQ(cluster.target()["spec"], before);
+  EXPECT_EQ(objects::annotation(cluster.target(), kCause), "");
+  const Workload target = codec::decode_deployment(cluster.target()).value();
+  for (const EnvOwner& owner : target.env_owners) {
+    EXPECT_EQ(owner.manager, owner.variable == "GOGC" ? "kubectl-set" : "gopacer");
+  }
 }
 
 TEST(End, DoesNotTouchATargetThatWasReplaced) {
@@ -406,11 +506,10 @@ void ask_for_revert(Cluster& cluster) {
 TEST(Finalizer, IsSetBeforeAnythingElseIsDone) {
   Cluster cluster;
   ask_for_revert(cluster);
-  const ActResult first = cluster.perform(start_step());
+  const ActResult first = cluster.perform(StepKind::kHold);
   EXPECT_FALSE(first.done());
   EXPECT_EQ(cluster.profile()["metadata"]["finalizers"], json::array({kRevertFinalizer}));
-  EXPECT_TRUE(cluster.trial().is_null());
-  EXPECT_TRUE(cluster.perform(start_step()).done());
+  EXPECT_TRUE(cluster.perform(StepKind::kHold).done());
 }
 
 TEST(Finalizer, GoesAwayWhenItIsNoLongerWantedAndOthersStay) {
@@ -423,7 +522,7 @@ TEST(Finalizer, GoesAwayWhenItIsNoLongerWantedAndOthersStay) {
 
 void delete_profile(Cluster& cluster) {
   ask_for_revert(cluster);
-  ASSERT_FALSE(cluster.perform(StepKind::kHold).done());  // sets the finalizer
+  cluster.perform(StepKind::kHold);  // sets the finalizer
   const json applied{{"status", {{"applied", {{"gogc", "200"}, {"goMemLimit", "430MiB"}}}}}};
   Cluster::must(cluster.api.merge_patch(objects::profile_path(), applied, "status"));
   ASSERT_TRUE(cluster.api.remove(objects::profile_path(), ""));
@@ -435,7 +534,7 @@ TEST(Revert, ReleasesTheSettingsAndLetsTheProfileGo) {
   cluster.begin_trial(TrialPhase::kPromoting);
   cluster.promote();
   delete_profile(cluster);
-  ASSERT_TRUE(cluster.api.remove(objects::trial_path(kTrialKey), ""));
+  objects::drop_trial(cluster.api, kTrialKey);
   ASSERT_FALSE(cluster.profile().is_null()) << "the finalizer keeps it";
   ASSERT_TRUE(cluster.perform(StepKind::kRevert).done());
   EXPECT_EQ(cluster.target()["spec"], before);
@@ -450,7 +549,7 @@ TEST(Revert, LeavesASettingThatAPersonHasMadeTheirs) {
       {"name": "app", "env": [{"name": "GOGC", "value": "80"}]}]}}}})");
   cluster.api.apply_as("kubectl-set", objects::deployment_path(objects::kTarget), theirs);
   delete_profile(cluster);
-  ASSERT_TRUE(cluster.api.remove(objects::trial_path(kTrialKey), ""));
+  objects::drop_trial(cluster.api, kTrialKey);
   ASSERT_TRUE(cluster.perform(StepKind::kRevert).done());
   EXPECT_EQ(env_value(cluster.target(), "GOGC"), "80");
   EXPECT_EQ(env_value(cluster.target(), "GOMEMLIMIT"), "");
@@ -479,6 +578,8 @@ std::vector<Case> all_cases() {
       if (promoted) cluster.promote();
     };
   };
+  Cluster model;
+  const Step start = start_step(model);
   Step run_canary;
   run_canary.kind = StepKind::kRunCanary;
   Step retire;
@@ -488,8 +589,8 @@ std::vector<Case> all_cases() {
   Step revert;
   revert.kind = StepKind::kRevert;
   return {
-      {"StartTrial", [](Cluster&) {}, start_step()},
-      {"StartTrialWithFinalizer", ask_for_revert, start_step()},
+      {"NoteTrial", [](Cluster&) {}, note_step()},
+      {"StartTrial", note, start},
       {"RunCanary", with_trial(TrialPhase::kPending, false, false), run_canary},
       {"RunCanaryOverLeftovers",
        [&](Cluster& cluster) {
@@ -511,7 +612,7 @@ std::vector<Case> all_cases() {
          cluster.begin_trial(TrialPhase::kPromoting);
          cluster.promote();
          delete_profile(cluster);
-         ASSERT_TRUE(cluster.api.remove(objects::trial_path(kTrialKey), ""));
+         objects::drop_trial(cluster.api, kTrialKey);
        },
        revert},
   };

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "act/actor.h"
+#include "apply/deployment_env.h"
 #include "codec/resources.h"
 #include "codec/trial.h"
 #include "codec/workload.h"
@@ -76,7 +77,7 @@ class ActOnRealApi : public testing::Test {
   void make_trial() {
     Trial trial = builders::trial(TrialPhase::kPromoting);
     trial.key = {ns_, "checkout-1"};
-    trial.spec.target_uid = target()["metadata"]["uid"];
+    trial.spec.target.uid = target()["metadata"]["uid"];
     const Result<json> made = client_->create(resources::kTrials, ns_, codec::trial_object(trial.key, trial.spec));
     ASSERT_TRUE(made) << made.error().message;
   }
@@ -87,7 +88,7 @@ class ActOnRealApi : public testing::Test {
   Desired desired() {
     Desired out;
     out.key = {ns_, "checkout"};
-    out.target = std::make_shared<Deployment>(*codec::decode_deployment(target()));
+    out.target = std::make_shared<Workload>(*codec::decode_deployment(target()));
     out.container = "app";
     out.current = *parse_settings({env_value(target(), "GOGC"), env_value(target(), "GOMEMLIMIT")});
     out.trial = std::make_shared<Trial>(*codec::decode_trial(*client_->get({resources::kTrials, ns_, "checkout-1"})));
@@ -107,7 +108,8 @@ class ActOnRealApi : public testing::Test {
 
   std::unique_ptr<kube::Client> client_ = RealApiServer::client();
   std::string ns_ = RealApiServer::make_namespace(*client_);
-  Actor actor_{*client_};
+  DeploymentEnv applier_{*client_};
+  Actor actor_{*client_, applier_};
 };
 
 TEST_F(ActOnRealApi, APromotionOwnsTwoEntriesAndTheCause) {
@@ -175,7 +177,7 @@ TEST_F(ActOnRealApi, APersonsKubectlSetEnvAfterThePromotionShowsAsAnotherOwner) 
   promote();
   RealApiServer::kubectl("-n " + ns_ + " set env deployment/checkout GOGC=80");
   bool found = false;
-  const Result<Deployment> now = codec::decode_deployment(target());
+  const Result<Workload> now = codec::decode_deployment(target());
   for (const EnvOwner& owner : now->env_owners) {
     found |= owner.variable == "GOGC" && owner.manager == "kubectl-set";
   }
@@ -209,8 +211,8 @@ TEST_F(ActOnRealApi, BothArmsAreAcceptedAndDoNotSelectEachOthersPods) {
   EXPECT_EQ(env_value(canary, "GOGC"), "200");
   EXPECT_EQ(env_value(baseline, "GOGC"), "");
   const Labels canary_pods = codec::decode_deployment(canary)->template_labels;
-  EXPECT_TRUE(selects(codec::decode_deployment(canary)->match_labels, canary_pods));
-  EXPECT_FALSE(selects(codec::decode_deployment(baseline)->match_labels, canary_pods));
+  EXPECT_TRUE(selects(canary["spec"]["selector"]["matchLabels"].get<Labels>(), canary_pods));
+  EXPECT_FALSE(selects(baseline["spec"]["selector"]["matchLabels"].get<Labels>(), canary_pods));
   perform(step(StepKind::kRunCanary));
   perform(step(StepKind::kEnd));
   EXPECT_TRUE(find_or_null(*client_, path("checkout-gopacer-canary")).is_null());
@@ -225,13 +227,13 @@ TEST_F(ActOnRealApi, ATrialOfLongNamesIsAccepted) {
   RealApiServer::kubectl("apply -f -", manifest.dump());
   Trial trial = builders::trial(TrialPhase::kPending);
   trial.spec.profile = std::string(63, 'p');
-  trial.spec.target = name;
+  trial.spec.target.name = name;
   trial.key = {ns_, trial_name(trial.spec.profile, 123)};
   const Result<json> made = client_->create(resources::kTrials, ns_, codec::trial_object(trial.key, trial.spec));
   ASSERT_TRUE(made) << made.error().message;
   Desired wanted;
   wanted.trial = std::make_shared<Trial>(*codec::decode_trial(*made));
-  wanted.target = std::make_shared<Deployment>(*codec::decode_deployment(*client_->get(path(name))));
+  wanted.target = std::make_shared<Workload>(*codec::decode_deployment(*client_->get(path(name))));
   const ActResult result = actor_.perform(wanted, step(StepKind::kRunCanary));
   EXPECT_TRUE(result.done()) << result.error->message;
 }

@@ -20,45 +20,12 @@ using testing::Not;
 
 json containers_of(const json& document) { return document["spec"]["template"]["spec"]["containers"]; }
 
-TEST(SettingsDocument, HoldsTheTwoEntriesAndNothingElseOfTheTemplate) {
-  const json document = act::settings_document(builders::deployment(), "app", new_settings(), "");
-  EXPECT_EQ(document, json::parse(R"({
-    "apiVersion": "apps/v1", "kind": "Deployment",
-    "metadata": {"namespace": "shop", "name": "checkout", "uid": "target-uid"},
-    "spec": {"template": {"spec": {"containers": [
-      {"name": "app", "env": [{"name": "GOGC", "value": "200"}, {"name": "GOMEMLIMIT", "value": "430MiB"}]}
-    ]}}}
-  })"));
-}
-
-TEST(SettingsDocument, LeavesOutAnEntryThatIsNotSet) {
-  const json document = act::settings_document(builders::deployment(), "app", settings(150), "");
-  EXPECT_EQ(containers_of(document)[0]["env"], (json::array({{{"name", "GOGC"}, {"value", "150"}}})));
-}
-
-TEST(SettingsDocument, HasNoContainerWhenThereIsNothingToSet) {
-  // An applied container without env would be a container that we own.
-  const json document = act::settings_document(builders::deployment(), "app", Settings{}, "");
-  EXPECT_FALSE(document.contains("spec"));
-}
-
-TEST(SettingsDocument, TellsTheChangeCauseWhenThereIsOne) {
-  const json document = act::settings_document(builders::deployment(), "app", new_settings(), "gopacer: why");
-  EXPECT_EQ(document["metadata"]["annotations"], (json{{"kubernetes.io/change-cause", "gopacer: why"}}));
-}
-
-TEST(ReleaseDocument, HoldsNothing) {
-  const json document = act::release_document(builders::deployment());
-  EXPECT_FALSE(document.contains("spec"));
-  EXPECT_EQ(document["metadata"], (json{{"namespace", "shop"}, {"name", "checkout"}, {"uid", "target-uid"}}));
-}
-
 struct Tracks {
   Trial trial = builders::trial(TrialPhase::kPending);
   json target = objects::deployment_object();
 
   json make(Track track) const {
-    const Result<json> document = act::track_deployment(target, trial, track);
+    const Result<json> document = act::arm_deployment(target, trial, track);
     EXPECT_TRUE(document) << document.error().message;
     return document.value_or(json());
   }
@@ -158,22 +125,52 @@ TEST(Canary, SaysWhenItMayBeRemovedByAnybody) {
   EXPECT_EQ(objects::annotation(Tracks().canary(), kExpiresAnnotation), "2024-05-01T10:37:00Z");
 }
 
-TEST(Canary, HasNothingOfTheTargetsMetadata) {
+TEST(Canary, HasTheLabelsThatPoliciesAskForAndNoneByWhichOthersKnowWhatIsTheirs) {
   Tracks tracks;
-  tracks.target["metadata"]["annotations"] = {{"kubernetes.io/change-cause", "a person's"}};
+  tracks.target["metadata"]["labels"].update({{"app.kubernetes.io/instance", "checkout"},
+                                              {"argocd.argoproj.io/instance", "shop"},
+                                              {"helm.sh/chart", "c-1"},
+                                              {"app.kubernetes.io/managed-by", "Helm"},
+                                              {"example.com/cost-center", "42"}});
+  tracks.target["metadata"]["annotations"] = {{"kubernetes.io/change-cause", "a person's"},
+                                              {"kubectl.kubernetes.io/last-applied-configuration", "{}"},
+                                              {"meta.helm.sh/release-name", "checkout"},
+                                              {"example.com/owner", "cart"}};
   tracks.target["metadata"]["resourceVersion"] = "7";
   const json canary = tracks.canary();
   EXPECT_FALSE(canary["metadata"].contains("resourceVersion"));
   EXPECT_FALSE(canary["metadata"].contains("uid"));
-  EXPECT_FALSE(canary["metadata"]["labels"].contains("team"));
-  EXPECT_EQ(objects::annotation(canary, "kubernetes.io/change-cause"), "");
+  EXPECT_EQ(canary["metadata"]["labels"], (json{{"team", "cart"},
+                                                {"example.com/cost-center", "42"},
+                                                {"app.kubernetes.io/managed-by", "gopacer"},
+                                                {kProfileLabel, "checkout"},
+                                                {kTrialLabel, "checkout-1"},
+                                                {kTrackLabel, "canary"}}));
+  EXPECT_EQ(canary["metadata"]["annotations"],
+            (json{{"example.com/owner", "cart"}, {kExpiresAnnotation, "2024-05-01T10:37:00Z"}}));
   EXPECT_FALSE(canary.contains("status"));
+}
+
+TEST(Canary, KeepsTheOrderOfItsVariablesSinceLaterOnesReferToEarlierOnes) {
+  Tracks tracks;
+  json& env = tracks.target["spec"]["template"]["spec"]["containers"][0]["env"];
+  env = json::array({{{"name", "A"}, {"value", "1"}},
+                     {{"name", "GOMEMLIMIT"}, {"value", "300MiB"}},
+                     {{"name", "ARGS"}, {"value", "--limit=$(GOMEMLIMIT)"}},
+                     {{"name", "GOGC"}, {"value", "150"}},
+                     {{"name", "MORE"}, {"value", "$(GOGC)"}}});
+  const json expected = json::array({{{"name", "A"}, {"value", "1"}},
+                                     {{"name", "GOMEMLIMIT"}, {"value", "430MiB"}},
+                                     {{"name", "ARGS"}, {"value", "--limit=$(GOMEMLIMIT)"}},
+                                     {{"name", "GOGC"}, {"value", "200"}},
+                                     {{"name", "MORE"}, {"value", "$(GOGC)"}}});
+  EXPECT_EQ(containers_of(tracks.canary())[0]["env"], expected);
 }
 
 TEST(Canary, IsRefusedWhenTheContainerIsGone) {
   Tracks tracks;
   tracks.target["spec"]["template"]["spec"]["containers"][0]["name"] = "web";
-  const Result<json> document = act::track_deployment(tracks.target, tracks.trial, Track::kCanary);
+  const Result<json> document = act::arm_deployment(tracks.target, tracks.trial, Track::kCanary);
   ASSERT_FALSE(document);
   EXPECT_THAT(document.error().message, HasSubstr("no container 'app'"));
   EXPECT_THAT(document.error().message, HasSubstr("spec.containerName"));
@@ -181,7 +178,7 @@ TEST(Canary, IsRefusedWhenTheContainerIsGone) {
 
 TEST(Canary, HasLegalNamesHoweverLongTheTargetsAre) {
   Tracks tracks;
-  tracks.trial.spec.target = std::string(253, 't');
+  tracks.trial.spec.target.name = std::string(253, 't');
   tracks.trial.spec.profile = std::string(253, 'p');
   tracks.trial.key.name = trial_name(tracks.trial.spec.profile, 1234567890);
   const json canary = tracks.canary();

@@ -9,9 +9,9 @@
 #include <sstream>
 #include <string>
 
+#include "codec/pod.h"
 #include "observe/app_metrics.h"
 #include "observe/heap_trailer.h"
-#include "codec/pod.h"
 
 namespace gopacer {
 namespace {

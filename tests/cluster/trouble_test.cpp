@@ -3,37 +3,15 @@
 
 #include <iostream>
 
-#include "cluster/cluster.h"
+#include "cluster/trial_test.h"
 
 namespace gopacer::cluster {
 namespace {
 
 using testing::HasSubstr;
 
-class Trouble : public ClusterTest {
+class Trouble : public TrialTest {
  protected:
-  static Workload named(const std::string& name) {
-    Workload workload;
-    workload.name = name;
-    return workload;
-  }
-  static json fixed(int gogc, const std::string& limit) {
-    return {{"strategy", "Fixed"}, {"settings", {{"gogc", gogc}, {"goMemLimit", limit}}}};
-  }
-  /// Harmless settings, and a trial that cannot end by itself while the test runs.
-  static json endless_trial() {
-    return {{"objective", fixed(150, "200MiB")},
-            {"canary", {{"maxDuration", "1h"}, {"minSamples", 100000000}}},
-            {"slos",
-             {{{"name", "latency-p50"},
-               {"podHistogram", {{"metric", "http_request_duration_seconds"}, {"quantile", "0.5"}}},
-               {"maxRegressionPercent", 100}}}}};
-  }
-  void start_endless_trial(const Workload& workload) {
-    tune(workload.name, endless_trial());
-    eventually_trial(workload.name + "-1", "is under way with its pods",
-                     [&](const json&) { return list("pods", "gopacer.dev/track,app=" + workload.name).size() == 2; });
-  }
   /// Serves VerticalPodAutoscalers while it lives, where the cluster does not do so by itself.
   class VerticalAutoscalers {
    public:
@@ -44,7 +22,6 @@ class Trouble : public ClusterTest {
     Cluster& cluster_;
     bool is_ours_;
   };
-  std::string generation(const std::string& name) { return text(deployment(name), "/metadata/generation"); }
 };
 
 TEST_F(Trouble, RollsAPersonsBadSettingsBackAndSaysWhyItDoesNotTryThemAgain) {

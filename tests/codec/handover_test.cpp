@@ -16,9 +16,12 @@ Evidence written_and_read(const Evidence& evidence) {
   TrialStatus status = builders::trial(TrialPhase::kMeasuring).status;
   status.evidence = evidence;
   nlohmann::json object = codec::trial_object({"shop", "checkout-1"}, builders::trial(TrialPhase::kMeasuring).spec);
+  object["metadata"]["creationTimestamp"] = format_time(builders::kStart);
   // Through the text that the API server keeps.
   object["status"] = nlohmann::json::parse(codec::encode(status).dump());
-  return codec::decode_trial(object)->status.evidence;
+  const Result<Trial> trial = codec::decode_trial(object);
+  if (!trial) throw std::logic_error(trial.error().message);
+  return trial->status.evidence;
 }
 
 RC_GTEST_PROP(Handover, OfATrialAfterEachWindowEndsAsWithOneOperator, ()) {

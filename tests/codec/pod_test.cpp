@@ -37,6 +37,34 @@ TEST(DecodePod, ReadsStateAndLimits) {
   EXPECT_EQ(pod.containers[0].env[0].value, "80");
 }
 
+TEST(DecodePod, SaysWhatKeepsItFromStarting) {
+  const auto trouble = [](const char* status) {
+    return codec::decode_pod({{"metadata", {{"name", "p"}}}, {"status", json::parse(status)}})->trouble;
+  };
+  EXPECT_EQ(trouble("{}"), "");
+  EXPECT_EQ(trouble(R"({"conditions": [{"type": "PodScheduled", "status": "False", "message": "0/3 nodes fit"}]})"),
+            "0/3 nodes fit");
+  EXPECT_EQ(
+      trouble(R"({"containerStatuses": [{"name": "app", "state": {"waiting": {"reason": "ContainerCreating"}}}]})"),
+      "");
+  EXPECT_EQ(trouble(R"({"containerStatuses": [{"name": "app", "state": {"waiting": {
+              "reason": "ErrImagePull", "message": "no such tag"}}}]})"),
+            "container app: ErrImagePull: no such tag");
+}
+
+TEST(DecodePod, SaysWhoseItIsAndWhyItFailed) {
+  const Pod got = codec::decode_pod(json::parse(R"({
+    "metadata": {"name": "p", "creationTimestamp": "2024-05-01T10:00:00Z",
+                 "ownerReferences": [{"kind": "ReplicaSet", "name": "r", "uid": "u", "controller": true}]},
+    "status": {"phase": "Failed", "reason": "Evicted", "message": "low on resource: memory"}})"))
+                      .value();
+  EXPECT_EQ(got.controller.name, "r");
+  EXPECT_EQ(got.controller.uid, "u");
+  EXPECT_EQ(got.reason, "Evicted");
+  EXPECT_EQ(got.message, "low on resource: memory");
+  EXPECT_EQ(format_time(got.created.value()), "2024-05-01T10:00:00Z");
+}
+
 TEST(DecodePod, AContainerThatEndedJustNowSaysWhy) {
   const json object = json::parse(R"({"metadata": {"name": "x"}, "status": {"containerStatuses": [
     {"name": "app", "state": {"terminated": {"reason": "OOMKilled"}}, "lastState": {"terminated": {"reason": "Error"}}}]}})");

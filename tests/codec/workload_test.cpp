@@ -42,22 +42,21 @@ json deployment() {
 }
 
 TEST(DecodeDeployment, ReadsWhatGopacerNeeds) {
-  const Deployment got = codec::decode_deployment(deployment()).value();
+  const Workload got = codec::decode_deployment(deployment()).value();
   EXPECT_EQ(got.key.text(), "shop/checkout");
   EXPECT_EQ(got.uid, "u1");
   EXPECT_EQ(got.resource_version, "7");
   EXPECT_EQ(got.generation, 3);
   EXPECT_EQ(got.replicas, 4);
-  EXPECT_TRUE(got.paused);
+  EXPECT_TRUE(got.rollout.paused);
   EXPECT_FALSE(got.deleting);
   EXPECT_TRUE(got.settled());
-  EXPECT_THAT(got.match_labels, ElementsAre(Pair("app", "checkout")));
   EXPECT_THAT(got.template_labels, ElementsAre(Pair("app", "checkout"), Pair("v", "1")));
   EXPECT_EQ(got.change_cause, "gopacer: GOGC=180");
 }
 
 TEST(DecodeDeployment, KeepsOnlyOurVariablesInOrderWithDuplicates) {
-  const Deployment got = codec::decode_deployment(deployment()).value();
+  const Workload got = codec::decode_deployment(deployment()).value();
   ASSERT_EQ(got.containers.size(), 2);
   const ContainerSpec& app = got.containers[0];
   ASSERT_EQ(app.env.size(), 3);
@@ -72,7 +71,7 @@ TEST(DecodeDeployment, KeepsOnlyOurVariablesInOrderWithDuplicates) {
 }
 
 TEST(DecodeDeployment, NamesTheOwnersOfOurVariables) {
-  const Deployment got = codec::decode_deployment(deployment()).value();
+  const Workload got = codec::decode_deployment(deployment()).value();
   std::vector<std::string> owners;
   for (const EnvOwner& owner : got.env_owners) {
     owners.push_back(owner.container + "." + owner.variable + " " + owner.manager);
@@ -80,8 +79,105 @@ TEST(DecodeDeployment, NamesTheOwnersOfOurVariables) {
   EXPECT_THAT(owners, ElementsAre("app.GOGC gopacer", "side.GOMEMLIMIT kubectl-set"));
 }
 
+TEST(DecodeDeployment, TellsHowFarItsRolloutCame) {
+  json object = deployment();
+  object["status"]["conditions"] = json::parse(R"([
+    {"type": "Available", "status": "True", "reason": "MinimumReplicasAvailable"},
+    {"type": "Progressing", "status": "True", "reason": "ReplicaSetUpdated", "lastUpdateTime": "2024-05-01T10:00:00Z"},
+    {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota: small"}])");
+  const Workload rolling = codec::decode_deployment(object).value();
+  const Rollout& rollout = rolling.rollout;
+  EXPECT_EQ(format_time(rollout.last_progress.value()), "2024-05-01T10:00:00Z");
+  EXPECT_FALSE(rollout.gave_up);
+  EXPECT_EQ(rollout.refusal, "exceeded quota: small");
+  object["status"]["conditions"][1]["reason"] = "ProgressDeadlineExceeded";
+  object["status"]["conditions"][2]["status"] = "False";
+  const Workload stuck = codec::decode_deployment(object).value();
+  EXPECT_TRUE(stuck.rollout.gave_up);
+  EXPECT_EQ(stuck.rollout.refusal, "");
+}
+
+/// Reasons for which the pod template must not run twice.
+std::vector<std::string> single_use(const json& pod_spec) {
+  json object = deployment();
+  json& spec = object["spec"]["template"]["spec"];
+  spec.update(pod_spec);
+  const Workload workload = codec::decode_deployment(object).value();
+  std::vector<std::string> reasons;
+  for (const SingleUse& found : workload.single_use) reasons.push_back(found.reason);
+  return reasons;
+}
+
+json with_volume(const char* source, const char* mount) {
+  json spec = json::parse(R"({"containers": [{"name": "app"}]})");
+  spec["volumes"] = json::array({json::parse(source)});
+  spec["containers"][0]["volumeMounts"] = json::array({json::parse(mount)});
+  return spec;
+}
+
+TEST(SingleUse, IsWhatOnePodOfANodeOrOneWriterCanHave) {
+  EXPECT_THAT(single_use(json::object()), IsEmpty());
+  EXPECT_THAT(single_use({{"hostNetwork", true}}), ElementsAre("HostNetwork"));
+  EXPECT_THAT(single_use(json::parse(R"({"containers": [{"name": "app", "ports": [{"hostPort": 8080}]}]})")),
+              ElementsAre("HostPort"));
+  const char* const mount = R"({"name": "v", "mountPath": "/data"})";
+  const char* const read_only = R"({"name": "v", "mountPath": "/data", "readOnly": true})";
+  for (const char* const claim : {R"({"name": "v", "persistentVolumeClaim": {"claimName": "data"}})",
+                                  R"({"name": "v", "nfs": {"server": "s", "path": "/"}})",
+                                  R"({"name": "v", "awsElasticBlockStore": {"volumeID": "x"}})"}) {
+    EXPECT_THAT(single_use(with_volume(claim, mount)), ElementsAre("WritableVolume"));
+    EXPECT_THAT(single_use(with_volume(claim, read_only)), IsEmpty());
+  }
+  EXPECT_THAT(
+      single_use(with_volume(R"({"name": "v", "persistentVolumeClaim": {"claimName": "d", "readOnly": true}})", mount)),
+      IsEmpty());
+  const char* const host = R"({"name": "v", "hostPath": {"path": "/var/lib/x"}})";
+  EXPECT_THAT(single_use(with_volume(host, mount)), ElementsAre("HostPath"));
+  EXPECT_THAT(single_use(with_volume(host, read_only)), IsEmpty());
+}
+
+TEST(SingleUse, IsNoneOfVolumesThatEachPodHasForItself) {
+  const char* const mount = R"({"name": "v", "mountPath": "/data"})";
+  for (const char* const source : {R"({"name": "v", "emptyDir": {}})", R"({"name": "v", "configMap": {"name": "c"}})",
+                                   R"({"name": "v", "ephemeral": {"volumeClaimTemplate": {}}})",
+                                   R"({"name": "v", "projected": {"sources": []}})"}) {
+    EXPECT_THAT(single_use(with_volume(source, mount)), IsEmpty()) << source;
+  }
+}
+
+TEST(SingleUse, SeesInitContainersAndBlockDevices) {
+  json spec = json::parse(R"({"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}],
+    "initContainers": [{"name": "migrate", "volumeMounts": [{"name": "v", "mountPath": "/data"}]}]})");
+  EXPECT_THAT(single_use(spec), ElementsAre("WritableVolume"));
+  spec["initContainers"][0] = json::parse(R"({"name": "raw", "volumeDevices": [{"name": "v", "devicePath": "/d"}]})");
+  EXPECT_THAT(single_use(spec), ElementsAre("WritableVolume"));
+}
+
+TEST(DecodeDeployment, TellsWhoControlsItAndWhoWroteItsChangeCause) {
+  json object = deployment();
+  object["spec"]["strategy"]["type"] = "Recreate";
+  object["metadata"]["ownerReferences"] = json::parse(R"([{"kind": "Other", "name": "x", "uid": "1"},
+                      {"kind": "Rollout", "name": "checkout", "uid": "2", "controller": true}])");
+  object["metadata"]["managedFields"].push_back(json::parse(
+      R"({"manager": "kubectl", "fieldsV1": {"f:metadata": {"f:annotations": {"f:kubernetes.io/change-cause": {}}}}})"));
+  const Workload got = codec::decode_deployment(object).value();
+  EXPECT_TRUE(got.recreates);
+  EXPECT_EQ(got.controller.kind, "Rollout");
+  EXPECT_EQ(got.controller.uid, "2");
+  EXPECT_THAT(got.change_cause_owners, ElementsAre("kubectl"));
+}
+
+TEST(DecodeReplicaSet, KnowsItsDeployment) {
+  const json object = json::parse(R"({"metadata": {"namespace": "shop", "name": "checkout-5d", "uid": "r",
+      "ownerReferences": [{"kind": "Deployment", "name": "checkout", "uid": "d", "controller": true}]}})");
+  const ReplicaSet got = codec::decode_replica_set(object).value();
+  EXPECT_EQ(got.uid, "r");
+  EXPECT_EQ(got.controller.uid, "d");
+  EXPECT_FALSE(codec::decode_replica_set(json::object()));
+}
+
 TEST(DecodeDeployment, TakesTheDefaultsOfTheApi) {
-  const Deployment got =
+  const Workload got =
       codec::decode_deployment({{"metadata", {{"name", "x"}, {"deletionTimestamp", "2024-05-01T10:00:00Z"}}}}).value();
   EXPECT_EQ(got.replicas, 1);
   EXPECT_TRUE(got.deleting);

@@ -29,7 +29,11 @@ constexpr Duration kPatience = seconds(30);
 class PassesSeen final : public Observations {
  public:
   void follow(const Desired& desired) override { count(desired.key); }
-  Observation snapshot(const ObjectKey&, Time now) const override { return {now, {}, ""}; }
+  Observation snapshot(const ObjectKey&, Time now) const override {
+    Observation nothing;
+    nothing.at = now;
+    return nothing;
+  }
   void forget(const ObjectKey& profile) override { count(profile); }
 
   int of(const ObjectKey& profile) const {
@@ -124,6 +128,13 @@ class ControllerTest : public ::testing::Test {
       if (quiet) return;
     }
   }
+  void wait_for_trouble() {
+    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    while (controller_.trouble().empty()) {
+      ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+      std::this_thread::yield();
+    }
+  }
   void touch_marker() {
     ASSERT_TRUE(api_.merge_patch({resources::kProfiles, "shop", "marker"},
                                  {{"spec", {{"canary", {{"minSamples", ++touched_}}}}}}, ""));
@@ -167,16 +178,16 @@ class ControllerTest : public ::testing::Test {
   PassesSeen passes_;
   OperatorMetrics metrics_;
   std::mutex nodes_mutex_;
-  std::vector<Node> nodes_;
+  std::map<std::string, Node> nodes_;
   Controller controller_{api_,
                          events_,
                          passes_,
                          metrics_,
                          clock_,
                          {.watch_namespace = "", .workers = 1},
-                         [this](const std::vector<Node>& nodes) {
+                         [this](const std::string& name, const Node* node) {
                            const std::lock_guard lock(nodes_mutex_);
-                           nodes_ = nodes;
+                           if (node != nullptr) nodes_[name] = *node;
                          }};
   int touched_ = 1000;
   std::size_t watches_ = 0;
@@ -198,7 +209,7 @@ TEST_F(ControllerTest, DoesNothingBeforeItKnowsTheWholeCluster) {
   // A pass that saw no pods yet could take them for gone.
   api_.stop_serving(resources::kPods.plural);
   running_ = std::jthread([this](std::stop_token stop) { controller_.run(std::move(stop)); });
-  ASSERT_TRUE(api_.wait_for_watches(5, kPatience));
+  wait_for_trouble();
   EXPECT_FALSE(controller_.synced());
   EXPECT_THAT(passes_.all(), IsEmpty());
   EXPECT_THAT(controller_.trouble(), HasSubstr("does not serve pods"));
@@ -213,11 +224,48 @@ TEST_F(ControllerTest, WakesAProfileThatAPersonChanges) {
       ElementsAre("cart"));
 }
 
+TEST_F(ControllerTest, SleepsThroughWhatItWritesItself) {
+  start();
+  EXPECT_THAT(
+      woken_by([&] {
+        ASSERT_TRUE(api_.merge_patch(objects::profile_path(kCart), {{"status", {{"phase", "Tuned"}}}}, "status"));
+      }),
+      IsEmpty());
+  make_trial("cart");
+  EXPECT_THAT(woken_by([&] {
+                ASSERT_TRUE(api_.merge_patch(objects::trial_path({"shop", "cart-1"}), {{"status", {{"windows", 3}}}},
+                                             "status"));
+              }),
+              IsEmpty());
+}
+
+TEST_F(ControllerTest, WakesWhoTunesTheDeploymentThatControlsAPod) {
+  start();
+  const std::string uid = api_.peek(objects::deployment_path(kCart))["metadata"]["uid"];
+  const json owner{{"kind", "Deployment"}, {"name", "cart"}, {"uid", uid}, {"controller", true}};
+  const json set{{"metadata", {{"name", "cart-5d"}, {"ownerReferences", json::array({owner})}}}};
+  const json made = api_.create(resources::kReplicaSets, "shop", set).value();
+  const json by_set{
+      {"kind", "ReplicaSet"}, {"name", "cart-5d"}, {"uid", made["metadata"]["uid"]}, {"controller", true}};
+  settle();
+  EXPECT_THAT(woken_by([&] {
+                make_pod("cart-5d-x", {{"app", "checkout"}},
+                         {{"metadata", {{"ownerReferences", json::array({by_set})}}}});
+              }),
+              ElementsAre("cart"));
+  EXPECT_THAT(woken_by([&] { make_pod("stray", {{"app", "cart"}}); }), IsEmpty()) << "labels say nothing";
+}
+
 TEST_F(ControllerTest, WakesWhoTunesADeploymentThatChanges) {
   start();
-  EXPECT_THAT(woken_by([&] { change_deployment("checkout", {{"spec", {{"replicas", 5}}}}); }), ElementsAre("checkout"));
+  EXPECT_THAT(woken_by([&] {
+                change_deployment("checkout", {{"spec", {{"replicas", 5}}}});
+                objects::settle_deployments(api_);
+              }),
+              ElementsAre("checkout"));
   EXPECT_THAT(woken_by([&] { ASSERT_TRUE(api_.remove(objects::deployment_path(kCart), "")); }), ElementsAre("cart"));
-  EXPECT_THAT(woken_by([&] { objects::deploy(api_, deployment_of("cart")); }), ElementsAre("cart"));
+  EXPECT_THAT(woken_by([&] { objects::deploy(api_, deployment_of("cart")); }), ::testing::Contains("cart"))
+      << "the other one settles as well";
 }
 
 TEST_F(ControllerTest, SleepsThroughChangesOfStrangers) {
@@ -270,8 +318,7 @@ TEST_F(ControllerTest, HandsTheNodesOnAndWakesNobodyForThem) {
               IsEmpty());
   const std::lock_guard lock(nodes_mutex_);
   ASSERT_EQ(nodes_.size(), 1U);
-  EXPECT_EQ(nodes_[0].key.name, "n1");
-  EXPECT_EQ(nodes_[0].address, "10.0.0.7");
+  EXPECT_EQ(nodes_["n1"].address, "10.0.0.7");
 }
 
 TEST_F(ControllerTest, SeesWhatChangedWhileItsWatchesWereLost) {
@@ -298,14 +345,14 @@ TEST_F(ControllerTest, TriesAPassAgainThatFailed) {
   api_.fail_next("patch", {ErrorKind::kRetriable, "the API server is away"}, 1, resources::kProfiles.plural);
   api_.fail_next("apply", {ErrorKind::kRetriable, "the API server is away"}, 1, resources::kProfiles.plural);
   ASSERT_TRUE(api_.remove(objects::deployment_path(kCart), ""));
-  // One for the Deployment that is gone, and one for its own failure; whatever else they write wakes it too.
+  // One for the Deployment that is gone, and one for its own failure.
   ASSERT_TRUE(passes_.wait_for_one_after(kCart, before));
   ASSERT_TRUE(passes_.wait_for_one_after(kCart, before + 1));
 }
 
 TEST_F(ControllerTest, LooksIntoItsOwnNamespaceOnly) {
   Controller narrow(api_, events_, passes_, metrics_, clock_, {.watch_namespace = "other", .workers = 1},
-                    [](const std::vector<Node>&) {});
+                    [](const std::string&, const Node*) {});
   json profile = profile_of("only", "nothing");
   profile["metadata"]["namespace"] = "other";
   ASSERT_TRUE(api_.create(resources::kProfiles, "other", profile));
@@ -317,7 +364,7 @@ TEST_F(ControllerTest, LooksIntoItsOwnNamespaceOnly) {
 TEST_F(ControllerTest, EndsAtOnceWhenItIsStoppedBeforeItKnowsTheCluster) {
   api_.stop_serving(resources::kDeployments.plural);
   std::jthread running([this](std::stop_token stop) { controller_.run(std::move(stop)); });
-  ASSERT_TRUE(api_.wait_for_watches(5, kPatience));
+  wait_for_trouble();
   running.request_stop();
   running.join();
   EXPECT_THAT(passes_.all(), IsEmpty());

@@ -4,6 +4,7 @@
 
 #include "fakes/builders.h"
 #include "fakes/fake_cluster_view.h"
+#include "gopacer/policy/rules.h"
 
 namespace gopacer {
 namespace {
@@ -12,7 +13,6 @@ using builders::after;
 using builders::kStart;
 using builders::new_settings;
 using std::chrono::minutes;
-using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
@@ -23,7 +23,7 @@ const ObjectKey kKey{"shop", "checkout"};
 struct Scene {
   FakeClusterView cluster;
   Profile profile = builders::profile();
-  Deployment target = builders::deployment();
+  Workload target = builders::deployment();
   bool target_is_there = true;
   bool profile_is_there = true;
 
@@ -36,10 +36,17 @@ struct Scene {
     container.name = name;
     target.containers.push_back(container);
   }
-  void add_pod(const std::string& name, Labels labels) {
+  /// A pod that the Deployment with the uid controls by way of a ReplicaSet.
+  void add_pod(const std::string& name, const std::string& deployment_uid) {
+    ReplicaSet set;
+    set.key = {"shop", "set-of-" + deployment_uid};
+    set.uid = set.key.name;
+    set.controller = {"Deployment", "checkout", deployment_uid};
+    FakeClusterView::put(cluster.all_replica_sets, set);
     Pod pod;
     pod.key = {"shop", name};
-    pod.labels = std::move(labels);
+    pod.labels = {{"app", "checkout"}};
+    pod.controller = {"ReplicaSet", set.key.name, set.uid};
     FakeClusterView::put(cluster.all_pods, pod);
   }
   Trial add_trial(int number, TrialPhase phase) {
@@ -47,13 +54,16 @@ struct Scene {
     trial.key.name = "checkout-" + std::to_string(number);
     trial.spec.number = number;
     trial.created = kStart + minutes(number);
+    if (trial.running()) profile.memory.active_trial = trial.key.name;
     FakeClusterView::put(cluster.all_trials, trial);
     return trial;
   }
   void add_track(Track track, const std::string& trial) {
-    Deployment arm = builders::deployment();
+    Workload arm = builders::deployment();
     arm.key.name = track_deployment_name("checkout", track);
-    arm.labels = {{kTrialLabel, trial}};
+    arm.uid = "arm-of-" + trial;
+    arm.labels = {{kTrialLabel, trial}, {kProfileLabel, "checkout"}};
+    arm.expires = kStart;
     FakeClusterView::put(cluster.all_deployments, arm);
   }
 
@@ -62,10 +72,28 @@ struct Scene {
     if (target_is_there) FakeClusterView::put(cluster.all_deployments, target);
     return read_desired(cluster, kKey);
   }
-  /// Reason of the first problem, which is the one to show; empty when there is none.
+  std::vector<policy::Objection> objections(std::span<const policy::Rule> rules) {
+    Facts facts;
+    facts.desired = desired();
+    return policy::objections(rules, facts);
+  }
+  std::vector<policy::Objection> problems() { return objections(policy::may_be_tuned()); }
+  /// What is shown first; empty when nothing stands against tuning.
+  struct Problem {
+    std::string reason;
+    std::string message;
+    std::string condition;
+  };
   Problem problem() {
-    const Desired read = desired();
-    return read.problems.empty() ? Problem() : read.problems.front();
+    const auto all = problems();
+    return all.empty() ? Problem() : Problem{all[0].reason(), all[0].message, all[0].rule->condition};
+  }
+  /// Who else owns our entries, as a sentence.
+  std::string conflict() {
+    for (const auto& against : objections(policy::may_start())) {
+      if (against.reason() == "FieldConflict") return against.message;
+    }
+    return {};
   }
 };
 
@@ -78,8 +106,8 @@ TEST(Desired, HasAllThatBearsOnAProfile) {
   ASSERT_TRUE(desired.target);
   EXPECT_EQ(desired.container, "app");
   EXPECT_EQ(desired.current, new_settings());
-  EXPECT_THAT(desired.problems, IsEmpty());
-  EXPECT_THAT(desired.conflict, IsEmpty());
+  EXPECT_THAT(scene.problems(), IsEmpty());
+  EXPECT_THAT(scene.conflict(), IsEmpty());
   EXPECT_FALSE(desired.trial);
 }
 
@@ -111,7 +139,7 @@ TEST(Desired, FindsTheTargetOfARunningTrialWhoseProfileIsGone) {
 TEST(BadTarget, ThatDoesNotExist) {
   Scene scene;
   scene.target_is_there = false;
-  const Problem problem = scene.problem();
+  const auto problem = scene.problem();
   EXPECT_EQ(problem.reason, "TargetNotFound");
   EXPECT_EQ(problem.condition, "Ready");
   EXPECT_THAT(problem.message, HasSubstr("Deployment shop/checkout does not exist: create it"));
@@ -125,7 +153,7 @@ TEST(BadTarget, ThatIsBeingDeletedIsAsGoodAsGone) {
 
 TEST(BadTarget, ThatIsPaused) {
   Scene scene;
-  scene.target.paused = true;
+  scene.target.rollout.paused = true;
   EXPECT_EQ(scene.problem().reason, "TargetPaused");
   EXPECT_THAT(scene.problem().message, HasSubstr("kubectl rollout resume"));
 }
@@ -133,7 +161,7 @@ TEST(BadTarget, ThatIsPaused) {
 TEST(BadTarget, WithSeveralContainersAndNoContainerName) {
   Scene scene;
   scene.add_container("proxy");
-  const Problem problem = scene.problem();
+  const auto problem = scene.problem();
   EXPECT_EQ(problem.reason, "ContainerAmbiguous");
   EXPECT_EQ(problem.condition, "ConfigUnsupported");
   EXPECT_THAT(problem.message, HasSubstr("app, proxy"));
@@ -154,7 +182,7 @@ TEST(GoodTarget, HasSeveralContainersAndTheProfileNamesOne) {
   scene.target.containers.back().env.push_back({"GOGC", "50", false});
   scene.profile.spec.container = "proxy";
   const Desired desired = scene.desired();
-  EXPECT_THAT(desired.problems, IsEmpty());
+  EXPECT_THAT(scene.problems(), IsEmpty());
   EXPECT_EQ(desired.container, "proxy");
   EXPECT_EQ(desired.current, builders::settings(50));
 }
@@ -163,7 +191,7 @@ TEST(BadTarget, ThatTakesAVariableFromElsewhere) {
   for (const char* const variable : {"GOGC", "GOMEMLIMIT"}) {
     Scene scene;
     scene.set_env(variable, "", true);
-    const Problem problem = scene.problem();
+    const auto problem = scene.problem();
     EXPECT_EQ(problem.reason, "EnvFromSource");
     EXPECT_EQ(problem.condition, "ConfigUnsupported");
     EXPECT_THAT(problem.message, HasSubstr(variable));
@@ -204,7 +232,7 @@ TEST(GoodTarget, IsTheOlderOfTwoProfiles) {
   younger.key.name = "a-younger-one";
   younger.created = scene.profile.created + minutes(1);
   FakeClusterView::put(scene.cluster.all_profiles, younger);
-  EXPECT_THAT(scene.desired().problems, IsEmpty());
+  EXPECT_THAT(scene.problems(), IsEmpty());
 }
 
 TEST(GoodTarget, IsExactlyOneOfTwoProfilesOfTheSameAge) {
@@ -212,8 +240,8 @@ TEST(GoodTarget, IsExactlyOneOfTwoProfilesOfTheSameAge) {
   Profile twin = builders::profile();
   twin.key.name = "checkout-b";
   FakeClusterView::put(scene.cluster.all_profiles, twin);
-  EXPECT_THAT(scene.desired().problems, IsEmpty());
-  EXPECT_THAT(read_desired(scene.cluster, twin.key).problems, SizeIs(1));
+  EXPECT_THAT(scene.problems(), IsEmpty());
+  EXPECT_EQ(read_desired(scene.cluster, twin.key).rival->key, kKey);
 }
 
 TEST(GoodTarget, IsFreeOnceTheOtherProfileIsBeingDeletedOrInAnotherNamespace) {
@@ -226,14 +254,14 @@ TEST(GoodTarget, IsFreeOnceTheOtherProfileIsBeingDeletedOrInAnotherNamespace) {
   older.deleting = false;
   older.key.ns = "warehouse";
   FakeClusterView::put(scene.cluster.all_profiles, older);
-  EXPECT_THAT(scene.desired().problems, IsEmpty());
+  EXPECT_THAT(scene.problems(), IsEmpty());
 }
 
 TEST(Conflict, NamesTheManagerAndWhatToDo) {
   for (const char* const variable : {"GOGC", "GOMEMLIMIT"}) {
     Scene scene;
     scene.target.env_owners = {{"app", variable, "kubectl-set"}};
-    const std::string conflict = scene.desired().conflict;
+    const std::string conflict = scene.conflict();
     EXPECT_THAT(conflict, HasSubstr(variable));
     EXPECT_THAT(conflict, HasSubstr("'kubectl-set'"));
     EXPECT_THAT(conflict, HasSubstr("remove the entry"));
@@ -243,13 +271,13 @@ TEST(Conflict, NamesTheManagerAndWhatToDo) {
 TEST(Conflict, IsNoneWithOurselvesOrOverAnotherContainer) {
   Scene scene;
   scene.target.env_owners = {{"app", "GOGC", "gopacer"}, {"proxy", "GOGC", "kubectl-set"}};
-  EXPECT_THAT(scene.desired().conflict, IsEmpty());
+  EXPECT_THAT(scene.conflict(), IsEmpty());
 }
 
 TEST(Conflict, IsOneWhenTheEntryIsShared) {
   Scene scene;
   scene.target.env_owners = {{"app", "GOGC", "gopacer"}, {"app", "GOGC", "argocd"}};
-  EXPECT_THAT(scene.desired().conflict, HasSubstr("'argocd'"));
+  EXPECT_THAT(scene.conflict(), HasSubstr("'argocd'"));
 }
 
 // Trials
@@ -279,12 +307,23 @@ TEST(Trials, OfOtherProfilesAndNamespacesAreNotOurs) {
   EXPECT_FALSE(scene.desired().trial);
 }
 
-TEST(Trials, ThatAreBeingDeletedDoNotCount) {
+TEST(Trials, ThatAreBeingDeletedStillHaveToBeBroughtToAnEnd) {
   Scene scene;
   Trial trial = builders::trial(TrialPhase::kMeasuring);
   trial.deleting = true;
   FakeClusterView::put(scene.cluster.all_trials, trial);
-  EXPECT_FALSE(scene.desired().trial);
+  ASSERT_TRUE(scene.desired().trial);
+  EXPECT_TRUE(scene.desired().trial->deleting);
+}
+
+TEST(Trials, ThatTheProfilesStatusNamesGoBeforeOthers) {
+  for (const char* const known : {"checkout-1", "checkout-2"}) {
+    Scene scene;
+    scene.add_trial(1, TrialPhase::kMeasuring);
+    scene.add_trial(2, TrialPhase::kMeasuring);
+    scene.profile.memory.active_trial = known;
+    EXPECT_EQ(scene.desired().trial->key.name, known);
+  }
 }
 
 TEST(Trials, HaveTheirOwnTwoDeployments) {
@@ -295,6 +334,8 @@ TEST(Trials, HaveTheirOwnTwoDeployments) {
   const Desired desired = scene.desired();
   EXPECT_TRUE(desired.canary);
   EXPECT_FALSE(desired.baseline) << "it was left by another trial";
+  ASSERT_THAT(desired.leftovers, SizeIs(1));
+  EXPECT_EQ(desired.leftovers.front()->uid, "arm-of-checkout-0");
 }
 
 TEST(Trials, GoOnWithTheContainerThatTheyBeganWith) {
@@ -308,22 +349,43 @@ TEST(Trials, GoOnWithTheContainerThatTheyBeganWith) {
   EXPECT_EQ(desired.current, builders::settings(200));
 }
 
-TEST(Pods, AreTheTargetsAndTheRunningTrials) {
+TEST(Pods, AreThoseThatTheTargetAndTheArmsControl) {
   Scene scene;
   scene.add_trial(2, TrialPhase::kMeasuring);
-  scene.add_pod("stable", {{"app", "checkout"}});
-  scene.add_pod("canary", {{"app", "checkout"}, {kTrialLabel, "checkout-2"}, {kTrackLabel, "canary"}});
-  scene.add_pod("left", {{"app", "checkout"}, {kTrialLabel, "checkout-1"}, {kTrackLabel, "canary"}});
-  scene.add_pod("other", {{"app", "cart"}});
+  scene.add_track(Track::kCanary, "checkout-2");
+  scene.add_pod("stable", "target-uid");
+  scene.add_pod("canary", "arm-of-checkout-2");
+  scene.add_pod("left", "arm-of-checkout-1");
+  scene.add_pod("other", "another-uid");
   const Desired desired = scene.desired();
-  std::vector<std::string> names;
-  for (const auto& pod : desired.pods) names.push_back(pod->key.name);
-  EXPECT_THAT(names, ElementsAre("canary", "stable"));
+  ASSERT_THAT(desired.pods, SizeIs(2));
+  EXPECT_EQ(desired.pods[0].pod->key.name, "canary");
+  EXPECT_EQ(desired.pods[0].track, Track::kCanary);
+  EXPECT_EQ(desired.pods[1].pod->key.name, "stable");
+  EXPECT_EQ(desired.pods[1].track, Track::kStable);
 }
 
-TEST(Pods, OfATrialAreNotTakenForTheTargets) {
+TEST(Pods, WithTheTargetsLabelsAreNotThereforeTheTargets) {
   Scene scene;
-  scene.add_pod("left", {{"app", "checkout"}, {kTrialLabel, "checkout-1"}, {kTrackLabel, "canary"}});
+  Pod pod;
+  pod.key = {"shop", "of-a-job"};
+  pod.labels = {{"app", "checkout"}};
+  pod.controller = {"Job", "nightly", "job-uid"};
+  FakeClusterView::put(scene.cluster.all_pods, pod);
+  pod.key.name = "of-nobody";
+  pod.controller = {};
+  FakeClusterView::put(scene.cluster.all_pods, pod);
+  EXPECT_THAT(scene.desired().pods, IsEmpty());
+}
+
+TEST(Pods, OfASetThatWasMadeAnewAreNotTheTargets) {
+  Scene scene;
+  scene.add_pod("stable", "target-uid");
+  ReplicaSet set;
+  set.key = {"shop", "set-of-target-uid"};
+  set.uid = "another";
+  set.controller = {"Deployment", "checkout", "target-uid"};
+  FakeClusterView::put(scene.cluster.all_replica_sets, set);
   EXPECT_THAT(scene.desired().pods, IsEmpty());
 }
 
@@ -338,8 +400,8 @@ class MemoryAutoscaler : public testing::Test {
   /// The message of the problem; empty when there is none.
   std::string problem() {
     FakeClusterView::put(scene_.cluster.all_autoscalers, autoscaler_);
-    for (const Problem& problem : scene_.desired().problems) {
-      if (problem.reason == "MemoryAutoscaler") return problem.message;
+    for (const auto& problem : scene_.problems()) {
+      if (problem.reason() == "MemoryAutoscaler") return problem.message;
     }
     return {};
   }

@@ -16,23 +16,32 @@ using std::chrono::seconds;
 /// All that a pass reads, with a profile, its target and pods that were read.
 struct Scene {
   Profile profile = builders::profile();
-  Deployment target = builders::deployment();
-  Deployment canary = builders::deployment();
-  Deployment baseline = builders::deployment();
+  Workload target = builders::deployment();
+  Workload canary = builders::deployment();
+  Workload baseline = builders::deployment();
   std::optional<Trial> trial;
   testing::GoService service;
   Desired desired;
   Time now = kStart;
 
+  Facts facts() {
+    Facts facts;
+    facts.now = now;
+    facts.desired = read();
+    facts.observed = observed();
+    return facts;
+  }
+
   const Desired& read() {
     desired.key = profile.key;
+    desired.target_name = target.key.name;
     desired.profile = std::make_shared<Profile>(profile);
-    desired.target = std::make_shared<Deployment>(target);
+    desired.target = std::make_shared<Workload>(target);
     desired.container = "app";
     if (trial) {
       desired.trial = std::make_shared<Trial>(*trial);
-      desired.canary = std::make_shared<Deployment>(canary);
-      desired.baseline = std::make_shared<Deployment>(baseline);
+      desired.canary = std::make_shared<Workload>(canary);
+      desired.baseline = std::make_shared<Workload>(baseline);
     }
     return desired;
   }
@@ -50,62 +59,60 @@ struct Scene {
 };
 
 TEST(DecideOn, SaysNothingOfAProfileThatIsGone) {
-  Scene scene;
-  scene.read();
-  scene.desired.profile = nullptr;
-  EXPECT_EQ(decide_on(scene.desired, scene.observed(), scene.now).kind, Decision::Kind::kNoData);
+  Facts facts = Scene().facts();
+  facts.desired.profile = nullptr;
+  EXPECT_EQ(decide_on(facts).kind, Decision::Kind::kNoData);
 }
 
 TEST(DecideOn, RepeatsTheProblemInsteadOfDeciding) {
   Scene scene;
-  scene.read();
-  scene.desired.problems = {{"Ready", "TargetPaused", "It is paused."}};
-  const Decision decision = decide_on(scene.desired, scene.observed(), scene.now);
+  scene.target.rollout.paused = true;
+  const Decision decision = decide_on(scene.facts());
   EXPECT_EQ(decision.kind, Decision::Kind::kNoData);
   EXPECT_EQ(decision.reason, "TargetPaused");
-  EXPECT_EQ(decision.message, "It is paused.");
+  EXPECT_THAT(decision.message, ::testing::HasSubstr("is paused"));
 }
 
 TEST(DecideOn, DecidesNothingWhileSuspended) {
   Scene scene;
   scene.profile.spec.suspend = true;
-  EXPECT_EQ(decide_on(scene.read(), scene.observed(), scene.now).reason, "Suspended");
+  EXPECT_EQ(decide_on(scene.facts()).reason, "Suspended");
 }
 
 TEST(DecideOn, HandsOverWhatItWasTold) {
   Scene scene;
-  EXPECT_EQ(decide_on(scene.read(), scene.observed(), scene.now).kind, Decision::Kind::kChange);
+  EXPECT_EQ(decide_on(scene.facts()).kind, Decision::Kind::kChange);
   scene.target = builders::unsettled_deployment();
-  EXPECT_EQ(decide_on(scene.read(), scene.observed(), scene.now).reason, "TargetNotSettled");
+  EXPECT_EQ(decide_on(scene.facts()).reason, "TargetNotSettled");
 }
 
 TEST(DecideOn, RemembersTheCoolDownAndTheBans) {
   Scene scene;
   scene.profile.memory.cool_down_until = scene.now + hours(1);
-  const Decision cooling = decide_on(scene.read(), scene.observed(), scene.now);
+  const Decision cooling = decide_on(scene.facts());
   EXPECT_EQ(cooling.reason, "CoolDown");
   ASSERT_TRUE(cooling.recommended);
 
   scene.profile.memory.cool_down_until.reset();
   scene.profile.memory.banned = {{*cooling.recommended, scene.target.template_hash, "GcShare", kStart}};
-  const Decision banned = decide_on(scene.read(), scene.observed(), scene.now);
+  const Decision banned = decide_on(scene.facts());
   EXPECT_FALSE(banned.kind == Decision::Kind::kChange && banned.settings == *cooling.recommended);
 }
 
 TEST(JudgeTrial, SaysNothingWithoutATrial) {
   Scene scene;
-  EXPECT_EQ(judge_trial(scene.read(), scene.observed(), scene.now).outcome, Outcome::kNoData);
+  EXPECT_EQ(judge_trial(scene.facts()).outcome, Outcome::kNoData);
 }
 
 TEST(JudgeTrial, OnlyLooksForHardStopsBeforeItMeasures) {
   for (const TrialPhase phase : {TrialPhase::kPending, TrialPhase::kWarmUp}) {
     Scene scene;
     scene.trial = builders::trial(phase);
-    Observation observed = scene.observed();
-    EXPECT_EQ(judge_trial(scene.read(), observed, scene.now).reason, "WarmUp");
-    observed.pods[1].oom_killed = true;
-    observed.pods[1].restarts = 1;
-    EXPECT_TRUE(judge_trial(scene.read(), observed, scene.now).hard_stop);
+    Facts facts = scene.facts();
+    EXPECT_EQ(judge_trial(facts).reason, "WarmUp");
+    facts.observed.pods[1].oom_killed = true;
+    facts.observed.pods[1].restarts = 1;
+    EXPECT_TRUE(judge_trial(facts).hard_stop);
   }
 }
 
@@ -114,7 +121,7 @@ TEST(JudgeTrial, CountsWindowsOfTheTrialsOwnLengthFromWhereMeasuringBegan) {
   scene.trial = builders::trial(TrialPhase::kMeasuring);
   scene.trial->spec.canary.interval = seconds(10);
   scene.now = *scene.trial->status.measuring_since + seconds(40);
-  EXPECT_EQ(judge_trial(scene.read(), scene.observed(), scene.now).evidence.windows, 4);
+  EXPECT_EQ(judge_trial(scene.facts()).evidence.windows, 4);
 }
 
 TEST(JudgeTrial, GoesOnWithTheEvidenceThatTheTrialKeeps) {
@@ -123,7 +130,7 @@ TEST(JudgeTrial, GoesOnWithTheEvidenceThatTheTrialKeeps) {
   scene.trial->status.evidence.windows = 30;
   scene.trial->status.evidence.until = *scene.trial->status.measuring_since + seconds(30 * 15);
   scene.now = *scene.trial->status.measuring_since + seconds(31 * 15);
-  EXPECT_EQ(judge_trial(scene.read(), scene.observed(), scene.now).evidence.windows, 31);
+  EXPECT_EQ(judge_trial(scene.facts()).evidence.windows, 31);
 }
 
 TEST(JudgeTrial, WatchesTheTargetsOwnPodsAfterThePromotion) {
@@ -132,60 +139,9 @@ TEST(JudgeTrial, WatchesTheTargetsOwnPodsAfterThePromotion) {
   scene.trial = builders::trial(TrialPhase::kWatching);
   scene.trial->status.evidence.windows = 30;
   scene.now = *scene.trial->status.watching_since + minutes(4);
-  const Verdict verdict = judge_trial(scene.read(), scene.observed(), scene.now);
+  const Verdict verdict = judge_trial(scene.facts());
   EXPECT_NE(verdict.outcome, Outcome::kBetter);
   EXPECT_NE(verdict.evidence.windows, 30) << "the canary's evidence is not the watch's";
-}
-
-TEST(SituationOf, IsReadyWhenBothArmsRunAllPods) {
-  Scene scene;
-  scene.trial = builders::trial(TrialPhase::kPending);
-  scene.trial->spec.canary.replicas = 3;
-  EXPECT_TRUE(situation_of(scene.read(), scene.observed()).pods_ready);
-  scene.baseline = builders::unsettled_deployment();
-  EXPECT_FALSE(situation_of(scene.read(), scene.observed()).pods_ready);
-  scene.baseline = builders::deployment();
-  scene.read();
-  scene.desired.canary = nullptr;
-  EXPECT_FALSE(situation_of(scene.desired, scene.observed()).pods_ready);
-}
-
-TEST(SituationOf, IsNotReadyWhileTheArmsAreScaledDown) {
-  Scene scene;
-  scene.trial = builders::trial(TrialPhase::kPending);
-  scene.trial->spec.canary.replicas = 4;
-  EXPECT_FALSE(situation_of(scene.read(), scene.observed()).pods_ready) << "settled on three is not four";
-}
-
-TEST(SituationOf, TellsWhatBlocksAndWhoOwns) {
-  Scene scene;
-  scene.read();
-  scene.desired.problems = {{"Ready", "TargetPaused", "It is paused."}};
-  scene.desired.conflict = "GOGC is set by 'kubectl-set'.";
-  const Situation situation = situation_of(scene.desired, scene.observed());
-  EXPECT_EQ(situation.blocked, "It is paused.");
-  EXPECT_EQ(situation.conflict, "GOGC is set by 'kubectl-set'.");
-}
-
-TEST(SituationOf, KnowsTheHighestNumberOfATrial) {
-  Scene scene;
-  scene.read();
-  EXPECT_EQ(situation_of(scene.desired, scene.observed()).last_trial_number, 0);
-  for (const int number : {4, 11, 2}) {
-    Trial trial = builders::trial(TrialPhase::kEnded);
-    trial.spec.number = number;
-    scene.desired.ended_trials.push_back(std::make_shared<Trial>(trial));
-  }
-  EXPECT_EQ(situation_of(scene.desired, scene.observed()).last_trial_number, 11);
-}
-
-TEST(SituationOf, HasCollectedWhenBothArmsHave) {
-  Scene scene;
-  scene.trial = builders::trial(TrialPhase::kWarmUp);
-  EXPECT_TRUE(situation_of(scene.read(), scene.observed()).collected);
-  Observation observed = scene.observed();
-  observed.pods.pop_back();
-  EXPECT_FALSE(situation_of(scene.read(), observed).collected);
 }
 
 }  // namespace

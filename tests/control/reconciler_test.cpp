@@ -2,9 +2,11 @@
 
 #include <gmock/gmock.h>
 
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "apply/deployment_env.h"
 #include "codec/resources.h"
 #include "codec/trial.h"
 #include "fakes/accident_prone_api_server.h"
@@ -43,11 +45,13 @@ struct Simulation {
   /// What is lost when the operator's process dies.
   struct Process {
     OperatorMetrics metrics;
+    DeploymentEnv applier;
     Actor actor;
     Recorder recorder;
     Reconciler reconciler;
     explicit Process(Simulation& in)
-        : actor(in.connection),
+        : applier(in.connection),
+          actor(in.connection, applier),
           recorder(in.connection, in.events, metrics),
           reconciler(in.view, in.observations, actor, recorder, metrics, in.clock) {}
   };
@@ -394,6 +398,8 @@ TEST(Operator, BringsATrialToItsEndWhenItsProfileIsDeleted) {
     ASSERT_TRUE(simulation.run_until_phase("Ended")) << phase;
     EXPECT_EQ(simulation.trial_verdict(), "Aborted");
     EXPECT_FALSE(simulation.canary_is_there());
+    ASSERT_TRUE(simulation.run_until([&] { return simulation.profile().is_null(); })) << "it waits for its trial";
+    EXPECT_EQ(simulation.gogc(), "") << "nobody has judged them to the end, " << phase;
     simulation.pass();
     EXPECT_GE(simulation.observations.forgotten, 1);
   }
@@ -434,16 +440,30 @@ TEST(Operator, LeavesTheTargetAloneWhenAPersonDeletesATrialBeforeItsPromotion) {
     const json before = simulation.target()["spec"];
     ASSERT_TRUE(simulation.run_until_phase(phase)) << phase;
     ASSERT_TRUE(simulation.api.remove(objects::trial_path({"shop", "checkout-1"}), ""));
-    EXPECT_FALSE(simulation.canary_is_there()) << "they go with their owner, " << phase;
-    simulation.pass();
-    simulation.pass();
+    EXPECT_TRUE(simulation.run_until([&] { return simulation.trial().is_null(); })) << phase;
+    EXPECT_FALSE(simulation.canary_is_there()) << phase;
     EXPECT_EQ(simulation.target()["spec"], before) << phase;
-    EXPECT_TRUE(simulation.trial().is_null()) << phase;
+  }
+}
+
+TEST(Operator, TakesUnconfirmedSettingsBackWhenAPersonDeletesTheTrial) {
+  for (const char* const phase : {"Promoting", "Watching"}) {
+    Simulation simulation;
+    const json before = simulation.target()["spec"];
+    ASSERT_TRUE(simulation.run_until_phase(phase)) << phase;
+    ASSERT_TRUE(simulation.run_until([&] { return simulation.gogc() != ""; }));
+    ASSERT_TRUE(simulation.api.remove(objects::trial_path({"shop", "checkout-1"}), ""));
+    EXPECT_TRUE(simulation.run_until([&] { return simulation.trial().is_null(); })) << phase;
+    EXPECT_EQ(simulation.target()["spec"], before) << phase;
+    EXPECT_NE(simulation.profile()["status"].value("activeTrial", ""), "checkout-1") << phase;
   }
 }
 
 TEST(Operator, ComparesArmsOfSeveralPods) {
   Simulation simulation;
+  json big = objects::deployment_object();
+  big["spec"]["replicas"] = 12;  // the arms are a quarter of it at most
+  objects::deploy(simulation.api, big);
   simulation.change_profile({{"canary", {{"replicas", 3}}}});
   ASSERT_TRUE(simulation.run_until_phase("Measuring"));
   EXPECT_EQ(simulation.api.peek(objects::deployment_path(objects::kCanary))["spec"]["replicas"], 3);
@@ -461,12 +481,13 @@ TEST(Operator, PromotesOnlyWhatKeepsEverySlo) {
   json second = profile["spec"]["slos"][0];
   second["name"] = "of another page";
   profile["spec"]["slos"].push_back(second);
-  for (const bool served : {true, false}) {
-    Simulation simulation(profile);
-    if (served) simulation.observations.slos.push_back("of another page");
-    ASSERT_TRUE(simulation.run_until_phase("Ended")) << simulation.trial_phase();
-    EXPECT_EQ(simulation.trial_verdict(), served ? "Promote" : "Inconclusive");
-  }
+  Simulation served(profile);
+  served.observations.slos.push_back("of another page");
+  ASSERT_TRUE(served.run_until_phase("Ended")) << served.trial_phase();
+  EXPECT_EQ(served.trial_verdict(), "Promote");
+  Simulation not_served(profile);
+  not_served.run_for(minutes(5));
+  EXPECT_EQ(not_served.trial_phase(), "") << "two pods that can only find out what is known already";
 }
 
 TEST(Operator, ReleasesItsSettingsWithTheProfileWhenItIsAskedTo) {
@@ -517,7 +538,7 @@ TEST_P(EachStory, EndsAsItShould) {
   Simulation simulation;
   ASSERT_TRUE(tell(simulation, GetParam()));
   EXPECT_EQ(simulation.trial_verdict(), GetParam().verdict);
-  EXPECT_EQ(simulation.failed_passes, 0);
+  EXPECT_LE(simulation.failed_passes, 2) << "the profile's finalizer is set and taken away";
 }
 
 TEST_P(EachStory, EndsTheSameWithANewOperatorForEachPass) {
@@ -544,6 +565,14 @@ TEST_P(EachStory, EndsTheSameThoughAWatchIsLate) {
 
 enum class Calls { kAll, kWrites };
 
+/// Each commit tries another sixth of the calls; all of them with GOPACER_LONG=1.
+bool is_tried(int telling) {
+  constexpr int kOneOf = 6;
+  if (std::getenv("GOPACER_LONG") != nullptr) return true;
+  const char* const seed = std::getenv("GOPACER_SEED");
+  return telling % kOneOf == (seed != nullptr ? std::strtol(seed, nullptr, 10) % kOneOf : 0);
+}
+
 /// A story with accidents ends as it does without any, and takes no rollout more.
 void expect_the_same_end(const Story& story, Calls calls,
                          const std::function<std::map<int, Accident>(int call, int telling)>& accidents) {
@@ -556,7 +585,8 @@ void expect_the_same_end(const Story& story, Calls calls,
     const std::string& made = smooth.connection.log()[static_cast<std::size_t>(call)];
     // To a read, a lost answer and a death before it are what a refusal is.
     if (calls == Calls::kWrites && (made.starts_with("get") || made.starts_with("list"))) continue;
-    const std::map<int, Accident> planned = accidents(call, telling++);
+    if (!is_tried(telling++)) continue;
+    const std::map<int, Accident> planned = accidents(call, telling);
     std::string what = "call " + std::to_string(call) + ", " + made;
     int deaths = 0;
     for (const auto& [at, accident] : planned) {

@@ -10,10 +10,10 @@
 #include <optional>
 #include <string>
 
+#include "codec/profile.h"
 #include "codec/settings.h"
 #include "codec/trial.h"
 #include "record/profile_status.h"
-#include "codec/profile.h"
 
 namespace gopacer {
 namespace {
@@ -68,14 +68,14 @@ TrialSpec trial_spec() {
   TrialSpec spec;
   spec.profile = "checkout";
   spec.profile_uid = "0d62ddcf-cd6e-4afc-8b07-b61be3d560de";
-  spec.target = "checkout";
-  spec.target_uid = "28f822e8-ef5d-4b0c-b96a-e4b5c34a9112";
+  spec.target.name = "checkout";
+  spec.target.uid = "28f822e8-ef5d-4b0c-b96a-e4b5c34a9112";
   spec.container = "app";
   spec.number = 3;
   spec.from = {Gogc::off(), std::nullopt};
   spec.to = settings(180, 430);
   spec.reason = "GOGC=180 GOMEMLIMIT=430MiB instead of Go's defaults. " + std::string(5000, 'x');
-  spec.predicted = {"4.1", "6.2", "310.0 MiB"};
+  spec.predicted = {"4.1", "6.2", "310.0 MiB", "104857600B"};
   spec.template_hash = "0123456789abcdef";
   spec.slos = {slo()};
   spec.canary = {2, std::chrono::seconds(90), std::chrono::milliseconds(2500), std::chrono::hours(24), 12345};
@@ -111,25 +111,32 @@ json profile_status() {
   Profile profile;
   profile.key = {"shop", "checkout"};
   profile.generation = 4;
-  profile.memory = {7, "checkout-7", settings(150, 400), at(20), {}, 1};
+  profile.memory = {7, "checkout-7", settings(150, 400), "28f822e8-ef5d-4b0c-b96a-e4b5c34a9112", at(20), {}, 1};
   for (int i = 0; i < 10; ++i)
     profile.memory.banned.push_back({settings(10 + i, 400), "0123456789abcdef", "GcShare", at(i)});
 
-  Desired desired;
+  Facts facts;
+  facts.now = at(30);
+  Desired& desired = facts.desired;
   desired.key = profile.key;
   desired.profile = std::make_shared<Profile>(profile);
   desired.container = "app";
   desired.current = settings(150, 400);
-  desired.conflict = "GOGC of container app in Deployment shop/checkout is set by 'kubectl-set'.";
+  Workload target;
+  target.key = profile.key;
+  target.containers.emplace_back().name = "app";
+  target.env_owners = {{"app", "GOGC", "kubectl-set"}};
+  desired.target_name = target.key.name;
+  desired.target = std::make_shared<Workload>(target);
 
   PodSeries pod;
   pod.pod = "checkout-1";
-  pod.samples.resize(1);
-  Observation observed;
+  pod.samples.push_back({});
+  Observation& observed = facts.observed;
   observed.pods = {pod};
   observed.container_source = "kubelet";
 
-  Decision decision;
+  Decision& decision = facts.decision;
   decision.kind = Decision::Kind::kChange;
   decision.settings = settings(180, 430);
   decision.reason = "Recommended";
@@ -140,12 +147,11 @@ json profile_status() {
   decision.estimate->container_limit = Bytes(512 << 20);
   decision.predicted.emplace();
 
-  const Verdict verdict;
   Step step;
   step.reason = "Recommended";
   step.message = std::string(5000, 'n');
   const std::optional<Error> error;
-  return record::profile_status({desired, observed, decision, verdict, step, error, at(30)});
+  return record::profile_status({facts, step, error});
 }
 
 json write() {

@@ -8,12 +8,12 @@ import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Where reasons of conditions, trials and events come from.
-SOURCES = ["control/desired.cpp", "control/pass.cpp", "record/profile_status.cpp", "record/recorder.cpp", "rollout",
-           "decide", "judge"]
+SOURCES = ["control/pass.cpp", "record/profile_status.cpp", "record/recorder.cpp", "policy", "rollout", "decide", "judge"]
 # Capitalized words in these files that are no reasons: kinds, words of enumerations, names of steps and of actions.
 NO_REASONS = {
     "Deployment", "True", "False", "GCCPUFraction", "Trial", "Tuned", "Change", "Keep", "Refuse", "Hold", "End", "Revert", "RunCanary",
-    "RetireCanary", "StartTrial", "Promoting", "Recommend", "Observe", "ProfileGone", "TrialEnded", "RollingBack",
+    "RetireCanary", "StartTrial", "NoteTrial", "ForgetTrial", "TrialForgotten", "TrialNoted", "BegunAnew", "Failed", "Succeeded", "ReplicaSet",
+    "Evicted", "StatefulSet", "Promoting", "Recommend", "Observe", "ProfileGone", "TrialEnded", "RollingBack",
 }
 
 

@@ -153,10 +153,11 @@ DecideInput any_input(const GoService& service) {
   const double rate = *rc::gen::inRange(1, 3000);
   const double slowest = *rc::gen::inRange(1, 900) / 1000.0;
   for (PodSeries& pod : input.observed.pods) {
-    for (Sample& sample : pod.samples) {
+    pod.samples.change_each([&](Sample& sample) {
       const double count = 1e6 + rate * to_seconds(sample.at - (kNow - std::chrono::hours(1)));
-      sample.latency["latency"] = Histogram{{{slowest / 2, count / 2}, {slowest, count}}, count * slowest / 2};
-    }
+      sample.latency["latency"] =
+          Histogram(std::map<double, double>{{slowest / 2, count / 2}, {slowest, count}}, count * slowest / 2);
+    });
   }
   return input;
 }
@@ -249,9 +250,8 @@ RC_GTEST_PROP(AnyStrategy, DoesNotDependOnTheOrderOfThePods, ()) {
   other.live = service.live * 1.2;
   RC_PRE(other.volume() > 1e6 && other.alloc_rate / other.volume() < 200);
   input.observed.pods.push_back(other.pod(kNow, "other"));
-  for (Sample& sample : input.observed.pods.back().samples) {
-    sample.latency = input.observed.pods.front().samples.front().latency;
-  }
+  const auto latency = input.observed.pods.front().samples.front().latency;
+  input.observed.pods.back().samples.change_each([&](Sample& sample) { sample.latency = latency; });
   const Decision one = decide(input, kNow);
   std::reverse(input.observed.pods.begin(), input.observed.pods.end());
   const Decision two = decide(input, kNow);
@@ -267,10 +267,10 @@ RC_GTEST_PROP(AnyStrategy, ChangesNothingOnReadingsThatAreNone, ()) {
       *rc::gen::element(std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity(), -1e12);
   const bool missing = *rc::gen::arbitrary<bool>();
   for (PodSeries& pod : input.observed.pods) {
-    for (Sample& sample : pod.samples) {
+    pod.samples.change_each([&](Sample& sample) {
       if (missing) {
         sample.mem.reset();
-        continue;
+        return;
       }
       sample.mem->gc_cpu_fraction = bad;
       sample.process.emplace();
@@ -279,7 +279,7 @@ RC_GTEST_PROP(AnyStrategy, ChangesNothingOnReadingsThatAreNone, ()) {
       sample.process->busy_cpu_seconds = bad;
       if (sample.usage) sample.usage->cpu_seconds = bad;
       if (sample.profile) sample.profile->total_cpu_seconds = sample.profile->gc_cpu_seconds = bad;
-    }
+    });
   }
   const Decision decision = decide(input, kNow);
   RC_LOG() << to_string(decision.kind) << " " << decision.reason << ": " << decision.message << "\n";

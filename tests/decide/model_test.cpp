@@ -233,6 +233,16 @@ TEST(Model, RelievesAContainerThatIsNearlyFull) {
   EXPECT_LT(decision.predicted->peak_memory, decision.estimate->peak_memory);
 }
 
+TEST(Model, HurriesWhenTheContainersLimitWasLoweredUnderTheSettings) {
+  GoService service;
+  service.settings = {Gogc(290), mib(900)};  // of a container of 1 GiB, which has 512 MiB by now
+  const Decision decision = decide(service);
+  ASSERT_EQ(decision.kind, Kind::kChange) << decision.message;
+  EXPECT_TRUE(decision.urgent);
+  EXPECT_LE(*decision.settings.go_mem_limit, mib(454));
+  EXPECT_THAT(decision.message, HasSubstr("GOMEMLIMIT=900MiB is more than the container's"));
+}
+
 TEST(Model, LoosensALimitThatIsFarTooTight) {
   GoService service;
   service.settings = {Gogc(100), mib(90)};
@@ -319,15 +329,16 @@ TEST(Model, RefusesAProgramThatSetsItsMemoryLimitItself) {
   service.settings = {Gogc(100), mib(400)};
   DecideInput input = service.input(kNow);
   EXPECT_NE(gopacer::decide(input, kNow).reason, "SelfTuned");
-  for (Sample& sample : input.observed.pods[1].samples) sample.process->go_mem_limit = mib(300);
+  input.observed.pods[1].samples.change_each([&](Sample& sample) { sample.process->go_mem_limit = mib(300); });
   Decision decision = gopacer::decide(input, kNow);
   EXPECT_EQ(decision.kind, Kind::kRefuse);
   EXPECT_EQ(decision.reason, "SelfTuned");
-  EXPECT_THAT(decision.message, HasSubstr("checkout-1 reports GOMEMLIMIT=300MiB while its environment asks for 400MiB"));
+  EXPECT_THAT(decision.message,
+              HasSubstr("checkout-1 reports GOMEMLIMIT=300MiB while its environment asks for 400MiB"));
   // Where the environment asks for none, the program's own is its way to live in its container.
   service.settings = {};
   input = service.input(kNow);
-  for (Sample& sample : input.observed.pods[1].samples) sample.process->go_mem_limit = mib(300);
+  input.observed.pods[1].samples.change_each([&](Sample& sample) { sample.process->go_mem_limit = mib(300); });
   decision = gopacer::decide(input, kNow);
   EXPECT_NE(decision.reason, "SelfTuned") << decision.message;
 }

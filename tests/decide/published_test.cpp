@@ -110,7 +110,8 @@ TEST(PublishedFormulas, CountALimitAboveTheContainersForNone) {
   service.settings = {Gogc(110), mib(600)};
   DecideInput input = input_for(Strategy::kPauseFeedback, service);
   for (PodSeries& pod : input.observed.pods) {
-    pod.samples.back().mem->heap_alloc = pod.samples[pod.samples.size() - 2].mem->heap_alloc;
+    const Bytes before = pod.samples[pod.samples.size() - 2].mem->heap_alloc;
+    pod.samples.change_last([&](Sample& sample) { sample.mem->heap_alloc = before; });
   }
   const Decision decision = decide(input, kNow);
   ASSERT_EQ(decision.kind, Kind::kChange) << decision.message;

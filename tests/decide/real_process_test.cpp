@@ -147,9 +147,12 @@ struct Case {
 void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
 
 const Case kCases[] = {
-    {"gogc30", {Gogc(30), std::nullopt}, false, 0.4527},        {"gogc50", {Gogc(50), std::nullopt}, false, 0.3365},
-    {"gogc100", {Gogc(100), std::nullopt}, false, 0.2072},      {"gogc200", {Gogc(200), std::nullopt}, false, 0.1080},
-    {"gogc400-limit900", {Gogc(400), mib(900)}, false, 0.0728}, {"gogc400-limit200", {Gogc(400), mib(200)}, true, 0.1349},
+    {"gogc30", {Gogc(30), std::nullopt}, false, 0.4527},
+    {"gogc50", {Gogc(50), std::nullopt}, false, 0.3365},
+    {"gogc100", {Gogc(100), std::nullopt}, false, 0.2072},
+    {"gogc200", {Gogc(200), std::nullopt}, false, 0.1080},
+    {"gogc400-limit900", {Gogc(400), mib(900)}, false, 0.0728},
+    {"gogc400-limit200", {Gogc(400), mib(200)}, true, 0.1349},
     {"off-limit300", {Gogc::off(), mib(300)}, true, 0.0929},
 };
 

@@ -19,7 +19,7 @@ TEST(Selector, SelectsNothingWhenItIsEmpty) {
 }
 
 TEST(Deployment, IsSettledWhenAllReplicasRunTheCurrentTemplate) {
-  Deployment deployment;
+  Workload deployment;
   deployment.generation = deployment.observed_generation = 3;
   deployment.replicas = deployment.updated_replicas = deployment.available_replicas = deployment.total_replicas = 2;
   EXPECT_TRUE(deployment.settled());

@@ -1,5 +1,8 @@
 #include "fakes/builders.h"
 
+#include <algorithm>
+#include <iterator>
+
 namespace gopacer::builders {
 
 using std::chrono::hours;
@@ -32,14 +35,14 @@ Profile profile() {
   return out;
 }
 
-Deployment deployment() {
-  Deployment out;
+Workload deployment() {
+  Workload out;
   out.key = {"shop", "checkout"};
   out.uid = "target-uid";
   out.resource_version = "1";
   out.generation = out.observed_generation = 4;
   out.replicas = out.updated_replicas = out.available_replicas = out.total_replicas = 3;
-  out.match_labels = out.template_labels = {{"app", "checkout"}};
+  out.template_labels = {{"app", "checkout"}};
   ContainerSpec container;
   container.name = "app";
   container.image = "checkout:1";
@@ -49,8 +52,8 @@ Deployment deployment() {
   return out;
 }
 
-Deployment unsettled_deployment() {
-  Deployment out = deployment();
+Workload unsettled_deployment() {
+  Workload out = deployment();
   out.updated_replicas = 1;
   return out;
 }
@@ -83,8 +86,8 @@ Trial trial(TrialPhase phase) {
   out.created = kStart;
   out.spec.profile = "checkout";
   out.spec.profile_uid = "profile-uid";
-  out.spec.target = "checkout";
-  out.spec.target_uid = "target-uid";
+  out.spec.target.name = "checkout";
+  out.spec.target.uid = "target-uid";
   out.spec.container = "app";
   out.spec.number = 1;
   out.spec.from = old_settings();
@@ -95,7 +98,13 @@ Trial trial(TrialPhase phase) {
   out.spec.deadline = after(minutes(37));
 
   out.status.phase = phase;
-  const auto reached = [&](TrialPhase other) { return phase >= other && phase != TrialPhase::kPending; };
+  constexpr TrialPhase kOrder[] = {TrialPhase::kPending,   TrialPhase::kWarmUp,   TrialPhase::kMeasuring,
+                                   TrialPhase::kPromoting, TrialPhase::kWatching, TrialPhase::kRollingBack,
+                                   TrialPhase::kEnded};
+  const auto reached = [&](TrialPhase other) {
+    return phase != TrialPhase::kPending && std::find(std::begin(kOrder), std::end(kOrder), other) <=
+                                                std::find(std::begin(kOrder), std::end(kOrder), phase);
+  };
   for (const TrialPhase passed : {TrialPhase::kWarmUp, TrialPhase::kMeasuring, TrialPhase::kPromoting,
                                   TrialPhase::kWatching, TrialPhase::kRollingBack, TrialPhase::kEnded}) {
     if (reached(passed)) out.status.steps.push_back({entered(passed), passed, "entered " + to_string(passed)});

@@ -26,9 +26,9 @@ Settings new_settings();
 /// In mode Canary; warm-up 2m, windows of 15s, at most 30m; watch 30m; cool-down 6h.
 Profile profile();
 /// Three replicas, all of them there and up to date.
-Deployment deployment();
+Workload deployment();
 /// The target of `deployment()` with its own pods in the middle of a rollout.
-Deployment unsettled_deployment();
+Workload unsettled_deployment();
 
 /// A trial of new_settings() as its status has it when it has just entered `phase`; begun at kStart.
 Trial trial(TrialPhase phase);

@@ -13,7 +13,8 @@ namespace gopacer {
 class FakeClusterView final : public ClusterView {
  public:
   std::map<ObjectKey, std::shared_ptr<const Profile>> all_profiles;
-  std::map<ObjectKey, std::shared_ptr<const Deployment>> all_deployments;
+  std::map<ObjectKey, std::shared_ptr<const Workload>> all_deployments;
+  std::map<ObjectKey, std::shared_ptr<const ReplicaSet>> all_replica_sets;
   std::map<ObjectKey, std::shared_ptr<const Trial>> all_trials;
   std::map<ObjectKey, std::shared_ptr<const Pod>> all_pods;
   std::map<ObjectKey, std::shared_ptr<const Autoscaler>> all_autoscalers;
@@ -39,14 +40,21 @@ class FakeClusterView final : public ClusterView {
   std::vector<std::shared_ptr<const Profile>> profiles(const std::string& ns) const override {
     return of(all_profiles, ns);
   }
-  std::shared_ptr<const Deployment> deployment(const ObjectKey& key) const override {
-    return find(all_deployments, key);
+  std::shared_ptr<const Workload> deployment(const ObjectKey& key) const override { return find(all_deployments, key); }
+  std::vector<std::shared_ptr<const Workload>> deployments(const std::string& ns) const override {
+    return of(all_deployments, ns);
+  }
+  std::shared_ptr<const ReplicaSet> replica_set(const ObjectKey& key) const override {
+    return find(all_replica_sets, key);
   }
   std::vector<std::shared_ptr<const Trial>> trials(const std::string& ns) const override { return of(all_trials, ns); }
   std::vector<std::shared_ptr<const Pod>> pods(const std::string& ns) const override { return of(all_pods, ns); }
   std::vector<std::shared_ptr<const Autoscaler>> autoscalers(const std::string& ns) const override {
     return of(all_autoscalers, ns);
   }
+
+  Duration silence{0};
+  Duration age() const override { return silence; }
 
  private:
   template <typename T>

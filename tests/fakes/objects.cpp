@@ -83,6 +83,13 @@ void put_trial(FakeApiServer& api, const Trial& trial) {
   }
 }
 
+void drop_trial(FakeApiServer& api, const ObjectKey& key) {
+  if (!api.merge_patch(trial_path(key), {{"metadata", {{"finalizers", nullptr}}}}, "") ||
+      !api.remove(trial_path(key), "")) {
+    throw std::logic_error("the trial was not there");
+  }
+}
+
 std::string env_value(const json& deployment, const std::string& variable, const std::string& container) {
   for (const json& candidate : deployment["spec"]["template"]["spec"]["containers"]) {
     if (candidate["name"] != container || !candidate.contains("env")) continue;

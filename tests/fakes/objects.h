@@ -33,6 +33,8 @@ void deploy(FakeApiServer& api, const nlohmann::json& object = deployment_object
 void settle_deployments(FakeApiServer& api);
 /// Makes a trial with a status.
 void put_trial(FakeApiServer& api, const Trial& trial);
+/// Deletes it for good, whatever finalizers it has.
+void drop_trial(FakeApiServer& api, const ObjectKey& key);
 
 /// The value of a variable of the container in a Deployment; empty when it is not there.
 std::string env_value(const nlohmann::json& deployment, const std::string& variable,

@@ -7,6 +7,7 @@
 namespace gopacer::judging {
 namespace {
 
+using std::chrono::hours;
 using std::chrono::seconds;
 using ::testing::HasSubstr;
 using testing::kStart;
@@ -17,6 +18,9 @@ PodSeries pod_named(const std::string& name) {
   pod.memory_limit = mib(1000);
   return pod;
 }
+
+/// A target that never restarted, watched for an hour.
+const UsualRestarts kNone{0, std::chrono::hours(1)};
 
 PodSeries restarted(const std::string& name, int times) {
   PodSeries pod = pod_named(name);
@@ -29,26 +33,55 @@ TEST(Killed, NamesThePodAndItsLimit) {
   PodSeries dead = pod_named("dead");
   dead.oom_killed = true;
   dead.settings.gogc = Gogc(300);
-  const auto stop = killed({&well, &dead}, {});
+  const auto stop = killed({&well, &dead}, {}, kNone);
   ASSERT_TRUE(stop);
   EXPECT_EQ(stop->reason, "OOMKilled");
   EXPECT_THAT(stop->message, HasSubstr("Pod dead was killed"));
   EXPECT_THAT(stop->message, HasSubstr("(limit 1000.0MiB) with GOGC=300"));
   dead.memory_limit.reset();
-  EXPECT_THAT(killed({&dead}, {})->message, Not(HasSubstr("limit")));
+  EXPECT_THAT(killed({&dead}, {}, kNone)->message, Not(HasSubstr("limit")));
 }
 
-TEST(Killed, CountsTheRestartsOfAllPodsAgainstThoseOfAllOthers) {
-  const PodSeries once = restarted("once", 1);
-  const PodSeries thrice = restarted("thrice", 3);
+TEST(Killed, HoldsNoMemoryAgainstOneArmThatTheOtherLacksAsWell) {
+  PodSeries dead = pod_named("dead");
+  dead.oom_killed = true;
+  EXPECT_TRUE(killed({&dead}, {}, kNone));
+  EXPECT_FALSE(killed({&dead}, {&dead}, kNone));
+}
+
+TEST(Killed, TakesAStrayRestartForNoHarm) {
   const PodSeries never = restarted("never", 0);
-  EXPECT_FALSE(killed({&never}, {}));
-  EXPECT_FALSE(killed({&never}, {&thrice}));
-  EXPECT_FALSE(killed({&thrice, &never}, {&once, &once, &once}));
-  const auto stop = killed({&once, &thrice, &never}, {&thrice});
+  const PodSeries once = restarted("once", 1);
+  const PodSeries twice = restarted("twice", 2);
+  EXPECT_FALSE(killed({&never}, {}, kNone));
+  EXPECT_FALSE(killed({&once}, {}, kNone));
+  EXPECT_FALSE(killed({&once, &never}, {&never}, kNone));
+  const auto stop = killed({&twice}, {}, kNone);
   ASSERT_TRUE(stop);
   EXPECT_EQ(stop->reason, "Restarted");
-  EXPECT_THAT(stop->message, HasSubstr("Pod thrice restarted"));
+  EXPECT_THAT(stop->message, HasSubstr("Pods restarted 2 times"));
+  EXPECT_THAT(stop->message, HasSubstr("twice most often"));
+}
+
+TEST(Killed, ComparesWithTheOtherArmAndWithWhatTheTargetIsUsedTo) {
+  const PodSeries thrice = restarted("thrice", 3);
+  EXPECT_TRUE(killed({&thrice}, {}, kNone));
+  EXPECT_FALSE(killed({&thrice}, {&thrice}, kNone));
+  EXPECT_FALSE(killed({&thrice}, {}, {24, hours(1)})) << "one an hour is usual";
+  EXPECT_FALSE(killed({&thrice}, {}, {0, hours(24)})) << "one a day and pod is chance";
+}
+
+TEST(Killed, SeesOnePodThatNeverComesUpAmongManyThatDo) {
+  std::vector<PodSeries> pods(50, restarted("well", 0));
+  const auto stop = [&] {
+    Arm arm;
+    for (const PodSeries& pod : pods) arm.push_back(&pod);
+    return killed(arm, {}, kNone);
+  };
+  for (std::size_t i = 0; i < 3; ++i) pods[i].restarts = 1;
+  EXPECT_FALSE(stop()) << "of fifty pods in an hour, two are to be expected";
+  pods[0].restarts = 4;
+  EXPECT_TRUE(stop());
 }
 
 Sample using_memory(Time at, std::optional<Bytes> anonymous, Bytes working_set, std::optional<Bytes> limit) {
@@ -69,7 +102,8 @@ TEST(MemoryNearTheLimit, IsTheLatestAnonymousMemoryAboveNinetyThreePercent) {
   const auto stop = near_memory_limit({&pod}, {});
   ASSERT_TRUE(stop);
   EXPECT_EQ(stop->reason, "MemoryNearLimit");
-  EXPECT_THAT(stop->message, HasSubstr("931.0MiB of anonymous memory, 93.1 % of its container's limit of 1000.0MiB"));
+  EXPECT_THAT(stop->message,
+              HasSubstr("931.0MiB of memory that can't be given back, 93.1 % of its container's limit of 1000.0MiB"));
   pod.samples.push_back({});
   EXPECT_TRUE(near_memory_limit({&pod}, {})) << "a reading without memory takes nothing back";
   pod.samples.push_back(using_memory(kStart + seconds(10), mib(500), mib(999), {}));
@@ -88,7 +122,7 @@ TEST(MemoryNearTheLimit, GoesByTheLimitThatTheContainerReallyHas) {
   PodSeries pod = pod_named("p");
   pod.samples.push_back(using_memory(kStart, mib(600), mib(600), mib(640)));
   EXPECT_TRUE(near_memory_limit({&pod}, {})) << "93.75 % of 640 MiB";
-  pod.samples.back().usage->limit.reset();
+  pod.samples.change_last([](Sample& sample) { sample.usage->limit.reset(); });
   EXPECT_FALSE(near_memory_limit({&pod}, {})) << "60 % of what the spec has";
   pod.memory_limit.reset();
   EXPECT_FALSE(near_memory_limit({&pod}, {})) << "without a limit nothing is near it";

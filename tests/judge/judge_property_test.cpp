@@ -161,24 +161,27 @@ enum class Fault { kNotANumber, kInfinite, kNegative, kReset, kMissing, kNoLaten
 void reset(PodSeries& pod, std::size_t from) {
   const Sample before = pod.samples[from];
   for (std::size_t i = from; i < pod.samples.size(); ++i) {
-    Sample& sample = pod.samples[i];
-    for (auto& [name, histogram] : sample.latency) {
-      for (auto& [bound, count] : histogram.cumulative) count -= before.latency.at(name).cumulative.at(bound);
-    }
-    *sample.process->cpu_seconds -= *before.process->cpu_seconds;
-    *sample.process->gc_cpu_seconds -= *before.process->gc_cpu_seconds;
+    pod.samples.change(i, [&](Sample& sample) {
+      for (auto& [name, histogram] : sample.latency) {
+        const std::vector<double>& counts = before.latency.at(name).counts;
+        for (std::size_t k = 0; k < histogram.counts.size(); ++k) histogram.counts[k] -= counts[k];
+      }
+      *sample.process->cpu_seconds -= *before.process->cpu_seconds;
+      *sample.process->gc_cpu_seconds -= *before.process->gc_cpu_seconds;
+    });
   }
 }
 
 void spoil(PodSeries& pod, std::size_t at, Fault fault) {
-  Sample& sample = pod.samples[at];
   const auto put = [&](double value) {
-    for (auto& [name, histogram] : sample.latency) {
-      for (auto& [bound, count] : histogram.cumulative) count = value;
-      histogram.sum = value;
-    }
-    sample.process->cpu_seconds = value;
-    sample.process->gc_cpu_seconds = value;
+    pod.samples.change(at, [&](Sample& sample) {
+      for (auto& [name, histogram] : sample.latency) {
+        for (double& count : histogram.counts) count = value;
+        histogram.sum = value;
+      }
+      sample.process->cpu_seconds = value;
+      sample.process->gc_cpu_seconds = value;
+    });
   };
   switch (fault) {
     case Fault::kNotANumber:
@@ -190,16 +193,15 @@ void spoil(PodSeries& pod, std::size_t at, Fault fault) {
     case Fault::kReset:
       return reset(pod, at);
     case Fault::kMissing:
-      sample.latency.clear();
-      sample.process.reset();
-      sample.mem.reset();
-      return;
+      return pod.samples.change(at, [](Sample& sample) {
+        sample.latency.clear();
+        sample.process.reset();
+        sample.mem.reset();
+      });
     case Fault::kNoLatency:
-      sample.latency.clear();
-      return;
+      return pod.samples.change(at, [](Sample& sample) { sample.latency.clear(); });
     case Fault::kNoProcess:
-      sample.process.reset();
-      return;
+      return pod.samples.change(at, [](Sample& sample) { sample.process.reset(); });
     case Fault::kNone:
       return;
   }
@@ -244,8 +246,12 @@ RC_GTEST_PROP(AnyTrialJudged, IsNeverBetterOnReadingsThatAreNone, ()) {
     for (std::size_t i = 0; i < pod->samples.size(); ++i) {
       // A counter that is reset each time shows the little that came since: here nothing.
       if (fault != Fault::kReset) spoil(*pod, i, fault);
-      if (fault == Fault::kReset && i > 0) pod->samples[i] = pod->samples[i % 2 == 0 ? 2 : 1], reset(*pod, i);
-      pod->samples[i].at = trial.end_of(static_cast<int>(i));
+      if (fault == Fault::kReset && i > 0) {
+        const Sample other = pod->samples[i % 2 == 0 ? 2 : 1];
+        pod->samples.change(i, [&](Sample& sample) { sample = other; });
+        reset(*pod, i);
+      }
+      pod->samples.change(i, [&](Sample& sample) { sample.at = trial.end_of(static_cast<int>(i)); });
     }
   }
   const Verdict verdict = trial.judged();

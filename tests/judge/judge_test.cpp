@@ -394,12 +394,12 @@ TEST(HardStop, OnAnOutOfMemoryKill) {
   EXPECT_THAT(verdict.message, HasSubstr("GOGC=800"));
 }
 
-TEST(HardStop, OnARestartThatTheBaselineDoesNotShare) {
+TEST(HardStop, OnRestartsThatTheBaselineDoesNotShare) {
   TrialImposter trial;
-  trial.canary.series.restarts = 1;
+  trial.canary.series.restarts = 2;
   EXPECT_EQ(trial.window().reason, "Restarted");
   TrialImposter both;
-  both.canary.series.restarts = both.baseline.series.restarts = 1;
+  both.canary.series.restarts = both.baseline.series.restarts = 2;
   EXPECT_EQ(both.window().outcome, Outcome::kUndecided);
 }
 

@@ -13,8 +13,8 @@ using ::testing::HasSubstr;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 Histogram counts(const std::map<double, double>& cumulative, double times = 1) {
-  Histogram histogram;
-  for (const auto& [bound, count] : cumulative) histogram.cumulative[bound] = times * count;
+  Histogram histogram(cumulative);
+  for (double& count : histogram.counts) count *= times;
   return histogram;
 }
 
@@ -33,54 +33,11 @@ TEST(LogSlowdown, IsTheRatioOfTheQuantilesWhereBucketsAreNarrow) {
   EXPECT_NEAR(*log_slowdown(canary, baseline, 0.5), std::log(0.014 / 0.0125), 1e-12);
 }
 
-TEST(LogSlowdown, GoesByTheSharesAboveABoundWhereBucketsAreWide) {
-  const Histogram baseline = counts({{0.1, 900}, {1, 1000}});
-  const Histogram canary = counts({{0.1, 800}, {1, 1000}});
-  EXPECT_NEAR(*log_slowdown(canary, baseline, 0.95), 0.248538, 1e-6);
-  EXPECT_NEAR(*log_slowdown(baseline, canary, 0.95), -0.248538, 1e-6);
-}
-
-TEST(LogSlowdown, GoesByTheSharesWhereOnlyOneOfTheTwoIsInANarrowBucket) {
-  const Histogram baseline = counts({{0.1, 900}, {0.15, 960}, {1.5, 1000}});
-  const Histogram canary = counts({{0.1, 850}, {0.15, 900}, {1.5, 1000}});
-  EXPECT_NEAR(*log_slowdown(canary, baseline, 0.95), 0.371158, 1e-6) << "and not ln(0.825 s / 0.142 s) = 1.76";
-  EXPECT_NEAR(*log_slowdown(baseline, canary, 0.95), -0.371158, 1e-6);
-}
-
-TEST(LogSlowdown, TakesTheBoundWhoseShareIsNearestToTheQuantiles) {
-  const Histogram baseline = counts({{0.1, 500}, {1, 960}, {2, 1000}});
-  const Histogram canary = counts({{0.1, 500}, {1, 920}, {2, 1000}});
-  // Between the bounds the tail falls by less than a power of one: that is the least slope that is believed.
-  EXPECT_NEAR(*log_slowdown(canary, baseline, 0.9), 0.686955, 1e-6);
-}
-
-TEST(LogSlowdown, AssumesTheUsualSlopeInTheFirstAndInTheLastBucket) {
-  EXPECT_NEAR(*log_slowdown(counts({{0.1, 600}, {1, 1000}}), counts({{0.1, 700}, {1, 1000}}), 0.5), 0.071817, 1e-6);
-  EXPECT_NEAR(*log_slowdown(counts({{0.1, 800}, {kInfinity, 1000}}), counts({{0.1, 900}, {kInfinity, 1000}}), 0.95),
-              0.172664, 1e-6);
-}
-
 TEST(LogSlowdown, IsNotKnownWithoutDataOrWithOtherBuckets) {
   const Histogram some = counts({{0.1, 600}, {1, 1000}});
   EXPECT_FALSE(log_slowdown(some, counts({{0.1, 0}, {1, 0}}), 0.5));
   EXPECT_FALSE(log_slowdown({}, some, 0.5));
   EXPECT_FALSE(log_slowdown(some, counts({{0.2, 600}, {1, 1000}}), 0.5));
-  EXPECT_FALSE(log_slowdown(counts({{kInfinity, 10}}), counts({{kInfinity, 10}}), 0.5)) << "no bound at all";
-}
-
-TEST(ShareSlower, IsInterpolatedWithinABucket) {
-  const Histogram histogram = counts({{0.1, 60}, {0.2, 80}, {0.4, 90}, {kInfinity, 100}});
-  EXPECT_NEAR(share_slower_than(histogram, 0.05), 0.70, 1e-12);
-  EXPECT_NEAR(share_slower_than(histogram, 0.1), 0.40, 1e-12);
-  EXPECT_NEAR(share_slower_than(histogram, 0.15), 0.30, 1e-12);
-  EXPECT_NEAR(share_slower_than(histogram, 0.4), 0.10, 1e-12);
-}
-
-TEST(ShareSlower, CountsTheLastBucketOnlyWhereAllOfItIs) {
-  const Histogram histogram = counts({{0.1, 60}, {kInfinity, 100}});
-  EXPECT_EQ(share_slower_than(histogram, 0.5), 0);
-  EXPECT_EQ(share_slower_than(counts({{0.1, 0}, {kInfinity, 0}}), 0.05), 0) << "nothing was observed";
-  EXPECT_EQ(share_slower_than({}, 0.05), 0);
 }
 
 Slo promise(milliseconds most, double quantile = 0.9) {

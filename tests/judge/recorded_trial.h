@@ -28,7 +28,8 @@ struct RecordedTrial {
 
   /// What an operator sees of it at `now`: as much history as one keeps.
   Observation seen_at(Time now) const {
-    Observation observed{now, {}, "kubelet"};
+    Observation observed;
+    observed.at = now;
     for (const PodSeries& pod : pods) {
       PodSeries& seen = observed.pods.emplace_back();
       seen.pod = pod.pod;
@@ -92,14 +93,14 @@ class AnsweredRequests {
     ++counts_[static_cast<std::size_t>(std::clamp(steps, 0.0, static_cast<double>(kBuckets)))];
   }
   Histogram histogram() const {
-    Histogram histogram;
+    std::map<double, double> cumulative;
     double bound = kFirst;
     double below = 0;
     for (int i = 0; i <= kBuckets; ++i, bound *= kFactor) {
       below += counts_[static_cast<std::size_t>(i)];
-      histogram.cumulative[i < kBuckets ? bound : std::numeric_limits<double>::infinity()] = below;
+      cumulative[i < kBuckets ? bound : std::numeric_limits<double>::infinity()] = below;
     }
-    return histogram;
+    return Histogram(cumulative);
   }
 
  private:
@@ -137,7 +138,7 @@ inline RecordedTrial record(const TrialStory& story) {
     pod.share_noise = story.noise;
     AnsweredRequests p99;
     AnsweredRequests p50;
-    std::vector<Sample> samples;
+    SampleRow samples;
     for (int window = 0; window <= story.windows; ++window) {
       pod.advance(trial.end_of(window), random);
       const double rate = story.requests_per_second * (canary ? story.canary_traffic : 1);
@@ -150,9 +151,10 @@ inline RecordedTrial record(const TrialStory& story) {
         p50.observe(seconds * (canary ? story.canary_slowness * story.second_slowness : 1));
       }
       if (window > 0) (canary ? trial.canary_requests : trial.baseline_requests)[window - 1U] += requests;
-      Sample sample = std::move(pod.series.samples.back());
-      pod.series.samples.clear();
-      pod.series.samples.emplace_back().at = sample.at;  // or it would take itself for new
+      Sample sample = pod.series.samples.back();
+      Sample kept;
+      kept.at = sample.at;  // or it would take itself for new
+      pod.series.samples = {kept};
       sample.latency["p99"] = p99.histogram();
       if (story.second_slo) sample.latency["p50"] = p50.histogram();
       samples.push_back(std::move(sample));

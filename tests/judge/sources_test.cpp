@@ -21,8 +21,16 @@ class UnreadSources : public ::testing::Test {
   }
 
   std::vector<std::string> unread() const { return unread_sources(observed({pod_.series}), {slo_}); }
-  static Observation observed(std::vector<PodSeries> pods) { return {kStart, std::move(pods), "kubelet"}; }
-  Sample& sample() { return pod_.series.samples.back(); }
+  static Observation observed(std::vector<PodSeries> pods) {
+    Observation out;
+    out.at = kStart;
+    out.pods = std::move(pods);
+    return out;
+  }
+  template <typename Edit>
+  void change(const Edit& edit) {
+    pod_.series.samples.change_last(edit);
+  }
 
   std::mt19937_64 random_{1};
   testing::PodImposter pod_{"checkout-1", Track::kStable, kStart - std::chrono::minutes(2)};
@@ -41,7 +49,7 @@ TEST_F(UnreadSources, StayReadWhenALaterAttemptFails) {
 }
 
 TEST_F(UnreadSources, TellWhyAHistogramIsMissingInThePodsOwnWords) {
-  sample().latency.clear();
+  change([](Sample& sample) { sample.latency.clear(); });
   pod_.series.unread["p99"] = "shop/checkout-1: port 8080 /metrics has no histogram http_latency";
   EXPECT_THAT(unread(), ElementsAre("SLO p99: shop/checkout-1: port 8080 /metrics has no histogram http_latency"));
   pod_.series.unread.clear();
@@ -55,24 +63,24 @@ TEST_F(UnreadSources, AreAllWhereNoPodOfTheTargetWasRead) {
 }
 
 TEST_F(UnreadSources, IncludeBucketsInWhichNoChangeWouldShow) {
-  sample().latency["p99"] = testing::histogram_of({{5, 400}, {10, 400}}, 400, 8);
+  change([](Sample& sample) { sample.latency["p99"] = testing::histogram_of({{5, 400}, {10, 400}}, 400, 8); });
   slo_.histogram.metric = "http_latency";
   EXPECT_THAT(unread(), ElementsAre("SLO p99: http_latency can't show a change: no bucket bound is near the 99 % "
                                     "quantile, which lies below the first one, 5.00s: add finer buckets near 20.0ms, "
                                     "the mean, and above"));
   // Too few requests to say.
-  sample().latency["p99"] = testing::histogram_of({{5, 4}, {10, 4}}, 4, 0.08);
+  change([](Sample& sample) { sample.latency["p99"] = testing::histogram_of({{5, 4}, {10, 4}}, 4, 0.08); });
   EXPECT_THAT(unread(), IsEmpty());
 }
 
 TEST_F(UnreadSources, IncludeCollectionsCpu) {
-  sample().process.reset();
+  change([](Sample& sample) { sample.process.reset(); });
   EXPECT_THAT(unread(), ElementsAre(HasSubstr("It needs CPU profiles")));
-  sample().profile.emplace();
+  change([](Sample& sample) { sample.profile.emplace(); });
   EXPECT_THAT(unread(), IsEmpty());
-  sample().profile.reset();
+  change([](Sample& sample) { sample.profile.reset(); });
   // GCCPUFraction tells when GOMAXPROCS and the CPU in use are known.
-  sample().usage->cpu_seconds = 3;
+  change([](Sample& sample) { sample.usage->cpu_seconds = 3; });
   EXPECT_THAT(unread(), ElementsAre(HasSubstr("GOMAXPROCS")));
   pod_.series.cpu_limit = 2;
   EXPECT_THAT(unread(), IsEmpty());

@@ -46,9 +46,9 @@ inline void observe(Histogram& histogram, double seconds, double count = 1) {
 inline void observe_all(Histogram& histogram, std::vector<double> seconds) {
   std::sort(seconds.begin(), seconds.end());
   auto up_to = seconds.begin();
-  for (auto& [bound, count] : histogram.cumulative) {
-    while (up_to != seconds.end() && *up_to <= bound) histogram.sum += *up_to++;
-    count += static_cast<double>(up_to - seconds.begin());
+  for (std::size_t i = 0; i < histogram.counts.size(); ++i) {
+    while (up_to != seconds.end() && *up_to <= (*histogram.bounds)[i]) histogram.sum += *up_to++;
+    histogram.counts[i] += static_cast<double>(up_to - seconds.begin());
   }
 }
 
@@ -163,11 +163,16 @@ struct TrialImposter {
   void use_buckets(const std::vector<double>& bounds) {
     for (PodImposter* pod : {&canary, &baseline}) {
       pod->latency = buckets_of(bounds);
-      for (Sample& sample : pod->series.samples) sample.latency["p99"] = pod->latency;
+      pod->series.samples.change_each([&](Sample& sample) { sample.latency["p99"] = pod->latency; });
     }
   }
 
-  Observation observation() const { return {now, {canary.series, baseline.series}, "kubelet"}; }
+  Observation observation() const {
+    Observation observed;
+    observed.at = now;
+    observed.pods = {canary.series, baseline.series};
+    return observed;
+  }
 
   Verdict window() {
     now += plan.interval;

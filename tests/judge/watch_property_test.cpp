@@ -81,6 +81,9 @@ RC_GTEST_PROP(AnyWatch, DoesNotDependOnTheOrderOfThePodsNorOnHowOftenOneLooks, (
 
 RC_GTEST_PROP(AnyWatch, IsNotCalmedBySlowerAnswers, ()) {
   TrialStory story = any_watch();
+  story.windows = 50;
+  story.max_regression_percent = 5;
+  story.canary_slowness = *rc::gen::element(1.6, 2.0, 3.0);
   const Verdict verdict = RecordedWatch(story).verdict();
   RC_PRE(verdict.outcome == Outcome::kWorse && !verdict.hard_stop);
   story.canary_slowness *= *rc::gen::element(1.1, 1.5, 3.0);
@@ -93,16 +96,16 @@ RC_GTEST_PROP(AnyWatch, HearsNothingFromReadingsThatAreNone, ()) {
       *rc::gen::element(std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity());
   const bool missing = *rc::gen::arbitrary<bool>();
   for (PodSeries& pod : watch.trial.pods) {
-    for (Sample& sample : pod.samples) {
+    pod.samples.change_each([&](Sample& sample) {
       for (auto& [name, histogram] : sample.latency) {
-        for (auto& [bound, count] : histogram.cumulative) count = bad;
+        for (double& count : histogram.counts) count = bad;
       }
       sample.process->cpu_seconds = sample.process->gc_cpu_seconds = bad;
-      if (!missing) continue;
+      if (!missing) return;
       sample.latency.clear();
       sample.process.reset();
       sample.mem.reset();
-    }
+    });
   }
   const Verdict verdict = watch.verdict();
   RC_ASSERT(verdict.outcome == Outcome::kNoData);

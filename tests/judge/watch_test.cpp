@@ -43,7 +43,8 @@ struct PromotedImposter {
 
   Verdict window() {
     now += plan.interval;
-    Observation observed{now, {}, "kubelet"};
+    Observation observed;
+    observed.at = now;
     for (PodImposter& pod : pods) {
       pod.advance(now, random);
       observed.pods.push_back(pod.series);
@@ -98,7 +99,7 @@ TEST(Watch, HoldsNoPromiseBrokenThatItsBucketsCannotShow) {
   target.plan.before.metrics.erase(target.plan.before.metrics.begin());  // nothing was resolved before either
   for (PodImposter& pod : target.pods) {
     pod.latency = testing::buckets_of({5, 10});  // and all is far below them
-    pod.series.samples.back().latency["p99"] = pod.latency;
+    pod.series.samples.change_last([&](Sample& sample) { sample.latency["p99"] = pod.latency; });
   }
   EXPECT_EQ(target.run(10).outcome, Outcome::kUndecided);
 }
@@ -126,6 +127,8 @@ TEST(Watch, StopsAtOnceOnAKillOrARestart) {
   EXPECT_EQ(verdict.reason, "OOMKilled");
   PromotedImposter restarted;
   restarted.pods[0].series.restarts = 1;
+  EXPECT_EQ(restarted.window().outcome, Outcome::kUndecided) << "every program ends once in a while";
+  restarted.pods[0].series.restarts = 3;
   EXPECT_EQ(restarted.window().reason, "Restarted");
 }
 

@@ -47,9 +47,10 @@ PodSeries read_every_ten_seconds(int readings, const Fill& fill) {
   PodSeries pod;
   pod.started = kStart - seconds(100);
   for (int i = 0; i < readings; ++i) {
-    Sample& sample = pod.samples.emplace_back();
+    Sample sample;
     sample.at = kStart + i * seconds(10);
     fill(sample, i);
+    pod.samples.push_back(sample);
   }
   return pod;
 }
@@ -58,7 +59,7 @@ Window window(int from, int to) { return {kStart + seconds(from), kStart + secon
 
 PodSeries answering(double requests_per_reading, int readings = 7) {
   return read_every_ten_seconds(readings, [&](Sample& sample, int i) {
-    sample.latency["p99"].cumulative = {{0.1, requests_per_reading * i}};
+    sample.latency["p99"] = Histogram(std::map<double, double>{{0.1, requests_per_reading * i}});
     sample.process.emplace();
     sample.process->cpu_seconds = 5.0 * i;
   });
@@ -122,28 +123,34 @@ TEST(Windows, TakeTheLatestReadingsAtOrBeforeTheirEnds) {
 
 TEST(Windows, DoNotReachBackFurtherThanTwoOfTheirLengths) {
   PodSeries pod = answering(10);
-  pod.samples.erase(pod.samples.begin() + 1, pod.samples.begin() + 4);  // those from 10 to 30 s
+  pod.samples.erase_if([](const Sample& sample) { return sample.at > kStart && sample.at < kStart + seconds(40); });
   EXPECT_TRUE(latency_in({&pod}, window(20, 40), "p99")) << "the one at 0 s is one length old";
   EXPECT_TRUE(latency_in({&pod}, window(26, 40), "p99"));
   EXPECT_FALSE(latency_in({&pod}, window(27, 40), "p99")) << "27 s are more than twice 13 s";
 }
 
+double cpu_per_request(const Arm& arm, const Window& within, const std::string& slo) {
+  const Work work = work_in(arm, within, slo).value();
+  return work.cpu / work.requests;
+}
+
 TEST(CpuPerRequest, WantsFiftyRequestsOverAllPods) {
   const PodSeries few = answering(24);
   const PodSeries enough = answering(26);
-  EXPECT_FALSE(cpu_per_request_in({&few, &few}, window(10, 20), "p99"));
-  EXPECT_DOUBLE_EQ(*cpu_per_request_in({&few, &enough}, window(10, 20), "p99"), 10.0 / 50);
-  EXPECT_DOUBLE_EQ(*cpu_per_request_in({&enough}, window(10, 30), "p99"), 10.0 / 52);
+  EXPECT_FALSE(work_in({&few, &few}, window(10, 20), "p99"));
+  EXPECT_DOUBLE_EQ(cpu_per_request({&few, &enough}, window(10, 20), "p99"), 10.0 / 50);
+  EXPECT_DOUBLE_EQ(cpu_per_request({&enough}, window(10, 30), "p99"), 10.0 / 52);
 }
 
 TEST(CpuPerRequest, LeavesOutAPodWhoseCountersWentBack) {
   const PodSeries well = answering(60);
   PodSeries restarted = answering(60);
-  restarted.samples[2].process->cpu_seconds = 1;
+  restarted.samples.change(2, [](Sample& sample) { sample.process->cpu_seconds = 1; });
   PodSeries forgetful = answering(60);
-  forgetful.samples[2].latency["p99"].cumulative = {{0.1, 5}};
-  EXPECT_DOUBLE_EQ(*cpu_per_request_in({&well, &restarted, &forgetful}, window(10, 20), "p99"), 5.0 / 60);
-  EXPECT_FALSE(cpu_per_request_in({&restarted}, window(10, 20), "p99"));
+  forgetful.samples.change(
+      2, [](Sample& sample) { sample.latency["p99"] = Histogram(std::map<double, double>{{0.1, 5}}); });
+  EXPECT_DOUBLE_EQ(cpu_per_request({&well, &restarted, &forgetful}, window(10, 20), "p99"), 5.0 / 60);
+  EXPECT_FALSE(work_in({&restarted}, window(10, 20), "p99"));
 }
 
 TEST(GcShare, OfTheRuntimesMetricsIsTheirDifferenceOverTheCpuInUse) {
@@ -168,7 +175,7 @@ TEST(GcShare, IsOfAllPodsTogether) {
   const PodSeries small = pod(0.1, 0.05);
   const PodSeries large = pod(0.9, 0.05);
   PodSeries backward = pod(0.5, 0.1);
-  backward.samples[1].process->gc_cpu_seconds = -1;
+  backward.samples.change(1, [&](Sample& sample) { sample.process->gc_cpu_seconds = -1; });
   const auto share = gc_share_in({&small, &large, &backward}, window(0, 10), GcSource::kRuntimeMetrics);
   EXPECT_NEAR(share->share, 0.1, 1e-12);
   EXPECT_FALSE(gc_share_in({&backward}, window(0, 10), GcSource::kRuntimeMetrics));
@@ -187,11 +194,11 @@ TEST(GcShare, IsUncertainByHalfACollection) {
   EXPECT_NEAR(share->std_error, 0.2 * 0.5 / 5, 1e-12);
   EXPECT_NEAR(gc_share_in({&pod, &pod}, window(0, 10), GcSource::kRuntimeMetrics)->std_error, 0.01, 1e-12);
   PodSeries unseen = pod;
-  for (Sample& sample : unseen.samples) sample.mem.reset();
+  unseen.samples.change_each([&](Sample& sample) { sample.mem.reset(); });
   EXPECT_TRUE(std::isinf(gc_share_in({&unseen}, window(0, 10), GcSource::kRuntimeMetrics)->std_error));
   PodSeries restarted = pod;
-  restarted.samples[1].mem->num_gc = 0;
-  restarted.samples[0].mem->num_gc = 3;
+  restarted.samples.change(1, [&](Sample& sample) { sample.mem->num_gc = 0; });
+  restarted.samples.change(0, [&](Sample& sample) { sample.mem->num_gc = 3; });
   EXPECT_TRUE(std::isinf(gc_share_in({&restarted}, window(0, 10), GcSource::kRuntimeMetrics)->std_error));
 }
 
@@ -214,7 +221,7 @@ TEST(GcShare, OfTheFractionIsOfTheCpusThatTheProcessMayUse) {
   EXPECT_NEAR(gc_share_in({&pod}, window(0, 10), GcSource::kFraction)->share, 2 * 0.6 / 5, 1e-9) << "Go takes two";
   pod.cpu_limit = 2.5;
   EXPECT_NEAR(gc_share_in({&pod}, window(0, 10), GcSource::kFraction)->share, 3 * 0.6 / 5, 1e-9);
-  for (Sample& sample : pod.samples) sample.process->max_procs = 4;
+  pod.samples.change_each([&](Sample& sample) { sample.process->max_procs = 4; });
   EXPECT_NEAR(gc_share_in({&pod}, window(0, 10), GcSource::kFraction)->share, 4 * 0.6 / 5, 1e-9);
 }
 
@@ -223,9 +230,9 @@ TEST(GcShare, OfTheFractionCountsFromTheProcessesOwnStart) {
   pod.cpu_limit = 2;
   // The container began long before: its process was restarted within.
   pod.started = kStart - seconds(5000);
-  for (Sample& sample : pod.samples) sample.process->started = kStart - seconds(100);
+  pod.samples.change_each([&](Sample& sample) { sample.process->started = kStart - seconds(100); });
   EXPECT_NEAR(gc_share_in({&pod}, window(0, 10), GcSource::kFraction)->share, 2 * 0.6 / 5, 1e-9);
-  for (Sample& sample : pod.samples) sample.process->started.reset();
+  pod.samples.change_each([&](Sample& sample) { sample.process->started.reset(); });
   EXPECT_GT(gc_share_in({&pod}, window(0, 10), GcSource::kFraction).value_or(GcShare{9, 0}).share, 0.3);
   pod.started = kStart + seconds(50);
   EXPECT_FALSE(gc_share_in({&pod}, window(0, 10), GcSource::kFraction)) << "a clock that runs ahead of the pod's";
@@ -247,7 +254,7 @@ TEST(GcShare, OfProfilesIsOfThoseWithinTheWindow) {
   EXPECT_NEAR(gc_share_in({&pod}, window(0, 30), GcSource::kProfile)->share, 0.2, 1e-9);
   EXPECT_FALSE(gc_share_in({&pod}, window(30, 40), GcSource::kProfile));
   // The kernel says that a core was in use, twice of what the profile saw.
-  for (Sample& sample : pod.samples) *sample.process->cpu_seconds *= 2;
+  pod.samples.change_each([&](Sample& sample) { *sample.process->cpu_seconds *= 2; });
   EXPECT_NEAR(gc_share_in({&pod}, window(0, 10), GcSource::kProfile)->share, 0.05, 1e-9);
 }
 
@@ -295,19 +302,19 @@ TEST(CycleSize, IsNotSaidOfFewOrForcedCollectionsOrOfTwoProcesses) {
   EXPECT_FALSE(cycle_size_in(collecting(2, 0), window(0, 10)));
   EXPECT_FALSE(cycle_size_in(collecting(9, 1), window(0, 10)));
   PodSeries restarted = collecting(9, 0);
-  restarted.samples[1].mem->num_gc = 3;
+  restarted.samples.change(1, [&](Sample& sample) { sample.mem->num_gc = 3; });
   EXPECT_FALSE(cycle_size_in(restarted, window(0, 10)));
   PodSeries forced_before = collecting(9, 0);
-  forced_before.samples[1].mem->num_forced_gc = 4;
+  forced_before.samples.change(1, [&](Sample& sample) { sample.mem->num_forced_gc = 4; });
   EXPECT_FALSE(cycle_size_in(forced_before, window(0, 10)));
   PodSeries still = collecting(9, 0);
-  still.samples[1].mem->total_alloc = still.samples[0].mem->total_alloc;
+  still.samples.change(1, [&](Sample& sample) { sample.mem->total_alloc = still.samples[0].mem->total_alloc; });
   EXPECT_FALSE(cycle_size_in(still, window(0, 10)));
 }
 
 TEST(CycleSize, NeverLeavesLessThanNothing) {
   PodSeries pod = collecting(3, 0);
-  pod.samples[1].mem->next_gc = mib(4);
+  pod.samples.change(1, [&](Sample& sample) { sample.mem->next_gc = mib(4); });
   EXPECT_EQ(cycle_size_in(pod, window(0, 10))->live, 0);
 }
 

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "base/steady_clock.h"
+#include "codec/pod.h"
 #include "codec/profile.h"
 #include "codec/resources.h"
 #include "codec/workload.h"
@@ -205,12 +206,12 @@ json our_env(const char* gogc) {
 TEST_F(ApiTest, OwnsItsTwoVariablesBesideTheUsersManifest) {
   const ObjectPath checkout{resources::kDeployments, ns_, "checkout"};
   kubectl("apply -f -", kManifest);
-  const Deployment before = codec::decode_deployment(client_->get(checkout).value()).value();
+  const Workload before = codec::decode_deployment(client_->get(checkout).value()).value();
   ASSERT_TRUE(client_->apply(checkout, our_env("180"), {true, ""})) << "a dry run";
   EXPECT_TRUE(codec::decode_deployment(client_->get(checkout).value())->containers[0].env.empty());
 
   ASSERT_TRUE(client_->apply(checkout, our_env("180"), {}));
-  const Deployment ours = codec::decode_deployment(client_->get(checkout).value()).value();
+  const Workload ours = codec::decode_deployment(client_->get(checkout).value()).value();
   ASSERT_EQ(ours.containers[0].env.size(), 1);
   EXPECT_EQ(ours.containers[0].env[0].value, "180");
   EXPECT_EQ(ours.template_hash, before.template_hash) << "our own change is no change of the workload";
@@ -225,7 +226,7 @@ TEST_F(ApiTest, OwnsItsTwoVariablesBesideTheUsersManifest) {
   const auto refused = client_->apply(checkout, our_env("200"), {});
   EXPECT_EQ(refused.error().kind, ErrorKind::kOwned);
   EXPECT_THAT(refused.error().message, AllOf(HasSubstr("kubectl-set"), HasSubstr(R"(env[name="GOGC"])")));
-  const Deployment theirs = codec::decode_deployment(client_->get(checkout).value()).value();
+  const Workload theirs = codec::decode_deployment(client_->get(checkout).value()).value();
   EXPECT_EQ(theirs.containers[0].env[0].value, "70");
   EXPECT_THAT(theirs.env_owners, Contains(testing::Field(&EnvOwner::manager, "kubectl-set")));
 
@@ -238,7 +239,7 @@ TEST_F(ApiTest, AnApplyOfNothingGivesTheVariablesBack) {
   kubectl("apply -f -", kManifest);
   ASSERT_TRUE(client_->apply(checkout, our_env("180"), {}));
   ASSERT_TRUE(client_->apply(checkout, json::object(), {}));
-  const Deployment got = codec::decode_deployment(client_->get(checkout).value()).value();
+  const Workload got = codec::decode_deployment(client_->get(checkout).value()).value();
   EXPECT_TRUE(got.containers[0].env.empty());
   EXPECT_TRUE(got.env_owners.empty());
 }

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "gopacer/domain/histogram.h"
 #include "observe/recorded.h"
 
 namespace gopacer {

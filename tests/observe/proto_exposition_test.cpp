@@ -106,7 +106,7 @@ TEST(ProtoExposition, HasTheSameBoundsAtEachReading) {
   const auto delta = difference(after, before);
   ASSERT_TRUE(delta);
   EXPECT_EQ(delta->count(), 35);
-  EXPECT_EQ(share_above(*delta, 1), 5.0 / 35);
+  EXPECT_NEAR(share_above(*delta, 1).value(), 5.0 / 35, 1e-12);
 }
 
 TEST(ProtoExposition, KeepsEveryObservationWhereverItLies) {
@@ -115,9 +115,9 @@ TEST(ProtoExposition, KeepsEveryObservationWhereverItLies) {
   histogram.set_sample_count(15);
   const Histogram found = read(page_with(histogram))->latency.at("p99");
   EXPECT_EQ(found.count(), 15);
-  EXPECT_EQ(share_above(found, 8), 4.0 / 15);
-  EXPECT_EQ(share_above(found, 4), 6.0 / 15);
-  EXPECT_EQ(share_above(found, std::exp2(-20)), 6.0 / 15);
+  EXPECT_NEAR(share_above(found, 8).value(), 4.0 / 15, 1e-12);
+  EXPECT_NEAR(share_above(found, 4).value(), 6.0 / 15, 1e-12);
+  EXPECT_NEAR(share_above(found, std::exp2(-20)).value(), 6.0 / 15, 1e-12);
 }
 
 TEST(ProtoExposition, PrefersClassicBuckets) {
@@ -127,7 +127,7 @@ TEST(ProtoExposition, PrefersClassicBuckets) {
   bucket->set_cumulative_count(9);
   const Histogram found = read(page_with(histogram))->latency.at("p99");
   EXPECT_EQ(found.count(), 10);
-  EXPECT_EQ(share_above(found, 0.25), 0.1);
+  EXPECT_NEAR(share_above(found, 0.25).value(), 0.1, 1e-12);
 }
 
 TEST(ProtoExposition, SaysWhatItCannotTake) {

@@ -12,17 +12,22 @@ namespace gopacer {
 /// target were read, and nothing is worth a restart.
 struct PassScene {
   Profile profile = builders::profile();
-  Desired desired;
-  Observation observed;
-  Decision decision = builders::keep();
-  Verdict verdict;
+  Workload target = builders::deployment();
+  Facts facts;
+  Desired& desired = facts.desired;
+  Observation& observed = facts.observed;
+  Decision& decision = facts.decision;
+  Verdict& verdict = facts.verdict;
+  Time& now = facts.now;
   Step step;
   std::optional<Error> error;
-  Time now = builders::kStart;
+  bool target_is_there = true;
 
   PassScene() {
+    now = builders::kStart;
+    decision = builders::keep();
     desired.key = profile.key;
-    desired.target = std::make_shared<Deployment>(builders::deployment());
+    desired.target_name = "checkout";
     desired.container = "app";
     add_pod("checkout-a", "");
     add_pod("checkout-b", "");
@@ -47,7 +52,8 @@ struct PassScene {
 
   record::Pass pass() {
     desired.profile = std::make_shared<Profile>(profile);
-    return {desired, observed, decision, verdict, step, error, now};
+    desired.target = target_is_there ? std::make_shared<Workload>(target) : nullptr;
+    return record::Pass{facts, step, error};
   }
 };
 

@@ -65,11 +65,7 @@ INSTANTIATE_TEST_SUITE_P(
         PhaseCase{"ACoolDownHoldsItBack", [](PassScene& scene) { scene.decision.recommended = new_settings(); },
                   "Recommended"},
         PhaseCase{"TheTargetIsUnsuitable", [](PassScene& scene) { scene.decision = refusal(); }, "Blocked"},
-        PhaseCase{"SomethingStandsAgainstIt",
-                  [](PassScene& scene) {
-                    scene.desired.problems.push_back({"Ready", "TargetNotFound", "It does not exist."});
-                  },
-                  "Blocked"},
+        PhaseCase{"SomethingStandsAgainstIt", [](PassScene& scene) { scene.target_is_there = false; }, "Blocked"},
         PhaseCase{"APersonSuspendedIt", [](PassScene& scene) { scene.profile.spec.suspend = true; }, "Suspended"},
         PhaseCase{"ATrialMeasures",
                   [](PassScene& scene) { scene.run_trial(TrialPhase::kMeasuring, TrialPhase::kMeasuring); }, "Trial"},
@@ -83,7 +79,7 @@ INSTANTIATE_TEST_SUITE_P(
         PhaseCase{"ATrialGoesOnThoughTheTargetIsPaused",
                   [](PassScene& scene) {
                     scene.run_trial(TrialPhase::kMeasuring, TrialPhase::kMeasuring);
-                    scene.desired.problems.push_back({"Ready", "TargetPaused", "It is paused."});
+                    scene.target.rollout.paused = true;
                   },
                   "Trial"}),
     [](const auto& instance) { return std::string(instance.param.name); });
@@ -120,11 +116,11 @@ TEST(Ready, IsTrueWhileEverythingWorksAndTellsWhatHappens) {
 
 TEST(Ready, IsFalseWithTheFirstProblem) {
   PassScene scene;
-  scene.desired.problems = {{"ConfigUnsupported", "EnvFromSource", "GOGC comes from valueFrom."},
-                            {"Ready", "TargetPaused", "It is paused."}};
+  scene.target.containers.front().env.push_back({"GOGC", "", true});
+  scene.target.rollout.paused = true;
   EXPECT_FALSE(condition(scene, "Ready").status);
   EXPECT_EQ(condition(scene, "Ready").reason, "EnvFromSource");
-  EXPECT_EQ(condition(scene, "Ready").message, "GOGC comes from valueFrom.");
+  EXPECT_THAT(condition(scene, "Ready").message, HasSubstr("comes from valueFrom"));
 }
 
 TEST(Ready, IsFalseWhenTheStepCouldNotBeTaken) {
@@ -137,7 +133,7 @@ TEST(Ready, IsFalseWhenTheStepCouldNotBeTaken) {
 
 TEST(Ready, IsFalseOnAConflictOnlyWhereSettingsAreToBeApplied) {
   PassScene scene;
-  scene.desired.conflict = "GOGC is set by 'kubectl-set'.";
+  scene.target.env_owners = {{"app", "GOGC", "kubectl-set"}};
   EXPECT_FALSE(condition(scene, "Ready").status);
   EXPECT_EQ(condition(scene, "Ready").reason, "FieldConflict");
   scene.profile.spec.update_mode = UpdateMode::kOff;
@@ -204,10 +200,30 @@ TEST(RecommendationProvided, IsTrueWhenThereIsOneOrNothingIsWorthIt) {
 TEST(ConfigUnsupported, ShowsTheProblemThatIsMeantForIt) {
   PassScene scene;
   EXPECT_FALSE(condition(scene, "ConfigUnsupported").status);
-  scene.desired.problems = {{"Ready", "TargetPaused", "It is paused."},
-                            {"ConfigUnsupported", "EnvDuplicated", "GOGC is set twice."}};
+  scene.target.rollout.paused = true;
+  scene.target.containers.front().env = {{"GOGC", "50", false}, {"GOGC", "60", false}};
   EXPECT_TRUE(condition(scene, "ConfigUnsupported").status);
   EXPECT_EQ(condition(scene, "ConfigUnsupported").reason, "EnvDuplicated");
+}
+
+TEST(ConfigUnsupported, ShowsWhatKeepsTrialsAwayThoughTheTargetCanBeTuned) {
+  PassScene scene;
+  scene.decision = change();
+  scene.target.recreates = true;
+  EXPECT_EQ(condition(scene, "ConfigUnsupported").reason, "StrategyRecreate");
+  EXPECT_EQ(condition(scene, "Ready").reason, "StrategyRecreate");
+  EXPECT_TRUE(condition(scene, "RecommendationProvided").status) << "recommendations go on";
+  scene.profile.spec.canary.allow_duplicates = true;
+  EXPECT_FALSE(condition(scene, "ConfigUnsupported").status);
+}
+
+TEST(Ready, IsFalseWhenTheServerRefusesWhatATrialNeeds) {
+  PassScene scene;
+  scene.step.refused = true;
+  scene.step.reason = "Refused";
+  scene.step.message = "exceeded quota";
+  EXPECT_FALSE(condition(scene, "Ready").status);
+  EXPECT_EQ(condition(scene, "Ready").message, "exceeded quota");
 }
 
 TEST(Conditions, CutLongMessagesWhereACharacterEnds) {
@@ -286,12 +302,13 @@ TEST(Status, KeepsTheMemoryUntilAStepChangesIt) {
   PassScene scene;
   scene.profile.memory.trial_count = 3;
   scene.profile.memory.applied = new_settings();
+  scene.profile.memory.applied_uid = "target-uid";
   scene.profile.memory.cool_down_until = builders::after(minutes(9));
   scene.profile.memory.banned = {{settings(400), "hash-1", "GcShare", builders::kStart}};
   scene.profile.memory.missed_predictions = 1;
   const json status = record::profile_status(scene.pass());
   EXPECT_EQ(status["trialCount"], 3);
-  EXPECT_EQ(status["applied"], (json{{"gogc", "200"}, {"goMemLimit", "430MiB"}}));
+  EXPECT_EQ(status["applied"], (json{{"gogc", "200"}, {"goMemLimit", "430MiB"}, {"targetUid", "target-uid"}}));
   EXPECT_EQ(status["coolDownUntil"], "2024-05-01T10:09:00Z");
   EXPECT_EQ(status["bannedRegions"],
             json::array({json{

@@ -4,13 +4,13 @@
 
 #include <nlohmann/json.hpp>
 
+#include "codec/profile.h"
 #include "codec/resources.h"
 #include "codec/trial.h"
 #include "fakes/objects.h"
 #include "fakes/recorded_events.h"
 #include "record/operator_metrics.h"
 #include "record/pass_scene.h"
-#include "codec/profile.h"
 
 namespace gopacer {
 namespace {
@@ -85,17 +85,25 @@ TEST(Recorder, WritesNothingWhenNothingChanged) {
   EXPECT_THAT(desk.api.writes(), IsEmpty());
 }
 
-TEST(Recorder, WritesDriftingFiguresOnlyEveryTenSeconds) {
+TEST(Recorder, WritesDriftingFiguresOnlyEachMinuteAndOnlyWhenAPersonWouldNotice) {
   Desk desk;
   desk.scene.decision.estimate.emplace();
+  desk.scene.decision.estimate->alloc_rate = 1e6;
   ASSERT_TRUE(desk.write());
   desk.api.forget_writes();
-  for (int second = 1; second <= 30; ++second) {
+  for (int second = 1; second <= 180; ++second) {
     desk.scene.now += seconds(1);
-    desk.scene.decision.estimate->alloc_rate = 1e6 * second;
+    desk.scene.decision.estimate->alloc_rate = 1e6 * (1 + second);
     ASSERT_TRUE(desk.write());
   }
   EXPECT_THAT(desk.api.writes(), SizeIs(3));
+  desk.api.forget_writes();
+  for (int second = 1; second <= 180; ++second) {
+    desk.scene.now += seconds(1);
+    desk.scene.decision.estimate->alloc_rate = 181e6 * (1 + 0.05 * (second % 2));
+    ASSERT_TRUE(desk.write());
+  }
+  EXPECT_THAT(desk.api.writes(), IsEmpty());
 }
 
 TEST(Recorder, WritesWhatLastsAtOnce) {
@@ -168,7 +176,7 @@ TEST(Recorder, WritesATrialOnlyWhenItChanged) {
 TEST(Recorder, GoesOnWithoutATrialThatAPersonDeleted) {
   Desk desk;
   desk.run_trial(TrialPhase::kMeasuring, TrialPhase::kPromoting);
-  ASSERT_TRUE(desk.api.remove(objects::trial_path({"shop", "checkout-1"}), ""));
+  objects::drop_trial(desk.api, {"shop", "checkout-1"});
   EXPECT_TRUE(desk.write());
 }
 
@@ -176,10 +184,8 @@ TEST(Recorder, GoesOnWithATrialWhoseProfileIsGone) {
   Desk desk;
   desk.run_trial(TrialPhase::kRollingBack, TrialPhase::kEnded);
   desk.refresh();
-  const Desired& desired = desk.scene.desired;
-  ASSERT_FALSE(desired.profile);
-  ASSERT_TRUE(desk.recorder->write({desired, desk.scene.observed, desk.scene.decision, desk.scene.verdict,
-                                    desk.scene.step, desk.scene.error, desk.scene.now}));
+  ASSERT_FALSE(desk.scene.desired.profile);
+  ASSERT_TRUE(desk.recorder->write({desk.scene.facts, desk.scene.step, desk.scene.error}));
   EXPECT_THAT(desk.api.writes(), ElementsAre(kTrialWrite));
 }
 
@@ -247,12 +253,12 @@ TEST(Events, OfARecommendationComeWhenItIsNotablyAnother) {
 
 TEST(Events, OfAConflictComeWhenItBegins) {
   Desk desk;
-  desk.scene.desired.conflict = "GOGC is set by 'kubectl-set'.";
+  desk.scene.target.env_owners = {{"app", "GOGC", "kubectl-set"}};
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(desk.write());
   EXPECT_EQ(desk.events.count("FieldConflict", "GoRuntimeProfile"), 1);
-  desk.scene.desired.conflict.clear();
+  desk.scene.target.env_owners.clear();
   ASSERT_TRUE(desk.write());
-  desk.scene.desired.conflict = "GOGC is set by 'kubectl-set'.";
+  desk.scene.target.env_owners = {{"app", "GOGC", "kubectl-set"}};
   ASSERT_TRUE(desk.write());
   EXPECT_EQ(desk.events.count("FieldConflict", "GoRuntimeProfile"), 2);
 }
@@ -275,8 +281,7 @@ TEST(Events, DoNotComeBeforeThereWasAnythingToRead) {
 TEST(Events, OfANewTrialNameIt) {
   Desk desk;
   desk.scene.step.kind = StepKind::kStartTrial;
-  desk.scene.step.memory.emplace();
-  desk.scene.step.memory->active_trial = "checkout-1";
+  desk.scene.step.start = builders::trial(TrialPhase::kPending).spec;
   ASSERT_TRUE(desk.write());
   ASSERT_EQ(desk.events.count("TrialStarted", "GoRuntimeProfile"), 1);
   EXPECT_THAT(desk.events.all.back().note, HasSubstr("checkout-1"));
@@ -326,7 +331,8 @@ TEST(History, MayBeEmpty) {
   desk.scene.desired.ended_trials = {ended_trial(desk, 1, TrialVerdict::kPromote),
                                      ended_trial(desk, 2, TrialVerdict::kAborted)};
   ASSERT_TRUE(desk.write());
-  EXPECT_TRUE(desk.api.list({resources::kTrials, "", "", ""}, "")->items.empty());
+  EXPECT_THAT(desk.api.writes(), testing::IsSupersetOf({"delete GoRuntimeTrial shop/checkout-1",
+                                                        "delete GoRuntimeTrial shop/checkout-2"}));
 }
 
 TEST(History, ThatCannotBePrunedIsNoReasonToRepeatThePass) {

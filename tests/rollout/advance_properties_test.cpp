@@ -2,8 +2,7 @@
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
 
-#include "fakes/builders.h"
-#include "gopacer/rollout/advance.h"
+#include "rollout/scene.h"
 
 namespace gopacer {
 namespace {
@@ -17,7 +16,7 @@ using std::chrono::seconds;
 struct World {
   Profile profile = builders::profile();
   bool profile_is_there = true;
-  Deployment target = builders::deployment();
+  Workload target = builders::deployment();
   bool target_is_there = true;
   Trial trial;
   Settings current;
@@ -29,14 +28,21 @@ struct World {
   Time now;
 
   Step step() const {
-    Situation situation;
-    situation.profile = profile_is_there ? &profile : nullptr;
-    situation.target = target_is_there ? &target : nullptr;
-    situation.current = current;
-    situation.conflict = conflict;
-    situation.pods_ready = pods_ready;
-    situation.collected = collected;
-    return advance(&trial, situation, decision, verdict, now);
+    scenes::Scene scene;
+    scene.profile = profile;
+    scene.profile_is_there = profile_is_there;
+    scene.target = target;
+    scene.target_is_there = target_is_there;
+    if (!conflict.empty()) scene.give_gogc_to(conflict);
+    scene.trial = trial;
+    scene.current = current;
+    scene.pods_ready = pods_ready;
+    scene.collected = collected;
+    scene.arms_are_there = before_promotion(trial.status.phase);
+    scene.decision = decision;
+    scene.verdict = verdict;
+    scene.now = now;
+    return scene.step();
   }
 };
 
@@ -157,6 +163,12 @@ RC_GTEST_PROP(AnyTrial, TakesTheSameStepWhenItIsRepeated, ()) {
 
 RC_GTEST_PROP(AnyTrial, TakesTheSameStepWhenOnlyItsWriteToTheProfileArrived, ()) {
   World world = any_world();
+  if (!world.step().memory) {  // else few of them would say anything of it
+    world.trial.status.verdict = TrialVerdict::kAborted;
+    world.profile_is_there = true;
+    world.profile.uid = world.trial.spec.profile_uid;
+    world.profile.memory.active_trial = world.trial.key.name;
+  }
   describe_failure(world);
   const Step first = world.step();
   RC_PRE(first.memory.has_value());
@@ -202,7 +214,7 @@ RC_GTEST_PROP(AnyTrial, EndsWhenTimeGoesOnAndNothingElseChanges, ()) {
 
 RC_GTEST_PROP(AnyTrial, EndsThoughItsPromotionDoesNotStick, ()) {
   World world = any_world();
-  RC_PRE(world.trial.status.phase < TrialPhase::kWatching);
+  RC_PRE(before_promotion(world.trial.status.phase) || world.trial.status.phase == TrialPhase::kPromoting);
   world.current = world.trial.spec.from;
   describe_failure(world);
   RC_ASSERT(outlive(world, false).has_value());

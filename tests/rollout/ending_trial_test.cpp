@@ -72,10 +72,20 @@ TEST(RunningTrial, KeepsRollingBackWhenTheProfileIsDeleted) {
   Scene scene = in(TrialPhase::kRollingBack);
   scene.profile.deleting = true;
   EXPECT_EQ(scene.step().kind, StepKind::kRollBack);
-  scene.profile_is_there = false;
-  EXPECT_EQ(scene.step().kind, StepKind::kRollBack);
   scene.current = old_settings();
   EXPECT_EQ(scene.end().kind, StepKind::kEnd);
+}
+
+TEST(RunningTrial, LeavesTheTargetAloneWhenNothingTellsWhoseItIs) {
+  for (const TrialPhase phase : kRunning) {
+    Scene scene = in(phase);
+    scene.trial->status.verdict = TrialVerdict::kNone;
+    scene.profile_is_there = false;
+    const Step step = scene.step();
+    EXPECT_EQ(step.kind, StepKind::kEnd) << to_string(phase);
+    EXPECT_EQ(step.trial->reason, "ProfileGone");
+    EXPECT_FALSE(step.memory);
+  }
 }
 
 TEST(RunningTrial, KeepsRollingBackWhenTheProfileIsSuspended) {
@@ -107,17 +117,75 @@ TEST(RunningTrial, DoesNotRollBackOverAPersonsSettings) {
 
 // What ends a trial from outside
 
-TEST(RunningTrial, APersonsChangeOfTheTemplateEndsTheTrial) {
-  for (const TrialPhase phase : kRunning) {
-    if (phase == TrialPhase::kRollingBack) continue;
-    Scene scene = in(phase);
-    scene.target.template_hash = "hash-2";
-    scene.verdict = better();
-    const Step step = scene.end();
-    EXPECT_EQ(step.kind, StepKind::kEnd) << to_string(phase);
-    EXPECT_EQ(step.trial->verdict, TrialVerdict::kSuperseded);
-    EXPECT_EQ(step.trial->reason, "TemplateChanged");
-    EXPECT_FALSE(step.memory->cool_down_until) << "the new template deserves its own trial";
+/// What happens from outside, how a trial ends by it, and that settings which nobody has judged to the end go with it.
+struct Interruption {
+  const char* reason;
+  TrialVerdict verdict;
+  void (*happens)(Scene&);
+};
+
+const Interruption kInterruptions[] = {
+    {"TemplateChanged", TrialVerdict::kSuperseded, [](Scene& scene) { scene.target.template_hash = "hash-2"; }},
+    {"TrialDeleted", TrialVerdict::kAborted, [](Scene& scene) { scene.trial->deleting = true; }},
+    {"ProfileDeleted", TrialVerdict::kAborted, [](Scene& scene) { scene.profile.deleting = true; }},
+    {"ProfileUnreadable", TrialVerdict::kAborted, [](Scene& scene) { scene.profile.unreadable = "No such strategy."; }},
+    {"Suspended", TrialVerdict::kAborted, [](Scene& scene) { scene.profile.spec.suspend = true; }},
+    {"Suspended", TrialVerdict::kAborted, [](Scene& scene) { scene.profile.spec.update_mode = UpdateMode::kOff; }},
+    {"ScaledToZero", TrialVerdict::kSuperseded,
+     [](Scene& scene) {
+       scene.target.replicas = scene.target.updated_replicas = scene.target.available_replicas =
+           scene.target.total_replicas = 0;
+     }},
+    {"StrategyRecreate", TrialVerdict::kAborted, [](Scene& scene) { scene.target.recreates = true; }},
+    {"WritableVolume", TrialVerdict::kAborted,
+     [](Scene& scene) { scene.target.single_use = {{"WritableVolume", "it writes to the claim 'data'"}}; }},
+};
+
+TEST(RunningTrial, EndsBeforeThePromotionByWhatHappensOutside) {
+  for (const Interruption& interruption : kInterruptions) {
+    for (const TrialPhase phase : kBeforePromotion) {
+      Scene scene = in(phase);
+      interruption.happens(scene);
+      scene.verdict = better();
+      const Step step = scene.end();
+      EXPECT_EQ(step.kind, StepKind::kEnd) << interruption.reason << " " << to_string(phase);
+      EXPECT_EQ(step.trial->verdict, interruption.verdict);
+      EXPECT_EQ(step.trial->reason, interruption.reason);
+      EXPECT_FALSE(step.memory->cool_down_until) << "it was no verdict of ours";
+      EXPECT_THAT(step.memory->active_trial, testing::IsEmpty());
+    }
+  }
+}
+
+TEST(RunningTrial, TakesUnconfirmedSettingsBackWhateverEndsIt) {
+  for (const Interruption& interruption : kInterruptions) {
+    for (const TrialPhase phase : {TrialPhase::kPromoting, TrialPhase::kWatching}) {
+      Scene scene = in(phase);
+      scene.trial->status.promoted = builders::entered(TrialPhase::kPromoting);
+      scene.current = new_settings();
+      interruption.happens(scene);
+      const Step begun = scene.step();
+      ASSERT_EQ(begun.trial->phase, TrialPhase::kRollingBack) << interruption.reason << " " << to_string(phase);
+      scene.trial->status = *begun.trial;
+      const Step back = scene.step();
+      EXPECT_EQ(back.kind, StepKind::kRollBack);
+      EXPECT_EQ(back.settings, old_settings());
+      scene.current = old_settings();
+      const Step step = scene.end();
+      EXPECT_EQ(step.kind, StepKind::kEnd);
+      EXPECT_EQ(step.trial->verdict, interruption.verdict);
+      EXPECT_EQ(step.trial->reason, interruption.reason);
+      EXPECT_FALSE(step.memory->applied);
+      EXPECT_THAT(step.memory->banned, testing::IsEmpty()) << "nothing is known against these settings";
+    }
+  }
+}
+
+TEST(RunningTrial, EndsWithoutAWriteWhereItsPatchNeverArrived) {
+  for (const Interruption& interruption : kInterruptions) {
+    Scene scene = in(TrialPhase::kPromoting);
+    interruption.happens(scene);
+    EXPECT_EQ(scene.end().kind, StepKind::kEnd) << interruption.reason;
   }
 }
 
@@ -145,7 +213,7 @@ TEST(RunningTrial, EndsWhenAPersonSetsBeforehandWhatItTries) {
 TEST(RunningTrial, AnotherManagersOwnershipEndsTheTrial) {
   for (const TrialPhase phase : kRunning) {
     Scene scene = in(phase);
-    scene.conflict = "GOGC of container app is set by 'kubectl-set'.";
+    scene.give_gogc_to("kubectl-set");
     const Step step = scene.end();
     EXPECT_EQ(step.kind, StepKind::kEnd) << to_string(phase);
     EXPECT_EQ(step.trial->verdict, TrialVerdict::kSuperseded);
@@ -176,55 +244,57 @@ TEST(RunningTrial, IsAbortedWhenTheTargetIsAnotherOneOfTheSameName) {
   }
 }
 
-TEST(RunningTrial, IsAbortedWhenItsProfileIsDeleted) {
-  for (const TrialPhase phase : kRunning) {
-    if (phase == TrialPhase::kRollingBack) continue;
-    for (const bool gone : {false, true}) {
-      Scene scene = in(phase);
-      scene.profile.deleting = true;
-      scene.profile_is_there = !gone;
-      const Step step = scene.end();
-      EXPECT_EQ(step.kind, StepKind::kEnd) << to_string(phase);
-      EXPECT_EQ(step.trial->verdict, TrialVerdict::kAborted);
-      EXPECT_EQ(step.trial->reason, "ProfileDeleted");
-      EXPECT_EQ(step.memory.has_value(), !gone);
-    }
-  }
-}
-
 TEST(RunningTrial, IsNotTakenOverByANewProfileOfTheSameName) {
   Scene scene = in(TrialPhase::kMeasuring);
   scene.profile.uid = "another-uid";
   scene.profile.memory = {};
   scene.verdict = better();
-  const Step step = scene.end();
+  const Step step = scene.step();
+  EXPECT_EQ(step.kind, StepKind::kEnd);
   EXPECT_EQ(step.trial->verdict, TrialVerdict::kAborted);
-  EXPECT_EQ(step.trial->reason, "ProfileDeleted");
+  EXPECT_EQ(step.trial->reason, "TrialUnknown");
   EXPECT_FALSE(step.memory) << "the new profile has nothing to do with it";
 }
 
-TEST(RunningTrial, LeavesWhatStandsInTheTargetToTheProfilesDeletion) {
-  Scene scene = in(TrialPhase::kWatching);
+TEST(RunningTrial, IsOverBeforeItsProfileIsLetGo) {
+  Scene scene = in(TrialPhase::kMeasuring);
   scene.profile.deleting = true;
   const Step end = scene.end();
-  EXPECT_EQ(end.memory->applied, new_settings());
   scene.profile.memory = *end.memory;
   scene.trial.reset();
   EXPECT_EQ(scene.step().kind, StepKind::kRevert);
 }
 
-TEST(RunningTrial, IsAbortedWhenAPersonSuspendsTheProfileOrTurnsItOff) {
-  for (const TrialPhase phase : kRunning) {
-    if (phase == TrialPhase::kRollingBack) continue;
-    for (const bool suspend : {false, true}) {
-      Scene scene = in(phase);
-      scene.profile.spec.suspend = suspend;
-      if (!suspend) scene.profile.spec.update_mode = UpdateMode::kOff;
-      const Step step = scene.end();
-      EXPECT_EQ(step.kind, StepKind::kEnd) << to_string(phase);
-      EXPECT_EQ(step.trial->verdict, TrialVerdict::kAborted);
-    }
-  }
+TEST(RunningTrial, OfATargetThatIsMadeAnewIsNoPersonsVerdictOnTheSettings) {
+  Scene scene;
+  scene.profile.memory.applied = new_settings();
+  scene.profile.memory.applied_uid = "an-older-uid";
+  const Step step = scene.step();
+  EXPECT_EQ(step.reason, "TargetRecreated");
+  EXPECT_FALSE(step.memory->applied);
+  EXPECT_THAT(step.memory->banned, testing::IsEmpty());
+  EXPECT_FALSE(step.memory->cool_down_until);
+}
+
+TEST(Leftovers, GoWhenTheirTrialHasEndedOrTheirTimeIsOver) {
+  Scene scene;
+  Workload arm = builders::deployment();
+  arm.labels = {{kTrialLabel, "checkout-1"}};
+  arm.expires = scene.now + hours(1);
+  scene.leftovers = {arm};
+  EXPECT_THAT(scene.step().leftovers, testing::IsEmpty()) << "its trial may only be late in our picture";
+  scene.ended_trials = {builders::trial(TrialPhase::kEnded)};
+  EXPECT_THAT(scene.step().leftovers, SizeIs(1));
+  scene.ended_trials.clear();
+  scene.now += hours(1);
+  EXPECT_THAT(scene.step().leftovers, SizeIs(1));
+}
+
+TEST(EndedTrial, IsLetGoOnceItHasEnded) {
+  Scene scene;
+  scene.ended_trials = {builders::trial(TrialPhase::kEnded), builders::trial(TrialPhase::kEnded)};
+  scene.ended_trials.front().finalizers = {kTrialFinalizer};
+  EXPECT_THAT(scene.step().finished, SizeIs(1));
 }
 
 Scene in_fixed_trial(TrialPhase phase) {

@@ -11,33 +11,70 @@ using builders::settings;
 using scenes::Scene;
 using std::chrono::hours;
 using std::chrono::minutes;
+using testing::HasSubstr;
+using testing::Not;
 using testing::SizeIs;
 
-TEST(Profile, StartsATrialWhenTheDecisionIsWorthOne) {
+/// A profile that has noted the trial which it is about to start.
+Scene noted(int number = 1) {
+  Scene scene;
+  scene.decision = builders::change();
+  scene.profile.memory.trial_count = number;
+  scene.profile.memory.active_trial = trial_name("checkout", number);
+  return scene;
+}
+
+TEST(Profile, NotesATrialBeforeItStartsOne) {
   Scene scene;
   scene.decision = builders::change();
   const Step step = scene.step();
-  ASSERT_EQ(step.kind, StepKind::kStartTrial);
-  EXPECT_EQ(step.start->from, old_settings());
-  EXPECT_EQ(step.start->to, new_settings());
-  EXPECT_EQ(step.start->target_uid, scene.target.uid);
-  EXPECT_EQ(step.start->profile_uid, scene.profile.uid);
-  EXPECT_EQ(step.start->template_hash, scene.target.template_hash);
-  EXPECT_EQ(step.start->number, 1);
+  ASSERT_EQ(step.kind, StepKind::kNoteTrial);
+  EXPECT_EQ(step.settings, new_settings());
   EXPECT_EQ(step.memory->active_trial, "checkout-1");
   EXPECT_EQ(step.memory->trial_count, 1);
   EXPECT_FALSE(step.memory->applied) << "nothing was put into the target yet";
 }
 
+TEST(Profile, StartsTheTrialThatItNoted) {
+  const Scene scene = noted();
+  const Step step = scene.step();
+  ASSERT_EQ(step.kind, StepKind::kStartTrial);
+  EXPECT_EQ(step.start->from, old_settings());
+  EXPECT_EQ(step.start->to, new_settings());
+  EXPECT_EQ(step.start->target.uid, scene.target.uid);
+  EXPECT_EQ(step.start->profile_uid, scene.profile.uid);
+  EXPECT_EQ(step.start->template_hash, scene.target.template_hash);
+  EXPECT_EQ(step.start->number, 1);
+}
+
+TEST(Profile, ForgetsANotedTrialThatIsNotWantedAnyMore) {
+  Scene scene = noted();
+  scene.decision = builders::keep();
+  const Step step = scene.step();
+  EXPECT_EQ(step.kind, StepKind::kForgetTrial);
+  EXPECT_EQ(step.memory->active_trial, "");
+  EXPECT_EQ(step.memory->trial_count, 1);
+}
+
+TEST(Profile, ForgetsANotedTrialThatHasEnded) {
+  Scene scene = noted();
+  scene.ended_trials = {builders::trial(TrialPhase::kEnded)};
+  EXPECT_EQ(scene.step().kind, StepKind::kForgetTrial);
+}
+
+TEST(Profile, ForgetsANotedTrialBeforeItIsDeletedItself) {
+  Scene scene = noted();
+  scene.profile.deleting = true;
+  EXPECT_EQ(scene.step().kind, StepKind::kForgetTrial);
+}
+
 TEST(Profile, GivesATrialTimeToStartToWarmUpAndToMeasure) {
-  Scene scene;
-  scene.decision = builders::change();
+  const Scene scene = noted();
   EXPECT_EQ(scene.step().start->deadline, scene.now + minutes(5) + minutes(2) + minutes(30));
 }
 
 TEST(Profile, AsksOfATrialAQuarterOfWhatWasPromised) {
-  Scene scene;
-  scene.decision = builders::change();
+  Scene scene = noted();
   scene.decision.predicted.emplace();
   const auto asked = [&](double promised) {
     scene.decision.predicted->saving = promised;
@@ -55,8 +92,7 @@ TEST(Profile, AsksOfATrialAQuarterOfWhatWasPromised) {
 }
 
 TEST(Profile, TellsATrialAllThatItHasToKnow) {
-  Scene scene;
-  scene.decision = builders::change();
+  Scene scene = noted();
   scene.decision.predicted.emplace();
   scene.decision.predicted->gc_cpu_fraction = 0.051;
   scene.decision.predicted->saving = 0.042;
@@ -68,7 +104,7 @@ TEST(Profile, TellsATrialAllThatItHasToKnow) {
   scene.profile.spec.strategy = Strategy::kTwoFactor;
   const TrialSpec spec = *scene.step().start;
   EXPECT_EQ(spec.profile, "checkout");
-  EXPECT_EQ(spec.target, "checkout");
+  EXPECT_EQ(spec.target.name, "checkout");
   EXPECT_EQ(spec.container, "app");
   EXPECT_EQ(spec.strategy, Strategy::kTwoFactor);
   EXPECT_EQ(spec.reason, scene.decision.message);
@@ -84,10 +120,31 @@ TEST(Profile, TellsATrialAllThatItHasToKnow) {
 TEST(Profile, NumbersTrialsAfterThoseOfAnEarlierProfileOfItsName) {
   Scene scene;
   scene.decision = builders::change();
-  scene.last_trial_number = 7;
-  const Step step = scene.step();
-  EXPECT_EQ(step.start->number, 8);
-  EXPECT_EQ(step.memory->trial_count, 8);
+  scene.ended_trials = {builders::trial(TrialPhase::kEnded)};
+  scene.ended_trials.front().spec.number = 7;
+  EXPECT_EQ(scene.step().memory->trial_count, 8);
+  EXPECT_EQ(scene.step().memory->active_trial, "checkout-8");
+}
+
+TEST(Profile, KeepsTheArmsToAQuarterOfTheTarget) {
+  Scene scene = noted();
+  scene.profile.spec.canary.replicas = 4;
+  scene.target.replicas = scene.target.updated_replicas = scene.target.available_replicas =
+      scene.target.total_replicas = 9;
+  EXPECT_EQ(scene.step().start->canary.replicas, 2);
+  EXPECT_THAT(scene.step().message, HasSubstr("2 instead of 4 pods"));
+  scene.profile.spec.canary.replicas = 1;
+  EXPECT_EQ(scene.step().start->canary.replicas, 1);
+  EXPECT_THAT(scene.step().message, Not(HasSubstr("instead of 1 pods")));
+}
+
+TEST(Profile, NotesHowOftenTheTargetRestartsAnyway) {
+  Scene scene = noted();
+  Pod pod;
+  pod.created = scene.now - hours(12);
+  pod.states.push_back({"app", true, 3, std::nullopt, "Error"});
+  scene.pods = {{std::make_shared<Pod>(pod), Track::kStable}};
+  EXPECT_NEAR(scene.step().start->usual_restarts_per_day, 6, 1e-9);
 }
 
 TEST(Profile, StartsNothingWhileItOnlyRecommends) {
@@ -109,23 +166,22 @@ TEST(Profile, StartsNothingWhileSuspended) {
 TEST(Profile, StartsNothingWhileSomethingStandsAgainstIt) {
   Scene scene;
   scene.decision = builders::change();
-  scene.blocked = "The target is paused.";
+  scene.target.rollout.paused = true;
   EXPECT_EQ(scene.step().kind, StepKind::kHold);
-  EXPECT_EQ(scene.step().message, scene.blocked);
+  EXPECT_THAT(scene.step().message, HasSubstr("is paused"));
 }
 
 TEST(Profile, StartsNothingWhileTheTargetIsNotThere) {
   Scene scene;
   scene.decision = builders::change();
   scene.target_is_there = false;
-  scene.blocked = "It does not exist.";
   EXPECT_EQ(scene.step().kind, StepKind::kHold);
 }
 
 TEST(Profile, StartsNothingWhileAnotherManagerOwnsOurEntries) {
   Scene scene;
   scene.decision = builders::change();
-  scene.conflict = "GOGC is set by 'kubectl-set'.";
+  scene.give_gogc_to("kubectl-set");
   EXPECT_EQ(scene.step().kind, StepKind::kHold);
   EXPECT_EQ(scene.step().reason, "FieldConflict");
 }
@@ -197,7 +253,7 @@ TEST(Profile, ReleasesItsSettingsWhenItIsDeleted) {
 TEST(Profile, ReleasesItsSettingsOnDeletionThoughTheTargetIsUnsupportedByNow) {
   Scene scene;
   scene.profile.deleting = true;
-  scene.blocked = "The target is paused.";
+  scene.target.rollout.paused = true;
   EXPECT_EQ(scene.step().kind, StepKind::kRevert);
 }
 

@@ -65,14 +65,34 @@ TEST(RunningTrial, EndsWhenItsPodsNeverBecomeReady) {
   EXPECT_THAT(step.trial->message, HasSubstr("gopacer.dev/trial=checkout-1"));
 }
 
-TEST(RunningTrial, NotesItselfInTheProfileWhenThatWasMissed) {
+TEST(RunningTrial, GivesItsPodsFiveMinutesToStart) {
   Scene scene = in(TrialPhase::kPending);
-  scene.profile.memory.active_trial.clear();
-  scene.profile.memory.trial_count = 0;
-  const Step step = scene.step();
-  ASSERT_TRUE(step.memory);
-  EXPECT_EQ(step.memory->active_trial, "checkout-1");
-  EXPECT_EQ(step.memory->trial_count, 1);
+  scene.pods_ready = false;
+  scene.trial->status.waiting_since = scene.now - minutes(5) + seconds(1);
+  EXPECT_EQ(scene.step().trial->verdict, TrialVerdict::kNone);
+  scene.now += seconds(1);
+  Pod pod;
+  pod.trouble = "0/3 nodes are available: 3 Insufficient memory.";
+  scene.pods = {{std::make_shared<Pod>(pod), Track::kCanary}};
+  const Step step = scene.end();
+  EXPECT_EQ(step.trial->verdict, TrialVerdict::kInconclusive);
+  EXPECT_EQ(step.trial->reason, "PodsNotReady");
+  EXPECT_THAT(step.trial->message, HasSubstr("3 Insufficient memory"));
+}
+
+TEST(RunningTrial, IsNotMadeByTheProfileUnlessItsStatusNamesIt) {
+  for (const TrialPhase phase : {TrialPhase::kPending, TrialPhase::kMeasuring, TrialPhase::kPromoting,
+                                 TrialPhase::kWatching, TrialPhase::kRollingBack}) {
+    Scene scene = in(phase);
+    scene.trial->status.verdict = TrialVerdict::kNone;
+    scene.profile.memory.active_trial = "";
+    scene.verdict = better();
+    const Step step = scene.step();
+    EXPECT_EQ(step.kind, StepKind::kEnd) << to_string(phase);
+    EXPECT_EQ(step.trial->verdict, TrialVerdict::kAborted);
+    EXPECT_EQ(step.trial->reason, "TrialUnknown");
+    EXPECT_FALSE(step.memory);
+  }
 }
 
 TEST(RunningTrial, LeavesTheProfilesMemoryAloneWhenItIsNoted) {
@@ -300,12 +320,26 @@ TEST(RunningTrial, GoesOnAfterAnOperatorThatDiedBetweenThePatchAndItsNote) {
   EXPECT_EQ(step.memory->applied, new_settings()) << "or its own settings would pass for a person's";
 }
 
-TEST(RunningTrial, RepeatsThePatchUntilTheStoreShowsIt) {
+TEST(RunningTrial, WaitsUntilTheStoreShowsItsPatch) {
+  for (const TrialPhase phase : {TrialPhase::kPromoting, TrialPhase::kWatching, TrialPhase::kRollingBack}) {
+    Scene scene = in(phase);
+    scene.trial->status.promoted = scene.now - hours(2);
+    scene.trial->status.applied_generation = scene.target.generation + 1;
+    scene.current = settings(77);
+    const Step step = scene.step();
+    EXPECT_EQ(step.kind, StepKind::kHold) << to_string(phase);
+    EXPECT_EQ(step.reason, "OldPicture");
+    EXPECT_FALSE(step.trial);
+  }
+}
+
+TEST(RunningTrial, RemovesItsPodsBeforeTheTargetsRolloutNeedsTheirRoom) {
   Scene scene = in(TrialPhase::kPromoting);
-  scene.trial->status.promoted = scene.now - seconds(2);
+  scene.arms_are_there = true;
   const Step step = scene.step();
-  EXPECT_EQ(step.kind, StepKind::kPromote);
-  EXPECT_EQ(step.trial->promoted, scene.now - seconds(2));
+  EXPECT_EQ(step.kind, StepKind::kRetireCanary);
+  EXPECT_EQ(step.trial->phase, TrialPhase::kPromoting);
+  EXPECT_FALSE(step.trial->promoted);
 }
 
 TEST(RunningTrial, YieldsToAPersonWhoUndoesThePromotionDuringItsRollout) {
@@ -348,17 +382,51 @@ TEST(RunningTrial, RollsBackWhenTheRolloutHurtsBeforeItIsFinished) {
   EXPECT_EQ(scene.step().trial->reason, "OOMKilled");
 }
 
-TEST(RunningTrial, RollsBackARolloutThatIsStuck) {
+Scene in_rollout_for(Duration time) {
   Scene scene = in(TrialPhase::kPromoting);
-  scene.trial->status.promoted = scene.now - minutes(15);
+  scene.trial->status.promoted = scene.now - time;
   scene.current = new_settings();
   scene.target = builders::unsettled_deployment();
-  EXPECT_EQ(scene.step().trial->phase, TrialPhase::kPromoting) << "it may take a quarter of an hour";
-  scene.now += seconds(1);
-  const Step step = scene.step();
+  return scene;
+}
+
+TEST(RunningTrial, RollsBackARolloutThatIsStuck) {
+  EXPECT_EQ(in_rollout_for(minutes(15)).step().trial->phase, TrialPhase::kPromoting)
+      << "it may take a quarter of an hour";
+  const Step step = in_rollout_for(minutes(15) + seconds(1)).step();
   EXPECT_EQ(step.trial->phase, TrialPhase::kRollingBack);
   EXPECT_EQ(step.trial->reason, "RolloutStuck");
   EXPECT_EQ(step.trial->verdict, TrialVerdict::kNone) << "it is no promotion any more";
+}
+
+TEST(RunningTrial, RollsBackARolloutThatKubernetesGaveUp) {
+  Scene scene = in_rollout_for(seconds(30));
+  EXPECT_EQ(scene.step().trial->phase, TrialPhase::kPromoting);
+  scene.target.rollout.gave_up = true;
+  EXPECT_EQ(scene.step().trial->phase, TrialPhase::kRollingBack);
+}
+
+TEST(RunningTrial, LetsARolloutTakeAsLongAsItGetsOn) {
+  Scene scene = in_rollout_for(hours(2));
+  scene.target.rollout.last_progress = scene.now - minutes(14);
+  EXPECT_EQ(scene.step().trial->phase, TrialPhase::kPromoting);
+  scene.target.rollout.last_progress = scene.now - minutes(16);
+  EXPECT_EQ(scene.step().trial->phase, TrialPhase::kRollingBack);
+}
+
+TEST(RunningTrial, TakesARolloutThatIsCompleteForCompleteHoweverLongItTook) {
+  Scene scene = in_rollout_for(hours(20));
+  scene.target = builders::deployment();
+  EXPECT_EQ(scene.step().trial->phase, TrialPhase::kWatching);
+}
+
+TEST(RunningTrial, WaitsWhileSomebodyPausesTheRollout) {
+  Scene scene = in_rollout_for(hours(20));
+  scene.target.rollout.paused = true;
+  const Step step = scene.step();
+  EXPECT_EQ(step.kind, StepKind::kHold);
+  EXPECT_EQ(step.trial->phase, TrialPhase::kPromoting);
+  EXPECT_THAT(step.message, HasSubstr("kubectl rollout resume"));
 }
 
 TEST(RunningTrial, GivesUpAPromotionThatCannotBeWritten) {
@@ -386,8 +454,42 @@ TEST(RunningTrial, WatchesTheTargetForTheTimeThatTheProfileAsksFor) {
   EXPECT_EQ(step.message, scene.verdict.message);
 }
 
+/// The watch's windows had data.
+Verdict watched() {
+  Verdict verdict = undecided();
+  verdict.evidence.windows = 20;
+  return verdict;
+}
+
+TEST(RunningTrial, NeverConfirmsWithoutData) {
+  for (const int windows : {0, 9}) {
+    Scene scene = in(TrialPhase::kWatching);
+    scene.verdict = no_data();
+    scene.verdict.evidence.windows = windows;
+    scene.verdict.evidence.empty_windows = 10;
+    scene.now = *scene.trial->status.watching_since + minutes(30);
+    EXPECT_EQ(scene.step().trial->phase, TrialPhase::kWatching) << "it watches as long again";
+    scene.now = *scene.trial->status.watching_since + minutes(60);
+    const Step step = scene.step();
+    EXPECT_EQ(step.trial->phase, TrialPhase::kRollingBack);
+    EXPECT_EQ(step.trial->reason, "Unconfirmed");
+    scene.trial->status = *step.trial;
+    scene.current = old_settings();
+    const Step end = scene.end();
+    EXPECT_EQ(end.trial->verdict, TrialVerdict::kInconclusive);
+    EXPECT_THAT(end.memory->banned, IsEmpty()) << "nothing is known against these settings";
+  }
+}
+
+TEST(RunningTrial, NeedsNoDataWhereNoWatchIsAskedFor) {
+  Scene scene = in(TrialPhase::kWatching);
+  scene.trial->spec.watch_for = Duration(0);
+  EXPECT_EQ(scene.step().trial->verdict, TrialVerdict::kPromote);
+}
+
 TEST(RunningTrial, SucceedsWhenNothingHappensDuringTheWatch) {
   Scene scene = in(TrialPhase::kWatching);
+  scene.verdict = watched();
   scene.now = *scene.trial->status.watching_since + minutes(30);
   const Step step = scene.step();
   EXPECT_EQ(step.kind, StepKind::kEnd);
@@ -430,60 +532,131 @@ TEST(RunningTrial, LeavesTheOldSettingsWhereAPersonPutThemBackDuringTheWatch) {
   EXPECT_GT(next.memory->cool_down_until, scene.now);
 }
 
-Estimate seen_gc_share(double share) {
+/// At the end of a watch of settings that promised a share of CPU and 100 MiB between collections.
+Scene at_the_end_of_the_watch(const char* promised_percent, double seen_share) {
+  Scene scene = in(TrialPhase::kWatching);
+  scene.verdict = watched();
+  scene.now = *scene.trial->status.watching_since + minutes(30);
+  scene.trial->spec.predicted.gc_cpu_percent = promised_percent;
+  scene.trial->spec.predicted.cycle_volume = "100MiB";
+  scene.profile.memory.missed_predictions = 1;
   Estimate estimate;
-  estimate.gc_cpu_fraction = share;
-  return estimate;
+  estimate.gc_cpu_fraction = seen_share;
+  estimate.cycle_volume = mib(100);
+  scene.decision.estimate = estimate;
+  return scene;
 }
 
 TEST(RunningTrial, CountsAPredictionThatWasMissed) {
-  Scene scene = in(TrialPhase::kWatching);
-  scene.now = *scene.trial->status.watching_since + minutes(30);
-  scene.trial->spec.predicted.gc_cpu_percent = "8.0";
-  scene.profile.memory.missed_predictions = 1;
-  scene.decision.estimate = seen_gc_share(0.13);
+  EXPECT_EQ(at_the_end_of_the_watch("8.0", 0.13).step().memory->missed_predictions, 2);
+}
+
+TEST(RunningTrial, CountsAHeapThatGrewOtherwiseThanPromised) {
+  Scene scene = at_the_end_of_the_watch("8.0", 0.08);
+  scene.decision.estimate->cycle_volume = mib(60);
   EXPECT_EQ(scene.step().memory->missed_predictions, 2);
 }
 
 TEST(RunningTrial, ForgetsMissedPredictionsAfterOneThatHeld) {
-  Scene scene = in(TrialPhase::kWatching);
-  scene.now = *scene.trial->status.watching_since + minutes(30);
-  scene.trial->spec.predicted.gc_cpu_percent = "8.0";
-  scene.profile.memory.missed_predictions = 1;
-  scene.decision.estimate = seen_gc_share(0.095);
-  EXPECT_EQ(scene.step().memory->missed_predictions, 0);
+  EXPECT_EQ(at_the_end_of_the_watch("8.0", 0.095).step().memory->missed_predictions, 0);
 }
 
 TEST(RunningTrial, TakesAPredictionForHeldUpToAQuarter) {
-  Scene scene = in(TrialPhase::kWatching);
-  scene.now = *scene.trial->status.watching_since + minutes(30);
-  scene.trial->spec.predicted.gc_cpu_percent = "8.0";
   for (const double seen : {0.061, 0.099}) {
-    scene.decision.estimate = seen_gc_share(seen);
-    EXPECT_EQ(scene.step().memory->missed_predictions, 0) << seen;
+    EXPECT_EQ(at_the_end_of_the_watch("8.0", seen).step().memory->missed_predictions, 0) << seen;
   }
   for (const double seen : {0.059, 0.101}) {
-    scene.decision.estimate = seen_gc_share(seen);
-    EXPECT_EQ(scene.step().memory->missed_predictions, 1) << seen;
+    EXPECT_EQ(at_the_end_of_the_watch("8.0", seen).step().memory->missed_predictions, 2) << seen;
   }
 }
 
 TEST(RunningTrial, HoldsADifferenceOfLessThanOnePointAgainstNobody) {
-  Scene scene = in(TrialPhase::kWatching);
-  scene.now = *scene.trial->status.watching_since + minutes(30);
-  scene.trial->spec.predicted.gc_cpu_percent = "0.5";
-  scene.decision.estimate = seen_gc_share(0.014);
-  EXPECT_EQ(scene.step().memory->missed_predictions, 0);
+  EXPECT_EQ(at_the_end_of_the_watch("0.5", 0.014).step().memory->missed_predictions, 0);
 }
 
 TEST(RunningTrial, CountsAMissedPredictionOnceThoughItsEndIsRepeated) {
-  Scene scene = in(TrialPhase::kWatching);
-  scene.now = *scene.trial->status.watching_since + minutes(30);
-  scene.trial->spec.predicted.gc_cpu_percent = "8.0";
-  scene.decision.estimate = seen_gc_share(0.13);
+  Scene scene = at_the_end_of_the_watch("8.0", 0.13);
   // The profile's memory was written, the trial's end was not.
   scene.profile.memory = *scene.step().memory;
-  EXPECT_EQ(scene.step().memory->missed_predictions, 1);
+  const Step again = scene.step();
+  EXPECT_EQ(again.trial->verdict, TrialVerdict::kPromote);
+  EXPECT_FALSE(again.memory);
+}
+
+// A comparison is about certain processes
+
+OwnedPod arm_pod(const std::string& uid, Track track, int restarts = 0) {
+  Pod pod;
+  pod.uid = uid;
+  pod.states.push_back({"app", true, restarts, std::nullopt, restarts > 0 ? "Error" : ""});
+  return {std::make_shared<Pod>(pod), track};
+}
+
+TEST(RunningTrial, BeginsTheComparisonAnewWhenAPodIsReplacedOrRestarted) {
+  for (const TrialPhase phase : {TrialPhase::kWarmUp, TrialPhase::kMeasuring}) {
+    for (const Track track : {Track::kCanary, Track::kBaseline}) {
+      for (const int restarts : {0, 1}) {
+        Scene scene = in(phase);
+        scene.trial->status.arm_pods = {"a", "b"};
+        scene.pods = {arm_pod("a", Track::kCanary), arm_pod("b", Track::kBaseline), arm_pod("z", Track::kStable, 3)};
+        scene.verdict.evidence.windows = 15;
+        EXPECT_EQ(scene.step().trial->phase, phase);
+        scene.pods[track == Track::kCanary ? 0 : 1] = arm_pod(restarts > 0 ? "a" : "c", track, restarts);
+        if (restarts > 0 && track == Track::kBaseline) scene.pods[1] = arm_pod("b", track, restarts);
+        const Step step = scene.step();
+        EXPECT_EQ(step.trial->phase, TrialPhase::kPending);
+        EXPECT_EQ(step.trial->evidence.windows, 0);
+        EXPECT_EQ(step.trial->waiting_since, scene.now);
+        EXPECT_FALSE(step.trial->warm_until);
+      }
+    }
+  }
+}
+
+TEST(RunningTrial, NotesWhomItCompares) {
+  Scene scene = in(TrialPhase::kPending);
+  scene.pods = {arm_pod("b", Track::kBaseline), arm_pod("a", Track::kCanary, 2), arm_pod("z", Track::kStable)};
+  EXPECT_THAT(scene.step().trial->arm_pods, testing::ElementsAre("a#2", "b"));
+}
+
+// What the server refuses
+
+TEST(Refusal, OfAnArmEndsTheTrialWithTheServersWords) {
+  Scene scene = in(TrialPhase::kPending);
+  scene.pods_ready = false;
+  const Facts facts = scene.facts();
+  const auto step = after_refusal(facts, scene.step(), "you must provide labels: {\"team\"}");
+  ASSERT_TRUE(step);
+  EXPECT_EQ(step->trial->verdict, TrialVerdict::kInconclusive);
+  EXPECT_EQ(step->trial->reason, "Refused");
+  EXPECT_THAT(step->trial->message, HasSubstr("you must provide labels"));
+}
+
+TEST(Refusal, OfAPodOfAnArmEndsTheTrialAtOnce) {
+  Scene scene = in(TrialPhase::kPending);
+  scene.pods_ready = false;
+  Facts facts = scene.facts();
+  Workload arm = builders::unsettled_deployment();
+  arm.rollout.refusal = "pods \"x\" is forbidden: exceeded quota: small";
+  facts.desired.canary = std::make_shared<Workload>(arm);
+  const Step step = advance(facts);
+  EXPECT_EQ(step.trial->reason, "Refused");
+  EXPECT_THAT(step.trial->message, HasSubstr("exceeded quota"));
+}
+
+TEST(Refusal, OfARollbackIsTriedAgainAndAgain) {
+  const Scene scene = in(TrialPhase::kRollingBack);
+  EXPECT_FALSE(after_refusal(scene.facts(), scene.step(), "no"));
+}
+
+TEST(Refusal, BeforeATrialStartsIsToldAndNothingIsNoted) {
+  Scene scene;
+  scene.decision = builders::change();
+  const auto step = after_refusal(scene.facts(), scene.step(), "admission webhook denied the request");
+  ASSERT_TRUE(step);
+  EXPECT_TRUE(step->refused);
+  EXPECT_FALSE(step->memory);
+  EXPECT_THAT(step->message, HasSubstr("admission webhook denied"));
 }
 
 }  // namespace

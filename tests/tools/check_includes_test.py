@@ -44,10 +44,6 @@ class CheckIncludes(unittest.TestCase):
             self.assert_breach(f"operator/{module}/a.cpp", '#include "kube/client.h"\n', 1, f"{module} may not depend on kube")
         self.assert_breach("operator/kube/client.cpp", '#include "watch/store.h"\n', 1, "kube may not depend on watch")
 
-    def test_keeps_the_patch_builder_as_pure_as_a_decision(self):
-        self.assert_breach("operator/act/patch.cpp", '#include "ports/api_server.h"\n', 1, "act may not depend on ports")
-        self.assert_fine("operator/act/actor.cpp", '#include "ports/api_server.h"\n')
-
     def test_keeps_libraries_out_of_pure_modules(self):
         for header in ("boost/asio/io_context.hpp", "cpprest/json.h", "nlohmann/json.hpp", "spdlog/spdlog.h", "unistd.h", "sys/time.h"):
             for name in ("operator/decide/model.cpp", "operator/simulate/pacer.h", "include/gopacer/domain/trial.h"):

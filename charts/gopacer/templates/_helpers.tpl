@@ -73,6 +73,10 @@ tests/cluster/rights.py holds them against the requests that the operator makes.
 - apiGroups: [apps]
   resources: [deployments]
   verbs: [get, list, watch, create, patch, delete]
+# What joins pods to their Deployment.
+- apiGroups: [apps]
+  resources: [replicasets]
+  verbs: [list, watch]
 - apiGroups: [""]
   resources: [pods]
   verbs: [list, watch]

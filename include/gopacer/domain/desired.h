@@ -5,32 +5,37 @@
 #include <vector>
 
 #include "gopacer/domain/profile.h"
+#include "gopacer/domain/sample.h"
 #include "gopacer/domain/trial.h"
 #include "gopacer/domain/workload.h"
 
 namespace gopacer {
 
-/// Something that stands against tuning, in words for a condition and an event.
-struct Problem {
-  std::string condition;  ///< "Ready", "FieldConflict" or "ConfigUnsupported"
-  std::string reason;     ///< CamelCase
-  std::string message;    ///< what is the matter, with which object, and what to do
+/// A pod that the target or one of a trial's arms controls.
+struct OwnedPod {
+  std::shared_ptr<const Pod> pod;
+  Track track = Track::kStable;
 };
 
-/// All that the cluster says about one profile at the start of a pass. Read-only for the rest of it.
+/// All that the cluster says about one profile at the start of a pass; nothing in it is a conclusion. Read-only for the
+/// rest of the pass.
 struct Desired {
   ObjectKey key;
-  std::shared_ptr<const Profile> profile;                  ///< empty: deleted
-  std::shared_ptr<const Deployment> target;                ///< empty: not there
-  std::shared_ptr<const Trial> trial;                      ///< the running one
-  std::vector<std::shared_ptr<const Trial>> ended_trials;  ///< oldest first
-  std::shared_ptr<const Deployment> canary;                ///< of the running trial
-  std::shared_ptr<const Deployment> baseline;              ///< of the running trial
-  std::vector<std::shared_ptr<const Pod>> pods;            ///< of the target and of the running trial
-  std::string container;          ///< name of the container to tune; empty when it is not known
-  Settings current;               ///< of that container in the target's pod template
-  std::vector<Problem> problems;  ///< the first is the one to show
-  std::string conflict;           ///< who else owns our env entries, as a sentence; empty when nobody does
+  Duration picture_age{0};  ///< since the API server last said anything of the kind that is silent longest
+  std::shared_ptr<const Profile> profile;  ///< empty: deleted
+  /// Another profile that tunes the same target and came first; empty when there is none.
+  std::shared_ptr<const Profile> rival;
+  std::string target_name;                                     ///< empty when nothing names one
+  std::shared_ptr<const Workload> target;                      ///< empty: not there
+  std::vector<std::shared_ptr<const Autoscaler>> autoscalers;  ///< that scale the target
+  std::shared_ptr<const Trial> trial;                          ///< the running one that the profile's status names
+  std::vector<std::shared_ptr<const Trial>> ended_trials;      ///< oldest first
+  std::shared_ptr<const Workload> canary;                      ///< of the running trial
+  std::shared_ptr<const Workload> baseline;                    ///< of the running trial
+  std::vector<std::shared_ptr<const Workload>> leftovers;      ///< arms of trials of this profile that do not run
+  std::vector<OwnedPod> pods;                                  ///< of the target and of the running trial
+  std::string container;  ///< name of the container to tune; empty when it is not known
+  Settings current;       ///< of that container in the target's pod template; Go's defaults where it can't be read
 };
 
 }  // namespace gopacer

@@ -76,6 +76,8 @@ struct CanaryPlan {
   Duration interval = std::chrono::seconds(15);
   Duration max_duration = std::chrono::minutes(30);
   int min_samples = 2000;  ///< requests per arm before anything is promoted
+  /// A person's word that several instances of the target may run at once although its template speaks against it.
+  bool allow_duplicates = false;
 };
 
 struct RollbackPlan {
@@ -120,6 +122,7 @@ struct ProfileMemory {
   /// What gopacer itself put into the target and still stands; empty when it applied nothing. When the target has
   /// something else, a person changed it. Kept in status.applied.
   std::optional<Settings> applied;
+  std::string applied_uid;  ///< of the target that has `applied`: one made anew knows nothing of it
   std::optional<Time> cool_down_until;
   std::vector<BannedRegion> banned;
   int missed_predictions = 0;
@@ -144,6 +147,8 @@ struct Profile {
   Time created;
   bool deleting = false;
   std::vector<std::string> finalizers;
+  /// Why the spec can't be used, as a sentence; empty when it can. Then `spec` has only what could be read.
+  std::string unreadable;
   ProfileSpec spec;
   ProfileMemory memory;
   std::vector<Condition> conditions;

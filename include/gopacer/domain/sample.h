@@ -112,7 +112,7 @@ struct Histogram {
   explicit Histogram(const std::map<double, double>& cumulative, double sum_of_all = 0);
 
   BucketBounds bounds = std::make_shared<const std::vector<double>>();  ///< never null
-  std::vector<double> counts;                                     ///< of observations at or below each bound
+  std::vector<double> counts;                                           ///< of observations at or below each bound
   double sum = 0;
 
   double count() const { return counts.empty() ? 0 : counts.back(); }

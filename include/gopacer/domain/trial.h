@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,6 +18,8 @@ enum class TrialPhase { kPending, kWarmUp, kMeasuring, kPromoting, kWatching, kR
 
 enum class TrialVerdict { kNone, kPromote, kRollBack, kInconclusive, kSuperseded, kAborted };
 
+/// The target has not been touched in this phase, nor is it about to be.
+bool before_promotion(TrialPhase phase);
 std::string to_string(TrialPhase phase);
 std::string to_string(TrialVerdict verdict);
 /// Inverse of to_string; none for an unknown word.
@@ -28,14 +31,14 @@ struct TrialPrediction {
   std::string gc_cpu_percent;
   std::string saving_percent;
   std::string peak_memory;
+  std::string cycle_volume;  ///< in GOMEMLIMIT's syntax, exact
 };
 
 /// Immutable: what is tried, on what, and by which rules.
 struct TrialSpec {
   std::string profile;
   std::string profile_uid;
-  std::string target;
-  std::string target_uid;
+  WorkloadRef target;
   std::string container;
   int number = 0;
   Settings from;
@@ -50,6 +53,9 @@ struct TrialSpec {
   /// Least saving of GC CPU, as a share of the container's CPU, that makes the new settings worth having; negative when
   /// a loss up to that share is accepted.
   double min_saving = 0;
+  /// Of the target's pods before the trial, each: restarts a day, at most kMostRestartsPerDay. What happened before is
+  /// no fault of the new settings.
+  double usual_restarts_per_day = 0;
   /// Whoever runs the operator then ends the trial at this time if nothing was promoted.
   Time deadline;
 };
@@ -66,9 +72,14 @@ struct TrialStatus {
   std::string reason;   ///< CamelCase
   std::string message;  ///< a sentence
   std::optional<Time> started;
+  std::optional<Time> waiting_since;  ///< the trial's pods are being waited for
   std::optional<Time> warm_until;
   std::optional<Time> measuring_since;
-  std::optional<Time> promoted;        ///< the target was patched
+  std::vector<std::string> arm_pods;    ///< whom the comparison is about, sorted; another set begins it anew
+  std::optional<Time> promoted;         ///< the target was patched
+  std::int64_t applied_generation = 0;  ///< of the target after our latest write: an older picture of it says nothing
+  /// How the trial ends once the old settings are back, where no harm of the new ones is the cause.
+  TrialVerdict after_rollback = TrialVerdict::kNone;
   std::optional<Time> watching_since;  ///< all of the target's pods run the new settings
   std::optional<Time> ended;
   Evidence evidence;                     ///< canary against baseline
@@ -79,6 +90,7 @@ struct TrialStatus {
 };
 
 inline constexpr std::size_t kMostTrialSteps = 30;
+inline constexpr double kMostRestartsPerDay = 10'000;
 
 struct Trial {
   ObjectKey key;
@@ -86,6 +98,7 @@ struct Trial {
   std::string resource_version;
   Time created;
   bool deleting = false;
+  std::vector<std::string> finalizers;
   TrialSpec spec;
   TrialStatus status;
 
@@ -98,6 +111,8 @@ inline constexpr const char* kTrackLabel = "gopacer.dev/track";
 inline constexpr const char* kProfileLabel = "gopacer.dev/profile";
 inline constexpr const char* kExpiresAnnotation = "gopacer.dev/expires-at";
 inline constexpr const char* kRevertFinalizer = "gopacer.dev/revert";
+/// Of a trial: it goes only when what it did to the target is confirmed or taken back.
+inline constexpr const char* kTrialFinalizer = "gopacer.dev/trial";
 inline constexpr const char* kFieldManager = "gopacer";
 
 /// `name` as a label value: itself, or shortened with a hash when it is longer than the 63 characters allowed.

@@ -44,34 +44,77 @@ struct EnvOwner {
   std::string manager;
 };
 
-/// What gopacer needs of a Deployment.
-struct Deployment {
+/// The workload that a trial speaks of, within the trial's namespace.
+struct WorkloadRef {
+  std::string kind = "Deployment";
+  std::string name;
+  std::string uid;
+  bool operator==(const WorkloadRef&) const = default;
+};
+
+/// The controller in an object's owner references; empty when nothing controls the object.
+struct OwnerRef {
+  std::string kind;
+  std::string name;
+  std::string uid;
+  bool exists() const { return !uid.empty(); }
+};
+
+/// Something in a pod template of which there can be only one instance, or which two instances would spoil.
+struct SingleUse {
+  std::string reason;  ///< CamelCase: "HostNetwork"
+  std::string what;    ///< "it mounts the claim 'data' for writing"
+};
+
+/// How far the workload's controller came with the present pod template.
+struct Rollout {
+  bool paused = false;
+  /// Kubernetes itself says that progressDeadlineSeconds went by without progress.
+  bool gave_up = false;
+  std::optional<Time> last_progress;
+  /// Why pods can't be created, in the server's words; empty while they can.
+  std::string refusal;
+};
+
+/// What gopacer needs of a workload: the controller of the pods that run the program, today a Deployment.
+struct Workload {
   ObjectKey key;
   std::string uid;
   std::string resource_version;
   std::int64_t generation = 0;
   std::int64_t observed_generation = 0;
   bool deleting = false;
-  bool paused = false;
   int replicas = 1;
   int updated_replicas = 0;
   int available_replicas = 0;
   int total_replicas = 0;
+  Rollout rollout;
   Labels labels;
-  std::map<std::string, std::string> annotations;
-  Labels match_labels;
+  OwnerRef controller;
+  /// `strategy: Recreate`: there must never be an old and a new pod at once.
+  bool recreates = false;
+  std::vector<SingleUse> single_use;  ///< of the pod template
   Labels template_labels;
   std::vector<ContainerSpec> containers;
   /// Of the pod template without our two env entries and without what changes on each restart: a person's change shows.
   std::string template_hash;
   std::vector<EnvOwner> env_owners;
   std::string change_cause;
+  std::vector<std::string> change_cause_owners;  ///< field managers
+  std::optional<Time> expires;                   ///< of a trial's arm: whoever runs then removes it
 
   /// All replicas run the current template and are available.
   bool settled() const {
     return observed_generation >= generation && updated_replicas == replicas && total_replicas == replicas &&
            available_replicas == replicas;
   }
+};
+
+/// What joins a Deployment's pods to it.
+struct ReplicaSet {
+  ObjectKey key;
+  std::string uid;
+  OwnerRef controller;
 };
 
 struct ContainerState {
@@ -86,10 +129,15 @@ struct ContainerState {
 struct Pod {
   ObjectKey key;
   std::string uid;
+  OwnerRef controller;
   std::optional<Time> created;
   std::string ip;
   std::string node;
   std::string phase;
+  std::string reason;   ///< of the phase: "Evicted"
+  std::string message;  ///< of the phase, in the kubelet's words
+  /// What keeps the pod from starting, in the words of the scheduler or the kubelet; empty when nothing does.
+  std::string trouble;
   bool ready = false;
   bool deleting = false;
   Labels labels;
@@ -122,5 +170,14 @@ struct Node {
 
 /// True when every label of `selector` is in `labels`; an empty selector selects nothing.
 bool selects(const Labels& selector, const Labels& labels);
+
+/// The container of that name; null when there is none.
+const ContainerSpec* container_named(const std::vector<ContainerSpec>& containers, const std::string& name);
+
+/// The text of our two variables as a process of the container gets it: the last of equal names, nothing for valueFrom.
+EnvText env_of(const ContainerSpec& container);
+
+/// "Deployment shop/checkout".
+std::string describe(const Workload& workload);
 
 }  // namespace gopacer

@@ -25,7 +25,9 @@ struct JudgePlan {
   /// End of the warm-up: windows begin here. Before it only hard stops are looked at.
   Time measuring_since;
   Duration interval = std::chrono::seconds(15);
-  int min_samples = 2000;    ///< requests per arm before anything is better
+  int min_samples = 2000;  ///< requests per arm before anything is better
+  /// Restarts of a pod in a day that are no news: the target's own before the trial.
+  double usual_restarts_per_day = 0;
   double min_saving = 0;     ///< least difference of GC's share of CPU, canary below baseline; negative: accepted loss
   double alpha = 0.05;       ///< error probability of each metric's interval, over all windows together
   Duration max_duration{0};  ///< for the message's outlook only; 0: none
@@ -40,6 +42,7 @@ struct WatchPlan {
   Time since;           ///< all of the target's pods run the new settings
   Duration warm_up{0};  ///< of each pod; not held against it
   Duration interval = std::chrono::seconds(15);
+  double usual_restarts_per_day = 0;  ///< of a pod, before the trial
   double alpha = 0.05;
 };
 

@@ -1,45 +1,28 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "gopacer/base/clock.h"
-#include "gopacer/decide/decision.h"
 #include "gopacer/domain/profile.h"
 #include "gopacer/domain/trial.h"
-#include "gopacer/judge/verdict.h"
+#include "gopacer/policy/rules.h"
 
 namespace gopacer {
 
-/// What the cluster looks like to a trial, besides the trial itself. Plain facts; advance() draws the conclusions.
-struct Situation {
-  /// Empty when the profile is gone: its running trial still has to be brought to an end.
-  const Profile* profile = nullptr;
-  /// Empty when the target is gone.
-  const Deployment* target = nullptr;
-  /// What the target's pod template has now, read as Go would.
-  Settings current;
-  /// Why nothing may be started, as a sentence; empty when nothing stands against it.
-  std::string blocked;
-  /// Somebody else owns one of our two env entries, as a sentence; empty when nobody does.
-  std::string conflict;
-  /// All canary and baseline pods are ready.
-  bool pods_ready = false;
-  /// Each arm's pods went through the collections that warm-up asks for.
-  bool collected = false;
-  /// The highest number of a trial that was ever made under this profile's name and is still there.
-  int last_trial_number = 0;
-};
-
 enum class StepKind {
   kHold,          ///< nothing to do to the cluster but to record
-  kStartTrial,    ///< create the trial object
-  kRunCanary,     ///< make sure that the trial's two Deployments are there
+  kNoteTrial,     ///< make sure that the trial can begin, and note it in the profile
+  kStartTrial,    ///< create the trial object that the profile notes
+  kForgetTrial,   ///< make sure that the trial which the profile notes does not run
+  kRunCanary,     ///< make sure that the trial's two arms are there
   kPromote,       ///< put the trial's settings into the target
-  kRetireCanary,  ///< delete the trial's two Deployments; the trial goes on watching the target
+  kRetireCanary,  ///< delete the trial's two arms; the trial goes on
   kRollBack,      ///< put back what the target had before
   kRevert,        ///< release everything: the profile is being deleted and asks for it
-  kEnd,           ///< delete the trial's two Deployments and close the trial
+  kEnd,           ///< delete the trial's two arms and close the trial
 };
 
 std::string to_string(StepKind kind);
@@ -47,20 +30,26 @@ std::string to_string(StepKind kind);
 /// What to do next, and what is to be written down once it is done.
 struct Step {
   StepKind kind = StepKind::kHold;
-  std::string reason;                   ///< CamelCase
-  std::string message;                  ///< a sentence
-  std::optional<TrialSpec> start;       ///< for kStartTrial
-  std::optional<Settings> settings;     ///< for kPromote and kRollBack
-  std::optional<TrialStatus> trial;     ///< the running trial's status after the step
-  std::optional<ProfileMemory> memory;  ///< the profile's memory after the step, when it changes
+  std::string reason;                                      ///< CamelCase
+  std::string message;                                     ///< a sentence
+  std::optional<TrialSpec> start;                          ///< for kStartTrial
+  std::optional<Settings> settings;                        ///< for kNoteTrial, kPromote and kRollBack
+  std::optional<TrialStatus> trial;                        ///< the running trial's status after the step
+  std::optional<ProfileMemory> memory;                     ///< the profile's memory after the step, when it changes
+  std::vector<std::shared_ptr<const Workload>> leftovers;  ///< arms whose trial is over: to be deleted
+  std::vector<std::shared_ptr<const Trial>> finished;      ///< ended trials that need not be kept any longer
+  /// Something that a person has to put right keeps the step from being taken; `message` says what.
+  bool refused = false;
   Duration requeue_after{0};
 };
 
 /// The trial's state machine. Every transition is recorded before what it announces is done, and each step may be
-/// repeated, so an operator that dies anywhere is followed by one that goes on.
-/// `trial` is the profile's running trial, or null. Pure.
-Step advance(const Trial* trial, const Situation& situation, const Decision& decision, const Verdict& verdict,
-             Time now);
+/// repeated, so an operator that dies anywhere is followed by one that goes on. Pure.
+Step advance(const Facts& facts);
+
+/// What follows when the API server refused `step` for good: the trial ends, or does not begin, with the server's own
+/// words. None where the step has to be tried again and again.
+std::optional<Step> after_refusal(const Facts& facts, const Step& step, const std::string& words);
 
 /// Least saving of GC CPU (share of the container's CPU) that the trial has to show; negative accepts a loss.
 double least_saving(Strategy strategy, const std::optional<Prediction>& predicted);

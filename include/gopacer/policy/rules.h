@@ -1,0 +1,70 @@
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "gopacer/base/clock.h"
+#include "gopacer/decide/decision.h"
+#include "gopacer/domain/desired.h"
+#include "gopacer/judge/verdict.h"
+
+namespace gopacer {
+
+/// All that one pass knows. It is filled from top to bottom as the pass goes on; a rule looks at what is there by then.
+struct Facts {
+  Time now;
+  Desired desired;
+  Observation observed;
+  Decision decision;
+  Verdict verdict;
+};
+
+namespace policy {
+
+/// What becomes of settings that the trial has put into the target and its watch has not confirmed.
+enum class Unconfirmed {
+  kTakenBack,  ///< what was there before the trial is put back
+  kLeft,       ///< a person, or another owner, has decided about them, or the target is gone
+};
+
+/// One rule: a question to the facts whose answer may be a sentence that says what stands against it, with which
+/// object, and what to do. A rule is one line in a list below and one function in operator/policy/.
+struct Rule {
+  const char* reason;  ///< CamelCase: as conditions, events and trials name it
+  const char* means;   ///< one line for the docs
+  std::optional<std::string> (*objects)(const Facts&);
+  const char* condition = "Ready";                 ///< the profile's condition that tells of it besides Ready
+  TrialVerdict verdict = TrialVerdict::kNone;      ///< how a trial ends by it
+  Unconfirmed settings = Unconfirmed::kTakenBack;  ///< of a trial that ends by it
+};
+
+/// A rule that objected, and its words.
+struct Objection {
+  const Rule* rule = nullptr;
+  std::string message;
+  std::string reason() const { return rule->reason; }
+};
+
+/// The lists, each in the order in which its rules are asked.
+
+/// May this target be tuned at all? Where one objects nothing is computed for it.
+std::span<const Rule> may_be_tuned();
+/// May a trial start now? Where one objects the recommendation is shown and nothing is done.
+std::span<const Rule> may_start();
+/// Must the running trial end, whatever its own figures say?
+std::span<const Rule> must_end();
+/// May what the judge found better be promoted? Where one objects the trial goes on, or ends if the rule has a verdict.
+std::span<const Rule> may_be_promoted();
+
+/// The first rule that objects.
+std::optional<Objection> first_objection(std::span<const Rule> rules, const Facts& facts);
+/// All rules that object, in order.
+std::vector<Objection> objections(std::span<const Rule> rules, const Facts& facts);
+
+/// The reasons of all lists as a Markdown document: docs/reasons.md.
+std::string reasons_document();
+
+}  // namespace policy
+}  // namespace gopacer

@@ -1,0 +1,84 @@
+#include "act/arms.h"
+
+#include <nlohmann/json.hpp>
+
+#include "act/documents.h"
+#include "codec/fields.h"
+#include "codec/resources.h"
+#include "ports/api_server.h"
+
+namespace gopacer {
+namespace {
+
+using nlohmann::json;
+
+ObjectPath path_of(const ObjectKey& deployment) { return {resources::kDeployments, deployment.ns, deployment.name}; }
+
+ObjectPath path_of(const Trial& trial, Track track) {
+  return path_of({trial.key.ns, track_deployment_name(trial.spec.target.name, track)});
+}
+
+bool belongs_to(const json& object, const Trial& trial) {
+  return codec::text(codec::child(codec::child(object, "metadata"), "labels"), kTrialLabel) ==
+         label_value(trial.key.name);
+}
+
+Result<void> without_value(const Result<json>& result) {
+  if (result) return {};
+  return tl::unexpected(result.error());
+}
+
+}  // namespace
+
+Result<void> Arms::run(const Desired& desired) {
+  if (!desired.baseline) {
+    if (auto running = run(desired, Track::kBaseline); !running) return running;
+  }
+  if (!desired.canary) {
+    if (auto running = run(desired, Track::kCanary); !running) return running;
+  }
+  return {};
+}
+
+Result<void> Arms::run(const Desired& desired, Track track) {
+  const Trial& trial = *desired.trial;
+  const Result<json> target = api_.get(path_of(desired.target->key));
+  if (!target) return without_value(target);
+  const Result<json> document = act::arm_deployment(*target, trial, track);
+  if (!document) return without_value(document);
+  const Result<json> created = api_.create(resources::kDeployments, trial.key.ns, *document);
+  if (created || created.error().kind != ErrorKind::kConflict) return without_value(created);
+
+  // The name is taken: by ourselves a moment ago, by what an earlier trial left, or by somebody else.
+  const ObjectPath path = path_of(trial, track);
+  const Result<json> existing = api_.get(path);
+  if (!existing) return without_value(existing);
+  if (belongs_to(*existing, trial)) return {};
+  const json& metadata = codec::child(*existing, "metadata");
+  if (codec::text(codec::child(metadata, "labels"), "app.kubernetes.io/managed-by") != "gopacer") {
+    return invalid("Deployment " + path.ns + "/" + path.name +
+                   " is not gopacer's, but has the name that the trial needs: rename or delete it");
+  }
+  if (auto removed = api_.remove(path, codec::text(metadata, "uid")); !removed) return removed;
+  return retriable("Deployment " + path.ns + "/" + path.name +
+                   " of an earlier trial was in the way and is being deleted");
+}
+
+Result<void> Arms::retire(const Trial& trial) {
+  for (const Track track : {Track::kCanary, Track::kBaseline}) {
+    const ObjectPath path = path_of(trial, track);
+    const Result<json> existing = api_.get(path);
+    if (!existing) {
+      if (existing.error().kind == ErrorKind::kNotFound) continue;
+      return without_value(existing);
+    }
+    if (!belongs_to(*existing, trial)) continue;
+    const std::string uid = codec::text(codec::child(*existing, "metadata"), "uid");
+    if (auto removed = api_.remove(path, uid); !removed) return removed;
+  }
+  return {};
+}
+
+Result<void> Arms::remove(const Workload& arm) { return api_.remove(path_of(arm.key), arm.uid); }
+
+}  // namespace gopacer

@@ -1,0 +1,28 @@
+#pragma once
+
+#include "gopacer/base/result.h"
+#include "gopacer/domain/desired.h"
+
+namespace gopacer {
+
+class ApiServer;
+
+/// A trial's two arms as Deployments beside the target. Thread-safe for different trials.
+class Arms {
+ public:
+  explicit Arms(ApiServer& api) : api_(api) {}
+
+  /// Makes sure that both are there. Error kTerminal: the server refuses one, in its own words.
+  Result<void> run(const Desired& desired);
+  /// Deletes both; success when they are gone already.
+  Result<void> retire(const Trial& trial);
+  /// Deletes one that was left over.
+  Result<void> remove(const Workload& arm);
+
+ private:
+  Result<void> run(const Desired& desired, Track track);
+
+  ApiServer& api_;
+};
+
+}  // namespace gopacer

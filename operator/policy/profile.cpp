@@ -1,0 +1,33 @@
+#include "gopacer/judge/sources.h"
+#include "policy/sentences.h"
+
+namespace gopacer::policy {
+
+Answer suspended(const Facts& facts) {
+  if (!facts.desired.profile || !facts.desired.profile->spec.suspend) return std::nullopt;
+  return "spec.updatePolicy.suspend is true.";
+}
+
+Answer recommend_only(const Facts& facts) {
+  if (!facts.desired.profile || facts.desired.profile->spec.update_mode == UpdateMode::kCanary) return std::nullopt;
+  return "updateMode is Off: the recommendation is shown and nothing is applied.";
+}
+
+Answer sources_unread(const Facts& facts) {
+  if (!facts.desired.profile) return std::nullopt;
+  const std::vector<std::string> notes = unread_sources(facts.observed, facts.desired.profile->spec.slos);
+  if (notes.empty()) return std::nullopt;
+  return "No trial starts before everything that its verdict needs was read once. " + notes.front();
+}
+
+/// Bookmarks come about once a minute; with a new list after a watch that ended it may be five.
+Answer picture_old(const Facts& facts) {
+  constexpr Duration kOldestPicture = std::chrono::minutes(6);
+  if (facts.desired.picture_age <= kOldestPicture) return std::nullopt;
+  return "A watch of the API server has been silent for " +
+         format_duration(std::chrono::floor<std::chrono::seconds>(facts.desired.picture_age)) +
+         ": nothing is begun on so old a picture. The operator's readiness and gopacer_watch_age_seconds say of which "
+         "kind.";
+}
+
+}  // namespace gopacer::policy

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "gopacer/policy/rules.h"
+
+// What rules of several lists ask. Each gives the sentence that stands against it, or nothing.
+
+namespace gopacer::policy {
+
+using Answer = std::optional<std::string>;
+
+// The target (target.cpp)
+Answer profile_unreadable(const Facts& facts);
+Answer target_not_found(const Facts& facts);
+Answer target_taken(const Facts& facts);
+Answer container_ambiguous(const Facts& facts);
+Answer container_not_found(const Facts& facts);
+Answer env_from_source(const Facts& facts);
+Answer env_duplicated(const Facts& facts);
+Answer env_invalid(const Facts& facts);
+Answer memory_autoscaler(const Facts& facts);
+Answer target_paused(const Facts& facts);
+Answer field_conflict(const Facts& facts);
+Answer target_owned(const Facts& facts);
+Answer recreates(const Facts& facts);
+Answer host_network(const Facts& facts);
+Answer host_port(const Facts& facts);
+Answer host_path(const Facts& facts);
+Answer writable_volume(const Facts& facts);
+Answer scaled_to_zero(const Facts& facts);
+Answer target_rolling(const Facts& facts);
+
+// What the person asks for (profile.cpp)
+Answer suspended(const Facts& facts);
+Answer recommend_only(const Facts& facts);
+Answer sources_unread(const Facts& facts);
+Answer picture_old(const Facts& facts);
+
+// The running trial (trial.cpp)
+Answer profile_gone(const Facts& facts);
+Answer trial_unknown(const Facts& facts);
+Answer target_gone(const Facts& facts);
+Answer settings_changed(const Facts& facts);
+Answer trial_deleted(const Facts& facts);
+Answer profile_deleted(const Facts& facts);
+Answer no_longer_wanted(const Facts& facts);
+Answer template_changed(const Facts& facts);
+Answer profile_changed(const Facts& facts);
+Answer target_unavailable(const Facts& facts);
+Answer canary_evicted(const Facts& facts);
+Answer both_arms_killed(const Facts& facts);
+Answer arms_unequal(const Facts& facts);
+
+}  // namespace gopacer::policy

@@ -1,0 +1,191 @@
+#include <algorithm>
+
+#include "policy/sentences.h"
+
+namespace gopacer::policy {
+namespace {
+
+/// An arm that allocates, or is asked, so many times as much as its twin does other work: a queue's worker, a leader.
+constexpr double kFarApart = 4;
+/// Requests of the busier arm below which their ratio says nothing.
+constexpr double kEnoughRequests = 100;
+/// Least share of the target's replicas that must be available while a trial runs.
+constexpr double kLeastAvailable = 0.5;
+
+const Trial& trial_of(const Facts& facts) { return *facts.desired.trial; }
+
+bool our_profile(const Facts& facts) {
+  return facts.desired.profile && facts.desired.profile->uid == trial_of(facts).spec.profile_uid;
+}
+
+bool killed(const Facts& facts, Track track) {
+  return std::any_of(facts.observed.pods.begin(), facts.observed.pods.end(),
+                     [&](const PodSeries& pod) { return pod.track == track && pod.oom_killed; });
+}
+
+const Pod* evicted_for_memory(const Facts& facts, Track track) {
+  for (const OwnedPod& owned : facts.desired.pods) {
+    const Pod& pod = *owned.pod;
+    if (owned.track == track && pod.reason == "Evicted" && pod.message.find("memory") != std::string::npos) return &pod;
+  }
+  return nullptr;
+}
+
+/// Bytes a second that a pod of the arm allocated over the latest samples of one process; none without two of them.
+std::optional<double> alloc_rate(const Facts& facts, Track track) {
+  double sum = 0;
+  int pods = 0;
+  for (const PodSeries& pod : facts.observed.pods) {
+    if (pod.track != track) continue;
+    const Sample* first = nullptr;
+    const Sample* last = nullptr;
+    for (const auto& sample : pod.samples) {
+      const Sample& one = sample;
+      if (!one.mem || one.at < trial_of(facts).status.measuring_since.value_or(Time{})) continue;
+      if (first == nullptr) first = &one;
+      last = &one;
+    }
+    if (first == nullptr || last->at <= first->at) continue;
+    sum += (last->mem->total_alloc - first->mem->total_alloc).value() / to_seconds(last->at - first->at);
+    ++pods;
+  }
+  return pods > 0 ? std::optional<double>(sum / pods) : std::nullopt;
+}
+
+bool far_apart(double a, double b) { return std::max(a, b) > kFarApart * std::min(a, b); }
+
+}  // namespace
+
+Answer profile_gone(const Facts& facts) {
+  if (facts.desired.profile) return std::nullopt;
+  return "The profile is gone, and with it all that says what the trial was for.";
+}
+
+Answer trial_unknown(const Facts& facts) {
+  if (our_profile(facts) && facts.desired.profile->memory.active_trial == trial_of(facts).key.name) {
+    return std::nullopt;
+  }
+  return "The profile's status does not name this trial: gopacer did not start it, or has finished with it. The target "
+         "is left alone.";
+}
+
+Answer target_gone(const Facts& facts) {
+  const bool there = facts.desired.target && facts.desired.target->uid == trial_of(facts).spec.target.uid;
+  if (there) return std::nullopt;
+  return "The target is gone" + std::string(facts.desired.target ? ": another one of its name took its place." : ".");
+}
+
+Answer settings_changed(const Facts& facts) {
+  const Trial& trial = trial_of(facts);
+  const Settings& current = facts.desired.current;
+  const bool old_ones = current == trial.spec.from;
+  const bool new_ones = current == trial.spec.to;
+  switch (trial.status.phase) {
+    case TrialPhase::kPending:
+    case TrialPhase::kWarmUp:
+    case TrialPhase::kMeasuring:
+      if (old_ones) return std::nullopt;
+      break;
+    case TrialPhase::kPromoting:
+      // Before our patch the old ones are there, after it the new ones.
+      if (new_ones || (old_ones && !trial.status.promoted)) return std::nullopt;
+      break;
+    case TrialPhase::kWatching:
+      if (new_ones) return std::nullopt;
+      break;
+    case TrialPhase::kRollingBack:
+      if (old_ones || new_ones) return std::nullopt;
+      break;
+    case TrialPhase::kEnded:
+      return std::nullopt;
+  }
+  if (old_ones) return "Somebody put " + describe(current) + " back into the target; that stands.";
+  return "Somebody set " + describe(current) + " on the target; that stands.";
+}
+
+Answer trial_deleted(const Facts& facts) {
+  if (!trial_of(facts).deleting) return std::nullopt;
+  return "Somebody deleted the trial.";
+}
+
+Answer profile_deleted(const Facts& facts) {
+  if (!facts.desired.profile || !facts.desired.profile->deleting) return std::nullopt;
+  return "The profile was deleted.";
+}
+
+Answer no_longer_wanted(const Facts& facts) {
+  if (!facts.desired.profile) return std::nullopt;
+  const ProfileSpec& spec = facts.desired.profile->spec;
+  if (spec.update_mode == UpdateMode::kCanary && !spec.suspend) return std::nullopt;
+  return "The profile was suspended or set to updateMode Off.";
+}
+
+Answer template_changed(const Facts& facts) {
+  if (!facts.desired.target || facts.desired.target->template_hash == trial_of(facts).spec.template_hash) {
+    return std::nullopt;
+  }
+  return "Somebody changed the target's pod template; what was measured no longer speaks of it.";
+}
+
+Answer profile_changed(const Facts& facts) {
+  if (!before_promotion(trial_of(facts).status.phase) || !facts.desired.profile) return std::nullopt;
+  const ProfileSpec& spec = facts.desired.profile->spec;
+  const TrialSpec& trial = trial_of(facts).spec;
+  const bool container = spec.container.empty() || spec.container == trial.container;
+  // A member that the person leaves out stays as the target has it.
+  const bool fixed = spec.strategy != Strategy::kFixed ||
+                     ((!spec.fixed.gogc || spec.fixed.gogc == trial.to.gogc) &&
+                      (!spec.fixed.go_mem_limit || spec.fixed.go_mem_limit == trial.to.go_mem_limit));
+  if (container && spec.strategy == trial.strategy && fixed) return std::nullopt;
+  return "The profile now asks for other settings.";
+}
+
+Answer target_unavailable(const Facts& facts) {
+  if (!before_promotion(trial_of(facts).status.phase) || !facts.desired.target) return std::nullopt;
+  const Workload& target = *facts.desired.target;
+  if (target.available_replicas >= kLeastAvailable * target.replicas) return std::nullopt;
+  return "Only " + std::to_string(target.available_replicas) + " of " + std::to_string(target.replicas) +
+         " replicas of " + describe(target) + " are available: this is no time for a trial.";
+}
+
+Answer canary_evicted(const Facts& facts) {
+  const Pod* const pod = evicted_for_memory(facts, Track::kCanary);
+  if (pod == nullptr || !before_promotion(trial_of(facts).status.phase) ||
+      evicted_for_memory(facts, Track::kBaseline) != nullptr) {
+    return std::nullopt;
+  }
+  return "Pod " + pod->key.name + " was evicted with the new settings: " + pod->message;
+}
+
+Answer both_arms_killed(const Facts& facts) {
+  if (!before_promotion(trial_of(facts).status.phase)) return std::nullopt;
+  const bool canary = killed(facts, Track::kCanary) || evicted_for_memory(facts, Track::kCanary) != nullptr;
+  const bool baseline = killed(facts, Track::kBaseline) || evicted_for_memory(facts, Track::kBaseline) != nullptr;
+  if (!canary || !baseline) return std::nullopt;
+  return "Pods of both arms ran out of memory, so that it says nothing about the new settings: raise the memory limit "
+         "of " +
+         ObjectKey{trial_of(facts).key.ns, trial_of(facts).spec.target.name}.text() + ", or see what fills it.";
+}
+
+Answer arms_unequal(const Facts& facts) {
+  const Evidence& evidence = facts.verdict.evidence;
+  const double canary = static_cast<double>(evidence.canary_requests);
+  const double baseline = static_cast<double>(evidence.baseline_requests);
+  if (std::max(canary, baseline) >= kEnoughRequests && far_apart(canary, baseline)) {
+    return "The canary answered " + std::to_string(evidence.canary_requests) + " requests and the baseline " +
+           std::to_string(evidence.baseline_requests) +
+           ": the two do not do the same work and can't be compared. Is one of them a leader, or the worker of a "
+           "queue?";
+  }
+  const auto canary_rate = alloc_rate(facts, Track::kCanary);
+  const auto baseline_rate = alloc_rate(facts, Track::kBaseline);
+  if (canary_rate && baseline_rate && far_apart(*canary_rate, *baseline_rate)) {
+    return "The canary allocated " + format_bytes(Bytes::of(*canary_rate)) + " a second and the baseline " +
+           format_bytes(Bytes::of(*baseline_rate)) +
+           ": the two do not do the same work and can't be compared. Is one of them a leader, or the worker of a "
+           "queue?";
+  }
+  return std::nullopt;
+}
+
+}  // namespace gopacer::policy

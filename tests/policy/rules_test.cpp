@@ -1,0 +1,278 @@
+#include "gopacer/policy/rules.h"
+
+#include <gmock/gmock.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <functional>
+#include <set>
+#include <sstream>
+
+#include "fakes/builders.h"
+
+namespace gopacer {
+namespace {
+
+using std::chrono::minutes;
+using std::chrono::seconds;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+/// A pass of a profile whose target may be tuned and tried; members may be changed before facts().
+struct World {
+  Profile profile = builders::profile();
+  Workload target = builders::deployment();
+  std::optional<Trial> trial;
+  Facts facts;
+
+  World() {
+    facts.now = builders::kStart;
+    facts.desired.key = profile.key;
+    facts.desired.target_name = "checkout";
+    facts.desired.container = "app";
+    facts.observed.pods = {pod("stable", Track::kStable)};
+  }
+
+  static PodSeries pod(const std::string& name, Track track) {
+    PodSeries series;
+    series.pod = name;
+    series.track = track;
+    for (int i = 0; i < 2; ++i) {
+      MemStats mem;
+      mem.total_alloc = mib(100 * i);
+      Sample sample;
+      sample.at = builders::kStart + seconds(60 * i);
+      sample.mem = mem;
+      sample.profile.emplace();
+      series.samples.push_back(sample);
+    }
+    return series;
+  }
+
+  void run_trial(TrialPhase phase) {
+    trial = builders::trial(phase);
+    profile.memory.active_trial = trial->key.name;
+    facts.observed.pods.push_back(pod("canary", Track::kCanary));
+    facts.observed.pods.push_back(pod("baseline", Track::kBaseline));
+    if (phase == TrialPhase::kWatching || phase == TrialPhase::kRollingBack) {
+      facts.desired.current = builders::new_settings();
+    }
+  }
+
+  void add_pod(Track track, const std::string& reason, const std::string& message) {
+    Pod pod;
+    pod.key = {"shop", "of-" + std::to_string(static_cast<int>(track))};
+    pod.phase = "Failed";
+    pod.reason = reason;
+    pod.message = message;
+    facts.desired.pods.push_back({std::make_shared<Pod>(pod), track});
+  }
+
+  const Facts& read() {
+    facts.desired.profile = std::make_shared<Profile>(profile);
+    if (!facts.desired.target_name.empty()) facts.desired.target = std::make_shared<Workload>(target);
+    if (trial) facts.desired.trial = std::make_shared<Trial>(*trial);
+    return facts;
+  }
+
+  std::vector<std::string> reasons(std::span<const policy::Rule> rules) {
+    std::vector<std::string> out;
+    for (const auto& against : policy::objections(rules, read())) out.push_back(against.reason());
+    return out;
+  }
+  /// The words of the first objection.
+  std::string words(std::span<const policy::Rule> rules) {
+    const auto against = policy::first_objection(rules, read());
+    return against ? against->message : "";
+  }
+};
+
+TEST(Rules, ObjectToNothingWhereAllIsWell) {
+  World world;
+  EXPECT_THAT(world.reasons(policy::may_be_tuned()), IsEmpty());
+  EXPECT_THAT(world.reasons(policy::may_start()), IsEmpty());
+  for (const TrialPhase phase : {TrialPhase::kPending, TrialPhase::kWarmUp, TrialPhase::kMeasuring,
+                                 TrialPhase::kPromoting, TrialPhase::kWatching, TrialPhase::kRollingBack}) {
+    World busy;
+    busy.run_trial(phase);
+    EXPECT_THAT(busy.reasons(policy::must_end()), IsEmpty()) << to_string(phase);
+    EXPECT_THAT(busy.reasons(policy::may_be_promoted()), IsEmpty());
+  }
+}
+
+/// One line: what is the matter, and the rule that objects first.
+struct Line {
+  const char* reason;
+  void (*happens)(World&);
+};
+
+const Line kTuning[] = {
+    {"ProfileUnreadable", [](World& world) { world.profile.unreadable = "spec.bounds: no"; }},
+    {"ContainerAmbiguous",
+     [](World& world) {
+       world.facts.desired.container.clear();
+       world.target.containers.emplace_back().name = "proxy";
+     }},
+    {"ContainerNotFound",
+     [](World& world) {
+       world.facts.desired.container.clear();
+       world.profile.spec.container = "web";
+     }},
+    {"EnvFromSource", [](World& world) { world.target.containers[0].env = {{"GOGC", "", true}}; }},
+    {"EnvDuplicated",
+     [](World& world) { world.target.containers[0].env = {{"GOGC", "9", false}, {"GOGC", "8", false}}; }},
+    {"EnvInvalid", [](World& world) { world.target.containers[0].env = {{"GOMEMLIMIT", "440Mi", false}}; }},
+    {"TargetTaken", [](World& world) { world.facts.desired.rival = std::make_shared<Profile>(builders::profile()); }},
+    {"MemoryAutoscaler",
+     [](World& world) {
+       Autoscaler autoscaler;
+       autoscaler.by_memory = true;
+       world.facts.desired.autoscalers = {std::make_shared<Autoscaler>(autoscaler)};
+     }},
+    {"TargetPaused", [](World& world) { world.target.rollout.paused = true; }},
+};
+
+TEST(MayBeTuned, AsksEachRule) {
+  for (const Line& line : kTuning) {
+    World world;
+    line.happens(world);
+    EXPECT_THAT(world.reasons(policy::may_be_tuned()), ElementsAre(line.reason));
+    EXPECT_THAT(world.words(policy::may_be_tuned()), testing::SizeIs(testing::Gt(10U))) << line.reason;
+  }
+}
+
+TEST(MayBeTuned, NeedsATarget) {
+  World world;
+  Facts facts = world.read();
+  facts.desired.target = nullptr;
+  EXPECT_EQ(policy::first_objection(policy::may_be_tuned(), facts)->reason(), "TargetNotFound");
+}
+
+const Line kStarting[] = {
+    {"Suspended", [](World& world) { world.profile.spec.suspend = true; }},
+    {"RecommendOnly", [](World& world) { world.profile.spec.update_mode = UpdateMode::kOff; }},
+    {"StrategyRecreate", [](World& world) { world.target.recreates = true; }},
+    {"HostNetwork", [](World& world) { world.target.single_use = {{"HostNetwork", "it uses its node's network"}}; }},
+    {"HostPort", [](World& world) { world.target.single_use = {{"HostPort", "it takes port 80"}}; }},
+    {"HostPath", [](World& world) { world.target.single_use = {{"HostPath", "it writes to /data"}}; }},
+    {"WritableVolume", [](World& world) { world.target.single_use = {{"WritableVolume", "it writes to a claim"}}; }},
+    {"TargetOwned", [](World& world) { world.target.controller = {"Rollout", "checkout", "uid"}; }},
+    {"FieldConflict", [](World& world) { world.target.env_owners = {{"app", "GOGC", "argocd"}}; }},
+    {"ScaledToZero",
+     [](World& world) {
+       world.target.replicas = world.target.updated_replicas = world.target.available_replicas =
+           world.target.total_replicas = 0;
+     }},
+    {"TargetRolling", [](World& world) { world.target.updated_replicas = 1; }},
+    {"OldPicture", [](World& world) { world.facts.desired.picture_age = minutes(7); }},
+    {"SourcesUnread", [](World& world) { world.facts.observed.pods.clear(); }},
+};
+
+TEST(MayStart, AsksEachRule) {
+  for (const Line& line : kStarting) {
+    World world;
+    line.happens(world);
+    EXPECT_THAT(world.reasons(policy::may_start()), ElementsAre(line.reason));
+    EXPECT_THAT(world.reasons(policy::may_be_tuned()), IsEmpty()) << "the recommendation goes on";
+  }
+}
+
+TEST(MayStart, TakesAPersonsWordThatDuplicatesAreFine) {
+  for (const char* const reason : {"StrategyRecreate", "HostNetwork", "HostPort", "HostPath", "WritableVolume"}) {
+    for (const Line& line : kStarting) {
+      if (std::string(line.reason) != reason) continue;
+      World world;
+      line.happens(world);
+      EXPECT_THAT(world.words(policy::may_start()), HasSubstr("allowDuplicates"));
+      world.profile.spec.canary.allow_duplicates = true;
+      EXPECT_THAT(world.reasons(policy::may_start()), IsEmpty()) << reason;
+    }
+  }
+}
+
+TEST(MustEnd, WhenTheTargetIsHalfGone) {
+  World world;
+  world.run_trial(TrialPhase::kMeasuring);
+  world.target.replicas = 4;
+  world.target.available_replicas = 2;
+  EXPECT_THAT(world.reasons(policy::must_end()), IsEmpty());
+  world.target.available_replicas = 1;
+  EXPECT_THAT(world.reasons(policy::must_end()), ElementsAre("TargetUnavailable"));
+  world.trial->status.phase = TrialPhase::kWatching;
+  world.facts.desired.current = builders::new_settings();
+  EXPECT_THAT(world.reasons(policy::must_end()), IsEmpty()) << "the watch judges by itself what it sees";
+}
+
+TEST(MustEnd, WhenOnlyTheCanaryIsEvictedForMemory) {
+  World world;
+  world.run_trial(TrialPhase::kMeasuring);
+  world.add_pod(Track::kCanary, "Evicted", "Pod was rejected: node had disk pressure");
+  EXPECT_THAT(world.reasons(policy::must_end()), IsEmpty()) << "that is no fault of the settings";
+  world.add_pod(Track::kCanary, "Evicted", "The node was low on resource: memory. Container app was using 900Mi");
+  EXPECT_THAT(world.reasons(policy::must_end()), ElementsAre("OOMKilled"));
+  EXPECT_EQ(policy::first_objection(policy::must_end(), world.read())->rule->verdict, TrialVerdict::kRollBack);
+  world.add_pod(Track::kBaseline, "Evicted", "The node was low on resource: memory.");
+  EXPECT_THAT(world.reasons(policy::must_end()), ElementsAre("BothArmsKilled"));
+}
+
+TEST(MustEnd, WithoutAVerdictWhenBothArmsRunOutOfMemory) {
+  World world;
+  world.run_trial(TrialPhase::kMeasuring);
+  world.facts.observed.pods[1].oom_killed = true;
+  EXPECT_THAT(world.reasons(policy::must_end()), IsEmpty()) << "the judge's matter";
+  world.facts.observed.pods[2].oom_killed = true;
+  EXPECT_EQ(policy::first_objection(policy::must_end(), world.read())->rule->verdict, TrialVerdict::kInconclusive);
+}
+
+TEST(MayBePromoted, OnlyWhereBothArmsDoTheSameWork) {
+  World world;
+  world.run_trial(TrialPhase::kMeasuring);
+  world.trial->status.measuring_since = builders::kStart;
+  world.facts.verdict.evidence.canary_requests = 750;
+  world.facts.verdict.evidence.baseline_requests = 2900;
+  EXPECT_THAT(world.reasons(policy::may_be_promoted()), IsEmpty()) << "connections are never spread evenly";
+  world.facts.verdict.evidence.baseline_requests = 3100;
+  EXPECT_THAT(world.reasons(policy::may_be_promoted()), ElementsAre("ArmsUnequal"));
+  world.facts.verdict.evidence.canary_requests = 2000;
+  EXPECT_THAT(world.reasons(policy::may_be_promoted()), IsEmpty());
+
+  // A worker of a queue that answers no requests, of which one leads.
+  world.facts.verdict.evidence.canary_requests = world.facts.verdict.evidence.baseline_requests = 0;
+  world.facts.observed.pods[1].samples.change_last([](Sample& last) { last.mem->total_alloc = mib(20); });
+  EXPECT_THAT(world.words(policy::may_be_promoted()), HasSubstr("leader"));
+}
+
+TEST(MayBePromoted, NotIntoARolloutOfSomebodyElse) {
+  World world;
+  world.run_trial(TrialPhase::kMeasuring);
+  world.target.updated_replicas = 1;
+  EXPECT_THAT(world.reasons(policy::may_be_promoted()), ElementsAre("TargetRolling"));
+}
+
+TEST(Rules, HaveAReasonAConditionAndALineForTheDocs) {
+  const std::set<std::string> conditions{"Ready", "FieldConflict", "ConfigUnsupported"};
+  for (const auto& rules :
+       {policy::may_be_tuned(), policy::may_start(), policy::must_end(), policy::may_be_promoted()}) {
+    std::set<std::string> reasons;
+    for (const policy::Rule& rule : rules) {
+      EXPECT_TRUE(conditions.contains(rule.condition)) << rule.reason;
+      EXPECT_GT(std::string(rule.means).size(), 10U);
+      reasons.insert(rule.reason);
+    }
+    EXPECT_FALSE(reasons.empty());
+  }
+  for (const policy::Rule& rule : policy::must_end()) EXPECT_NE(rule.verdict, TrialVerdict::kNone) << rule.reason;
+}
+
+TEST(Rules, AreWhatTheReasonsPageSays) {
+  const std::string path = GOPACER_SOURCE_DIR "/docs/reasons.md";
+  if (std::getenv("GOPACER_WRITE_DOCS") != nullptr) std::ofstream(path) << policy::reasons_document();
+  std::ifstream file(path);
+  std::stringstream page;
+  page << file.rdbuf();
+  EXPECT_EQ(page.str(), policy::reasons_document()) << "GOPACER_WRITE_DOCS=1 with this test writes the page";
+}
+
+}  // namespace
+}  // namespace gopacer
