@@ -109,6 +109,7 @@ json encode(const MetricEvidence& metric) {
               {"ratio", metric.ratio},
               {"violations", metric.violations},
               {"missing", metric.missing},
+              {"unresolved", metric.unresolved},
               {"windows", metric.stats.n},
               {"statistics", encode(metric.stats)}};
   put(object, "source", metric.source);
@@ -129,6 +130,7 @@ MetricEvidence decode_metric(const json& object) {
   metric.state = decode_state(text(object, "verdict"));
   metric.source = text(object, "source");
   metric.missing = static_cast<int>(integer(object, "missing"));
+  metric.unresolved = static_cast<int>(integer(object, "unresolved"));
   metric.pending_since = time(object, "pendingSince");
   metric.stats = decode_stats(child(object, "statistics"));
   return metric;

@@ -27,6 +27,9 @@ constexpr int kSilentWindows = 4;
 /// noise of neighbours.
 constexpr double kCpuTolerance = 0.05;
 
+/// CPU for each request is compared where the arms' numbers of requests are within this factor.
+constexpr double kMostUneven = 1.25;
+
 /// One call of judge(): counts the windows that are complete, and concludes.
 class Comparison {
  public:
@@ -112,31 +115,40 @@ class Comparison {
     const auto baseline = judging::latency_in(baseline_, span, slo.name);
     const double q = slo.histogram.quantile;
     const double fewest = canary && baseline ? std::min(canary->count(), baseline->count()) : 0;
-    if (fewest < judging::fewest_requests(q)) {
-      const bool go_on = fewest > 0 && window.to - span.from < kMostPendingWindows * plan_.interval;
-      metric.pending_since = go_on ? std::optional<Time>(span.from) : std::nullopt;
+    const bool enough = fewest >= judging::fewest_requests(q);
+    const double needed = enough ? judging::requests_needed(*canary, *baseline, q) : judging::fewest_requests(q);
+    const bool more_would_do = fewest < needed && std::isfinite(needed);
+    const bool go_on = fewest > 0 && more_would_do && window.to - span.from < kMostPendingWindows * plan_.interval;
+    metric.pending_since = go_on ? std::optional<Time>(span.from) : std::nullopt;
+    if (!enough || go_on) {
       ++metric.missing;
       return fewest > 0;
     }
-    metric.pending_since.reset();
     metric.missing = 0;
     if (count_requests) {
       evidence().canary_requests += static_cast<std::int64_t>(canary->count());
       evidence().baseline_requests += static_cast<std::int64_t>(baseline->count());
     }
-    const auto slowdown = judging::log_slowdown(*canary, *baseline, q);
-    if (!slowdown) return false;
-    judging::count(metric, *slowdown, quantile(*canary, q)->value, quantile(*baseline, q)->value);
     metric.violations = judging::only_canary_violates(*canary, *baseline, slo) ? metric.violations + 1 : 0;
+    if (const auto slowdown = judging::log_slowdown(*canary, *baseline, q)) {
+      judging::count(metric, *slowdown, quantile(*canary, q)->value, quantile(*baseline, q)->value);
+    } else {
+      ++metric.unresolved;
+    }
     return true;
   }
 
   void count_cpu(const Window& window) {
     const std::string& slo = plan_.slos.front().name;
-    const auto canary = judging::cpu_per_request_in(canary_, window, slo);
-    const auto baseline = judging::cpu_per_request_in(baseline_, window, slo);
+    const auto canary = judging::work_in(canary_, window, slo);
+    const auto baseline = judging::work_in(baseline_, window, slo);
     if (!canary || !baseline) return;
-    judging::count(judging::metric_named(evidence(), kCpuMetric), std::log(*canary / *baseline), *canary, *baseline);
+    // What an idle pod uses is spread over its requests: fewer of them make each look dearer.
+    const double uneven = canary->requests / baseline->requests;
+    if (uneven > kMostUneven || uneven < 1 / kMostUneven) return;
+    const double ours = canary->cpu / canary->requests;
+    const double theirs = baseline->cpu / baseline->requests;
+    judging::count(judging::metric_named(evidence(), kCpuMetric), std::log(ours / theirs), ours, theirs);
   }
 
   bool count_gc(const Window& window) {
@@ -221,6 +233,11 @@ class Comparison {
       say(Outcome::kBetter, "Better", story() + "; " + std::to_string(evidence().windows) + " windows.");
       return;
     }
+    for (const Slo& slo : plan_.slos) {
+      if (!judging::mostly_unresolved(judging::metric_named(evidence(), slo.name))) continue;
+      say(Outcome::kUndecided, "BucketsTooWide", why_unresolved(slo) + " " + story() + ".");
+      return;
+    }
     say(Outcome::kUndecided, "Measuring", story() + ". " + outlook());
   }
 
@@ -248,6 +265,21 @@ class Comparison {
       if (metric.stats.n > 0 || required(metric)) text += (text.empty() ? "" : "; ") + judging::tell(metric);
     }
     return text;
+  }
+
+  /// The histograms as they are now tell which buckets would help.
+  std::string why_unresolved(const Slo& slo) const {
+    std::string lack;
+    for (const Arm* arm : {&baseline_, &canary_}) {
+      for (const PodSeries* pod : *arm) {
+        const auto latest = std::find_if(pod->samples.rbegin(), pod->samples.rend(),
+                                         [&](const Sample& sample) { return sample.latency.contains(slo.name); });
+        if (lack.empty() && latest != pod->samples.rend()) {
+          lack = judging::where_buckets_lack(latest->latency.at(slo.name), slo.histogram.quantile);
+        }
+      }
+    }
+    return slo.histogram.metric + " can't show a change of " + slo.name + (lack.empty() ? "" : ": " + lack) + ".";
   }
 
   std::string why_no_data(const MetricEvidence& metric) const {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "gopacer/domain/histogram.h"
 #include "gopacer/judge/sequential.h"
@@ -13,6 +14,11 @@ namespace {
 /// Within a bucket that is wider than this the distribution is too far from even for interpolation to see a few per
 /// cent.
 constexpr double kWidestBucket = 1.6;
+/// A bound speaks of the quantile as long as the odds of being above it are within this factor of the quantile's own:
+/// at the usual slope of the tail the two are then within a factor of 1.7 in latency.
+constexpr double kNearOdds = 8;
+/// Observations on the rarer side of the bound that the arm with fewer requests has to be expected to have.
+constexpr double kFewestBeyond = 5;
 /// Slope of the logarithm of the tail against that of latency, where the buckets don't show it: between an
 /// exponential's 4.6 and a log-normal's 3.8 at p99.
 constexpr double kUsualTailSlope = 4;
@@ -21,70 +27,120 @@ constexpr double kClearly = 1.645;
 /// Windows without any data before a metric is said to have none.
 constexpr int kWindowsUntilNoData = 4;
 
+bool is_narrow(double low, double high) { return low > 0 && std::isfinite(high) && high <= kWidestBucket * low; }
+
 bool resolved(const QuantileEstimate& found) {
-  return std::isfinite(found.bucket_high) && found.bucket_low > 0 &&
-         found.bucket_high <= kWidestBucket * found.bucket_low && found.value > 0;
+  return is_narrow(found.bucket_low, found.bucket_high) && found.value > 0;
 }
 
-/// A share that is never 0 or 1, so that its logarithm exists however few the observations are.
-double smoothed_share_above(const Histogram& histogram, double bound) {
-  const double count = histogram.count();
-  return (share_above(histogram, bound).value_or(0) * count + 0.5) / (count + 1);
+/// A bucket's bound by which two arms can be compared.
+struct NearBound {
+  double bound;
+  double share;  ///< of both arms' observations together that are above it; neither 0 nor 1
+  double slope;  ///< of the tail there
+
+  double rarer() const { return std::min(share, 1 - share); }
+};
+
+double log_odds(double share) { return std::log(share / (1 - share)); }
+
+/// Slope of the tail of the logarithms, from the shares above the bounds of the bucket that the quantile lies in.
+double tail_slope(const Histogram& histogram, double q) {
+  const auto found = quantile(histogram, q);
+  if (!found || found->bucket_low <= 0 || !std::isfinite(found->bucket_high)) return kUsualTailSlope;
+  const double low = share_above(histogram, found->bucket_low).value_or(0);
+  const double high = share_above(histogram, found->bucket_high).value_or(0);
+  if (low <= 0 || high <= 0) return kUsualTailSlope;
+  return std::clamp(std::log(low / high) / std::log(found->bucket_high / found->bucket_low), 1.0, 20.0);
 }
 
-std::optional<double> log_slowdown_by_shares(const Histogram& canary, const Histogram& baseline, double q) {
+/// Of the bounds of the buckets that the quantiles lie in, the one whose share says most about them: it is near both,
+/// or lies between them. None when whatever happens within the buckets does not show at their bounds.
+std::optional<NearBound> near_bound(const Histogram& canary, const Histogram& baseline, double q) {
   Histogram both = canary;
-  if (!merge(both, baseline)) return std::nullopt;
-  const auto found = quantile(both, q);
-  if (!found) return std::nullopt;
-  const double low = found->bucket_low;
-  const double high = found->bucket_high;
-  const bool low_usable = low > 0 && both.cumulative.count(low) > 0;
-  const bool high_usable = std::isfinite(high);
-  if (!low_usable && !high_usable) return std::nullopt;
-
-  double slope = kUsualTailSlope;
-  double bound = low_usable ? low : high;
-  if (low_usable && high_usable) {
-    const double above_low = smoothed_share_above(both, low);
-    const double above_high = smoothed_share_above(both, high);
-    slope = std::clamp(std::log(above_low / above_high) / std::log(high / low), 1.0, 20.0);
-    // The bound whose share is nearest to the quantile's says most about it.
-    const double wanted = std::log(1 - q);
-    if (std::abs(std::log(above_high) - wanted) < std::abs(std::log(above_low) - wanted)) bound = high;
+  const auto ours = quantile(canary, q);
+  const auto theirs = quantile(baseline, q);
+  if (!ours || !theirs || !merge(both, baseline)) return std::nullopt;
+  const double between_from = std::min(ours->bucket_high, theirs->bucket_high);
+  const double between_to = std::max(ours->bucket_low, theirs->bucket_low);
+  std::optional<NearBound> nearest;
+  double least = std::log(kNearOdds);
+  for (const double bound : {ours->bucket_low, ours->bucket_high, theirs->bucket_low, theirs->bucket_high}) {
+    const double share = share_above(both, bound).value_or(0);
+    if (!(bound > 0) || !(share > 0 && share < 1)) continue;
+    const double distance = std::abs(log_odds(share) - log_odds(1 - q));
+    const bool between = between_from <= bound && bound <= between_to;
+    if (distance > least && !(between && !nearest)) continue;
+    nearest = NearBound{bound, share, tail_slope(both, q)};
+    least = distance;
   }
-  return std::log(smoothed_share_above(canary, bound) / smoothed_share_above(baseline, bound)) / slope;
+  return nearest;
 }
 
-std::string in_unit(const MetricEvidence& metric, double value) {
-  if (!metric.ratio) return format_fixed(value * 100, 1) + " %";
+bool both_resolve(const Histogram& canary, const Histogram& baseline, double q) {
+  const auto ours = quantile(canary, q);
+  const auto theirs = quantile(baseline, q);
+  return ours && theirs && resolved(*ours) && resolved(*theirs);
+}
+
+std::string seconds_text(double value) {
   if (value < 1e-3) return format_fixed(value * 1e6, 0) + "µs";
   if (value < 1) return format_fixed(value * 1e3, value < 0.1 ? 1 : 0) + "ms";
   return format_fixed(value, 2) + "s";
+}
+
+std::string in_unit(const MetricEvidence& metric, double value) {
+  return metric.ratio ? seconds_text(value) : format_fixed(value * 100, 1) + " %";
 }
 
 }  // namespace
 
 double fewest_requests(double q) { return std::max(50.0, 2 / (1 - q)); }
 
-std::optional<double> log_slowdown(const Histogram& canary, const Histogram& baseline, double q) {
-  const auto ours = quantile(canary, q);
-  const auto theirs = quantile(baseline, q);
-  if (!ours || !theirs) return std::nullopt;
-  if (resolved(*ours) && resolved(*theirs)) return std::log(ours->value / theirs->value);
-  return log_slowdown_by_shares(canary, baseline, q);
+double requests_needed(const Histogram& canary, const Histogram& baseline, double q) {
+  if (both_resolve(canary, baseline, q)) return fewest_requests(q);
+  const auto near = near_bound(canary, baseline, q);
+  if (!near) return std::numeric_limits<double>::infinity();
+  return std::max(fewest_requests(q), kFewestBeyond / near->rarer());
 }
 
-double share_slower_than(const Histogram& histogram, double seconds) {
+std::optional<double> log_slowdown(const Histogram& canary, const Histogram& baseline, double q) {
+  if (both_resolve(canary, baseline, q)) return std::log(quantile(canary, q)->value / quantile(baseline, q)->value);
+  const auto near = near_bound(canary, baseline, q);
+  if (!near || std::min(canary.count(), baseline.count()) * near->rarer() < kFewestBeyond) return std::nullopt;
+  const double more = *share_above(canary, near->bound) - *share_above(baseline, near->bound);
+  return more / near->share / near->slope;
+}
+
+std::string where_buckets_lack(const Histogram& histogram, double q) {
+  const auto found = quantile(histogram, q);
+  if (!found) return {};
+  const std::string quantile_name =
+      "the " + format_fixed(q * 100, q * 100 == std::round(q * 100) ? 0 : 1) + " % quantile";
+  const std::string none = "no bucket bound is near " + quantile_name + ", which lies ";
+  if (!std::isfinite(found->bucket_high)) {
+    return none + "above the last one, " + seconds_text(found->bucket_low) + ": add buckets above that";
+  }
+  if (found->bucket_low > 0) {
+    return none + "between " + seconds_text(found->bucket_low) + " and " + seconds_text(found->bucket_high) +
+           ": add finer buckets there";
+  }
+  const double mean = histogram.sum / histogram.count();
+  const bool mean_tells = mean > 0 && mean < found->bucket_high;
+  return none + "below the first one, " + seconds_text(found->bucket_high) + ": add finer buckets " +
+         (mean_tells ? "near " + seconds_text(mean) + ", the mean, and above" : "below that");
+}
+
+double share_surely_slower(const Histogram& histogram, double seconds) {
   const double count = histogram.count();
   if (!(count > 0)) return 0;
   double low = 0;
   double below = 0;
   for (const auto& [bound, up_to] : histogram.cumulative) {
     if (bound >= seconds) {
-      // Nothing is known within the last bucket: count it as slower only when all of it is.
-      if (std::isinf(bound)) return low >= seconds ? 1 - below / count : 0;
-      const double part = bound > low ? (seconds - low) / (bound - low) : 1;
+      // Nothing is known within a wide bucket: only what is above it is slower for sure.
+      if (low >= seconds) return 1 - below / count;
+      const double part = is_narrow(low, bound) ? (seconds - low) / (bound - low) : 1;
       return 1 - (below + (up_to - below) * part) / count;
     }
     low = std::max(0.0, bound);
@@ -95,26 +151,24 @@ double share_slower_than(const Histogram& histogram, double seconds) {
 
 bool only_canary_violates(const Histogram& canary, const Histogram& baseline, const Slo& slo) {
   if (!slo.max) return false;
-  const double most = to_seconds(*slo.max);
-  const auto ours = quantile(canary, slo.histogram.quantile);
-  const auto theirs = quantile(baseline, slo.histogram.quantile);
-  if (!ours || !theirs || ours->value <= most || theirs->value > most) return false;
-  if (ours->value <= theirs->value * (1 + slo.max_regression_percent / 100.0)) return false;
-  const double slower = share_slower_than(canary, most);
-  const double usual = share_slower_than(baseline, most);
+  const double q = slo.histogram.quantile;
+  const double slower = share_surely_slower(canary, to_seconds(*slo.max));
+  const double usual = share_surely_slower(baseline, to_seconds(*slo.max));
+  if (slower <= 1 - q || usual > 1 - q) return false;
+  if (both_resolve(canary, baseline, q) &&
+      quantile(canary, q)->value <= quantile(baseline, q)->value * (1 + slo.max_regression_percent / 100.0)) {
+    return false;
+  }
   const double pooled = (slower * canary.count() + usual * baseline.count()) / (canary.count() + baseline.count());
   const double error = std::sqrt(pooled * (1 - pooled) * (1 / canary.count() + 1 / baseline.count()));
   return slower - usual > kClearly * error;
 }
 
 bool violates(const Histogram& histogram, const Slo& slo) {
-  if (!slo.max) return false;
-  const double most = to_seconds(*slo.max);
+  if (!slo.max || !(histogram.count() > 0)) return false;
   const double allowed = 1 - slo.histogram.quantile;
-  const auto found = quantile(histogram, slo.histogram.quantile);
-  if (!found || found->value <= most) return false;
   const double error = std::sqrt(allowed * (1 - allowed) / histogram.count());
-  return share_slower_than(histogram, most) - allowed > kClearly * error;
+  return share_surely_slower(histogram, to_seconds(*slo.max)) - allowed > kClearly * error;
 }
 
 MetricEvidence& metric_named(Evidence& evidence, const std::string& name) {
@@ -140,11 +194,11 @@ void count(MetricEvidence& metric, double difference, double canary, double base
 void weigh(MetricEvidence& metric, double alpha, int windows) {
   metric.low = metric.high = 0;
   metric.state = MetricState::kUndecided;
-  if (metric.stats.n == 0) {
+  if (metric.stats.n + metric.unresolved == 0) {
     if (windows >= kWindowsUntilNoData && !metric.pending_since) metric.state = MetricState::kNoData;
     return;
   }
-  if (metric.stats.n < kFewestWindows) return;
+  if (metric.stats.n < kFewestWindows || mostly_unresolved(metric)) return;
   const Interval interval = confidence_sequence(metric.stats, alpha);
   metric.low = interval.low;
   metric.high = interval.high;
@@ -152,13 +206,16 @@ void weigh(MetricEvidence& metric, double alpha, int windows) {
   if (interval.high < metric.threshold) metric.state = MetricState::kPass;
 }
 
+bool mostly_unresolved(const MetricEvidence& metric) { return metric.unresolved > metric.stats.n; }
+
 std::string signed_percent(double share) {
   const std::string text = format_fixed(share * 100, 1);
   return (text.front() == '-' ? "" : "+") + text + " %";
 }
 
 std::string tell(const MetricEvidence& metric) {
-  if (metric.stats.n == 0) return metric.name + " has no data";
+  if (metric.stats.n == 0)
+    return metric.name + (metric.unresolved > 0 ? " is not resolved by its buckets" : " has no data");
   const auto change = [&](double x) {
     if (metric.ratio) return signed_percent(std::expm1(x));
     const std::string percent = signed_percent(x);

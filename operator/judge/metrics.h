@@ -14,19 +14,30 @@ namespace gopacer::judging {
 /// Requests that a window needs before its q-quantile means anything: two beyond the quantile, and 50 in all.
 double fewest_requests(double q);
 
-/// How much slower `canary` is than `baseline`, as the logarithm of the ratio of latencies at the quantile.
-/// Where the buckets are too wide to interpolate in, from the shares above a bucket's bound and the slope of the tail
-/// there. None when either has no data.
+/// Requests that the arm with fewer of them needs before log_slowdown() can say anything of these two. Infinite when no
+/// bucket bound is near the q-quantile: more requests don't help.
+double requests_needed(const Histogram& canary, const Histogram& baseline, double q);
+
+/// How much slower `canary` is than `baseline`, as the logarithm of the ratio of latencies at the q-quantile; none when
+/// that does not show. From the quantiles where both lie in narrow buckets. Else from the shares above the bucket bound
+/// that is nearest to the quantile or lies between the two, (s_canary − s_baseline)/(s·slope) with the share s of both
+/// together and the slope of the tail there. Its mean is 0 between equal arms however uneven their numbers of requests
+/// are.
 std::optional<double> log_slowdown(const Histogram& canary, const Histogram& baseline, double q);
 
-/// Share of the observations above `seconds`, interpolated within its bucket.
-double share_slower_than(const Histogram& histogram, double seconds);
+/// Why log_slowdown() can't tell, and which buckets would help: a clause without a subject. Empty without observations.
+std::string where_buckets_lack(const Histogram& histogram, double q);
 
-/// Only the canary breaks the promise in this window, by more than chance (1.65 standard errors) and tolerance.
+/// Share of the observations that are above `seconds` for sure: interpolated where its bucket is narrow, else those
+/// above that bucket.
+double share_surely_slower(const Histogram& histogram, double seconds);
+
+/// Only the canary breaks the promise in this window for sure, by more than chance (1.65 standard errors) and, where
+/// the buckets show it, by more than tolerance.
 bool only_canary_violates(const Histogram& canary, const Histogram& baseline, const Slo& slo);
 
-/// Without a baseline at the same time: more requests are above the limit than the quantile allows, by more than
-/// chance.
+/// Without a baseline at the same time: more requests are above the limit for sure than the quantile allows, by more
+/// than chance.
 bool violates(const Histogram& histogram, const Slo& slo);
 
 /// The metric of this name, added when it is not there.
@@ -37,6 +48,9 @@ void count(MetricEvidence& metric, double difference, double canary, double base
 
 /// The interval and what it says, from what was counted. `windows`: all windows so far, with and without data.
 void weigh(MetricEvidence& metric, double alpha, int windows);
+
+/// More of its windows than not had buckets in which nothing can be told.
+bool mostly_unresolved(const MetricEvidence& metric);
 
 /// "latency-p99 1.2ms → 1.3ms, +8.0 % (+2.1 … +14.2 %, at most +5 % allowed)".
 std::string tell(const MetricEvidence& metric);

@@ -1,8 +1,12 @@
 #include "gopacer/judge/sources.h"
 
 #include <algorithm>
+#include <cmath>
+#include <optional>
 
+#include "gopacer/domain/histogram.h"
 #include "gopacer/judge/verdict.h"
+#include "judge/metrics.h"
 #include "judge/windows.h"
 
 namespace gopacer {
@@ -10,9 +14,23 @@ namespace {
 
 using judging::Arm;
 
-bool has_read(const PodSeries& pod, const std::string& slo) {
-  return std::any_of(pod.samples.begin(), pod.samples.end(),
-                     [&](const Sample& sample) { return sample.latency.contains(slo); });
+/// The latest histogram of each pod, added up; none when there is none.
+std::optional<Histogram> latest_latency(const Arm& pods, const std::string& slo) {
+  std::optional<Histogram> sum;
+  for (const PodSeries* pod : pods) {
+    const auto latest = std::find_if(pod->samples.rbegin(), pod->samples.rend(),
+                                     [&](const Sample& sample) { return sample.latency.contains(slo); });
+    if (latest == pod->samples.rend()) continue;
+    if (!sum) sum.emplace();
+    merge(*sum, latest->latency.at(slo));
+  }
+  return sum;
+}
+
+/// Whether no number of requests would make a trial see a change through these buckets.
+bool too_wide(const Histogram& histogram, double q) {
+  return histogram.count() >= judging::fewest_requests(q) &&
+         std::isinf(judging::requests_needed(histogram, histogram, q));
 }
 
 std::string why_unread(const Arm& pods, const std::string& slo) {
@@ -31,8 +49,14 @@ std::vector<std::string> unread_sources(const Observation& observed, const std::
   const Arm pods = judging::arm_of(observed, Track::kStable);
   std::vector<std::string> unread;
   for (const Slo& slo : slos) {
-    if (std::any_of(pods.begin(), pods.end(), [&](const PodSeries* pod) { return has_read(*pod, slo.name); })) continue;
-    unread.push_back("SLO " + slo.name + ": " + why_unread(pods, slo.name));
+    const double q = slo.histogram.quantile;
+    const auto latency = latest_latency(pods, slo.name);
+    if (!latency) {
+      unread.push_back("SLO " + slo.name + ": " + why_unread(pods, slo.name));
+    } else if (too_wide(*latency, q)) {
+      unread.push_back("SLO " + slo.name + ": " + slo.histogram.metric +
+                       " can't show a change: " + judging::where_buckets_lack(*latency, q));
+    }
   }
   if (std::none_of(pods.begin(), pods.end(), [](const PodSeries* pod) { return judging::tells_gc_cpu(*pod); })) {
     unread.push_back(std::string(kGcCpuMetric) + ": nothing has told collection's CPU yet. " + judging::kGcCpuNeeds);

@@ -178,10 +178,9 @@ std::optional<Histogram> latency_in(const Arm& arm, const Window& window, const 
   return sum;
 }
 
-std::optional<double> cpu_per_request_in(const Arm& arm, const Window& window, const std::string& slo) {
+std::optional<Work> work_in(const Arm& arm, const Window& window, const std::string& slo) {
   constexpr double kFewestRequests = 50;
-  double requests = 0;
-  double cpu = 0;
+  Work work;
   for (const PodSeries* pod : arm) {
     const auto ends = ends_of(*pod, window, [&](const Sample& sample) {
       return has_cpu(sample) && sample.latency.find(slo) != sample.latency.end();
@@ -190,11 +189,11 @@ std::optional<double> cpu_per_request_in(const Arm& arm, const Window& window, c
     const auto delta = difference(ends->last->latency.at(slo), ends->first->latency.at(slo));
     const auto cores = cores_between(*ends->first, *ends->last);
     if (!delta || !cores) continue;
-    requests += delta->count();
-    cpu += *cores * to_seconds(ends->last->at - ends->first->at);
+    work.requests += delta->count();
+    work.cpu += *cores * to_seconds(ends->last->at - ends->first->at);
   }
-  if (requests < kFewestRequests) return std::nullopt;
-  return cpu / requests;
+  if (work.requests < kFewestRequests) return std::nullopt;
+  return work;
 }
 
 std::string to_string(GcSource source) {

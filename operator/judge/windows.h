@@ -30,8 +30,14 @@ std::vector<Window> take_due_windows(Evidence& evidence, Time since, Duration in
 /// The change of an SLO's histogram over the window, all pods of the arm added up; none without data.
 std::optional<Histogram> latency_in(const Arm& arm, const Window& window, const std::string& slo);
 
-/// CPU seconds for each request that an SLO's histogram counts, over the pods that show both; none below 50 requests.
-std::optional<double> cpu_per_request_in(const Arm& arm, const Window& window, const std::string& slo);
+struct Work {
+  double requests = 0;
+  double cpu = 0;  ///< seconds
+};
+
+/// The requests that an SLO's histogram counts and the CPU that went with them, over the pods that show both; none
+/// below 50 requests.
+std::optional<Work> work_in(const Arm& arm, const Window& window, const std::string& slo);
 
 /// Where GC's CPU is read from; best first.
 enum class GcSource { kProfile, kRuntimeMetrics, kFraction };

@@ -179,6 +179,7 @@ TEST(TrialStatus, KeepsWhatASuccessorNeedsToGoOnWithTheTest) {
   metric.state = MetricState::kPass;
   metric.source = "CPU profile";
   metric.missing = 3;
+  metric.unresolved = 5;
   metric.pending_since = after(minutes(4));
   status.evidence = {{metric}, 17, 2, 12345678901, 2345, after(minutes(5) + microseconds(123456))};
   const Evidence back = come_back(status).evidence;
@@ -201,6 +202,7 @@ TEST(TrialStatus, KeepsWhatASuccessorNeedsToGoOnWithTheTest) {
   EXPECT_EQ(same.state, metric.state);
   EXPECT_EQ(same.source, metric.source);
   EXPECT_EQ(same.missing, metric.missing);
+  EXPECT_EQ(same.unresolved, metric.unresolved);
   EXPECT_EQ(same.pending_since, metric.pending_since);
 }
 
@@ -270,6 +272,7 @@ Evidence any_evidence() {
         *rc::gen::element(MetricState::kUndecided, MetricState::kPass, MetricState::kFail, MetricState::kNoData);
     metric.source = any_text();
     metric.missing = *rc::gen::inRange(0, 10);
+    metric.unresolved = *rc::gen::inRange(0, 10);
     metric.pending_since = maybe_a_time();
     evidence.metrics.push_back(metric);
   }
@@ -298,6 +301,7 @@ void expect_same(const Evidence& a, const Evidence& b) {
     RC_ASSERT(x.state == y.state);
     RC_ASSERT(x.source == y.source);
     RC_ASSERT(x.missing == y.missing);
+    RC_ASSERT(x.unresolved == y.unresolved);
     RC_ASSERT(x.pending_since == y.pending_since);
   }
 }

@@ -1,5 +1,6 @@
 #include "gopacer/domain/histogram.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
@@ -14,6 +15,7 @@ namespace gopacer {
 namespace {
 
 using testing::empty_histogram;
+using ::testing::HasSubstr;
 using testing::observe;
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
@@ -64,11 +66,26 @@ TEST(Merge, AddsPodsUp) {
   EXPECT_EQ(sum.count(), 7);
 }
 
-TEST(ShareSlower, IsInterpolatedToo) {
-  const Histogram histogram = of({{0.1, 50}, {0.2, 90}, {0.4, 100}, {kInf, 100}});
-  EXPECT_NEAR(judging::share_slower_than(histogram, 0.2), 0.1, 1e-12);
-  EXPECT_NEAR(judging::share_slower_than(histogram, 0.3), 0.05, 1e-12);
-  EXPECT_EQ(judging::share_slower_than(histogram, 1), 0);
+TEST(ShareSlower, IsInterpolatedInNarrowBucketsOnly) {
+  const Histogram histogram = of({{0.1, 50}, {0.15, 90}, {0.4, 100}, {kInf, 100}});
+  EXPECT_NEAR(judging::share_surely_slower(histogram, 0.15), 0.1, 1e-12);
+  EXPECT_NEAR(judging::share_surely_slower(histogram, 0.125), 0.3, 1e-12);
+  EXPECT_EQ(judging::share_surely_slower(histogram, 0.3), 0) << "those between 0.15 and 0.4 may all be below 0.3";
+  EXPECT_NEAR(judging::share_surely_slower(histogram, 0.05), 0.5, 1e-12);
+  EXPECT_EQ(judging::share_surely_slower(histogram, 1), 0);
+  EXPECT_NEAR(judging::share_surely_slower(of({{0.1, 50}, {kInf, 100}}), 0.1), 0.5, 1e-12);
+}
+
+TEST(Violation, IsCertainOrNone) {
+  Slo slo;
+  slo.max = std::chrono::milliseconds(300);
+  const Histogram below = of({{5, 1000}, {10, 1000}, {kInf, 1000}});
+  const Histogram above = of({{5, 900}, {10, 1000}, {kInf, 1000}});
+  EXPECT_FALSE(judging::violates(below, slo)) << "all may be faster than 300 ms";
+  EXPECT_TRUE(judging::violates(above, slo));
+  EXPECT_FALSE(judging::only_canary_violates(below, below, slo));
+  EXPECT_TRUE(judging::only_canary_violates(above, below, slo));
+  EXPECT_FALSE(judging::only_canary_violates(above, above, slo));
 }
 
 /// Observations of an exponential tail, as many as it takes for sampling not to matter.
@@ -97,10 +114,70 @@ TEST(Slowdown, IsSeenThroughWideBucketsByTheShareAboveThem) {
   }
 }
 
-TEST(Slowdown, IsUnknownWhenAllIsInTheLastBucket) {
-  const Histogram all_above = of({{kInf, 100}});
-  EXPECT_FALSE(judging::log_slowdown(all_above, all_above, 0.99));
-  EXPECT_FALSE(judging::log_slowdown(Histogram{}, all_above, 0.99));
+TEST(Slowdown, IsUnknownWhereNoBoundIsNear) {
+  const Histogram last = of({{kInf, 1000}});
+  EXPECT_FALSE(judging::log_slowdown(last, last, 0.99));
+  EXPECT_FALSE(judging::log_slowdown(Histogram{}, last, 0.99));
+  // 90 % lie in the wide bucket above 5 ms: the share above 5 ms says nothing of p99.
+  const Histogram wide = of({{0.005, 100}, {5, 1000}, {kInf, 1000}});
+  EXPECT_FALSE(judging::log_slowdown(wide, wide, 0.99));
+  EXPECT_TRUE(std::isinf(judging::requests_needed(wide, wide, 0.99)));
+}
+
+TEST(Slowdown, IsSeenWhereABoundLiesBetweenTheTwo) {
+  const Histogram fast = of({{5, 1000}, {10, 1000}, {kInf, 1000}});
+  const Histogram slow = of({{5, 0}, {10, 1000}, {kInf, 1000}});
+  EXPECT_GT(*judging::log_slowdown(slow, fast, 0.99), 0.3);
+  EXPECT_LT(*judging::log_slowdown(fast, slow, 0.99), -0.3);
+}
+
+TEST(Slowdown, WaitsForEnoughObservationsBeyondTheBound) {
+  const Histogram few = of({{0.05, 298}, {0.2, 300}, {kInf, 300}});
+  EXPECT_NEAR(judging::requests_needed(few, few, 0.99), 750, 1e-6);
+  EXPECT_FALSE(judging::log_slowdown(few, few, 0.99));
+  const Histogram many = of({{0.05, 2980}, {0.2, 3000}, {kInf, 3000}});
+  EXPECT_EQ(judging::log_slowdown(many, many, 0.99), 0);
+}
+
+TEST(Buckets, ThatLackAreNamed) {
+  EXPECT_THAT(judging::where_buckets_lack(Histogram{{{5, 100}, {kInf, 100}}, 2}, 0.99),
+              HasSubstr("below the first one, 5.00s: add finer buckets near 20.0ms, the mean, and above"));
+  EXPECT_THAT(judging::where_buckets_lack(of({{0.005, 10}, {2, 100}, {kInf, 100}}), 0.99),
+              HasSubstr("between 5.0ms and 2.00s: add finer buckets there"));
+  EXPECT_THAT(judging::where_buckets_lack(of({{0.1, 10}, {kInf, 100}}), 0.995),
+              HasSubstr("the 99.5 % quantile, which lies above the last one, 100ms: add buckets above that"));
+}
+
+Histogram any_histogram() {
+  std::map<double, double> cumulative;
+  double count = 0;
+  for (const double bound : {.005, .01, .025, .05, .06, .1, .25, 5., kInf}) {
+    count += *rc::gen::inRange(0, 3000);
+    cumulative[bound] = count;
+  }
+  return of(std::move(cumulative));
+}
+
+RC_GTEST_PROP(SlowdownProperty, IsNoneBetweenArmsThatDifferInTheNumberOfRequestsOnly, ()) {
+  const Histogram baseline = any_histogram();
+  const double factor = *rc::gen::element(0.1, 0.25, 0.5, 2.0, 4.0, 10.0);
+  Histogram canary = baseline;
+  for (auto& [bound, count] : canary.cumulative) count *= factor;
+  const double q = *rc::gen::element(0.5, 0.9, 0.95, 0.99, 0.999);
+  RC_ASSERT(std::abs(judging::log_slowdown(canary, baseline, q).value_or(0)) < 1e-9);
+}
+
+RC_GTEST_PROP(SlowdownProperty, OfASlowerCanaryIsNeverBelowZero, ()) {
+  const Histogram baseline = any_histogram();
+  Histogram canary = baseline;
+  double before = 0;
+  for (auto& [bound, count] : canary.cumulative) {
+    const double slowed = std::isinf(bound) ? count : before + (count - before) * *rc::gen::inRange(0, 101) / 100;
+    before = count;
+    count = slowed;
+  }
+  const double q = *rc::gen::element(0.5, 0.9, 0.95, 0.99, 0.999);
+  RC_ASSERT(judging::log_slowdown(canary, baseline, q).value_or(0) > -1e-9);
 }
 
 RC_GTEST_PROP(QuantileProperty, NeverFallsWithQ, ()) {

@@ -148,6 +148,82 @@ TEST(Judge, AddsUpWindowsWithFewRequests) {
   EXPECT_EQ(metric(trial.evidence, kGcCpuMetric).stats.n, 40);
 }
 
+const std::vector<double> kSecondsInBucketsOfMilliseconds{0, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1000};
+const std::vector<double> kUsualBuckets{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10};
+
+TEST(Judge, CallsNothingBetterThatItsBucketsCannotShow) {
+  TrialImposter trial;
+  trial.use_buckets(kSecondsInBucketsOfMilliseconds);
+  trial.plan.slos[0].histogram.metric = "http_latency";
+  trial.canary.gc_share = 0.05;
+  trial.canary.median_seconds *= 3;
+  trial.canary.requests_per_second = trial.baseline.requests_per_second = 60;
+  const Verdict verdict = trial.run(60);
+  EXPECT_EQ(verdict.outcome, Outcome::kUndecided) << verdict.message;
+  EXPECT_EQ(verdict.reason, "BucketsTooWide");
+  EXPECT_THAT(verdict.message, HasSubstr("http_latency can't show a change of p99: no bucket bound is near"));
+  EXPECT_THAT(verdict.message, HasSubstr("add finer buckets near"));
+  EXPECT_EQ(metric(verdict.evidence, "p99").unresolved, 60);
+}
+
+TEST(Judge, StaysUndecidedWhereMostWindowsShowNothing) {
+  TrialImposter trial;
+  trial.use_buckets(kSecondsInBucketsOfMilliseconds);
+  trial.canary.gc_share = 0.05;
+  trial.plan.slos[0].max_regression_percent = 60;
+  for (int i = 0; i < 100; ++i) {
+    // Now and then both stall, and what is seen then is equal.
+    const double stalled = i % 4 == 0 ? 8 : 0;
+    testing::observe(trial.canary.latency, 7, stalled);
+    testing::observe(trial.baseline.latency, 7, stalled);
+    ASSERT_EQ(trial.window().outcome, Outcome::kUndecided);
+  }
+  EXPECT_EQ(metric(trial.evidence, "p99").stats.n, 25);
+}
+
+TEST(Judge, MakesNoVerdictOfTheNumberOfRequestsAlone) {
+  for (const std::vector<double>& bounds : {kSecondsInBucketsOfMilliseconds, kUsualBuckets}) {
+    for (const auto& [ours, theirs] : {std::pair{75.0, 150.0}, {50.0, 200.0}, {200.0, 50.0}}) {
+      TrialImposter trial;
+      trial.use_buckets(bounds);
+      trial.plan.min_saving = -0.02;
+      trial.canary.requests_per_second = ours;
+      trial.baseline.requests_per_second = theirs;
+      trial.canary.share_noise = trial.baseline.share_noise = 0.1;  // collection decides nothing either
+      const Verdict verdict = trial.run(80);
+      EXPECT_EQ(verdict.outcome, Outcome::kUndecided) << ours << ":" << theirs << " " << verdict.message;
+    }
+  }
+}
+
+TEST(Judge, SeesASlowCanaryThroughWideBuckets) {
+  TrialImposter trial;
+  trial.use_buckets(kUsualBuckets);
+  trial.canary.gc_share = 0.05;
+  trial.canary.median_seconds *= 1.6;
+  EXPECT_EQ(trial.run(100).reason, "LatencyRegression");
+  TrialImposter fine;
+  fine.use_buckets(kUsualBuckets);
+  fine.plan.slos[0].max_regression_percent = 60;
+  fine.canary.gc_share = 0.05;
+  EXPECT_EQ(fine.run(300).outcome, Outcome::kBetter);
+}
+
+TEST(Judge, EnforcesTheMaximumThatOneBoundShows) {
+  TrialImposter trial;
+  trial.use_buckets(kSecondsInBucketsOfMilliseconds);
+  trial.plan.slos[0].max = std::chrono::milliseconds(300);
+  trial.canary.requests_per_second = trial.baseline.requests_per_second = 60;
+  EXPECT_EQ(trial.run(10).outcome, Outcome::kUndecided);
+  Verdict verdict;
+  for (int i = 0; i < 3; ++i) {
+    testing::observe(trial.canary.latency, 7, 20);
+    verdict = trial.window();
+  }
+  EXPECT_EQ(verdict.reason, "SloViolated") << verdict.message;
+  EXPECT_EQ(verdict.evidence.windows, 13);
+}
+
 TEST(Judge, CountsEachWindowOnce) {
   TrialImposter trial;
   for (int i = 0; i < 5; ++i) trial.window();

@@ -54,6 +54,17 @@ TEST_F(UnreadSources, AreAllWhereNoPodOfTheTargetWasRead) {
   EXPECT_THAT(unread(), ElementsAre(HasSubstr("SLO p99: no pod of the target"), HasSubstr("gc-cpu: nothing has told")));
 }
 
+TEST_F(UnreadSources, IncludeBucketsInWhichNoChangeWouldShow) {
+  sample().latency["p99"] = testing::histogram_of({{5, 400}, {10, 400}}, 400, 8);
+  slo_.histogram.metric = "http_latency";
+  EXPECT_THAT(unread(), ElementsAre("SLO p99: http_latency can't show a change: no bucket bound is near the 99 % "
+                                    "quantile, which lies below the first one, 5.00s: add finer buckets near 20.0ms, "
+                                    "the mean, and above"));
+  // Too few requests to say.
+  sample().latency["p99"] = testing::histogram_of({{5, 4}, {10, 4}}, 4, 0.08);
+  EXPECT_THAT(unread(), IsEmpty());
+}
+
 TEST_F(UnreadSources, IncludeCollectionsCpu) {
   sample().process.reset();
   EXPECT_THAT(unread(), ElementsAre(HasSubstr("It needs CPU profiles")));

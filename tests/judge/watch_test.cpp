@@ -93,6 +93,16 @@ TEST(Watch, DoesNotHoldAgainstTheSettingsWhatWasBrokenBefore) {
   EXPECT_EQ(target.run(50).outcome, Outcome::kUndecided);
 }
 
+TEST(Watch, HoldsNoPromiseBrokenThatItsBucketsCannotShow) {
+  PromotedImposter target;
+  target.plan.before.metrics.erase(target.plan.before.metrics.begin());  // nothing was resolved before either
+  for (PodImposter& pod : target.pods) {
+    pod.latency = testing::buckets_of({5, 10});  // and all is far below them
+    pod.series.samples.back().latency["p99"] = pod.latency;
+  }
+  EXPECT_EQ(target.run(10).outcome, Outcome::kUndecided);
+}
+
 TEST(Watch, SeesARegressionBelowThePromise) {
   PromotedImposter target;
   target.plan.slos[0].max.reset();

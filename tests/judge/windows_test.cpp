@@ -27,16 +27,16 @@ Sample sample_at(Duration at, Duration asked, double requests) {
 TEST(Windows, TakeTheKernelsCounterOverTheTimesAtWhichTheKernelWasAsked) {
   PodSeries pod;
   pod.samples = {sample_at(seconds(0), seconds(-14), 0), sample_at(seconds(10), seconds(-1), 200)};
-  const auto cost = cpu_per_request_in({&pod}, {kStart, kStart + seconds(10)}, "p99");
+  const auto cost = work_in({&pod}, {kStart, kStart + seconds(10)}, "p99");
   ASSERT_TRUE(cost);
   // 6.5 CPU seconds between readings that are 13 s apart, and not in the window's 10 s.
-  EXPECT_NEAR(*cost, 0.025, 1e-9);
+  EXPECT_NEAR(cost->cpu / cost->requests, 0.025, 1e-9);
 }
 
 TEST(Windows, SayNothingOfCpuBetweenTwoSamplesWithTheSameReading) {
   PodSeries pod;
   pod.samples = {sample_at(seconds(0), seconds(-4), 0), sample_at(seconds(10), seconds(-4), 200)};
-  EXPECT_FALSE(cpu_per_request_in({&pod}, {kStart, kStart + seconds(10)}, "p99"));
+  EXPECT_FALSE(work_in({&pod}, {kStart, kStart + seconds(10)}, "p99"));
 }
 
 }  // namespace

@@ -39,6 +39,7 @@ struct MetricEvidence {
   MetricState state = MetricState::kUndecided;
   std::string source;  ///< where the values come from when there are several places; the same for both arms
   int missing = 0;     ///< consecutive windows without data from `source`
+  int unresolved = 0;  ///< windows with enough requests, but no bucket bound near the quantile
   /// Begin of the windows that had too few requests to count by themselves and are being added up.
   std::optional<Time> pending_since = std::nullopt;
 };
