@@ -67,6 +67,7 @@ Duration Reflector::watch(const std::stop_token& stop) {
   const auto on_event = [&](WatchEventType type, const nlohmann::json& object) {
     was_event = true;
     heard();
+    clear_trouble();
     switch (type) {
       case WatchEventType::kAdded:
       case WatchEventType::kModified:

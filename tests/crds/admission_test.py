@@ -208,7 +208,7 @@ DEFAULTS = {
     "bounds": {"minAllowed": {"gogc": 50}, "maxAllowed": {"gogc": 400, "goMemLimitPercent": 90}},
     "runtimeMetrics": {"port": 6060, "path": "/debug/pprof", "interval": "15s"},
     "canary": {
-        "replicas": 1, "baseline": "Fresh", "warmUp": "2m", "interval": "15s", "maxDuration": "30m", "minSamples": 2000,
+        "replicas": 1, "baseline": "Fresh", "warmUp": "2m", "interval": "15s", "maxDuration": "30m", "minSamples": 2000, "allowDuplicates": False,
     },
     "rollback": {"watchFor": "30m", "coolDown": "6h"},
     "history": {"successfulTrialsLimit": 5, "unsuccessfulTrialsLimit": 5},

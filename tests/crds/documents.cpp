@@ -166,13 +166,20 @@ json read_trial(const json& object) {
   return {{"spec", codec::trial_object(trial->key, trial->spec)["spec"]}, {"status", codec::encode(trial->status)}};
 }
 
+json applied(const ProfileMemory& memory) {
+  if (!memory.applied) return nullptr;
+  json object = codec::encode(*memory.applied);
+  object["targetUid"] = memory.applied_uid;
+  return object;
+}
+
 json read_profile(const json& object) {
   const Result<Profile> profile = codec::decode_profile(object);
   if (!profile) return {{"error", profile.error().message}};
   const ProfileMemory& memory = profile->memory;
   return {{"trialCount", memory.trial_count},
           {"activeTrial", memory.active_trial},
-          {"applied", memory.applied ? codec::encode(*memory.applied) : json(nullptr)},
+          {"applied", applied(memory)},
           {"coolDownUntil", memory.cool_down_until ? json(format_time(*memory.cool_down_until)) : json(nullptr)},
           {"missedPredictions", memory.missed_predictions},
           {"bannedRegions", memory.banned.size()},
