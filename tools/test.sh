@@ -36,9 +36,8 @@ fi
 
 # Of the chart's rights each must be used, when all tests run.
 [ -n "$filter" ] || export GOPACER_WHOLE=1
-# Each commit tries other cases of the properties, and the same commit always the same.
-commit=$(git rev-parse --short=8 HEAD 2>/dev/null) || commit=1
-export GOPACER_SEED=${GOPACER_SEED:-$((16#$commit))}
+# The same cases of the properties in every run; another seed tries others.
+export GOPACER_SEED=${GOPACER_SEED:-1}
 say "test 6/6: $count tests, GOPACER_SEED=$GOPACER_SEED"
 result=0
 ctest --test-dir build/all --output-on-failure -j "$(nproc)" | tools/first_failures.sh build/all/first_failures || result=$?
