@@ -35,7 +35,7 @@ void set_env(json& container, const char* variable, const std::optional<std::str
 /// Labels and annotations by which other tools know what is theirs: on a copy they would adopt it, or delete it.
 bool marks_ownership(const std::string& key) {
   static const std::set<std::string> kMarks{"app.kubernetes.io/managed-by", "app.kubernetes.io/instance",
-                                            "kubernetes.io/change-cause", "deployment.kubernetes.io/revision",
+                                            kChangeCauseAnnotation, "deployment.kubernetes.io/revision",
                                             "kubectl.kubernetes.io/last-applied-configuration"};
   if (kMarks.contains(key)) return true;
   const std::string domain = key.substr(0, key.find('/'));
@@ -95,14 +95,14 @@ Result<json> arm_deployment(const json& target, const Trial& trial, Track track)
   for (const char* const kept : {"minReadySeconds", "progressDeadlineSeconds"}) {
     if (target_spec.contains(kept)) spec[kept] = target_spec[kept];
   }
-  return json{{"apiVersion", resources::api_version(resources::kDeployments)},
+  return json{{"apiVersion", api_version(resources::kDeployments)},
               {"kind", resources::kDeployments.kind},
               {"metadata",
                {{"namespace", trial.key.ns},
                 {"name", track_deployment_name(trial.spec.target.name, track)},
                 {"labels", std::move(labels)},
                 {"annotations", std::move(annotations)},
-                {"ownerReferences", json::array({{{"apiVersion", resources::api_version(resources::kTrials)},
+                {"ownerReferences", json::array({{{"apiVersion", api_version(resources::kTrials)},
                                                   {"kind", resources::kTrials.kind},
                                                   {"name", trial.key.name},
                                                   {"uid", trial.uid},

@@ -14,15 +14,13 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* kChangeCause = "kubernetes.io/change-cause";
-
 ObjectPath path_of(const SettingsPlace& place) {
   return {resources::kDeployments, place.workload.ns, place.workload.name};
 }
 
 /// All that an apply of ours names; what a former one named and this one does not is released.
 json document_of(const SettingsPlace& place) {
-  return {{"apiVersion", resources::api_version(resources::kDeployments)},
+  return {{"apiVersion", api_version(resources::kDeployments)},
           {"kind", resources::kDeployments.kind},
           {"metadata",
            {{"namespace", place.workload.ns},
@@ -88,7 +86,7 @@ Result<Receipt> DeploymentEnv::put(const SettingsPlace& place, const Settings& s
   if (!found) return tl::unexpected(found.error());
   json document = document_of(place);
   document["metadata"]["resourceVersion"] = version;
-  if (!why.empty() && may_tell(*found)) document["metadata"]["annotations"] = {{kChangeCause, why}};
+  if (!why.empty() && may_tell(*found)) document["metadata"]["annotations"] = {{kChangeCauseAnnotation, why}};
   put_env(document, place.container, settings);
   return apply(place, document, false);
 }

@@ -211,8 +211,7 @@ void add_notes(const Request& request, Advice& advice) {
   if (estimate.memory_source == "working set") {
     advice.notes.push_back(
         "Files in memory (an emptyDir of medium Memory, /dev/shm) can't be told from page cache here, so all of the "
-        "working "
-        "set counts as used.");
+        "working set counts as used.");
   }
   if (advice.settings_source == "assumed" && advice.decision.reason == "SelfTuned") {
     advice.notes.push_back("If the process was started with other settings than Go's defaults, give --current-gogc.");

@@ -18,8 +18,4 @@ inline const ResourceType kVerticalAutoscalers{"autoscaling.k8s.io", "v1", "vert
                                                "VerticalPodAutoscaler", true};
 inline const ResourceType kPodMetrics{"metrics.k8s.io", "v1beta1", "pods", "PodMetrics", true};
 
-inline std::string api_version(const ResourceType& type) {
-  return type.group.empty() ? type.version : type.group + "/" + type.version;
-}
-
 }  // namespace gopacer::resources

@@ -262,7 +262,7 @@ json trial_object(const ObjectKey& key, const TrialSpec& spec) {
   put(body["predicted"], "savingPercent", spec.predicted.saving_percent);
   put(body["predicted"], "peakMemory", spec.predicted.peak_memory);
   put(body["predicted"], "cycleVolume", spec.predicted.cycle_volume);
-  return {{"apiVersion", resources::api_version(resources::kTrials)},
+  return {{"apiVersion", api_version(resources::kTrials)},
           {"kind", resources::kTrials.kind},
           {"metadata",
            {{"namespace", key.ns},

@@ -18,7 +18,6 @@ using nlohmann::json;
 namespace {
 
 constexpr const char* kRestartedAt = "kubectl.kubernetes.io/restartedAt";
-constexpr const char* kChangeCause = "kubernetes.io/change-cause";
 constexpr std::size_t kLongestRefusal = 500;
 
 /// The name inside a key of fieldsV1, k:{"name":"app"}.
@@ -51,7 +50,7 @@ std::vector<std::string> change_cause_owners_of(const json& metadata) {
   std::vector<std::string> owners;
   for (const json& entry : elements(metadata, "managedFields")) {
     const json& annotations = child(child(child(entry, "fieldsV1"), "f:metadata"), "f:annotations");
-    if (annotations.contains(std::string("f:") + kChangeCause)) owners.push_back(text(entry, "manager"));
+    if (annotations.contains(std::string("f:") + kChangeCauseAnnotation)) owners.push_back(text(entry, "manager"));
   }
   return owners;
 }
@@ -193,7 +192,7 @@ Result<Workload> decode_deployment(const json& object) {
   out.containers = containers_of(child(pod_template, "spec"));
   out.template_hash = template_hash(pod_template);
   out.env_owners = env_owners_of(metadata);
-  out.change_cause = text(child(metadata, "annotations"), kChangeCause);
+  out.change_cause = text(child(metadata, "annotations"), kChangeCauseAnnotation);
   out.change_cause_owners = change_cause_owners_of(metadata);
   out.expires = time(child(metadata, "annotations"), kExpiresAnnotation);
   return out;

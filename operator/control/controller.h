@@ -28,9 +28,6 @@ struct WatchAge {
   Duration silent;
 };
 
-/// A watch that says nothing for longer than this is not believed any more. Every five minutes each ends and begins
-/// anew, and most servers send a bookmark each minute.
-inline constexpr Duration kLongestSilence = std::chrono::minutes(6);
 /// A pass makes a few requests of at most half a minute each: one that takes longer than this does not come back.
 inline constexpr Duration kLongestPass = std::chrono::minutes(10);
 

@@ -97,8 +97,7 @@ std::string SeriesReader::own_default() const {
   }
   return "The program runs GOGC=" + text(*process_->gogc) +
          " although the pod's env list has no GOGC: a default of its own, which usually gives way to the variable, or "
-         "a "
-         "call that overrides it. A trial tells which.";
+         "a call that overrides it. A trial tells which.";
 }
 
 std::string SeriesReader::self_tuned() const {

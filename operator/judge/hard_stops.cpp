@@ -27,16 +27,14 @@ struct Memory {
 };
 
 std::optional<Memory> memory_of(const PodSeries& pod) {
-  for (auto sample = pod.samples.rbegin(); sample != pod.samples.rend(); ++sample) {
-    if (!sample->usage) continue;
-    const std::optional<Bytes> limit = sample->usage->limit ? sample->usage->limit : pod.memory_limit;
-    if (!limit || limit->count() <= 0) return std::nullopt;
-    // Page cache may fill a container to its limit at any time: it is no reason to stop.
-    const std::optional<Bytes> anonymous = sample->usage->anonymous;
-    const Bytes used = anonymous ? *anonymous + sample->usage->shared.value_or(Bytes(0)) : sample->usage->working_set;
-    return Memory{used, *limit, anonymous.has_value()};
-  }
-  return std::nullopt;
+  const Sample* const latest = latest_sample(pod, [](const Sample& sample) { return sample.usage.has_value(); });
+  if (latest == nullptr) return std::nullopt;
+  const ContainerUsage& usage = *latest->usage;
+  const std::optional<Bytes> limit = usage.limit ? usage.limit : pod.memory_limit;
+  if (!limit || limit->count() <= 0) return std::nullopt;
+  // Page cache may fill a container to its limit at any time: it is no reason to stop.
+  const Bytes used = usage.anonymous ? *usage.anonymous + usage.shared.value_or(Bytes(0)) : usage.working_set;
+  return Memory{used, *limit, usage.anonymous.has_value()};
 }
 
 bool too_often(const CycleSize& size) { return size.live >= kSmallHeap && size.volume < kLeastGrowth * size.live; }
@@ -130,9 +128,9 @@ std::optional<HardStop> near_memory_limit(const Arm& suspects, const Arm& refere
 
 std::string self_tuned(const Arm& pods) {
   for (const PodSeries* pod : pods) {
-    const auto latest = std::find_if(pod->samples.rbegin(), pod->samples.rend(),
-                                     [](const Sample& sample) { return sample.process && sample.process->gogc; });
-    if (latest == pod->samples.rend()) continue;
+    const Sample* const latest =
+        latest_sample(*pod, [](const Sample& sample) { return sample.process && sample.process->gogc; });
+    if (latest == nullptr) continue;
     const ProcessMetrics& process = *latest->process;
     const Settings runs{process.gogc, process.go_mem_limit};
     const bool other_gogc = pod->settings.gogc && pod->settings.gogc != runs.gogc;
@@ -141,8 +139,7 @@ std::string self_tuned(const Arm& pods) {
     if (!other_gogc && !other_limit) continue;
     return "Pod " + pod->pod + " was started with " + describe(pod->settings) + " and runs " + describe(runs) +
            ": the program sets it itself (debug.SetGCPercent, debug.SetMemoryLimit or a tuner library). Remove that, "
-           "or "
-           "the profile.";
+           "or the profile.";
   }
   return {};
 }

@@ -276,9 +276,9 @@ class Comparison {
     std::string lack;
     for (const Arm* arm : {&baseline_, &canary_}) {
       for (const PodSeries* pod : *arm) {
-        const auto latest = std::find_if(pod->samples.rbegin(), pod->samples.rend(),
-                                         [&](const Sample& sample) { return sample.latency.contains(slo.name); });
-        if (lack.empty() && latest != pod->samples.rend()) {
+        const Sample* const latest =
+            latest_sample(*pod, [&](const Sample& sample) { return sample.latency.contains(slo.name); });
+        if (lack.empty() && latest != nullptr) {
           lack = judging::where_buckets_lack(latest->latency.at(slo.name), slo.histogram.quantile);
         }
       }
@@ -343,9 +343,8 @@ Verdict judge(const JudgePlan& plan, const Evidence& so_far, const Observation& 
 
 bool warmed_up(const Observation& observed, int cycles) {
   const auto collected = [&](const PodSeries* pod) {
-    const auto latest = std::find_if(pod->samples.rbegin(), pod->samples.rend(),
-                                     [](const Sample& sample) { return sample.mem.has_value(); });
-    return latest != pod->samples.rend() && latest->mem->num_gc >= static_cast<std::uint32_t>(cycles);
+    const Sample* const latest = latest_sample(*pod, [](const Sample& sample) { return sample.mem.has_value(); });
+    return latest != nullptr && latest->mem->num_gc >= static_cast<std::uint32_t>(cycles);
   };
   for (const Track track : {Track::kCanary, Track::kBaseline}) {
     const Arm arm = judging::arm_of(observed, track);

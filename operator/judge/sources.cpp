@@ -18,9 +18,9 @@ using judging::Arm;
 std::optional<Histogram> latest_latency(const Arm& pods, const std::string& slo) {
   std::optional<Histogram> sum;
   for (const PodSeries* pod : pods) {
-    const auto latest = std::find_if(pod->samples.rbegin(), pod->samples.rend(),
-                                     [&](const Sample& sample) { return sample.latency.contains(slo); });
-    if (latest == pod->samples.rend()) continue;
+    const Sample* const latest =
+        latest_sample(*pod, [&](const Sample& sample) { return sample.latency.contains(slo); });
+    if (latest == nullptr) continue;
     if (!sum) sum.emplace();
     merge(*sum, latest->latency.at(slo));
   }

@@ -15,10 +15,7 @@ constexpr std::int64_t kMostWindowsPerCall = 1000;
 /// The last sample at or before `time` that has what `wanted` looks for.
 template <typename Wanted>
 const Sample* last_at(const PodSeries& pod, Time time, const Wanted& wanted) {
-  for (auto sample = pod.samples.rbegin(); sample != pod.samples.rend(); ++sample) {
-    if (sample->at <= time && wanted(*sample)) return &*sample;
-  }
-  return nullptr;
+  return latest_sample(pod, [&](const Sample& sample) { return sample.at <= time && wanted(sample); });
 }
 
 struct Ends {

@@ -5,9 +5,13 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "codec/fields.h"
 #include "kube/wire.h"
 
 namespace gopacer::kube {
+
+using codec::clipped;
+
 namespace {
 
 using nlohmann::json;
@@ -17,14 +21,6 @@ constexpr std::size_t kLongestNote = 1024;
 constexpr std::size_t kLongestWord = 128;
 constexpr std::size_t kLongestNamePrefix = 220;
 constexpr Duration kLongestWait = std::chrono::minutes(1);
-
-/// At most `most` bytes, and no half character at the end.
-std::string clipped(const std::string& text, std::size_t most) {
-  if (text.size() <= most) return text;
-  std::size_t end = most;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
-  return text.substr(0, end);
-}
 
 std::string series_key(const Event& event) {
   std::string key;

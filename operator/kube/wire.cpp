@@ -105,10 +105,6 @@ std::string percent_encode(std::string_view text) {
   return out;
 }
 
-std::string api_version(const ResourceType& type) {
-  return type.group.empty() ? type.version : type.group + "/" + type.version;
-}
-
 std::string collection_path(const ResourceType& type, const std::string& ns) {
   std::string path = (type.group.empty() ? "/api/" : "/apis/") + api_version(type);
   if (type.namespaced && !ns.empty()) path += "/namespaces/" + percent_encode(ns);

@@ -19,8 +19,6 @@ namespace gopacer::kube {
 std::string collection_path(const ResourceType& type, const std::string& ns);
 /// "…/deployments/checkout" or "…/deployments/checkout/status".
 std::string object_path(const ObjectPath& object, const std::string& subresource);
-/// "apps/v1", or "v1" for the core group.
-std::string api_version(const ResourceType& type);
 /// All but RFC 3986's unreserved characters as %XX.
 std::string percent_encode(std::string_view text);
 

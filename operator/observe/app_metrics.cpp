@@ -39,8 +39,7 @@ std::optional<double> bound(const std::string& le) {
 std::string native_text(const std::string& metric) {
   return "has " + metric +
          " without classic buckets, only native: these are read where the server offers Prometheus' protobuf format; "
-         "if "
-         "this stays, it does not, so export classic buckets beside them or name another histogram";
+         "if this stays, it does not, so export classic buckets beside them or name another histogram";
 }
 
 bool is_count(double value) { return std::isfinite(value) && value >= 0; }

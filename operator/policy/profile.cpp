@@ -20,10 +20,8 @@ Answer sources_unread(const Facts& facts) {
   return "No trial starts before everything that its verdict needs was read once. " + notes.front();
 }
 
-/// Bookmarks come about once a minute; with a new list after a watch that ended it may be five.
 Answer picture_old(const Facts& facts) {
-  constexpr Duration kOldestPicture = std::chrono::minutes(6);
-  if (facts.desired.picture_age <= kOldestPicture) return std::nullopt;
+  if (facts.desired.picture_age <= kLongestSilence) return std::nullopt;
   return "A watch of the API server has been silent for " +
          format_duration(std::chrono::floor<std::chrono::seconds>(facts.desired.picture_age)) +
          ": nothing is begun on so old a picture. The operator's readiness and gopacer_watch_age_seconds say of which "

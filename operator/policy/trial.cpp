@@ -18,17 +18,19 @@ bool our_profile(const Facts& facts) {
   return facts.desired.profile && facts.desired.profile->uid == trial_of(facts).spec.profile_uid;
 }
 
-bool killed(const Facts& facts, Track track) {
-  return std::any_of(facts.observed.pods.begin(), facts.observed.pods.end(),
-                     [&](const PodSeries& pod) { return pod.track == track && pod.oom_killed; });
-}
-
 const Pod* evicted_for_memory(const Facts& facts, Track track) {
   for (const OwnedPod& owned : facts.desired.pods) {
     const Pod& pod = *owned.pod;
     if (owned.track == track && pod.reason == "Evicted" && pod.message.find("memory") != std::string::npos) return &pod;
   }
   return nullptr;
+}
+
+/// Whether the kernel or the kubelet ended a pod of the arm for its memory.
+bool ran_out_of_memory(const Facts& facts, Track track) {
+  return evicted_for_memory(facts, track) != nullptr ||
+         std::any_of(facts.observed.pods.begin(), facts.observed.pods.end(),
+                     [&](const PodSeries& pod) { return pod.track == track && pod.oom_killed; });
 }
 
 /// Bytes a second that a pod of the arm allocated over the latest samples of one process; none without two of them.
@@ -39,17 +41,21 @@ std::optional<double> alloc_rate(const Facts& facts, Track track) {
     if (pod.track != track) continue;
     const Sample* first = nullptr;
     const Sample* last = nullptr;
-    for (const auto& sample : pod.samples) {
-      const Sample& one = sample;
-      if (!one.mem || one.at < trial_of(facts).status.measuring_since.value_or(Time{})) continue;
-      if (first == nullptr) first = &one;
-      last = &one;
+    for (const Sample& sample : pod.samples) {
+      if (!sample.mem || sample.at < trial_of(facts).status.measuring_since.value_or(Time{})) continue;
+      if (first == nullptr) first = &sample;
+      last = &sample;
     }
     if (first == nullptr || last->at <= first->at) continue;
     sum += (last->mem->total_alloc - first->mem->total_alloc).value() / to_seconds(last->at - first->at);
     ++pods;
   }
   return pods > 0 ? std::optional<double>(sum / pods) : std::nullopt;
+}
+
+Answer unequal(const std::string& done_by_each) {
+  return done_by_each +
+         ": the two do not do the same work and can't be compared. Is one of them a leader, or the worker of a queue?";
 }
 
 bool far_apart(double a, double b) { return std::max(a, b) > kFarApart * std::min(a, b); }
@@ -159,9 +165,7 @@ Answer canary_evicted(const Facts& facts) {
 
 Answer both_arms_killed(const Facts& facts) {
   if (!before_promotion(trial_of(facts).status.phase)) return std::nullopt;
-  const bool canary = killed(facts, Track::kCanary) || evicted_for_memory(facts, Track::kCanary) != nullptr;
-  const bool baseline = killed(facts, Track::kBaseline) || evicted_for_memory(facts, Track::kBaseline) != nullptr;
-  if (!canary || !baseline) return std::nullopt;
+  if (!ran_out_of_memory(facts, Track::kCanary) || !ran_out_of_memory(facts, Track::kBaseline)) return std::nullopt;
   return "Pods of both arms ran out of memory, so that it says nothing about the new settings: raise the memory limit "
          "of " +
          ObjectKey{trial_of(facts).key.ns, trial_of(facts).spec.target.name}.text() + ", or see what fills it.";
@@ -172,18 +176,14 @@ Answer arms_unequal(const Facts& facts) {
   const double canary = static_cast<double>(evidence.canary_requests);
   const double baseline = static_cast<double>(evidence.baseline_requests);
   if (std::max(canary, baseline) >= kEnoughRequests && far_apart(canary, baseline)) {
-    return "The canary answered " + std::to_string(evidence.canary_requests) + " requests and the baseline " +
-           std::to_string(evidence.baseline_requests) +
-           ": the two do not do the same work and can't be compared. Is one of them a leader, or the worker of a "
-           "queue?";
+    return unequal("The canary answered " + std::to_string(evidence.canary_requests) + " requests and the baseline " +
+                   std::to_string(evidence.baseline_requests));
   }
   const auto canary_rate = alloc_rate(facts, Track::kCanary);
   const auto baseline_rate = alloc_rate(facts, Track::kBaseline);
   if (canary_rate && baseline_rate && far_apart(*canary_rate, *baseline_rate)) {
-    return "The canary allocated " + format_bytes(Bytes::of(*canary_rate)) + " a second and the baseline " +
-           format_bytes(Bytes::of(*baseline_rate)) +
-           ": the two do not do the same work and can't be compared. Is one of them a leader, or the worker of a "
-           "queue?";
+    return unequal("The canary allocated " + format_bytes(Bytes::of(*canary_rate)) + " a second and the baseline " +
+                   format_bytes(Bytes::of(*baseline_rate)));
   }
   return std::nullopt;
 }

@@ -21,6 +21,11 @@ struct ResourceType {
   bool namespaced = true;
 };
 
+/// "apps/v1", or "v1" for the core group.
+inline std::string api_version(const ResourceType& type) {
+  return type.group.empty() ? type.version : type.group + "/" + type.version;
+}
+
 /// One object: the type, and its place.
 struct ObjectPath {
   ResourceType type;

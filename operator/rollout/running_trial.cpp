@@ -238,10 +238,7 @@ class RunningTrial {
     }
     // An operator can die between the patch and its note.
     if (!next_.promoted) next_.promoted = now_;
-    if (verdict_.outcome == Outcome::kWorse) {
-      return start_rollback(TrialVerdict::kRollBack, verdict_.reason, verdict_.message,
-                            "After the promotion: " + verdict_.message);
-    }
+    if (verdict_.outcome == Outcome::kWorse) return worse_than_before();
     if (target()->settled()) {
       next_.watching_since = now_;
       enter(TrialPhase::kWatching, "All of the target's pods run " + describe(trial_.spec.to) + "; watching for " +
@@ -279,10 +276,7 @@ class RunningTrial {
     // Whatever another version left out: a trial has to end some day.
     if (!next_.watching_since) next_.watching_since = now_;
     next_.watch_evidence = verdict_.evidence;
-    if (verdict_.outcome == Outcome::kWorse) {
-      return start_rollback(TrialVerdict::kRollBack, verdict_.reason, verdict_.message,
-                            "After the promotion: " + verdict_.message);
-    }
+    if (verdict_.outcome == Outcome::kWorse) return worse_than_before();
     const Duration watched = now_ - trial_.status.watching_since.value_or(now_);
     if (watched < trial_.spec.watch_for || (!confirmed() && watched < 2 * trial_.spec.watch_for)) {
       Step step = record("Watching");
@@ -347,6 +341,12 @@ class RunningTrial {
   }
 
   Step pointless() { return end(TrialVerdict::kInconclusive, verdict_.reason, verdict_.message); }
+
+  /// The target itself does worse with the promoted settings.
+  Step worse_than_before() {
+    return start_rollback(TrialVerdict::kRollBack, verdict_.reason, verdict_.message,
+                          "After the promotion: " + verdict_.message);
+  }
 
   Step start_rollback(TrialVerdict verdict, const std::string& reason, const std::string& message,
                       const std::string& told) {

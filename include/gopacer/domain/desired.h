@@ -17,6 +17,10 @@ struct OwnedPod {
   Track track = Track::kStable;
 };
 
+/// A watch that says nothing for longer than this is not believed any more. Every five minutes each ends and begins
+/// anew, and most servers send a bookmark each minute.
+inline constexpr Duration kLongestSilence = std::chrono::minutes(6);
+
 /// All that the cluster says about one profile at the start of a pass; nothing in it is a conclusion. Read-only for the
 /// rest of the pass.
 struct Desired {

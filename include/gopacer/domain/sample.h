@@ -237,6 +237,15 @@ struct PodSeries {
 
 class LongRow;
 
+/// The pod's latest sample that has what `wanted` looks for; null when there is none.
+template <typename Wanted>
+const Sample* latest_sample(const PodSeries& pod, const Wanted& wanted) {
+  for (auto sample = pod.samples.rbegin(); sample != pod.samples.rend(); ++sample) {
+    if (wanted(*sample)) return &*sample;
+  }
+  return nullptr;
+}
+
 /// What is known of a profile's pods at one moment. Immutable once handed out.
 struct Observation {
   Time at;

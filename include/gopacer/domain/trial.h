@@ -109,6 +109,8 @@ struct Trial {
 inline constexpr const char* kTrialLabel = "gopacer.dev/trial";
 inline constexpr const char* kTrackLabel = "gopacer.dev/track";
 inline constexpr const char* kProfileLabel = "gopacer.dev/profile";
+/// On a Deployment: why its latest revision came about; kubectl rollout history shows it.
+inline constexpr const char* kChangeCauseAnnotation = "kubernetes.io/change-cause";
 inline constexpr const char* kExpiresAnnotation = "gopacer.dev/expires-at";
 inline constexpr const char* kRevertFinalizer = "gopacer.dev/revert";
 /// Of a trial: it goes only when what it did to the target is confirmed or taken back.
