@@ -13,6 +13,7 @@
 #include "fakes/builders.h"
 #include "fakes/objects.h"
 #include "kube/real_api_server.h"
+#include "source_dir.h"
 
 namespace gopacer {
 namespace {
@@ -33,7 +34,7 @@ json find_or_null(ApiServer& api, const ObjectPath& path) {
 }
 
 void install_crds(ApiServer& api) {
-  RealApiServer::kubectl("apply --server-side -f '" GOPACER_SOURCE_DIR "/crds/'");
+  RealApiServer::kubectl("apply --server-side -f '" + in_source("crds") + "'");
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
   while (!api.list({resources::kTrials, "", "", ""}, "") || !api.list({resources::kProfiles, "", "", ""}, "")) {
     ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "the CRDs are not served";

@@ -12,6 +12,7 @@
 #include "codec/pod.h"
 #include "observe/app_metrics.h"
 #include "observe/heap_trailer.h"
+#include "source_dir.h"
 
 namespace gopacer {
 namespace {
@@ -20,7 +21,7 @@ namespace {
 constexpr std::size_t kPiece = 16 * 1024;
 
 std::string recorded(const std::string& name) {
-  std::ifstream file(std::string(GOPACER_SOURCE_DIR) + "/tests/data/" + name, std::ios::binary);
+  std::ifstream file(in_source("tests/data/" + name), std::ios::binary);
   std::string body(std::istreambuf_iterator<char>(file), {});
   if (body.empty()) throw std::runtime_error("no recorded body " + name + "; run tests/data/record.sh");
   return body;

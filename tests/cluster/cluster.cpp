@@ -1,4 +1,5 @@
 #include "cluster/cluster.h"
+#include "source_dir.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -17,7 +18,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::string kRoot = GOPACER_SOURCE_DIR;
 constexpr const char* kStamp = "gopacer.dev/test-stamp";
 constexpr std::chrono::milliseconds kPoll(700);
 /// ctest ends a test after 300 s, and then nothing is told of what was seen.
@@ -102,10 +102,10 @@ void Cluster::install_once() {
   const std::string image = cache() + "/image/gopacer.tar";
   if (local_ && !fs::exists(image)) throw std::runtime_error("there is no " + image + ": make it with ./dev image");
   const std::string workloads =
-      local_ ? shell("'" + kRoot + "/tests/workloads/build.sh' 2>/dev/null | cut -d' ' -f3 | tr '\\n' ' '") : "";
+      local_ ? shell("'" + in_source("tests/workloads/build.sh") + "' 2>/dev/null | cut -d' ' -f3 | tr '\\n' ' '") : "";
   // Of all that the operator and the workloads are made of: when nothing changed, nothing is installed again.
-  stamp_ = trimmed(shell("cd '" + kRoot + "' && { cat charts/gopacer/*.yaml charts/gopacer/*/*; echo '" + workloads +
-                         "'" + (local_ ? "; cat '" + image + "'" : "") + "; } | sha256sum | cut -c1-16"));
+  stamp_ = trimmed(shell("cd '" + in_source("") + "' && { cat charts/gopacer/*.yaml charts/gopacer/*/*; echo '" +
+                         workloads + "'" + (local_ ? "; cat '" + image + "'" : "") + "; } | sha256sum | cut -c1-16"));
   const CommandResult installed =
       try_kubectl({"get", "deployment", "gopacer", "-n", kOperatorNamespace, "--ignore-not-found", "-o", "json"});
   if (installed.exit_code == 0 && !installed.out.empty()) {
@@ -114,19 +114,19 @@ void Cluster::install_once() {
     if (annotations.value(kStamp, "") == stamp_ && number(deployment, "/status/readyReplicas") > 0) return;
   }
   std::cout << "installing the operator (" << stamp_ << ")" << std::endl;
-  if (local_) shell("'" + kRoot + "/tools/cluster.sh' load " + workloads + " '" + image + "' 2>&1");
+  if (local_) shell("'" + in_source("tools/cluster.sh") + "' load " + workloads + " '" + image + "' 2>&1");
   install();
 }
 
 void Cluster::install(const std::vector<std::string>& values) {
-  kubectl({"apply", "--server-side", "--force-conflicts", "-f", kRoot + "/charts/gopacer/crds"});
+  kubectl({"apply", "--server-side", "--force-conflicts", "-f", in_source("charts/gopacer/crds")});
   std::string stamp_key = kStamp;
   for (std::size_t dot = 0; (dot = stamp_key.find('.', dot)) != std::string::npos; dot += 2)
     stamp_key.insert(dot, "\\");
   std::vector<std::string> arguments{"upgrade",
                                      "--install",
                                      "gopacer",
-                                     kRoot + "/charts/gopacer",
+                                     in_source("charts/gopacer"),
                                      "--create-namespace",
                                      "--wait",
                                      "--timeout=120s",

@@ -12,6 +12,7 @@
 #include "decide/estimators.h"
 #include "decide/physics.h"
 #include "gopacer/decide/decision.h"
+#include "source_dir.h"
 
 // What a real checkout service (Go 1.26, two processors on a busy machine, 400 requests a second) showed from outside
 // under several settings, recorded by record_series.py, against what its own runtime said at the same time.
@@ -46,7 +47,7 @@ Recording read(const std::string& name, Settings settings, bool with_profile = t
   recording.pod.settings = settings;
   recording.pod.started = kBegin - std::chrono::minutes(5);
   recording.pod.memory_limit = gib(1);
-  std::ifstream file(std::string(GOPACER_SOURCE_DIR) + "/tests/decide/data/" + name + ".tsv");
+  std::ifstream file(in_source("tests/decide/data/" + name + ".tsv"));
   if (!file) throw std::runtime_error("no recording " + name);
   GcProfile profile;
   std::map<std::string, std::size_t> column;

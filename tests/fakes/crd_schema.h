@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "source_dir.h"
+
 namespace gopacer::crds {
 
 /// A YAML document as the API server's JSON: plain scalars are numbers and booleans where they look like ones.
@@ -29,7 +31,7 @@ inline nlohmann::json to_json(const YAML::Node& node) {
 
 /// The schema of one of our definitions: "goruntimeprofiles" or "goruntimetrials".
 inline nlohmann::json schema_of(const std::string& plural) {
-  const YAML::Node definition = YAML::LoadFile(GOPACER_SOURCE_DIR "/crds/gopacer.dev_" + plural + ".yaml");
+  const YAML::Node definition = YAML::LoadFile(in_source("crds/gopacer.dev_" + plural + ".yaml"));
   return to_json(definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]);
 }
 

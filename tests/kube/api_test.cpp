@@ -17,6 +17,7 @@
 #include "kube/event_writer.h"
 #include "kube/leader_elector.h"
 #include "kube/real_api_server.h"
+#include "source_dir.h"
 #include "watch/reflector.h"
 #include "watch/store.h"
 
@@ -67,7 +68,7 @@ class ApiTest : public testing::Test {
     return RealApiServer::kubectl("-n " + ns_ + " " + arguments, input);
   }
   void install_crds() {
-    RealApiServer::kubectl("apply --server-side -f '" GOPACER_SOURCE_DIR "/crds/'");
+    RealApiServer::kubectl("apply --server-side -f '" + in_source("crds") + "'");
     const auto deadline = std::chrono::steady_clock::now() + kLong;
     while (!client_->list({resources::kProfiles, ns_, "", ""}, "")) {
       ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "the CRDs are not served";

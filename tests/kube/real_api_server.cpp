@@ -1,4 +1,5 @@
 #include "kube/real_api_server.h"
+#include "source_dir.h"
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,7 +16,7 @@
 namespace gopacer::kube {
 namespace {
 
-const std::string kCluster = std::string(GOPACER_SOURCE_DIR) + "/tests/cluster/";
+const std::string kCluster = in_source("tests/cluster/");
 
 /// Output of a shell command; throws when it fails.
 std::string run(const std::string& command) {

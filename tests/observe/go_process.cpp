@@ -1,4 +1,5 @@
 #include "observe/go_process.h"
+#include "source_dir.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -20,7 +21,7 @@ constexpr int kPatienceMs = 30'000;
 
 /// The path of a program of tests/workloads, as its build script tells it: "NAME PROGRAM IMAGE".
 std::string built(const std::string& program) {
-  const std::string command = std::string(GOPACER_SOURCE_DIR) + "/tests/workloads/build.sh " + program;
+  const std::string command = in_source("tests/workloads/build.sh") + " " + program;
   FILE* const output = ::popen(command.c_str(), "r");
   if (output == nullptr) throw std::runtime_error("cannot run " + command);
   std::array<char, 4096> line{};

@@ -7,11 +7,13 @@
 #include <string>
 #include <string_view>
 
+#include "source_dir.h"
+
 namespace gopacer {
 
 /// A body of tests/data.
 inline std::string recorded(const std::string& name) {
-  const std::string path = std::string(GOPACER_SOURCE_DIR) + "/tests/data/" + name;
+  const std::string path = in_source("tests/data/" + name);
   std::ifstream file(path, std::ios::binary);
   if (!file) throw std::runtime_error("cannot read " + path);
   return {std::istreambuf_iterator<char>(file), {}};

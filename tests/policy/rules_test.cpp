@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "fakes/builders.h"
+#include "source_dir.h"
 
 namespace gopacer {
 namespace {
@@ -266,7 +267,7 @@ TEST(Rules, HaveAReasonAConditionAndALineForTheDocs) {
 }
 
 TEST(Rules, AreWhatTheReasonsPageSays) {
-  const std::string path = GOPACER_SOURCE_DIR "/docs/reasons.md";
+  const std::string path = in_source("docs/reasons.md");
   if (std::getenv("GOPACER_WRITE_DOCS") != nullptr) std::ofstream(path) << policy::reasons_document();
   std::ifstream file(path);
   std::stringstream page;

@@ -1,4 +1,5 @@
 #include "simulate/recording.h"
+#include "source_dir.h"
 
 #include <algorithm>
 #include <cmath>
@@ -33,7 +34,7 @@ double Recording::peak_heap() const {
 Recording read_recording(const std::string& name) {
   Recording recording;
   recording.name = name;
-  std::ifstream file(std::string(GOPACER_SOURCE_DIR) + "/tests/simulate/data/" + name + ".tsv");
+  std::ifstream file(in_source("tests/simulate/data/" + name + ".tsv"));
   if (!file) throw std::runtime_error("no recording " + name);
   for (std::string line; std::getline(file, line);) {
     std::istringstream words(line);

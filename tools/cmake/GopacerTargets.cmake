@@ -60,8 +60,7 @@ function(gopacer_test name)
   endif()
   add_executable(${name}_tests ${ARG_SOURCES})
   target_include_directories(${name}_tests PRIVATE ${CMAKE_SOURCE_DIR}/tests)
-  target_compile_definitions(${name}_tests PRIVATE GOPACER_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
-  target_link_libraries(${name}_tests PRIVATE ${ARG_DEPS} GTest::gmock_main)
+  target_link_libraries(${name}_tests PRIVATE ${ARG_DEPS} gopacer_source_dir GTest::gmock_main)
   gtest_discover_tests(${name}_tests
     DISCOVERY_TIMEOUT 60
     NO_PRETTY_VALUES # a parameter's bytes say less than its name
