@@ -60,6 +60,9 @@ TEST_F(Strangers, WhatMustNotRunTwiceIsOnlyRunTwiceOnAPersonsWord) {
   change_profile("checkout", {{"canary", {{"allowDuplicates", false}}}});
   EXPECT_EQ(text(trial_ended("checkout-1"), "/status/reason"), "StrategyRecreate");
   expect_no_leftovers();
+
+  change_profile("checkout", {{"history", {{"unsuccessfulTrialsLimit", 0}}}});
+  eventually("the ended trial is beyond what is kept", [&] { return trial("checkout-1").is_null(); });
 }
 
 TEST_F(StrangersTuned, ADeletedTrialTakesItsUnconfirmedSettingsBack) {

@@ -51,6 +51,9 @@ class Rights(unittest.TestCase):
         self.assertEqual(self.faults(ALL_USED + [event("delete", "", "pods", name="x", decision="forbid")]), [
             "the operator asked to delete pods shop/x, and the chart does not allow it"])
 
+    def test_refused_while_the_roles_were_away_are_no_fault(self):
+        self.assertEqual(self.faults(ALL_USED + [event("get", "coordination.k8s.io", "leases", "gopacer", "gopacer", decision="forbid")]), [])
+
     def test_given_to_it_by_somebody_else_do_not_count(self):
         self.assertEqual(len(self.faults(ALL_USED + [event("get", "", "secrets", name="x")])), 1)
 
