@@ -42,7 +42,8 @@ Observation sample_live(HttpFetcher& fetcher, const Clock& clock, UsageFallback*
   // A reading may still be told while the scraper goes away.
   const auto readings = std::make_shared<Readings>();
   ScraperOptions options;
-  options.samples_per_pod = 4000;
+  options.history.samples_per_pod = 4000;
+  options.history.bytes_per_pod = options.history.bytes;
   options.fetch_timeout = kFetchTimeout;
   options.background_profile_every = Duration(0);
   options.background_profile_length = what.profile_length;
@@ -53,6 +54,7 @@ Observation sample_live(HttpFetcher& fetcher, const Clock& clock, UsageFallback*
   ScrapePlan plan = what.plan;
   plan.pods = {what.target};
   plan.profiling = Profiling::kBackground;
+  plan.keep = std::max(plan.keep, 2 * what.duration);
   scraper.set_targets(what.target.pod, plan);
   const Time began = clock.now();
   if (usage != nullptr) scraper.run_fallback();

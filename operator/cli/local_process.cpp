@@ -207,6 +207,18 @@ Result<LocalProcess> LocalProcess::open(int pid, const ObjectKey& key, KernelFil
   return process;
 }
 
+std::optional<Bytes> own_memory_limit(const KernelFiles& files) {
+  const std::string groups = text_of(files.proc / "self/cgroup").value_or("");
+  std::optional<double> limit;
+  if (const auto memory = group_path(groups, "memory")) {
+    const fs::path root = files.cgroup / "memory";
+    limit = tightest(group_dir(root, *memory), root, "memory.limit_in_bytes");
+  } else if (const auto unified = group_path(groups, "")) {
+    limit = tightest(group_dir(files.cgroup, *unified), files.cgroup, "memory.max");
+  }
+  return limit ? std::optional(Bytes::of(*limit)) : std::nullopt;
+}
+
 std::optional<Bytes> LocalProcess::memory_limit() const {
   if (memory_group_.empty()) return std::nullopt;
   const auto limit = second_version_ ? tightest(memory_group_, files_.cgroup, "memory.max")

@@ -10,6 +10,7 @@
 
 #include "base/steady_clock.h"
 #include "cli/commands.h"
+#include "cli/local_process.h"
 #include "control/controller.h"
 #include "control/metrics_api.h"
 #include "control/observation_feed.h"
@@ -66,6 +67,17 @@ std::string kubelet_ca(const OperatorOptions& options) {
   return std::filesystem::exists(cluster_ca) ? cluster_ca : std::string();
 }
 
+/// Most of what grows with the number of pods is their histories: they get a part of the memory that the container may
+/// use.
+ScraperOptions scraper_options() {
+  constexpr double kPart = 3.0 / 8;
+  ScraperOptions options;
+  if (const auto limit = own_memory_limit({})) {
+    options.history.bytes = static_cast<std::size_t>(kPart * limit->value());
+  }
+  return options;
+}
+
 void publish(const ScraperProbe& probe, OperatorMetrics& metrics) {
   std::uint64_t all = 0;
   std::uint64_t failed = 0;
@@ -78,6 +90,9 @@ void publish(const ScraperProbe& probe, OperatorMetrics& metrics) {
     }
   }
   metrics.scrapes(static_cast<double>(all), static_cast<double>(failed), static_cast<double>(bytes));
+  metrics.histories(static_cast<double>(probe.history_bytes), static_cast<double>(probe.history_limit),
+                    static_cast<double>(probe.shed.by_pod), static_cast<double>(probe.shed.outside_trials),
+                    static_cast<double>(probe.shed.inside_trials));
 }
 
 /// The whole running operator: everything that main() would otherwise hold in its locals.
@@ -89,7 +104,7 @@ class Operator {
         kubelet_tokens_([this] { return kubelet_token(); }, steady_),
         fetcher_(TlsTrust{kubelet_ca(options), options.kubelet_insecure}),
         metrics_api_(api),
-        scraper_(fetcher_, clock_, &kubelet_tokens_, &metrics_api_),
+        scraper_(fetcher_, clock_, &kubelet_tokens_, &metrics_api_, scraper_options()),
         feed_(scraper_),
         events_(api, clock_, steady_, kube::EventWriterOptions{.instance = own_name()}),
         controller_(api, events_, feed_, metrics_, clock_, {options.watch_namespace, options.workers},

@@ -341,7 +341,7 @@ Result<Recording> read_recording(const fs::path& directory, const std::vector<Sl
     }
     sample.profile = std::exchange(profile, reading->profile);
     before = sample;
-    history.append(std::move(sample), kMostReadings);
+    history.append(std::move(sample), Duration::max());
   }
   if (const Result<void> sound = check_order(times); !sound) return tl::unexpected(sound.error());
   PodSeries& series = recording.series;

@@ -32,6 +32,8 @@ ScrapePlan scrape_plan(const Desired& desired) {
     plan.slos = desired.trial->spec.slos;
     plan.interval = std::min(plan.interval, desired.trial->spec.canary.interval);
     plan.profiling = Profiling::kTrial;
+    // A window is the difference of two samples, of which the first may be up to two windows older.
+    plan.keep = std::max(plan.keep, 4 * desired.trial->spec.canary.interval);
   }
   for (const auto& [pod, track] : desired.pods) {
     const ContainerSpec* const container = named(pod->containers, desired.container);
@@ -59,7 +61,7 @@ ScrapePlan scrape_plan(const Desired& desired) {
 }
 
 void ObservationFeed::follow(const Desired& desired) {
-  const bool wanted = desired.profile && !desired.profile->spec.suspend && !desired.container.empty();
+  const bool wanted = desired.profile && !desired.profile->spec.suspend && !desired.container.empty() && !desired.rival;
   if (wanted || desired.trial) {
     scraper_.set_targets(desired.key, scrape_plan(desired));
   } else {
@@ -68,9 +70,29 @@ void ObservationFeed::follow(const Desired& desired) {
 }
 
 Observation ObservationFeed::snapshot(const ObjectKey& profile, Time now) const {
-  return scraper_.snapshot(profile, now);
+  Observation observed = scraper_.snapshot(profile, now);
+  observed.long_row = long_row(profile, observed);
+  return observed;
 }
 
-void ObservationFeed::forget(const ObjectKey& profile) { scraper_.remove(profile); }
+std::shared_ptr<const LongRow> ObservationFeed::long_row(const ObjectKey& profile, const Observation& observed) const {
+  const std::lock_guard lock(mutex_);
+  const auto known = long_rows_.find(profile);
+  const bool has_one = known != long_rows_.end();
+  if (has_one && !known->second->is_due(observed.at)) return known->second;
+  const auto point = long_point(observed);
+  if (!point) return has_one ? known->second : nullptr;
+  // Passes may still look at the one before.
+  auto row = has_one ? std::make_shared<LongRow>(*known->second) : std::make_shared<LongRow>();
+  row->add(*point);
+  long_rows_[profile] = row;
+  return row;
+}
+
+void ObservationFeed::forget(const ObjectKey& profile) {
+  scraper_.remove(profile);
+  const std::lock_guard lock(mutex_);
+  long_rows_.erase(profile);
+}
 
 }  // namespace gopacer

@@ -1,6 +1,11 @@
 #pragma once
 
+#include <map>
+#include <memory>
+#include <mutex>
+
 #include "control/reconciler.h"
+#include "gopacer/domain/long_row.h"
 #include "observe/plan.h"
 
 namespace gopacer {
@@ -11,7 +16,7 @@ class Scraper;
 /// profiles.
 ScrapePlan scrape_plan(const Desired& desired);
 
-/// Observations out of the scraper. Thread-safe.
+/// Observations out of the scraper, each with the profile's long row, which is made of them. Thread-safe.
 class ObservationFeed final : public Observations {
  public:
   explicit ObservationFeed(Scraper& scraper) : scraper_(scraper) {}
@@ -21,7 +26,11 @@ class ObservationFeed final : public Observations {
   void forget(const ObjectKey& profile) override;
 
  private:
+  std::shared_ptr<const LongRow> long_row(const ObjectKey& profile, const Observation& observed) const;
+
   Scraper& scraper_;
+  mutable std::mutex mutex_;
+  mutable std::map<ObjectKey, std::shared_ptr<const LongRow>> long_rows_;
 };
 
 }  // namespace gopacer

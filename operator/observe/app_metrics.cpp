@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <utility>
 
@@ -40,6 +41,14 @@ std::string native_text(const std::string& metric) {
   return "has " + metric +
          " without classic buckets, only native: these are read where the server offers Prometheus' protobuf format; "
          "if this stays, it does not, so export classic buckets beside them or name another histogram";
+}
+
+std::size_t hash_of(const Labels& labels) {
+  std::size_t hash = 0;
+  for (const auto& [name, value] : labels) {
+    for (const std::string* const text : {&name, &value}) hash = hash * 31 + std::hash<std::string>()(*text);
+  }
+  return hash;
 }
 
 bool is_count(double value) { return std::isfinite(value) && value >= 0; }
@@ -118,24 +127,29 @@ void AppMetricsReader::take_into(Family& family, const ExpositionSample& sample)
     family.problem = "has a count in " + std::string(sample.name) + " that is negative or no number";
     return;
   }
-  auto found = family.series.find(key);
+  const std::size_t hash = hash_of(key);
+  auto found = family.series.find(hash);
   if (found == family.series.end()) {
     if (family.series.size() == kMostSeries) {
       family.problem = "has more than " + std::to_string(kMostSeries) + " series of " + family.bucket +
                        ": narrow them down by podHistogram.labels";
       return;
     }
-    found = family.series.emplace(std::move(key), Series{}).first;
+    found = family.series.emplace(hash, Series{}).first;
   }
   Series& series = found->second;
-  // The first of two equal lines counts; Prometheus does the same.
   if (is_bucket) {
     if (++family.buckets > kMostBuckets) {
       family.problem = "has more than " + std::to_string(kMostBuckets) + " buckets of " + family.bucket +
                        ": narrow them down by podHistogram.labels";
       return;
     }
-    series.cumulative.emplace(*le, sample.value);
+    if (series.buckets.size() == Histogram::kMostBounds) {
+      family.problem = "has a series of " + family.bucket + " with more than " +
+                       std::to_string(Histogram::kMostBounds) + " buckets: export a histogram with fewer";
+      return;
+    }
+    series.buckets.emplace_back(*le, sample.value);
   } else if (sample.name == family.sum) {
     if (!series.sum) series.sum = sample.value;
   } else if (!series.count) {
@@ -207,7 +221,8 @@ Result<Histogram> AppMetricsReader::merge(const Family& family) {
   std::map<double, std::size_t> holders;
   std::size_t series_count = 0;
   for (const auto& [labels, series] : family.series) {
-    std::map<double, double> cumulative = series.cumulative;
+    // The first of two equal lines counts; Prometheus does the same.
+    std::map<double, double> cumulative(series.buckets.begin(), series.buckets.end());
     const double infinity = std::numeric_limits<double>::infinity();
     if (cumulative.empty()) continue;  // only _sum or _count: no buckets were exported for it
     if (!cumulative.contains(infinity)) {
@@ -245,8 +260,9 @@ Result<Histogram> AppMetricsReader::merge(const Family& family) {
 bool AppMetricsReader::only_native(const Family& family) {
   return !family.series.empty() && !family.is_summary &&
          std::all_of(family.series.begin(), family.series.end(), [](const auto& series) {
-           const auto& cumulative = series.second.cumulative;
-           return cumulative.empty() || std::isinf(cumulative.begin()->first);
+           const auto& buckets = series.second.buckets;
+           return std::all_of(buckets.begin(), buckets.end(),
+                              [](const auto& bucket) { return std::isinf(bucket.first); });
          });
 }
 

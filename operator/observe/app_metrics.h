@@ -3,6 +3,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gopacer/domain/profile.h"
@@ -28,7 +29,7 @@ struct AppMetrics {
 ///
 /// Of the process only what has no labels counts.
 /// All series of a histogram that have the wanted labels are merged: their counts add up at the bounds that all of them
-/// have. Memory is bounded by kMostSeries and kMostBuckets.
+/// have. Memory is bounded by kMostSeries, kMostBuckets and Histogram::kMostBounds.
 class AppMetricsReader {
  public:
   static constexpr std::size_t kMostSeries = 4096;    ///< of one histogram
@@ -45,14 +46,15 @@ class AppMetricsReader {
 
  private:
   struct Series {
-    std::map<double, double> cumulative;
+    std::vector<std::pair<double, double>> buckets;  ///< bounds with their counts, as they came
     std::optional<double> sum;
     std::optional<double> count;
   };
   struct Family {
     Slo slo;
-    std::string bucket, sum, count;   ///< the names of the three metrics
-    std::map<Labels, Series> series;  ///< by all labels but "le"
+    std::string bucket, sum, count;  ///< the names of the three metrics
+    /// By a hash of all labels but "le": the labels themselves may be megabytes.
+    std::map<std::size_t, Series> series;
     std::size_t buckets = 0;
     bool seen = false;  ///< with any labels
     bool is_summary = false;

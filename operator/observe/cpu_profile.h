@@ -14,8 +14,8 @@ namespace gopacer {
 /// (gcAssistAlloc) or sweeps in the background (bgsweep), and it counts once.
 class CpuProfileReader {
  public:
-  static constexpr std::size_t kMostBytes = 2 << 20;      ///< compressed
-  static constexpr std::size_t kMostInflated = 32 << 20;  ///< of which a profile of 30 s has one or two
+  static constexpr std::size_t kMostBytes = 1 << 20;     ///< compressed
+  static constexpr std::size_t kMostInflated = 8 << 20;  ///< of which a profile of 30 s has one or two
 
   /// False when the profile is too long to be read.
   bool feed(std::string_view piece);

@@ -4,19 +4,27 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <string>
 
 #include "gopacer/domain/workload.h"
 
 namespace gopacer {
 
-/// A bounded number of places for work, of which one owner can have only so many; owners that wait take turns.
+/// How many places there are, and how many of them one namespace, and one owner in it, can have.
+struct SlotLimits {
+  int places = 1;
+  int per_namespace = 1;
+  int per_owner = 1;
+};
+
+/// A bounded number of places for work. Whoever waits takes turns: first the namespaces, then, in each, its owners.
 /// Not thread-safe.
 class FairSlots {
  public:
   /// Begins the work; false when there is nothing to do any more, and the place stays free.
   using Start = std::function<bool()>;
 
-  FairSlots(int places, int places_per_owner) : places_(places), places_per_owner_(places_per_owner) {}
+  explicit FairSlots(SlotLimits limits) : limits_(limits) {}
 
   /// Begins the work now, or when its turn comes.
   void submit(const ObjectKey& owner, Start start);
@@ -33,15 +41,23 @@ class FairSlots {
     int running = 0;
     std::deque<Start> waiting;
   };
+  struct Namespace {
+    int running = 0;
+    std::map<std::string, Owner> owners;
+    std::deque<std::string> turns;  ///< the owners that wait, each once, the next first
+  };
 
+  bool has_place(const Namespace& ns) const { return running_ < limits_.places && ns.running < limits_.per_namespace; }
+  void take_place(Namespace& ns, Owner& owner);
+  void forget_idle(const ObjectKey& owner);
   void fill();
+  bool start_one(const std::string& name, Namespace& ns);
 
-  int places_;
-  int places_per_owner_;
+  SlotLimits limits_;
   int running_ = 0;
   std::size_t waiting_ = 0;
-  std::map<ObjectKey, Owner> owners_;
-  std::deque<ObjectKey> turns_;  ///< the owners that wait, each once, the next first
+  std::map<std::string, Namespace> namespaces_;
+  std::deque<std::string> turns_;  ///< the namespaces that wait, each once, the next first
 };
 
 }  // namespace gopacer

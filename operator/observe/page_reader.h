@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "observe/decoding_thread.h"
 #include "observe/fair_slots.h"
 #include "observe/page_error.h"
 #include "observe/scraper.h"
@@ -19,10 +20,7 @@ namespace gopacer {
 class PageReader : public std::enable_shared_from_this<PageReader> {
  public:
   PageReader(HttpFetcher& fetcher, const ScraperOptions& options)
-      : pages(options.fetches_at_once, options.fetches_per_profile),
-        profiles(options.cpu_profiles_at_once, options.cpu_profiles_per_profile),
-        fetcher_(fetcher),
-        on_reading_(options.on_reading) {}
+      : pages(options.fetches), profiles(options.cpu_profiles), fetcher_(fetcher), on_reading_(options.on_reading) {}
 
   std::mutex& mutex() const { return mutex_; }
 
@@ -47,20 +45,19 @@ class PageReader : public std::enable_shared_from_this<PageReader> {
            began](const tl::expected<HttpAnswer, FetchError>& outcome) {
             const std::shared_ptr<PageReader> self = weak.lock();
             if (!self) return;
-            // Decoding may take a while: the lock is not held for it.
-            const auto page = page_of(outcome, *reader);
-            std::unique_lock lock(self->mutex_);
-            if (self->stopping_) return;
-            ScraperProbe::Pages& seen = self->probe.pages[static_cast<std::size_t>(kind)];
-            ++seen.outcomes[static_cast<std::size_t>(page ? PageFailure::kNone : page.error().failure)];
-            seen.bytes += outcome ? outcome->bytes : outcome.error().bytes;
-            seen.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-            slots.release(owner);
-            done(page);
-            const std::vector<ObjectKey> read = std::exchange(self->read_, {});
-            lock.unlock();
-            if (!self->on_reading_) return;
-            for (const ObjectKey& profile : read) self->on_reading_(profile);
+            const std::size_t bytes = outcome ? outcome->bytes : outcome.error().bytes;
+            auto take = [weak, &slots, owner, kind, reader, done, began, outcome, bytes] {
+              const std::shared_ptr<PageReader> pages_still_there = weak.lock();
+              if (!pages_still_there) return;
+              // Decoding may take a while: the lock is not held for it.
+              const auto page = page_of(outcome, *reader);
+              pages_still_there->take(slots, owner, kind, bytes, began, page, done);
+            };
+            if (takes_long(kind, bytes)) {
+              self->decoding_.post(std::move(take));
+            } else {
+              take();
+            }
           });
       return true;
     };
@@ -73,7 +70,36 @@ class PageReader : public std::enable_shared_from_this<PageReader> {
   FairSlots profiles;  ///< places for CPU profiles
   ScraperProbe probe;  ///< its counters
 
+  /// What takes long to decode is decoded on a thread of its own from here on.
+  void start_decoding() { decoding_.start(); }
+  /// Once stop() was called. Not with the lock held.
+  void stop_decoding() { decoding_.stop(); }
+
  private:
+  template <typename Page, typename Done>
+  void take(FairSlots& slots, const ObjectKey& owner, PageKind kind, std::size_t bytes,
+            std::chrono::steady_clock::time_point began, const Page& page, const Done& done) {
+    std::unique_lock lock(mutex_);
+    if (stopping_) return;
+    ScraperProbe::Pages& seen = probe.pages[static_cast<std::size_t>(kind)];
+    ++seen.outcomes[static_cast<std::size_t>(page ? PageFailure::kNone : page.error().failure)];
+    seen.bytes += bytes;
+    seen.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+    slots.release(owner);
+    done(page);
+    const std::vector<ObjectKey> read = std::exchange(read_, {});
+    lock.unlock();
+    if (!on_reading_) return;
+    for (const ObjectKey& profile : read) on_reading_(profile);
+  }
+
+  /// A profile is inflated and decoded at its end only, whatever its length on the wire.
+  static bool takes_long(PageKind kind, std::size_t bytes) {
+    return kind == PageKind::kCpuProfile || bytes > kShortPage;
+  }
+
+  static constexpr std::size_t kShortPage = std::size_t{64} << 10;
+
   template <typename Reader>
   using Value = typename decltype(std::declval<Reader&>().finish())::value_type;
 
@@ -93,6 +119,7 @@ class PageReader : public std::enable_shared_from_this<PageReader> {
   HttpFetcher& fetcher_;
   const std::function<void(const ObjectKey&)> on_reading_;
   mutable std::mutex mutex_;
+  DecodingThread decoding_;
   bool stopping_ = false;
   std::vector<ObjectKey> read_;  ///< profiles of the pods whose reading has just ended
 };

@@ -38,6 +38,9 @@ enum class Profiling {
   kTrial,       ///< half of each interval, of canary and baseline pods; of all pods when there are none of these
 };
 
+/// What a recommendation looks back on, and a little more.
+inline constexpr Duration kShortestHistory = std::chrono::minutes(12);
+
 /// One page of a pod's HTTP servers.
 struct PageAddress {
   int port = 8080;
@@ -52,6 +55,7 @@ struct ScrapePlan {
   /// Where client_golang's own metrics are, if that is known; the pages of SLOs are looked through anyway.
   std::optional<PageAddress> process_page;
   Duration interval = std::chrono::seconds(15);  ///< at least kShortestInterval
+  Duration keep = kShortestHistory;              ///< samples that are older are forgotten
   Profiling profiling = Profiling::kBackground;
 };
 

@@ -1,12 +1,56 @@
 #include "observe/pod_history.h"
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "gopacer/domain/histogram.h"
 
 namespace gopacer {
+namespace {
+
+/// What glibc's malloc() takes for `bytes` on a 64-bit machine: 8 more, in steps of 16, and 32 at least.
+std::size_t allocated(std::size_t bytes) {
+  return bytes == 0 ? 0 : std::max<std::size_t>(32, (bytes + 8 + 15) / 16 * 16);
+}
+
+template <typename T>
+std::size_t bytes_of(const std::vector<T>& values) {
+  return allocated(values.capacity() * sizeof(T));
+}
+
+std::size_t bytes_of(const std::string& text) {
+  const auto* const object = reinterpret_cast<const char*>(&text);
+  const bool inside = text.data() >= object && text.data() < object + sizeof(text);
+  return inside ? 0 : allocated(text.capacity() + 1);
+}
+
+/// Of what std::make_shared puts before an object: two words.
+constexpr std::size_t kSharedHead = 16;
+/// Of what a std::map puts before an entry: a colour and three pointers.
+constexpr std::size_t kNodeHead = 32;
+
+/// Bounds that the sample before it has too are not counted again.
+std::size_t bytes_of(const Sample& sample, const Sample* before) {
+  std::size_t bytes = allocated(kSharedHead + sizeof(Sample));
+  if (sample.mem) bytes += bytes_of(sample.mem->pauses);
+  if (sample.process && sample.process->go_version) bytes += bytes_of(*sample.process->go_version);
+  for (const auto& [slo, histogram] : sample.latency) {
+    bytes += allocated(kNodeHead + sizeof(std::pair<const std::string, Histogram>)) + bytes_of(slo);
+    bytes += bytes_of(histogram.counts);
+    if (before != nullptr) {
+      const auto same = before->latency.find(slo);
+      if (same != before->latency.end() && same->second.bounds == histogram.bounds) continue;
+    }
+    bytes += allocated(kSharedHead + sizeof(*histogram.bounds)) + bytes_of(*histogram.bounds);
+  }
+  return bytes;
+}
+
+}  // namespace
 
 bool is_another_process(const Sample& before, const Sample& next) {
   if (before.mem && next.mem &&
@@ -38,17 +82,51 @@ void PodHistory::drop_fallen(Sample& sample) {
   }
 }
 
-void PodHistory::append(Sample sample, std::size_t most) {
+void PodHistory::append(Sample sample, Duration keep) {
   if (!samples_.empty() && is_another_process(samples_.back(), sample)) clear();
   drop_fallen(sample);
   if (sample.mem) forget_known_cycles();
   share_bounds(sample);
   if (!first_read_) first_read_ = sample.at;
+  // One that is older stays, so that there is something to compare the oldest of the others with.
+  while (samples_.size() > 1 && sample.at - samples_[1].at > keep) samples_.pop_front();
   samples_.push_back(std::move(sample));
-  if (samples_.size() > kHistograms) {
-    samples_.change(samples_.size() - kHistograms - 1, [](Sample& old) { old.latency.clear(); });
+  weigh();
+}
+
+std::size_t PodHistory::thin() {
+  const std::size_t before = samples_.size();
+  if (before <= 1) return 0;
+  std::vector<bool> given_up = to_spare();
+  if (std::find(given_up.begin(), given_up.end(), true) == given_up.end()) {
+    std::fill_n(given_up.begin(), before / 2, true);
   }
-  while (samples_.size() > most) samples_.pop_front();
+  std::size_t at = 0;
+  samples_.erase_if([&](const Sample&) { return given_up[at++]; });
+  samples_.shrink_to_fit();
+  for (std::size_t i = 0; i + kWhole < samples_.size(); ++i) {
+    if (!samples_[i].mem || samples_[i].mem->pauses.size() <= 1) continue;
+    samples_.change(i, [](Sample& sample) { sample.mem->pauses = std::vector<GcPause>{sample.mem->pauses.back()}; });
+  }
+  weigh();
+  return before - samples_.size();
+}
+
+bool PodHistory::is_sparse() const {
+  const std::vector<bool> spare = to_spare();
+  return std::find(spare.begin(), spare.end(), true) == spare.end();
+}
+
+/// Which of the samples can go without leaving a gap that is too long. The oldest stays: it says how far back one can
+/// look.
+std::vector<bool> PodHistory::to_spare() const {
+  std::vector<bool> spare(samples_.size(), false);
+  for (std::size_t i = 1; i + kWhole < samples_.size(); ++i) {
+    const bool leaves_no_gap = samples_[i + 1].at - samples_[i - 1].at <= kLongestGap;
+    const bool tells_no_more = !samples_[i].profile || samples_[i + 1].profile;
+    spare[i] = !spare[i - 1] && leaves_no_gap && tells_no_more;
+  }
+  return spare;
 }
 
 /// Of the newest reading of MemStats, before another one follows it.
@@ -77,9 +155,20 @@ void PodHistory::share_bounds(Sample& sample) const {
 
 void PodHistory::clear() {
   samples_.clear();
-  first_read_.reset();
+  samples_.shrink_to_fit();
   fallen_.clear();
   known_until_ = Time{};
+  first_read_.reset();
+  bytes_ = 0;
+}
+
+void PodHistory::weigh() {
+  bytes_ = allocated(samples_.capacity() * sizeof(SampleRow::Shared));
+  const Sample* before = nullptr;
+  for (const Sample& sample : samples_) {
+    bytes_ += bytes_of(sample, before);
+    before = &sample;
+  }
 }
 
 }  // namespace gopacer

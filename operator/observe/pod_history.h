@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "gopacer/domain/sample.h"
 
@@ -12,34 +13,48 @@ namespace gopacer {
 /// The latest samples of one process. Not thread-safe.
 class PodHistory {
  public:
-  /// Keeps `sample`, and at most `most` in all. Begins anew when the sample is of another process than those before: a
-  /// counter went back, or the process says that it began at another time.
+  /// So many samples, the newest, are the last to go.
+  static constexpr std::size_t kWhole = 4;
+  /// Older samples are not thinned to more than this between two of them: a longer gap reads as a trouble of the clock.
+  static constexpr Duration kLongestGap = std::chrono::seconds(150);
+
+  /// Keeps `sample`, and those before it that are not older than `keep`. Begins anew when it is of another process than
+  /// those: a counter went back, or the process says that it began at another time.
   ///
   /// Of each reading of MemStats but the newest only the last GC cycle is kept and those that the sample before did not
-  /// have, so that 400 samples hold each cycle once and not 400 times; and only the newest `kHistograms` samples keep
-  /// their histograms, which are the bulk of a sample and are judged window by window.
+  /// have, so that 400 samples hold each cycle once and not 400 times.
   ///
   /// A histogram whose counts fell is no sign of another process: it is left out of its sample, and counts from the
   /// third such reading in a row on.
-  static constexpr std::size_t kHistograms = 100;
   static constexpr int kFallenReadings = 3;
-  void append(Sample sample, std::size_t most);
+  void append(Sample sample, Duration keep);
+  /// Gives up every second sample, but for the newest kWhole, as far as the gaps allow; where none can go that way, the
+  /// older half. Of two neighbours the one with a CPU profile stays. Of the older ones only the last GC cycle is kept.
+  /// Returns how many samples went; 0 when only one is left.
+  std::size_t thin();
+  /// Nothing can be given up but newer samples, or the length of time that they span.
+  bool is_sparse() const;
   void clear();
 
   const SampleRow& samples() const { return samples_; }
   /// When the first sample of the process was taken, whether it is still kept or not.
   std::optional<Time> first_read() const { return first_read_; }
+  /// What all of it takes of the heap, with what malloc() adds.
+  std::size_t bytes() const { return bytes_; }
 
  private:
   void forget_known_cycles();
   void share_bounds(Sample& sample) const;
   void drop_fallen(Sample& sample);
+  std::vector<bool> to_spare() const;
+  void weigh();
 
   SampleRow samples_;
   std::map<std::string, int> fallen_;  ///< by SLO: readings in a row below what was read before
   /// End of the newest GC cycle that the sample before the newest had.
   Time known_until_;
   std::optional<Time> first_read_;
+  std::size_t bytes_ = 0;
 };
 
 /// True when `next` cannot be of the process that `before` is of.

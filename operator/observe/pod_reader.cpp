@@ -53,12 +53,9 @@ auto wanted(const PodPtr& pod) {
   return [pod] { return !pod->gone; };
 }
 
-void drop(PodState& pod) { pod.busy = false; }
-
 }  // namespace
 
 void PodState::begin_process() {
-  history.clear();
   ++process;
   source = MemSource::kUnknown;
   no_profiles = false;
@@ -116,9 +113,9 @@ void PodReader::begin(const PodPtr& pod, const ScrapePlan& plan, Time now) {
 
 void PodReader::read_vars(const CyclePtr& cycle) {
   HttpRequest request = request_to(*cycle->pod, cycle->plan.endpoint.port, kExpvarPath, Expvar::kMostBytes);
-  pages_.read(pages_.pages, false, cycle->pod->owner, PageKind::kVars, request, std::make_shared<Expvar>(),
+  pages_.read(pages_.pages, false, cycle->pod->owner(), PageKind::kVars, request, std::make_shared<Expvar>(),
               wanted(cycle->pod), [this, cycle, request](const tl::expected<MemStats, PageError>& page) {
-                if (cycle->is_stale()) return drop(*cycle->pod);
+                if (cycle->is_stale()) return end(cycle->pod);
                 if (page) {
                   cycle->pod->source = MemSource::kVars;
                   return take_mem(cycle, *page);
@@ -141,9 +138,9 @@ void PodReader::read_vars(const CyclePtr& cycle) {
 void PodReader::read_heap(const CyclePtr& cycle) {
   HttpRequest request =
       request_to(*cycle->pod, cycle->plan.endpoint.port, cycle->plan.endpoint.path + "/heap?debug=1", kHeapBytes);
-  pages_.read(pages_.pages, false, cycle->pod->owner, PageKind::kHeap, request, std::make_shared<HeapTrailer>(),
+  pages_.read(pages_.pages, false, cycle->pod->owner(), PageKind::kHeap, request, std::make_shared<HeapTrailer>(),
               wanted(cycle->pod), [this, cycle, request](const tl::expected<MemStats, PageError>& page) {
-                if (cycle->is_stale()) return drop(*cycle->pod);
+                if (cycle->is_stale()) return end(cycle->pod);
                 if (page) return take_mem(cycle, *page);
                 // Perhaps another program listens there by now: look for expvar again next time.
                 if (page.error().failure == PageFailure::kStatus) cycle->pod->source = MemSource::kUnknown;
@@ -169,10 +166,10 @@ void PodReader::read_next_page(const CyclePtr& cycle) {
   HttpRequest request = request_to(*cycle->pod, page.port, page.path, kMetricsBytes);
   if (cycle->pod->ask_protobuf) request.accept = kProtobufAccept;
   pages_.read(
-      pages_.pages, false, cycle->pod->owner, PageKind::kMetrics, request,
+      pages_.pages, false, cycle->pod->owner(), PageKind::kMetrics, request,
       std::make_shared<AppMetricsReader>(page.slos), wanted(cycle->pod),
       [this, cycle, request, slos = page.slos](const tl::expected<AppMetrics, PageError>& read) {
-        if (cycle->is_stale()) return drop(*cycle->pod);
+        if (cycle->is_stale()) return end(cycle->pod);
         const std::string subject = cycle->pod->target.pod.text();
         if (read) {
           Sample& sample = cycle->sample;
@@ -209,13 +206,18 @@ void PodReader::finish(const CyclePtr& cycle) {
   pod.error = cycle->error;
   pod.notes = std::move(cycle->notes);
   pod.unread = std::move(cycle->unread);
-  pages_.announce(pod.owner);
+  for (const ObjectKey& profile : pod.profiles) pages_.announce(profile);
   if (cycle->got_something) {
     ++pages_.probe.samples;
-    pod.history.append(std::move(cycle->sample), options_.samples_per_pod);
+    histories_.append(pod.kept, std::move(cycle->sample), cycle->plan.keep);
   }
   // A pod whose pprof cannot be reached has no CPU profile either.
-  if (!pod.error.empty() || !profile_is_due(pod, now) || !take_profile(cycle, now)) pod.busy = false;
+  if (!pod.error.empty() || !profile_is_due(pod, now) || !take_profile(cycle, now)) end(cycle->pod);
+}
+
+void PodReader::end(const PodPtr& pod) {
+  pod->busy = false;
+  on_end_(pod);
 }
 
 /// Half of a trial's interval, so that the pod is idle for the other half.
@@ -234,10 +236,10 @@ bool PodReader::take_profile(const CyclePtr& cycle, Time now) {
   request.timeout += seconds(length);
   const bool trial = pod.profiling == Profiling::kTrial;
   pod.profile_due = now + (trial ? Duration(0) : options_.background_profile_every);
-  return pages_.read(pages_.profiles, true, pod.owner, PageKind::kCpuProfile, request,
+  return pages_.read(pages_.profiles, true, pod.owner(), PageKind::kCpuProfile, request,
                      std::make_shared<CpuProfileReader>(), wanted(cycle->pod),
                      [this, cycle, request, length](const tl::expected<GcProfile, PageError>& page) {
-                       cycle->pod->busy = false;
+                       end(cycle->pod);
                        if (cycle->is_stale()) return;
                        if (page) {
                          cycle->pod->taken_profile = *page;

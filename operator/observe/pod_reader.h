@@ -1,14 +1,17 @@
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "observe/history_budget.h"
 #include "observe/page_reader.h"
 #include "observe/plan.h"
-#include "observe/pod_history.h"
 #include "observe/usage_reader.h"
 
 namespace gopacer {
@@ -18,17 +21,20 @@ enum class MemSource { kUnknown, kVars, kHeap };
 
 /// One container that is read again and again.
 struct PodState {
-  ObjectKey owner;  ///< the profile
+  /// The profiles that want it. It is read as the first of them asks for.
+  std::vector<ObjectKey> profiles;
   PodTarget target;
-  PodHistory history;
+  HistoryBudget::Account kept;
   std::string error;
   std::vector<std::string> notes;
   std::map<std::string, std::string> unread;  ///< as PodSeries::unread
 
   Time due;
-  bool busy = false;  ///< a cycle is under way
-  bool gone = false;  ///< not in any plan any more
-  int process = 0;    ///< goes up when the container was started again: what is under way is then worth nothing
+  std::optional<Time> scheduled;  ///< its place in the row of those that will be due
+  std::uint64_t number = 0;       ///< in the order in which pods became known
+  bool busy = false;              ///< a cycle is under way
+  bool gone = false;              ///< not in any plan any more
+  int process = 0;  ///< goes up when the container was started again: what is under way is then worth nothing
   MemSource source = MemSource::kUnknown;
 
   Profiling profiling = Profiling::kNever;
@@ -41,6 +47,7 @@ struct PodState {
 
   Time last_usage;
 
+  const ObjectKey& owner() const { return profiles.front(); }
   void begin_process();
 };
 using PodPtr = std::shared_ptr<PodState>;
@@ -49,8 +56,15 @@ using PodPtr = std::shared_ptr<PodState>;
 /// Called with the lock of the PageReader held.
 class PodReader {
  public:
-  PodReader(PageReader& pages, UsageReader& usage, const Clock& clock, const ScraperOptions& options)
-      : pages_(pages), usage_(usage), clock_(clock), options_(options) {}
+  /// `on_end` is told of each pod whose cycle has ended.
+  PodReader(PageReader& pages, UsageReader& usage, HistoryBudget& histories, const Clock& clock,
+            const ScraperOptions& options, std::function<void(const PodPtr&)> on_end)
+      : pages_(pages),
+        usage_(usage),
+        histories_(histories),
+        clock_(clock),
+        options_(options),
+        on_end_(std::move(on_end)) {}
 
   /// Begins a cycle; `pod.busy` is false again when it has ended.
   void begin(const PodPtr& pod, const ScrapePlan& plan, Time now);
@@ -66,14 +80,17 @@ class PodReader {
   void miss_mem(const CyclePtr& cycle, PageKind kind, const HttpRequest& request, const PageError& error);
   void read_next_page(const CyclePtr& cycle);
   void finish(const CyclePtr& cycle);
+  void end(const PodPtr& pod);
   int profile_seconds(const PodState& pod, const ScrapePlan& plan) const;
   bool take_profile(const CyclePtr& cycle, Time now);
   void miss_profile(PodState& pod, Duration interval, const HttpRequest& request, int length, const PageError& error);
 
   PageReader& pages_;
   UsageReader& usage_;
+  HistoryBudget& histories_;
   const Clock& clock_;
   const ScraperOptions& options_;
+  const std::function<void(const PodPtr&)> on_end_;
 };
 
 }  // namespace gopacer

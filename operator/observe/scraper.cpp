@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <compare>
 #include <condition_variable>
 #include <mutex>
 #include <random>
@@ -33,6 +34,17 @@ struct ProfileState {
   std::map<ObjectKey, PodPtr> pods;
 };
 
+/// One container of one pod. The pod's name alone may be another pod's by now.
+struct ContainerId {
+  ObjectKey pod;
+  std::string uid;
+  std::string container;
+  auto operator<=>(const ContainerId&) const = default;
+};
+
+ContainerId id_of(const PodTarget& target) { return {target.pod, target.uid, target.container}; }
+ContainerKey key_of(const PodTarget& target) { return {target.pod.ns, target.pod.name, target.container}; }
+
 }  // namespace
 
 class Scraper::Impl {
@@ -43,7 +55,8 @@ class Scraper::Impl {
         options_(std::move(options)),
         pages_(std::make_shared<PageReader>(fetcher, options_)),
         usage_(*pages_, clock, tokens, options_.fetch_timeout),
-        reader_(*pages_, usage_, clock, options_) {
+        histories_(options_.history),
+        reader_(*pages_, usage_, histories_, clock, options_, [this](const PodPtr& pod) { schedule(pod); }) {
     if (!options_.random) {
       options_.random = [generator = std::mt19937(std::random_device{}())]() mutable {
         return std::uniform_real_distribution<double>(0, 1)(generator);
@@ -52,6 +65,7 @@ class Scraper::Impl {
   }
 
   void start() {
+    pages_->start_decoding();
     threads_.emplace_back([this](const std::stop_token& stop) { run(stop); });
     if (fallback_ != nullptr) threads_.emplace_back([this](const std::stop_token& stop) { run_fallbacks(stop); });
   }
@@ -63,6 +77,7 @@ class Scraper::Impl {
     }
     for (std::jthread& thread : threads_) thread.request_stop();
     threads_.clear();
+    pages_->stop_decoding();
   }
 
   void set_targets(const ObjectKey& key, ScrapePlan plan) {
@@ -76,35 +91,22 @@ class Scraper::Impl {
                                       [](const PodTarget& target) { return target.track != Track::kStable; });
     std::map<ObjectKey, PodPtr> pods;
     for (PodTarget& target : plan.pods) {
-      const auto known = profile.pods.find(target.pod);
-      PodPtr pod;
-      if (known != profile.pods.end() && known->second->target.uid == target.uid &&
-          known->second->target.container == target.container) {
-        pod = known->second;
-        profile.pods.erase(known);
-        update(*pod, std::move(target));
-        if (moved) {
-          pod->source = MemSource::kUnknown;
-          pod->no_profiles = false;
-        }
-        pod->due = std::min(pod->due, now + plan.interval);
-      } else {
-        pod = std::make_shared<PodState>();
-        pod->owner = key;
-        pod->target = std::move(target);
-        const Duration spread =
-            pod->target.track == Track::kStable ? plan.interval : std::min(plan.interval, kTrialSpread);
-        pod->due = now + part_of(spread);
-        // The first one soon: until then GC's share is only guessed at.
-        pod->profile_due = now + part_of(std::min(options_.background_profile_every, 2 * plan.interval));
-      }
-      const Profiling before = std::exchange(pod->profiling, profiling_of(plan.profiling, has_arms, pod->target));
-      if (pod->profiling == Profiling::kTrial && before != Profiling::kTrial) {
-        pod->profile_due = std::min(pod->profile_due, now);
-      }
-      pods.insert_or_assign(pod->target.pod, pod);
+      const ObjectKey name = target.pod;
+      pods.insert_or_assign(name, take_part(key, std::move(target), plan, now));
     }
-    for (const auto& [name, pod] : profile.pods) pod->gone = true;
+    for (const auto& [name, pod] : profile.pods) {
+      const auto still = pods.find(name);
+      if (still == pods.end() || still->second != pod) leave(pod, key);
+    }
+    for (const auto& [name, pod] : pods) {
+      if (pod->owner() != key) continue;
+      if (moved) {
+        pod->source = MemSource::kUnknown;
+        pod->no_profiles = false;
+      }
+      follow(*pod, plan, has_arms, now);
+      schedule(pod);
+    }
     profile.pods = std::move(pods);
     plan.pods.clear();
     profile.plan = std::move(plan);
@@ -115,7 +117,7 @@ class Scraper::Impl {
     const Lock lock(mutex());
     const auto found = profiles_.find(key);
     if (found == profiles_.end()) return;
-    for (const auto& [name, pod] : found->second.pods) pod->gone = true;
+    for (const auto& [name, pod] : found->second.pods) leave(pod, key);
     profiles_.erase(found);
   }
 
@@ -134,7 +136,7 @@ class Scraper::Impl {
     if (profile == profiles_.end()) return observation;
     std::array<int, kUsageSources> sources{};
     for (const auto& [name, pod] : profile->second.pods) {
-      observation.pods.push_back(series_of(*pod, now));
+      observation.pods.push_back(series_of(*pod, key, now));
       ++sources[static_cast<std::size_t>(usage_.usage_of(pod->target, now).source)];
     }
     // What most pods have; of two that are equal the better one.
@@ -147,10 +149,11 @@ class Scraper::Impl {
   ScraperProbe probe() const {
     const Lock lock(mutex());
     ScraperProbe probe = pages_->probe;
-    for (const auto& [key, profile] : profiles_) {
-      probe.pods += profile.pods.size();
-      for (const auto& [name, pod] : profile.pods) probe.kept_samples += pod->history.samples().size();
-    }
+    probe.pods = pods_.size();
+    probe.kept_samples = histories_.samples();
+    probe.history_bytes = histories_.bytes();
+    probe.history_limit = histories_.limit();
+    probe.shed = histories_.shed();
     probe.in_flight = pages_->pages.running() + pages_->profiles.running();
     probe.waiting = pages_->pages.waiting();
     return probe;
@@ -159,23 +162,15 @@ class Scraper::Impl {
   Time run_due() {
     const Lock lock(mutex());
     const Time now = clock_.now();
-    Time next = now + kLongestWait;
-    std::map<std::string, Duration> intervals;  // of the nodes that run pods of ours
-    for (auto& [key, profile] : profiles_) {
-      for (auto& [name, pod] : profile.pods) {
-        note_interval(intervals, profile.plan, *pod);
-        if (pod->busy || pod->target.ip.empty()) continue;
-        // A clock that was set back must not stop the reading.
-        if (pod->due > now + 2 * profile.plan.interval) pod->due = now;
-        if (pod->due <= now) {
-          reader_.begin(pod, profile.plan, now);
-        } else {
-          next = std::min(next, pod->due);
-        }
-      }
+    if (now < latest_) take_up_again(now);
+    latest_ = now;
+    while (!due_.empty() && due_.begin()->first.first <= now) {
+      const PodPtr pod = due_.begin()->second;
+      due_.erase(due_.begin());
+      reader_.begin(pod, profiles_.at(pod->owner()).plan, now);
     }
-    const auto containers = [this](const std::string& node) { return containers_on(node); };
-    return usage_.run_due(intervals, containers, now, next);
+    const Time next = due_.empty() ? now + kLongestWait : std::min(now + kLongestWait, due_.begin()->first.first);
+    return usage_.run_due(now, next);
   }
 
   void run_fallback() {
@@ -183,10 +178,8 @@ class Scraper::Impl {
     {
       const Lock lock(mutex());
       const Time now = clock_.now();
-      for (const auto& [key, profile] : profiles_) {
-        for (const auto& [name, pod] : profile.pods) {
-          if (usage_.usage_of(pod->target, now).source != UsageSource::kKubelet) namespaces.insert(pod->target.pod.ns);
-        }
+      for (const auto& [id, pod] : pods_) {
+        if (usage_.usage_of(pod->target, now).source != UsageSource::kKubelet) namespaces.insert(pod->target.pod.ns);
       }
     }
     ContainerUsages usages;
@@ -227,32 +220,90 @@ class Scraper::Impl {
     }
   }
 
-  // --- kubelets ------------------------------------------------------------------------------------------------------
+  // --- pods --------------------------------------------------------------------------------------------------------
 
-  void note_interval(std::map<std::string, Duration>& intervals, const ScrapePlan& plan, const PodState& pod) const {
-    if (pod.target.node.empty()) return;
-    const Duration wanted = plan.profiling == Profiling::kTrial
-                                ? std::clamp(plan.interval, kShortestKubeletInterval, options_.kubelet_interval)
-                                : options_.kubelet_interval;
-    const auto [entry, added] = intervals.emplace(pod.target.node, wanted);
-    if (!added) entry->second = std::min(entry->second, wanted);
+  /// The container that `target` is, one and the same for all profiles that name it, with what is new about it.
+  PodPtr take_part(const ObjectKey& profile, PodTarget target, const ScrapePlan& plan, Time now) {
+    PodPtr& pod = pods_[id_of(target)];
+    if (!pod) {
+      pod = std::make_shared<PodState>();
+      pod->number = ++pods_seen_;
+      const Duration spread = target.track == Track::kStable ? plan.interval : std::min(plan.interval, kTrialSpread);
+      pod->due = now + part_of(spread);
+      // The first one soon: until then GC's share is only guessed at.
+      pod->profile_due = now + part_of(std::min(options_.background_profile_every, 2 * plan.interval));
+      pod->target = std::move(target);
+    } else {
+      update(*pod, std::move(target));
+    }
+    if (std::find(pod->profiles.begin(), pod->profiles.end(), profile) == pod->profiles.end()) {
+      pod->profiles.push_back(profile);
+    }
+    histories_.assign(pod->kept, pod->target.pod.ns, pod->target.track != Track::kStable);
+    return pod;
   }
 
-  std::set<ContainerKey> containers_on(const std::string& node) const {
-    std::set<ContainerKey> containers;
-    for (const auto& [key, profile] : profiles_) {
-      for (const auto& [name, pod] : profile.pods) {
-        if (pod->target.node == node) {
-          containers.insert({pod->target.pod.ns, pod->target.pod.name, pod->target.container});
-        }
-      }
+  /// A pod is read as `plan` asks for from now on.
+  void follow(PodState& pod, const ScrapePlan& plan, bool has_arms, Time now) {
+    pod.due = std::min(pod.due, now + plan.interval);
+    const Profiling before = std::exchange(pod.profiling, profiling_of(plan.profiling, has_arms, pod.target));
+    if (pod.profiling == Profiling::kTrial && before != Profiling::kTrial) {
+      pod.profile_due = std::min(pod.profile_due, now);
     }
-    return containers;
+    if (!pod.target.node.empty()) usage_.want(pod.target.node, key_of(pod.target), kubelet_interval(plan));
+  }
+
+  void leave(const PodPtr& pod, const ObjectKey& profile) {
+    const bool was_owner = pod->owner() == profile;
+    std::erase(pod->profiles, profile);
+    if (!pod->profiles.empty()) {
+      // The next one may have it read elsewhere.
+      if (was_owner) pod->source = MemSource::kUnknown;
+      return;
+    }
+    pod->profiles.push_back(profile);  // what is under way still needs an owner
+    pod->gone = true;
+    histories_.clear(pod->kept);
+    usage_.forget(pod->target.node, key_of(pod->target));
+    schedule(pod);
+    pods_.erase(id_of(pod->target));
+  }
+
+  void update(PodState& pod, PodTarget target) {
+    if (pod.target.restarts != target.restarts || pod.target.started != target.started) {
+      histories_.clear(pod.kept);
+      pod.begin_process();
+    }
+    if (pod.target.node != target.node) usage_.forget(pod.target.node, key_of(pod.target));
+    pod.target = std::move(target);
+  }
+
+  /// Puts a pod in the row of those that will be due, at its place; out of it while it can't be.
+  void schedule(const PodPtr& pod) {
+    if (pod->scheduled) due_.erase({*pod->scheduled, pod->number});
+    pod->scheduled.reset();
+    if (pod->busy || pod->gone || pod->target.ip.empty()) return;
+    pod->scheduled = pod->due;
+    due_.emplace(std::pair(pod->due, pod->number), pod);
+  }
+
+  /// A clock that was set back must not stop the reading.
+  void take_up_again(Time now) {
+    for (const auto& [id, pod] : pods_) {
+      if (pod->due <= now + profiles_.at(pod->owner()).plan.interval) continue;
+      pod->due = now;
+      schedule(pod);
+    }
+  }
+
+  Duration kubelet_interval(const ScrapePlan& plan) const {
+    if (plan.profiling != Profiling::kTrial) return options_.kubelet_interval;
+    return std::clamp(plan.interval, kShortestKubeletInterval, options_.kubelet_interval);
   }
 
   // --- what goes out -------------------------------------------------------------------------------------------------
 
-  PodSeries series_of(const PodState& pod, Time now) const {
+  PodSeries series_of(const PodState& pod, const ObjectKey& profile, Time now) const {
     PodSeries series;
     series.pod = pod.target.pod.name;
     series.uid = pod.target.uid;
@@ -260,17 +311,22 @@ class Scraper::Impl {
     series.ready = pod.target.ready;
     series.created = pod.target.created;
     series.started = pod.target.started;
-    series.first_read = pod.history.first_read();
+    series.first_read = pod.kept.history().first_read();
     series.restarts = pod.target.restarts;
     series.oom_killed = pod.target.oom_killed;
     series.settings = pod.target.settings;
     series.memory_limit = pod.target.memory_limit;
     series.cpu_limit = pod.target.cpu_limit;
-    series.samples = pod.history.samples();
+    series.samples = pod.kept.history().samples();
     series.error = pod.target.ip.empty() ? pod.target.pod.text() + " has no IP address yet: it is read once it has one"
                                          : pod.error;
     series.notes = pod.notes;
     series.unread = pod.unread;
+    if (pod.owner() != profile) {
+      series.notes.push_back(pod.target.pod.text() + " is read for profile " + pod.owner().text() +
+                             ", which names it too: it is read as that profile asks for, its SLOs included; let one of "
+                             "the two Deployments select it");
+    }
     if (!pod.profile_note.empty()) series.notes.push_back(pod.profile_note);
     for (std::string& problem : usage_.problems_of(pod.target, usage_.usage_of(pod.target, now))) {
       series.notes.push_back(std::move(problem));
@@ -284,11 +340,6 @@ class Scraper::Impl {
   static Profiling profiling_of(Profiling wanted, bool has_arms, const PodTarget& target) {
     const bool aside = has_arms && target.track == Track::kStable;
     return wanted == Profiling::kTrial && aside ? Profiling::kBackground : wanted;
-  }
-
-  static void update(PodState& pod, PodTarget target) {
-    if (pod.target.restarts != target.restarts || pod.target.started != target.started) pod.begin_process();
-    pod.target = std::move(target);
   }
 
   void wake() {
@@ -308,10 +359,16 @@ class Scraper::Impl {
 
   const std::shared_ptr<PageReader> pages_;
   UsageReader usage_;
+  HistoryBudget histories_;
   PodReader reader_;
   std::condition_variable_any changed_;
   bool woken_ = false;
   std::map<ObjectKey, ProfileState> profiles_;
+  std::map<ContainerId, PodPtr> pods_;
+  std::uint64_t pods_seen_ = 0;
+  /// The pods that can be read, by when they are due.
+  std::map<std::pair<Time, std::uint64_t>, PodPtr> due_;
+  Time latest_;
 
   std::mutex waiting_;
   std::condition_variable_any idle_;

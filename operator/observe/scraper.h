@@ -6,6 +6,8 @@
 #include <string>
 
 #include "gopacer/domain/sample.h"
+#include "observe/fair_slots.h"
+#include "observe/history_budget.h"
 #include "observe/plan.h"
 #include "observe/scraper_probe.h"
 #include "ports/http_fetcher.h"
@@ -14,11 +16,10 @@
 namespace gopacer {
 
 struct ScraperOptions {
-  std::size_t samples_per_pod = 400;
-  int fetches_at_once = 128;
-  int fetches_per_profile = 32;  ///< so that slow pods of one profile leave places to the others
-  int cpu_profiles_at_once = 32;
-  int cpu_profiles_per_profile = 8;
+  BudgetLimits history;
+  /// Slow pods of one namespace, or of one profile in it, leave places to the others.
+  SlotLimits fetches{.places = 128, .per_namespace = 96, .per_owner = 32};
+  SlotLimits cpu_profiles{.places = 32, .per_namespace = 24, .per_owner = 8};
   Duration fetch_timeout = std::chrono::seconds(5);
   Duration kubelet_interval = std::chrono::seconds(15);  ///< a trial's shorter interval holds down to 5 s
   Duration fallback_interval = std::chrono::seconds(15);
@@ -27,7 +28,7 @@ struct ScraperOptions {
   /// In [0, 1): spreads the pods over the interval. The default is a seeded generator.
   std::function<double()> random;
   /// Called after each reading of a pod of this profile, good or bad, so that nobody has to look again and again. From
-  /// the fetcher's thread: it must not block. May call snapshot().
+  /// the thread that read it: it must not block. May call snapshot().
   std::function<void(const ObjectKey& profile)> on_reading;
 };
 

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string>
 
+#include "observe/history_budget.h"
+
 namespace gopacer {
 
 /// The kinds of pages that are fetched.
@@ -42,11 +44,14 @@ struct ScraperProbe {
   std::array<Pages, kPageKinds> pages{};  ///< by PageKind
   std::uint64_t cycles = 0;
   std::uint64_t samples = 0;
-  std::uint64_t skipped = 0;     ///< cycles that fell out because the one before took too long
-  std::size_t pods = 0;          ///< now
-  std::size_t in_flight = 0;     ///< fetches now
-  std::size_t waiting = 0;       ///< fetches that wait for a free place now
-  std::size_t kept_samples = 0;  ///< now
+  std::uint64_t skipped = 0;      ///< cycles that fell out because the one before took too long
+  std::size_t pods = 0;           ///< now
+  std::size_t in_flight = 0;      ///< fetches now
+  std::size_t waiting = 0;        ///< fetches that wait for a free place now
+  std::size_t kept_samples = 0;   ///< now
+  std::size_t history_bytes = 0;  ///< that they take, now
+  std::size_t history_limit = 0;
+  HistoryShed shed;
 };
 
 }  // namespace gopacer

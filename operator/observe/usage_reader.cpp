@@ -1,5 +1,7 @@
 #include "observe/usage_reader.h"
 
+#include <algorithm>
+#include <set>
 #include <utility>
 
 namespace gopacer {
@@ -8,6 +10,12 @@ namespace {
 constexpr std::size_t kCadvisorBytes = 64 << 20;
 /// A reading of the container that is older than this is not shown as the present one.
 constexpr Duration kOldestUsage = std::chrono::seconds(90);
+
+Duration shortest(const std::map<ContainerKey, Duration>& containers) {
+  Duration least = Duration::max();
+  for (const auto& [container, interval] : containers) least = std::min(least, interval);
+  return least;
+}
 
 }  // namespace
 
@@ -22,7 +30,44 @@ void UsageReader::set_node(const std::string& name, std::optional<NodeAddress> a
   node->address = std::move(*address);
 }
 
-void UsageReader::read(const NodePtr& node, std::set<ContainerKey> wanted, Time now) {
+void UsageReader::want(const std::string& node, const ContainerKey& container, Duration interval) {
+  Wanted& wanted = wanted_[node];
+  const auto [entry, added] = wanted.containers.emplace(container, interval);
+  if (!added && entry->second == interval) return;
+  entry->second = interval;
+  wanted.interval = shortest(wanted.containers);
+}
+
+void UsageReader::forget(const std::string& node, const ContainerKey& container) {
+  const auto found = wanted_.find(node);
+  if (found == wanted_.end()) return;
+  found->second.containers.erase(container);
+  if (found->second.containers.empty()) {
+    wanted_.erase(found);
+  } else {
+    found->second.interval = shortest(found->second.containers);
+  }
+}
+
+Time UsageReader::run_due(Time now, Time latest) {
+  Time next = latest;
+  for (const auto& [name, wanted] : wanted_) {
+    const auto found = nodes_.find(name);
+    if (found == nodes_.end() || found->second->busy) continue;
+    NodeState& node = *found->second;
+    // A clock that was set back must not stop the reading.
+    if (node.due > now + 2 * wanted.interval) node.due = now;
+    if (node.due <= now) {
+      node.due = now + wanted.interval;
+      read(found->second, wanted, now);
+    } else {
+      next = std::min(next, node.due);
+    }
+  }
+  return next;
+}
+
+void UsageReader::read(const NodePtr& node, const Wanted& wanted, Time now) {
   HttpRequest request;
   request.address = node->address.ip;
   request.port = node->address.port;
@@ -38,12 +83,14 @@ void UsageReader::read(const NodePtr& node, std::set<ContainerKey> wanted, Time 
     }
     request.bearer_token = std::move(*token);
   }
+  std::set<ContainerKey> containers;
+  for (const auto& [container, interval] : wanted.containers) containers.insert(container);
   node->busy = true;
   // Kubelets are owners of their own: pods of a profile cannot take their places.
   const ObjectKey owner{"", node->name};
   pages_.read(
       pages_.pages, false, owner, PageKind::kCadvisor, request,
-      std::make_shared<CadvisorReader>(std::move(wanted), now), [] { return true; },
+      std::make_shared<CadvisorReader>(std::move(containers), now), [] { return true; },
       [this, node, request](const tl::expected<ContainerUsages, PageError>& page) {
         node->busy = false;
         if (page) {

@@ -2,7 +2,6 @@
 
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 
 #include "observe/cadvisor.h"
@@ -31,26 +30,12 @@ class UsageReader {
   /// Where the kubelet of the node `name` listens now; none when the node is gone.
   void set_node(const std::string& name, std::optional<NodeAddress> address);
 
-  /// Begins to read the kubelets that are due. `intervals` are those of the nodes that run pods of ours; `containers`
-  /// tells which containers of a node are wanted. Returns when the next kubelet is due, at most `latest`.
-  template <typename Containers>
-  Time run_due(const std::map<std::string, Duration>& intervals, const Containers& containers, Time now, Time latest) {
-    Time next = latest;
-    for (const auto& [name, interval] : intervals) {
-      const auto found = nodes_.find(name);
-      if (found == nodes_.end() || found->second->busy) continue;
-      NodeState& node = *found->second;
-      // A clock that was set back must not stop the reading.
-      if (node.due > now + 2 * interval) node.due = now;
-      if (node.due <= now) {
-        node.due = now + interval;
-        read(found->second, containers(name), now);
-      } else {
-        next = std::min(next, node.due);
-      }
-    }
-    return next;
-  }
+  /// A container of a node is wanted, and its kubelet read once per `interval` at least. May be said again.
+  void want(const std::string& node, const ContainerKey& container, Duration interval);
+  void forget(const std::string& node, const ContainerKey& container);
+
+  /// Begins to read the kubelets that are due. Returns when the next one is, at most `latest`.
+  Time run_due(Time now, Time latest);
 
   /// What the second source gave.
   void set_fallback(ContainerUsages usages, std::string problem);
@@ -70,14 +55,20 @@ class UsageReader {
     Time read;
   };
   using NodePtr = std::shared_ptr<NodeState>;
+  /// What is wanted of a node.
+  struct Wanted {
+    std::map<ContainerKey, Duration> containers;
+    Duration interval{0};  ///< the shortest of them
+  };
 
-  void read(const NodePtr& node, std::set<ContainerKey> wanted, Time now);
+  void read(const NodePtr& node, const Wanted& wanted, Time now);
 
   PageReader& pages_;
   const Clock& clock_;
   TokenSource* const tokens_;
   const Duration fetch_timeout_;
   std::map<std::string, NodePtr> nodes_;
+  std::map<std::string, Wanted> wanted_;
   ContainerUsages fallback_usages_;
   std::string fallback_problem_;
   Time fallback_read_;

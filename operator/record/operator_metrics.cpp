@@ -71,6 +71,19 @@ struct OperatorMetrics::Impl {
                                                              .Name("gopacer_scraped_bytes")
                                                              .Help("Bytes read from pods since the start")
                                                              .Register(registry);
+  prometheus::Family<prometheus::Gauge>& history_bytes = prometheus::BuildGauge()
+                                                             .Name("gopacer_history_bytes")
+                                                             .Help("Memory that the samples of all pods take")
+                                                             .Register(registry);
+  prometheus::Family<prometheus::Gauge>& history_limit = prometheus::BuildGauge()
+                                                             .Name("gopacer_history_limit_bytes")
+                                                             .Help("Memory that the samples of all pods may take")
+                                                             .Register(registry);
+  prometheus::Family<prometheus::Counter>& history_shed =
+      prometheus::BuildCounter()
+          .Name("gopacer_history_shed_total")
+          .Help("Samples that were given up before their time, because of one pod's limit or that of all pods")
+          .Register(registry);
 };
 
 OperatorMetrics::OperatorMetrics() : impl_(std::make_unique<Impl>()) { leading(false); }
@@ -135,6 +148,19 @@ void OperatorMetrics::scrapes(double total, double failed, double bytes) {
   impl_->scrape_counts.Add({{"result", "all"}}).Set(total);
   impl_->scrape_counts.Add({{"result", "failed"}}).Set(failed);
   impl_->scraped_bytes.Add({}).Set(bytes);
+}
+
+void OperatorMetrics::histories(double bytes, double limit, double shed_by_pod, double shed_outside_trials,
+                                double shed_in_trials) {
+  impl_->history_bytes.Add({}).Set(bytes);
+  impl_->history_limit.Add({}).Set(limit);
+  const auto raise = [&](const Labels& labels, double to) {
+    prometheus::Counter& counter = impl_->history_shed.Add(labels);
+    counter.Increment(to - counter.Value());
+  };
+  raise({{"limit", "pod"}, {"pods", "any"}}, shed_by_pod);
+  raise({{"limit", "all"}, {"pods", "outside_trials"}}, shed_outside_trials);
+  raise({{"limit", "all"}, {"pods", "in_trials"}}, shed_in_trials);
 }
 
 std::string OperatorMetrics::text() const { return prometheus::TextSerializer().Serialize(impl_->registry.Collect()); }

@@ -110,6 +110,19 @@ TEST_F(LocalProcessTest, ReadsAGroupOfVersion1) {
   EXPECT_DOUBLE_EQ(open()->cpus(), 0.5);
 }
 
+TEST_F(LocalProcessTest, TellsWhatLimitsThisProcessItself) {
+  const KernelFiles files{root_.path() / "proc", root_.path() / "cgroup"};
+  EXPECT_EQ(own_memory_limit(files), std::nullopt);
+  write_file(root_.path() / "proc/self/cgroup", "0::/pod/app\n");
+  write_file(group("pod/app/memory.max"), "max\n");
+  EXPECT_EQ(own_memory_limit(files), std::nullopt);
+  write_file(group("pod/memory.max"), "268435456\n");
+  EXPECT_EQ(own_memory_limit(files), mib(256));
+  write_file(root_.path() / "proc/self/cgroup", "5:memory:/pod\n");
+  write_file(group("memory/pod/memory.limit_in_bytes"), "134217728\n");
+  EXPECT_EQ(own_memory_limit(files), mib(128));
+}
+
 TEST_F(LocalProcessTest, EndsWithItsProcessEvenIfTheNumberIsUsedAgain) {
   write_file(proc("cgroup"), "0::/\n");
   Result<LocalProcess> process = open();

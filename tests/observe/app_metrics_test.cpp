@@ -263,6 +263,17 @@ TEST(AppMetrics, RefusesAPageThatIsCutOffInALine) {
   EXPECT_TRUE(metrics.error().retriable());
 }
 
+TEST(AppMetrics, RefusesAHistogramOfMoreBucketsThanAnybodyNeeds) {
+  std::string body;
+  for (std::size_t i = 1; i < Histogram::kMostBounds; ++i) body += "h_bucket{le=\"" + std::to_string(i) + "\"} 1\n";
+  const Result<Histogram> most = histogram(body + "h_bucket{le=\"+Inf\"} 1\n", slo("h"));
+  ASSERT_TRUE(most);
+  EXPECT_EQ(most->counts.size(), Histogram::kMostBounds);
+  const Result<Histogram> more = histogram(body + "h_bucket{le=\"0\"} 1\nh_bucket{le=\"+Inf\"} 1\n", slo("h"));
+  ASSERT_FALSE(more);
+  EXPECT_THAT(more.error().message, HasSubstr("has a series of h_bucket with more than 256 buckets: export"));
+}
+
 TEST(AppMetrics, BoundsWhatItKeeps) {
   AppMetricsReader many_series({slo("h")});
   many_series.feed("up 1\n");
@@ -272,10 +283,10 @@ TEST(AppMetrics, BoundsWhatItKeeps) {
   EXPECT_THAT(many_series.finish()->missing.at("p99"), HasSubstr("series"));
 
   AppMetricsReader many_buckets({slo("h")});
-  for (std::size_t i = 0; i < 2 * AppMetricsReader::kMostBuckets; ++i) {
-    many_buckets.feed("h_bucket{le=\"" + std::to_string(i) + "\"} 1\n");
+  for (std::size_t i = 0; i <= AppMetricsReader::kMostBuckets; ++i) {
+    many_buckets.feed("h_bucket{id=\"" + std::to_string(i / 200) + "\",le=\"" + std::to_string(i % 200) + "\"} 1\n");
   }
-  EXPECT_THAT(many_buckets.finish()->missing.at("p99"), HasSubstr("buckets"));
+  EXPECT_THAT(many_buckets.finish()->missing.at("p99"), HasSubstr("more than 65536 buckets of h_bucket"));
 
   AppMetricsReader long_line({slo("h")});
   EXPECT_TRUE(long_line.feed("up 1\n"));

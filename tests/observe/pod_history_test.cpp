@@ -8,6 +8,8 @@ namespace {
 using std::chrono::seconds;
 using testing::ElementsAre;
 
+constexpr Duration kLong = std::chrono::hours(24);
+
 Time at(int second) { return Time(seconds(second)); }
 
 /// A reading at `second` of a process that collects once a second and allocates a MiB each time.
@@ -21,18 +23,18 @@ Sample sample(int second) {
   return out;
 }
 
-TEST(PodHistory, KeepsTheLatestSamples) {
+TEST(PodHistory, KeepsTheSamplesOfALengthOfTimeAndOneBeforeIt) {
   PodHistory history;
-  for (int i = 1; i <= 10; ++i) history.append(sample(i), 4);
-  ASSERT_EQ(history.samples().size(), 4U);
-  EXPECT_EQ(history.samples().front().at, at(7));
+  for (int i = 1; i <= 10; ++i) history.append(sample(i), seconds(3));
+  ASSERT_EQ(history.samples().size(), 5U);
+  EXPECT_EQ(history.samples().front().at, at(6));
   EXPECT_EQ(history.samples().back().at, at(10));
   EXPECT_EQ(history.first_read(), at(1)) << "whether it is still kept or not";
 }
 
 TEST(PodHistory, HoldsEachCycleOnceButTheNewestSampleWhole) {
   PodHistory history;
-  for (int i = 10; i <= 50; i += 10) history.append(sample(i), 400);
+  for (int i = 10; i <= 50; i += 10) history.append(sample(i), kLong);
   EXPECT_EQ(history.samples().back().mem->pauses.size(), 50U);
   std::vector<GcPause> all;
   for (std::size_t i = 0; i + 1 < history.samples().size(); ++i) {
@@ -44,11 +46,11 @@ TEST(PodHistory, HoldsEachCycleOnceButTheNewestSampleWhole) {
 
 TEST(PodHistory, KeepsTheLastCycleOfASampleInWhichNoneEnded) {
   PodHistory history;
-  history.append(sample(5), 400);
+  history.append(sample(5), kLong);
   for (int i = 6; i <= 8; ++i) {
     Sample idle = sample(5);
     idle.at = at(i);
-    history.append(idle, 400);
+    history.append(idle, kLong);
   }
   ASSERT_EQ(history.samples().size(), 4U);
   for (const std::size_t i : {1, 2}) {
@@ -57,25 +59,61 @@ TEST(PodHistory, KeepsTheLastCycleOfASampleInWhichNoneEnded) {
   }
 }
 
-TEST(PodHistory, KeepsTheHistogramsOfTheNewestSamples) {
+std::vector<int> seconds_of(const PodHistory& history) {
+  std::vector<int> found;
+  for (const Sample& one : history.samples()) found.push_back(static_cast<int>(to_seconds(one.at.time_since_epoch())));
+  return found;
+}
+
+TEST(PodHistory, GivesUpEverySecondOfItsOlderSamples) {
   PodHistory history;
-  for (int i = 1; i <= 300; ++i) {
+  for (int i = 1; i <= 12; ++i) history.append(sample(i), kLong);
+  EXPECT_FALSE(history.is_sparse());
+  EXPECT_EQ(history.thin(), 4U);
+  EXPECT_THAT(seconds_of(history), ElementsAre(1, 3, 5, 7, 9, 10, 11, 12));
+  EXPECT_EQ(history.samples()[3].mem->pauses.size(), 1U) << "of older samples only the last cycle is looked at";
+  EXPECT_EQ(history.samples().back().mem->pauses.size(), 12U);
+}
+
+TEST(PodHistory, GivesUpASampleWithoutACpuProfileRatherThanItsNeighbourWithOne) {
+  PodHistory history;
+  for (int i = 1; i <= 12; ++i) {
     Sample next = sample(i);
-    next.latency["p99"] = Histogram(std::map<double, double>{{1, i}});
-    history.append(next, 250);
+    if (i == 2 || i == 6 || i == 7) next.profile.emplace();
+    history.append(next, kLong);
   }
-  ASSERT_EQ(history.samples().size(), 250U);
-  for (std::size_t i = 0; i < 250; ++i) {
-    EXPECT_EQ(history.samples()[i].latency.empty(), i < 250 - PodHistory::kHistograms) << i;
+  history.thin();
+  EXPECT_THAT(seconds_of(history), ElementsAre(1, 2, 4, 6, 7, 9, 10, 11, 12));
+}
+
+TEST(PodHistory, IsSparseWhenALongerGapWouldLookLikeATroubleOfTheClock) {
+  PodHistory history;
+  for (int i = 0; i <= 48; ++i) history.append(sample(1 + 15 * i), kLong);
+  while (!history.is_sparse()) EXPECT_GT(history.thin(), 0U);
+  EXPECT_LE(history.samples().size(), 12U);
+  EXPECT_EQ(history.samples().back().at - history.samples().front().at, seconds(48 * 15)) << "it spans what it did";
+  for (std::size_t i = 1; i < history.samples().size(); ++i) {
+    EXPECT_LE(history.samples()[i].at - history.samples()[i - 1].at, PodHistory::kLongestGap);
   }
+}
+
+TEST(PodHistory, GivesUpTheOlderHalfOfFewSamplesButNeverTheLastOne) {
+  PodHistory history;
+  for (int i = 1; i <= 5; ++i) history.append(sample(i), kLong);
+  EXPECT_TRUE(history.is_sparse());
+  EXPECT_EQ(history.thin(), 2U);
+  EXPECT_EQ(history.thin(), 1U);
+  EXPECT_EQ(history.thin(), 1U);
+  EXPECT_EQ(history.thin(), 0U);
+  EXPECT_THAT(seconds_of(history), ElementsAre(5));
 }
 
 TEST(PodHistory, SharesTheBoundsOfAHistogramThatStayTheSame) {
   PodHistory history;
-  for (int i = 1; i <= 2; ++i) {
-    Sample next = sample(i);
-    next.latency["p99"] = Histogram({{1, 5}, {2, 5}});
-    history.append(next, 400);
+  for (const double second : {2, 2, 3}) {
+    Sample next = sample(static_cast<int>(history.samples().size()) + 1);
+    next.latency["p99"] = Histogram({{1, 5}, {second, 5}});
+    history.append(next, kLong);
   }
   const auto bounds = [&](std::size_t i) { return history.samples()[i].latency.at("p99").bounds; };
   EXPECT_EQ(bounds(0), bounds(1));
@@ -83,12 +121,12 @@ TEST(PodHistory, SharesTheBoundsOfAHistogramThatStayTheSame) {
 
 TEST(PodHistory, CopiesShareTheirSamplesAndNothingTheyHoldChanges) {
   PodHistory history;
-  history.append(sample(10), 400);
+  history.append(sample(10), kLong);
   const SampleRow before = history.samples();
   EXPECT_EQ(&before.back(), &history.samples().back());
-  history.append(sample(20), 400);
-  history.append(sample(30), 400);
-  history.append(sample(40), 2);
+  history.append(sample(20), kLong);
+  history.append(sample(30), kLong);
+  history.append(sample(40), seconds(1));
   ASSERT_EQ(before.size(), 1U);
   EXPECT_EQ(before.back().mem->pauses, sample(10).mem->pauses);
 }
@@ -96,11 +134,11 @@ TEST(PodHistory, CopiesShareTheirSamplesAndNothingTheyHoldChanges) {
 TEST(PodHistory, BeginsAnewWhenACounterWentBack) {
   for (const auto change : {+[](Sample& s) { s.mem->total_alloc = mib(1); }, +[](Sample& s) { s.mem->num_gc = 1; }}) {
     PodHistory history;
-    history.append(sample(5), 400);
-    history.append(sample(6), 400);
+    history.append(sample(5), kLong);
+    history.append(sample(6), kLong);
     Sample next = sample(7);
     change(next);
-    history.append(next, 400);
+    history.append(next, kLong);
     EXPECT_EQ(history.samples().size(), 1U);
     EXPECT_EQ(history.first_read(), at(7));
   }
@@ -114,8 +152,8 @@ TEST(PodHistory, BeginsAnewWhenTheProcessSaysThatItBeganLater) {
   Sample second = sample(500);
   second.process.emplace();
   second.process->started = at(490);
-  history.append(first, 400);
-  history.append(second, 400);
+  history.append(first, kLong);
+  history.append(second, kLong);
   EXPECT_EQ(history.samples().size(), 1U);
 }
 
@@ -127,7 +165,7 @@ PodHistory history_of(const std::vector<double>& counts) {
     Sample next = sample(t++);
     next.latency["p99"] = Histogram(std::map<double, double>{{1, count}});
     next.latency["other"] = Histogram(std::map<double, double>{{1, 10.0 * t}});
-    history.append(next, 400);
+    history.append(next, kLong);
   }
   return history;
 }
@@ -156,11 +194,11 @@ TEST(PodHistory, TakesCountsThatBeganAnewOnceTheyStay) {
 
 TEST(PodHistory, GoesOnAcrossSamplesThatLackAPart) {
   PodHistory history;
-  history.append(sample(5), 400);
+  history.append(sample(5), kLong);
   Sample without;
   without.at = at(6);
-  history.append(without, 400);
-  history.append(sample(7), 400);
+  history.append(without, kLong);
+  history.append(sample(7), kLong);
   EXPECT_EQ(history.samples().size(), 3U);
 }
 

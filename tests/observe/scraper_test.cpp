@@ -324,14 +324,90 @@ TEST_F(ScraperTest, ForgetsAProfileThatIsRemoved) {
 
 TEST_F(ScraperTest, KeepsABoundedNumberOfSamples) {
   ScraperOptions options;
-  options.samples_per_pod = 5;
+  options.history.samples_per_pod = 10;
   make(options);
   fetcher_.on("10.0.0.1/debug/vars", {vars_body()});
   scraper_->set_targets(kProfile, plan({pod("a", "10.0.0.1")}));
-  for (int i = 0; i < 12; ++i) pass(seconds(15));
-  EXPECT_EQ(series("a").samples.size(), 5U);
-  EXPECT_EQ(scraper_->probe().kept_samples, 5U);
-  EXPECT_EQ(scraper_->probe().samples, 12U);
+  for (int i = 0; i < 40; ++i) pass(seconds(15));
+  EXPECT_LE(series("a").samples.size(), 10U);
+  EXPECT_GE(series("a").samples.size(), 5U);
+  EXPECT_GT(series("a").samples.back().at - series("a").samples.front().at, minutes(2))
+      << "older samples get sparse instead of going all at once";
+  const ScraperProbe probe = scraper_->probe();
+  EXPECT_EQ(probe.kept_samples, series("a").samples.size());
+  EXPECT_EQ(probe.samples, 40U);
+  EXPECT_EQ(probe.shed.by_pod, probe.samples - probe.kept_samples);
+}
+
+TEST_F(ScraperTest, KeepsSamplesNoLongerThanThePlanAsksFor) {
+  fetcher_.on("10.0.0.1/debug/vars", {vars_body()});
+  ScrapePlan brief = plan({pod("a", "10.0.0.1")});
+  brief.keep = minutes(2);
+  scraper_->set_targets(kProfile, brief);
+  for (int i = 0; i < 40; ++i) pass(seconds(15));
+  const PodSeries read = series("a");
+  EXPECT_GE(read.samples.back().at - read.samples.front().at, minutes(2));
+  EXPECT_LT(read.samples.back().at - read.samples.front().at, minutes(3));
+  EXPECT_EQ(scraper_->probe().shed.by_pod, 0U);
+}
+
+TEST_F(ScraperTest, KeepsTheHistoriesOfAllPodsWithinTheirBytes) {
+  ScraperOptions options;
+  options.history.bytes = std::size_t{40} << 10;
+  make(options);
+  std::vector<PodTarget> pods;
+  for (int i = 1; i <= 8; ++i) {
+    pods.push_back(pod("pod-" + std::to_string(i), "10.0.1." + std::to_string(i)));
+    fetcher_.on(pods.back().ip + "/debug/vars", {vars_body()});
+  }
+  scraper_->set_targets(kProfile, plan(pods));
+  for (int i = 0; i < 30; ++i) pass(seconds(15));
+  const ScraperProbe probe = scraper_->probe();
+  EXPECT_LE(probe.history_bytes, options.history.bytes);
+  EXPECT_GT(probe.history_bytes, options.history.bytes / 2);
+  EXPECT_EQ(probe.history_limit, options.history.bytes);
+  EXPECT_GT(probe.shed.outside_trials, 0U);
+  scraper_->remove(kProfile);
+  EXPECT_EQ(scraper_->probe().history_bytes, 0U);
+}
+
+TEST_F(ScraperTest, ReadsAPodOnceHoweverManyProfilesNameIt) {
+  fetcher_.on("10.0.0.1/debug/vars", {vars_body()});
+  const ObjectKey other{"shop", "other"};
+  scraper_->set_targets(kProfile, plan({pod("a", "10.0.0.1")}));
+  scraper_->set_targets(other, plan({pod("a", "10.0.0.1")}));
+  pass(seconds(0));
+  pass(seconds(15));
+  EXPECT_EQ(fetches("10.0.0.1"), 2);
+  const PodSeries first = series("a");
+  const PodSeries second = series("a", other);
+  ASSERT_EQ(first.samples.size(), 2U);
+  ASSERT_EQ(second.samples.size(), 2U);
+  EXPECT_EQ(&first.samples.back(), &second.samples.back()) << "the same samples, not copies";
+  EXPECT_THAT(first.notes, Not(Contains(HasSubstr("names it too"))));
+  EXPECT_THAT(second.notes, Contains(HasSubstr("shop/a is read for profile shop/checkout")));
+
+  scraper_->remove(kProfile);
+  pass(seconds(15));
+  EXPECT_EQ(series("a", other).samples.size(), 3U) << "the other profile has it read from then on";
+  EXPECT_THAT(series("a", other).notes, Not(Contains(HasSubstr("names it too"))));
+  scraper_->remove(other);
+  pass(seconds(15));
+  EXPECT_EQ(fetches("10.0.0.1"), 3);
+  EXPECT_EQ(scraper_->probe().pods, 0U);
+}
+
+TEST_F(ScraperTest, SnapshotsStayAsTheyWere) {
+  fetcher_.on("10.0.0.1/debug/vars", {vars_body()});
+  scraper_->set_targets(kProfile, plan({pod("a", "10.0.0.1")}));
+  pass(seconds(0));
+  const PodSeries before = series("a");
+  const std::size_t cycles = before.samples.back().mem->pauses.size();
+  pass(seconds(15));
+  pass(seconds(15));
+  scraper_->remove(kProfile);
+  ASSERT_EQ(before.samples.size(), 1U);
+  EXPECT_EQ(before.samples.back().mem->pauses.size(), cycles);
 }
 
 TEST_F(ScraperTest, SpreadsThePodsOverTheInterval) {
@@ -372,8 +448,7 @@ TEST_F(ScraperTest, GoesOnAfterTheClockWasSetBack) {
 
 TEST_F(ScraperTest, SlowProfilesLeaveRoomToOthers) {
   ScraperOptions options;
-  options.fetches_at_once = 4;
-  options.fetches_per_profile = 2;
+  options.fetches = {.places = 4, .per_namespace = 4, .per_owner = 2};
   make(options);
   std::vector<PodTarget> pods;
   for (int i = 1; i <= 20; ++i) pods.push_back(pod("pod-" + std::to_string(i), "10.0.1." + std::to_string(i)));

@@ -24,6 +24,17 @@ TEST(OperatorMetrics, CountPassesAndFailures) {
   EXPECT_THAT(metrics.text(), HasSubstr("gopacer_reconcile_errors_total{namespace=\"shop\",profile=\"checkout\"} 1"));
 }
 
+TEST(OperatorMetrics, SayWhatHistoriesTakeAndWhatWasGivenUpOfThem) {
+  OperatorMetrics metrics;
+  metrics.histories(1000, 4096, 1, 20, 300);
+  metrics.histories(2000, 4096, 1, 25, 300);
+  EXPECT_THAT(metrics.text(), HasSubstr("gopacer_history_bytes 2000"));
+  EXPECT_THAT(metrics.text(), HasSubstr("gopacer_history_limit_bytes 4096"));
+  EXPECT_THAT(metrics.text(), HasSubstr("gopacer_history_shed_total{limit=\"pod\",pods=\"any\"} 1"));
+  EXPECT_THAT(metrics.text(), HasSubstr("gopacer_history_shed_total{limit=\"all\",pods=\"outside_trials\"} 25"));
+  EXPECT_THAT(metrics.text(), HasSubstr("gopacer_history_shed_total{limit=\"all\",pods=\"in_trials\"} 300"));
+}
+
 TEST(OperatorMetrics, ForgetAProfileAndNoOther) {
   OperatorMetrics metrics;
   for (const ObjectKey& key : {kCheckout, kCart}) {

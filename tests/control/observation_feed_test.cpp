@@ -1,0 +1,112 @@
+#include "control/observation_feed.h"
+
+#include <gmock/gmock.h>
+
+#include <fstream>
+#include <iterator>
+
+#include "fakes/fake_clock.h"
+#include "fakes/scripted_fetcher.h"
+#include "observe/scraper.h"
+#include "source_dir.h"
+
+namespace gopacer {
+namespace {
+
+using std::chrono::minutes;
+using std::chrono::seconds;
+using testing::IsEmpty;
+
+const ObjectKey kKey{"shop", "checkout"};
+
+class ObservationFeedTest : public testing::Test {
+ protected:
+  ObservationFeedTest() {
+    ScraperOptions options;
+    options.random = [] { return 0.0; };
+    scraper_ = std::make_unique<Scraper>(fetcher_, clock_, nullptr, nullptr, options);
+    feed_ = std::make_unique<ObservationFeed>(*scraper_);
+    std::ifstream file(in_source("tests/data/go/go1.26.vars.json"), std::ios::binary);
+    fetcher_.on("10.0.0.1/debug/vars", {std::string(std::istreambuf_iterator<char>(file), {})});
+
+    Pod pod;
+    pod.key = {"shop", "checkout-1"};
+    pod.uid = "p1";
+    pod.ip = "10.0.0.1";
+    pod.phase = "Running";
+    pod.containers.emplace_back();
+    pod.containers.back().name = "app";
+    desired_.key = kKey;
+    desired_.profile = std::make_shared<Profile>();
+    desired_.container = "app";
+    desired_.pods = {{std::make_shared<Pod>(pod), Track::kStable}};
+  }
+
+  void pass(Duration time) {
+    clock_.advance(time);
+    scraper_->run_due();
+    fetcher_.answer_all();
+  }
+  Observation observe() const { return feed_->snapshot(kKey, clock_.now()); }
+
+  FakeClock clock_{Time(seconds(1'800'000'000))};
+  ScriptedFetcher fetcher_;
+  std::unique_ptr<Scraper> scraper_;
+  std::unique_ptr<ObservationFeed> feed_;
+  Desired desired_;
+};
+
+TEST_F(ObservationFeedTest, ReadsThePodsOfAProfile) {
+  feed_->follow(desired_);
+  pass(seconds(0));
+  ASSERT_EQ(observe().pods.size(), 1U);
+  EXPECT_EQ(observe().pods[0].samples.size(), 1U);
+}
+
+TEST_F(ObservationFeedTest, ReadsNothingForAProfileWhoseTargetIsAnothers) {
+  feed_->follow(desired_);
+  pass(seconds(0));
+  const std::size_t before = fetcher_.log.size();
+  desired_.rival = std::make_shared<Profile>();
+  feed_->follow(desired_);
+  pass(seconds(15));
+  EXPECT_EQ(fetcher_.log.size(), before);
+  EXPECT_THAT(observe().pods, IsEmpty());
+  EXPECT_EQ(scraper_->probe().history_bytes, 0U);
+}
+
+TEST_F(ObservationFeedTest, GoesOnReadingForATrialWhoseProfileLostItsTarget) {
+  auto trial = std::make_shared<Trial>();
+  desired_.trial = trial;
+  desired_.rival = std::make_shared<Profile>();
+  feed_->follow(desired_);
+  pass(seconds(0));
+  EXPECT_EQ(observe().pods.size(), 1U);
+}
+
+TEST_F(ObservationFeedTest, KeepsAPointOfTheLongRowEveryTenMinutes) {
+  feed_->follow(desired_);
+  EXPECT_EQ(observe().long_row, nullptr);
+  for (int i = 0; i < 4 * 35; ++i) {
+    pass(seconds(15));
+    observe();
+  }
+  const auto row = observe().long_row;
+  ASSERT_EQ(row->size(), 4U);
+  EXPECT_EQ((*row)[1].at - (*row)[0].at, minutes(10));
+  EXPECT_GT(*(*row)[0].heap_goal, 0);
+  feed_->forget(kKey);
+  EXPECT_EQ(observe().long_row, nullptr);
+}
+
+TEST(ScrapePlan, KeepsSamplesForTheWindowsOfATrial) {
+  Desired desired;
+  EXPECT_EQ(scrape_plan(desired).keep, kShortestHistory);
+  auto trial = std::make_shared<Trial>();
+  trial->spec.canary.interval = minutes(10);
+  desired.trial = trial;
+  EXPECT_EQ(scrape_plan(desired).keep, minutes(40));
+}
+
+}  // namespace
+}  // namespace gopacer

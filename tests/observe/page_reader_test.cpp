@@ -1,0 +1,100 @@
+#include "observe/page_reader.h"
+
+#include <gmock/gmock.h>
+
+#include <future>
+#include <string>
+
+#include "fakes/scripted_fetcher.h"
+
+namespace gopacer {
+namespace {
+
+const ObjectKey kOwner{"shop", "checkout"};
+
+/// Takes a page for what it is; decoding waits for `may_go_on`.
+class SlowReader {
+ public:
+  explicit SlowReader(std::shared_future<void> may_go_on) : may_go_on_(std::move(may_go_on)) {}
+  bool feed(std::string_view piece) {
+    body_ += piece;
+    return true;
+  }
+  Result<std::string> finish() {
+    may_go_on_.wait();
+    return body_;
+  }
+
+ private:
+  std::shared_future<void> may_go_on_;
+  std::string body_;
+};
+
+class PageReaderTest : public testing::Test {
+ protected:
+  PageReaderTest() {
+    fetcher_.on("/slow", {"slow"});
+    fetcher_.on("/long", {std::string(1 << 20, 'x')});
+    fetcher_.on("/quick", {"quick"});
+    reader_->start_decoding();
+    go_on_.set_value();
+  }
+  ~PageReaderTest() override {
+    {
+      const std::lock_guard lock(reader_->mutex());
+      reader_->stop();
+    }
+    reader_->stop_decoding();
+  }
+
+  /// What the page gave, once it is decoded.
+  std::future<std::string> read(PageKind kind, const std::string& target, std::shared_future<void> may_go_on) {
+    auto read = std::make_shared<std::promise<std::string>>();
+    HttpRequest request;
+    request.target = target;
+    const std::lock_guard lock(reader_->mutex());
+    reader_->read(
+        reader_->pages, false, kOwner, kind, request, std::make_shared<SlowReader>(std::move(may_go_on)),
+        [] { return true; }, [read](const tl::expected<std::string, PageError>& page) { read->set_value(*page); });
+    return read->get_future();
+  }
+
+  ScriptedFetcher fetcher_;
+  std::shared_ptr<PageReader> reader_ = std::make_shared<PageReader>(fetcher_, ScraperOptions{});
+  std::promise<void> go_on_;
+  std::shared_future<void> at_once_ = go_on_.get_future().share();
+};
+
+TEST_F(PageReaderTest, ASlowDecodingKeepsNobodyFromReadingOtherPages) {
+  std::promise<void> release;
+  const std::shared_future<void> later = release.get_future().share();
+  std::future<std::string> profile = read(PageKind::kCpuProfile, "/slow", later);
+  std::future<std::string> page = read(PageKind::kMetrics, "/long", later);
+  std::future<std::string> quick = read(PageKind::kVars, "/quick", at_once_);
+  fetcher_.answer_all();  // as the fetcher's thread would: it comes back although two pages are not decoded yet
+  EXPECT_EQ(quick.get(), "quick");
+  EXPECT_EQ(reader_->pages.running(), 2U) << "their places are not free before they are decoded";
+  release.set_value();
+  EXPECT_EQ(profile.get(), "slow");
+  EXPECT_EQ(page.get().size(), 1U << 20);
+}
+
+TEST(DecodingThread, DoesJobsInTheirOrderAndDropsWhatComesAfterItsEnd) {
+  DecodingThread thread;
+  std::string done;
+  thread.post([&] { done += "1"; });
+  EXPECT_EQ(done, "1") << "before its start whoever brings a job does it";
+  thread.start();
+  std::promise<void> last;
+  thread.post([&] { done += "2"; });
+  thread.post([&] { done += "3"; });
+  thread.post([&] { last.set_value(); });
+  last.get_future().wait();
+  EXPECT_EQ(done, "123");
+  thread.stop();
+  thread.post([&] { done += "4"; });
+  EXPECT_EQ(done, "123");
+}
+
+}  // namespace
+}  // namespace gopacer
