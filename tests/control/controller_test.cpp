@@ -128,6 +128,11 @@ class ControllerTest : public ::testing::Test {
       if (quiet) return;
     }
   }
+  /// Each kind has a watch of its own: the marker's must not overtake the others.
+  void settle_all() {
+    EXPECT_TRUE(api_.wait_until_watched(watches_, kPatience));
+    settle();
+  }
   void wait_for_trouble() {
     const auto deadline = std::chrono::steady_clock::now() + kPatience;
     while (controller_.trouble().empty()) {
@@ -143,12 +148,10 @@ class ControllerTest : public ::testing::Test {
   /// The profiles that `change` wakes. Those that it does not wake would have had their pass before the marker.
   template <typename Change>
   std::vector<std::string> woken_by(const Change& change) {
-    settle();
+    settle_all();
     const std::map<ObjectKey, int> before = passes_.all();
     change();
-    // Each kind has a watch of its own: the marker's must not overtake the others.
-    EXPECT_TRUE(api_.wait_until_watched(watches_, kPatience));
-    settle();
+    settle_all();
     std::vector<std::string> woken;
     for (const auto& [key, count] : passes_.all()) {
       const auto found = before.find(key);
