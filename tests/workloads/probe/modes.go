@@ -92,6 +92,8 @@ var modes = map[string]func(*hostile, http.ResponseWriter, *http.Request){
 		http.Redirect(w, q, q.URL.String(), http.StatusFound)
 	},
 	"wrong-length": wrongLength,
+	"wide":         wide,
+	"grown":        grown,
 }
 
 // endless repeats lines that belong into the body, for as long as somebody reads.
@@ -147,6 +149,34 @@ func truncated(h *hostile, w http.ResponseWriter, q *http.Request) {
 		cut = strings.Index(text, `le="+Inf"`)
 	}
 	fmt.Fprint(w, text[:cut+len("# HeapSys")])
+}
+
+// wide is a histogram of as many bounds as go into a page.
+func wide(h *hostile, w http.ResponseWriter, q *http.Request) {
+	if !strings.HasSuffix(q.URL.Path, "/metrics") {
+		fmt.Fprint(w, h.body(q))
+		return
+	}
+	fmt.Fprintln(w, "# TYPE http_request_duration_seconds histogram")
+	for i := range 65536 {
+		fmt.Fprintf(w, "http_request_duration_seconds_bucket{le=\"%d\"} %d\n", i, i)
+	}
+	fmt.Fprintln(w, "http_request_duration_seconds_bucket{le=\"+Inf\"} 65536")
+}
+
+// grown is a histogram of as many series as go into a page, each of another label and as wide as can be read.
+func grown(h *hostile, w http.ResponseWriter, q *http.Request) {
+	if !strings.HasSuffix(q.URL.Path, "/metrics") {
+		fmt.Fprint(w, h.body(q))
+		return
+	}
+	fmt.Fprintln(w, "# TYPE http_request_duration_seconds histogram")
+	for series := range 250 {
+		for i := range 255 {
+			fmt.Fprintf(w, "http_request_duration_seconds_bucket{route=\"%d\",le=\"%d\"} %d\n", series, i, i)
+		}
+		fmt.Fprintf(w, "http_request_duration_seconds_bucket{route=\"%d\",le=\"+Inf\"} 255\n", series)
+	}
 }
 
 func wrongLength(h *hostile, w http.ResponseWriter, q *http.Request) {

@@ -53,6 +53,8 @@ func TestModesDoTheirHarm(t *testing.T) {
 		"drip/heap":          {code: 200, fails: true},
 		"hang/heap":          {fails: true},
 		"nonsense/heap":      {code: 404},
+		"wide/metrics":       {code: 200, has: "{le=\"9999\"}"},
+		"grown/metrics":      {code: 200, has: "{route=\"9\",le=\"254\"}"},
 		"healthz":            {code: 200, has: "ok"},
 	} {
 		code, body, err := read(t, server.URL+"/"+mode, 1<<20)
