@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Every reason that gopacer can give is in docs/troubleshooting.md, and none that it cannot give; likewise its metrics, and the
-pages' links lead somewhere. Needs no cluster."""
+"""Every reason that gopacer can give is in docs/troubleshooting.md, and none that it cannot give; likewise its metrics. The
+pages' links lead somewhere, and names of bounds are in the files that they are said to be in. Needs no cluster."""
 
 import pathlib
 import re
@@ -50,9 +50,18 @@ class Pages(unittest.TestCase):
         self.assertGreater(len(given), 5)
         self.assertEqual(given, set(re.findall(r"^\| `(gopacer_\w+)`", (ROOT / "docs/metrics.md").read_text(), re.MULTILINE)))
 
+    def test_bounds_are_in_the_files_that_are_named(self):
+        page = ROOT / "docs/architecture.md"
+        named = re.findall(r"((?:`\w+`(?:, )?)+) in \[[^\]]+\]\(([^)]+)\)", page.read_text())
+        self.assertGreater(len(named), 15)
+        for names, file in named:
+            text = (page.parent / file).read_text()
+            for name in re.findall(r"`(\w+)`", names):
+                self.assertRegex(text, rf"\b{name}\b", f"docs/architecture.md looks for {name} in {file}")
+
     def test_links_between_pages_lead_somewhere(self):
         links = 0
-        for page in sorted((ROOT / "docs").rglob("*.md")):
+        for page in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]):
             for link in re.findall(r"\]\(([^)#:]+)[^):]*\)", page.read_text()):
                 links += 1
                 self.assertTrue((page.parent / link).exists(), f"{page.name} links to {link}, which is not there")
