@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Every reason that gopacer can give is in docs/troubleshooting.md, and none that it cannot give; likewise its metrics. The
+"""Every reason that gopacer can give is in docs/troubleshooting.md, and none that it cannot give; likewise its metrics and steps. The
 pages' links lead somewhere, and names of bounds are in the files that they are said to be in. Needs no cluster."""
 
 import pathlib
@@ -49,6 +49,12 @@ class Pages(unittest.TestCase):
         given = set(re.findall(r'"(gopacer_\w+)"', (ROOT / "operator/record/operator_metrics.cpp").read_text()))
         self.assertGreater(len(given), 5)
         self.assertEqual(given, set(re.findall(r"^\| `(gopacer_\w+)`", (ROOT / "docs/metrics.md").read_text(), re.MULTILINE)))
+
+    def test_every_step_is_a_label_that_is_explained(self):
+        steps = set(re.findall(r'return "(\w+)"', (ROOT / "operator/rollout/advance.cpp").read_text().partition("to_string(StepKind kind)")[2]))
+        self.assertIn("Hold", steps)
+        [row] = re.findall(r"^\| `gopacer_steps_total` .*$", (ROOT / "docs/metrics.md").read_text(), re.MULTILINE)
+        self.assertEqual(steps - {"Hold"}, set(re.findall(r"`([A-Z]\w+)`", row)))
 
     def test_bounds_are_in_the_files_that_are_named(self):
         page = ROOT / "docs/architecture.md"
