@@ -82,6 +82,8 @@ constexpr Rule kMustEnd[] = {
 constexpr Rule kMayBePromoted[] = {
     {"ArmsUnequal", "Canary and baseline do not do the same work: one allocates or answers several times as much.",
      arms_unequal, kReady, TrialVerdict::kInconclusive},
+    {"ArmsIdle", "The trial's pods do little of the target's work: its pods allocate several times as much.", arms_idle,
+     kReady, TrialVerdict::kInconclusive},
     {"TargetRolling", "A rollout or a scaling of the Deployment is under way.", target_rolling},
     {"TargetPaused", "The Deployment is paused.", target_paused},
     {"OldPicture", "A watch of the API server is silent, so that nobody knows what is there now.", picture_old},

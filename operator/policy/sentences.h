@@ -52,5 +52,6 @@ Answer target_unavailable(const Facts& facts);
 Answer canary_evicted(const Facts& facts);
 Answer both_arms_killed(const Facts& facts);
 Answer arms_unequal(const Facts& facts);
+Answer arms_idle(const Facts& facts);
 
 }  // namespace gopacer::policy

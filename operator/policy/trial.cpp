@@ -188,4 +188,17 @@ Answer arms_unequal(const Facts& facts) {
   return std::nullopt;
 }
 
+Answer arms_idle(const Facts& facts) {
+  const auto target_rate = alloc_rate(facts, Track::kStable);
+  const auto canary_rate = alloc_rate(facts, Track::kCanary);
+  const auto baseline_rate = alloc_rate(facts, Track::kBaseline);
+  if (!target_rate || !canary_rate || !baseline_rate) return std::nullopt;
+  const double busier = std::max(*canary_rate, *baseline_rate);
+  if (*target_rate <= kFarApart * busier) return std::nullopt;
+  return "A pod of the target allocated " + format_bytes(Bytes::of(*target_rate)) +
+         " a second and none of the trial's more than " + format_bytes(Bytes::of(busier)) +
+         ": they do little of its work, and show little of what it costs. Does a leader do it, or do clients keep the "
+         "connections that they have?";
+}
+
 }  // namespace gopacer::policy

@@ -244,6 +244,17 @@ TEST(MayBePromoted, OnlyWhereBothArmsDoTheSameWork) {
   EXPECT_THAT(world.words(policy::may_be_promoted()), HasSubstr("leader"));
 }
 
+TEST(MayBePromoted, OnlyWhereTheArmsDoTheTargetsWork) {
+  World world;
+  world.run_trial(TrialPhase::kMeasuring);
+  world.trial->status.measuring_since = builders::kStart;
+  EXPECT_THAT(world.reasons(policy::may_be_promoted()), IsEmpty());
+  for (const std::size_t arm : {1U, 2U}) {
+    world.facts.observed.pods[arm].samples.change_last([](Sample& last) { last.mem->total_alloc = mib(20); });
+  }
+  EXPECT_THAT(world.reasons(policy::may_be_promoted()), ElementsAre("ArmsIdle")) << "the leader is another";
+}
+
 TEST(MayBePromoted, NotIntoARolloutOfSomebodyElse) {
   World world;
   world.run_trial(TrialPhase::kMeasuring);
