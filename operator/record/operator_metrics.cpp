@@ -103,13 +103,19 @@ void OperatorMetrics::trial_ended(const ObjectKey& profile, const std::string& v
   impl_->trials.Add(labels).Increment();
 }
 
-void OperatorMetrics::observed(const ObjectKey& profile, double gc_cpu_fraction, int pods_scraped, int pods_failing) {
-  impl_->gc_share.Add(of(profile)).Set(gc_cpu_fraction);
+void OperatorMetrics::observed(const ObjectKey& profile, std::optional<double> gc_cpu_fraction, int pods_read,
+                               int pods_failed) {
+  auto& gc_share = impl_->gc_share.Add(of(profile));
+  if (gc_cpu_fraction) {
+    gc_share.Set(*gc_cpu_fraction);
+  } else {
+    impl_->gc_share.Remove(&gc_share);
+  }
   Labels labels = of(profile);
   labels["result"] = "read";
-  impl_->pods.Add(labels).Set(pods_scraped);
+  impl_->pods.Add(labels).Set(pods_read);
   labels["result"] = "failed";
-  impl_->pods.Add(labels).Set(pods_failing);
+  impl_->pods.Add(labels).Set(pods_failed);
 }
 
 void OperatorMetrics::settings(const ObjectKey& profile, double gogc, double go_mem_limit_bytes) {

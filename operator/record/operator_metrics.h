@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "gopacer/base/clock.h"
@@ -17,7 +18,8 @@ class OperatorMetrics {
   void pass_done(const ObjectKey& profile, Duration took, bool failed);
   void step_taken(const std::string& step);
   void trial_ended(const ObjectKey& profile, const std::string& verdict);
-  void observed(const ObjectKey& profile, double gc_cpu_fraction, int pods_scraped, int pods_failing);
+  /// Of the target's pods. `gc_cpu_fraction`: none while nothing is known of it, and then it is not shown.
+  void observed(const ObjectKey& profile, std::optional<double> gc_cpu_fraction, int pods_read, int pods_failed);
   void settings(const ObjectKey& profile, double gogc, double go_mem_limit_bytes);
   void forget(const ObjectKey& profile);
   void leading(bool is_leader);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "codec/resources.h"
 #include "codec/trial.h"
@@ -208,12 +209,16 @@ void Recorder::tell(const Pass& pass) {
     const bool scrape_failed = named(now, "MetricsAvailable").reason == "ScrapeFailed";
     if (scrape_failed) tell_change("MetricsAvailable", false, true, "MetricsUnavailable");
 
-    if (decision.estimate) {
-      const auto failing = std::count_if(pass.facts.observed.pods.begin(), pass.facts.observed.pods.end(),
-                                         [](const PodSeries& pod) { return !pod.error.empty(); });
-      metrics_.observed(profile.key, decision.estimate->gc_cpu_fraction, decision.estimate->pods,
-                        static_cast<int>(failing));
+    int read = 0;
+    int failed = 0;
+    for (const PodSeries& pod : pass.facts.observed.pods) {
+      if (pod.track != Track::kStable) continue;
+      if (!pod.error.empty()) ++failed;
+      if (pod.error.empty() && !pod.samples.empty()) ++read;
     }
+    std::optional<double> gc_cpu_fraction;
+    if (decision.estimate) gc_cpu_fraction = decision.estimate->gc_cpu_fraction;
+    metrics_.observed(profile.key, gc_cpu_fraction, read, failed);
     metrics_.settings(profile.key, pass.facts.desired.current.gamma() * 100,
                       pass.facts.desired.current.go_mem_limit.value_or(Bytes(0)).value());
   }

@@ -343,6 +343,28 @@ TEST(History, ThatCannotBePrunedIsNoReasonToRepeatThePass) {
   EXPECT_TRUE(desk.write());
 }
 
+TEST(Recorder, CountsThePodsOfTheTargetThatFailThoughNoneWasEverRead) {
+  Desk desk;
+  desk.scene.observed.pods.resize(3);
+  desk.scene.observed.pods[0].error = "answered 404";
+  desk.scene.observed.pods[1].error = "answered 404";
+  desk.scene.observed.pods[1].track = Track::kCanary;
+  ASSERT_TRUE(desk.write());
+  EXPECT_THAT(desk.metrics.text(),
+              HasSubstr(R"(gopacer_target_pods{namespace="shop",profile="checkout",result="failed"} 1)"));
+  EXPECT_THAT(desk.metrics.text(), testing::Not(HasSubstr("gopacer_target_gc_cpu_ratio{")));
+}
+
+TEST(Recorder, ShowsNoShareOfCollectionThatIsNotKnownAnyMore) {
+  Desk desk;
+  desk.scene.decision.estimate.emplace();
+  ASSERT_TRUE(desk.write());
+  EXPECT_THAT(desk.metrics.text(), HasSubstr("gopacer_target_gc_cpu_ratio{"));
+  desk.scene.decision.estimate.reset();
+  ASSERT_TRUE(desk.write());
+  EXPECT_THAT(desk.metrics.text(), testing::Not(HasSubstr("gopacer_target_gc_cpu_ratio{")));
+}
+
 TEST(Recorder, ForgetsAProfileThatIsGone) {
   Desk desk;
   desk.scene.decision.estimate.emplace();
