@@ -28,7 +28,6 @@
 namespace gopacer {
 namespace {
 
-constexpr std::chrono::seconds kLeaseRequestTimeout(5);
 constexpr std::chrono::minutes kKubeletTokenLife(20);
 
 /// SIGTERM and SIGINT as something to wait for. Made before any other thread, so that all of them leave the signals
@@ -251,10 +250,7 @@ int run_operator(const OperatorOptions& options) {
   const std::shared_ptr<TokenSource> tokens = kube::make_token_source(*config);
   const auto api = kube::Client::open(*config, tokens, {});
   if (!api) return fail_start(api.error());
-  kube::ClientOptions lease_client;
-  lease_client.request_timeout = kLeaseRequestTimeout;
-  lease_client.read_retries = 0;
-  const auto lease_api = kube::Client::open(*config, tokens, lease_client);
+  const auto lease_api = kube::Client::open(*config, tokens, kube::lease_client_options());
   if (!lease_api) return fail_start(lease_api.error());
 
   Operator whole(options, **api, **lease_api);
