@@ -106,6 +106,12 @@ class RunningTrial {
   }
 
   Step timed_out() {
+    const bool began_anew = trial_.status.started < trial_.status.waiting_since;
+    if (trial_.status.phase == TrialPhase::kPending && began_anew) {
+      return end(TrialVerdict::kInconclusive, "TimeOut",
+                 "The trial's time is over: pods of the comparison were replaced or restarted, it began anew, and too "
+                 "little time was left. See what ends them, or raise canary.maxDuration.");
+    }
     if (trial_.status.phase == TrialPhase::kPending) return not_started();
     if (trial_.status.phase == TrialPhase::kWarmUp) {
       return end(TrialVerdict::kInconclusive, "NoCollections",

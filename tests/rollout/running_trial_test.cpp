@@ -65,6 +65,18 @@ TEST(RunningTrial, EndsWhenItsPodsNeverBecomeReady) {
   EXPECT_THAT(step.trial->message, HasSubstr("gopacer.dev/trial=checkout-1"));
 }
 
+TEST(RunningTrial, EndsUndecidedWhenItBeganAnewTooLate) {
+  Scene scene = in(TrialPhase::kPending);
+  scene.pods_ready = false;
+  scene.trial->status.started = scene.trial->spec.deadline - minutes(20);
+  scene.trial->status.waiting_since = scene.trial->spec.deadline - minutes(1);
+  scene.now = scene.trial->spec.deadline;
+  const Step step = scene.end();
+  EXPECT_EQ(step.trial->verdict, TrialVerdict::kInconclusive);
+  EXPECT_EQ(step.trial->reason, "TimeOut");
+  EXPECT_THAT(step.trial->message, HasSubstr("began anew"));
+}
+
 TEST(RunningTrial, GivesItsPodsFiveMinutesToStart) {
   Scene scene = in(TrialPhase::kPending);
   scene.pods_ready = false;
