@@ -33,7 +33,7 @@ Result<void> Finalizers::keep(const Profile& profile, bool has_trial) {
   const bool wanted = profile.spec.revert_on_deletion || has_trial;
   if (profile.deleting || has(profile.finalizers, kRevertFinalizer) == wanted) return {};
   const ObjectPath path{resources::kProfiles, profile.key.ns, profile.key.name};
-  const auto written = write(api_, path, profile.resource_version, profile.finalizers, kRevertFinalizer, wanted);
+  auto written = write(api_, path, profile.resource_version, profile.finalizers, kRevertFinalizer, wanted);
   if (!written) return written;
   return fail(ErrorKind::kConflict,
               "the finalizer of profile " + profile.key.text() + " was just changed; going on with the new version");

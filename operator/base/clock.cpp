@@ -2,6 +2,7 @@
 
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <cstdio>
 
 namespace gopacer {
@@ -151,7 +152,7 @@ Result<Duration> parse_duration(std::string_view text) {
     if (!found) return not_a_duration(text);
     if (total > static_cast<double>(kLongestDuration.count())) return not_a_duration(text);
   }
-  return Duration(static_cast<std::int64_t>(total + 0.5));
+  return Duration(std::llround(total));
 }
 
 std::string format_duration(Duration duration) {

@@ -127,11 +127,11 @@ class Operator {
   /// Until a signal, or until the lease is lost. Gives the process's exit status.
   int run(const StopSignals& signals) {
     scraper_.start();
-    std::jthread events([this](std::stop_token stop) { events_.run(stop); });
-    std::jthread kubelet_tokens([this](std::stop_token stop) { kubelet_tokens_.run(stop); });
+    std::jthread events([this](const std::stop_token& stop) { events_.run(stop); });
+    std::jthread kubelet_tokens([this](const std::stop_token& stop) { kubelet_tokens_.run(stop); });
     std::jthread lead;
     if (options_.leader_elect) {
-      lead = std::jthread([this](std::stop_token stop) { elector_.run(stop); });
+      lead = std::jthread([this](const std::stop_token& stop) { elector_.run(stop); });
     } else {
       start();
     }
@@ -148,7 +148,7 @@ class Operator {
     spdlog::info("leading identity={}", own_name());
     metrics_.leading(true);
     leading_ = true;
-    controller_thread_ = std::jthread([this](std::stop_token stop) { controller_.run(stop); });
+    controller_thread_ = std::jthread([this](const std::stop_token& stop) { controller_.run(stop); });
   }
 
   void stop_working() {

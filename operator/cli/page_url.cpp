@@ -78,7 +78,8 @@ Result<std::string> resolve(const PageUrl& url) {
     }
   }
   std::array<char, NI_MAXHOST> text{};
-  if (::getnameinfo(best->ai_addr, best->ai_addrlen, text.data(), text.size(), nullptr, 0, NI_NUMERICHOST) != 0) {
+  if (best == nullptr ||
+      ::getnameinfo(best->ai_addr, best->ai_addrlen, text.data(), text.size(), nullptr, 0, NI_NUMERICHOST) != 0) {
     return retriable("host '" + url.host + "' has no address that can be used: give an IP address");
   }
   return std::string(text.data());

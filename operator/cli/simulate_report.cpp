@@ -14,7 +14,6 @@ namespace {
 
 using nlohmann::json;
 using simulate::Outcome;
-using simulate::Rollout;
 using simulate::Score;
 
 constexpr double kHour = 3600;

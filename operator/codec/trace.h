@@ -7,7 +7,7 @@
 namespace gopacer::codec {
 
 /// Longest text of a trace that is read, in bytes.
-inline constexpr std::size_t kMostTraceBytes = 64 * 1024 * 1024;
+inline constexpr std::size_t kMostTraceBytes = std::size_t{64} << 20;
 
 /// A trace as JSON (docs/simulate.md has the schema). The error names the member, what is wrong with it and what is
 /// wanted; members that are not known are errors too, so that a typing error does not become a default.

@@ -72,7 +72,7 @@ class Controller::Impl final : public ClusterView {
     watch_all(resources::kNodes, nodes_);
   }
 
-  void run(std::stop_token stop) {
+  void run(const std::stop_token& stop) {
     std::vector<std::jthread> threads;
     for (const auto& reflector : reflectors_) {
       threads.emplace_back([&reflector, stop] { reflector->run(stop); });
@@ -148,7 +148,7 @@ class Controller::Impl final : public ClusterView {
            nodes_.wait_until_synced(kPatience, stop);
   }
 
-  void work(std::stop_token stop) {
+  void work(const std::stop_token& stop) {
     while (const std::optional<ObjectKey> key = queue_.take(stop)) {
       const Requeue requeue = reconciler_.reconcile(*key);
       if (requeue.failed && requeue.after == Duration(0)) {

@@ -77,7 +77,7 @@ class Store final : public Mirror {
   /// Waits for it; false when the time is up or at `stop`.
   bool wait_until_synced(Duration most, std::stop_token stop) const {
     std::unique_lock lock(mutex_);
-    return became_synced_.wait_for(lock, stop, most, [&] { return synced_; });
+    return became_synced_.wait_for(lock, std::move(stop), most, [&] { return synced_; });
   }
 
   void begin() override { listed_.clear(); }
