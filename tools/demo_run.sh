@@ -45,8 +45,9 @@ make_place() {
 clear_place() {
   local kind name
   if is_ours namespace "$release_namespace"; then
-    # Before the services: uninstalling ends what runs.
-    helm uninstall "$release" -n "$release_namespace" >/dev/null 2>&1 || true
+    # Before the services: uninstalling ends what runs. Where the Job for it can't run, the rest goes all the same.
+    helm uninstall "$release" -n "$release_namespace" >/dev/null 2>&1 ||
+      helm uninstall "$release" -n "$release_namespace" --no-hooks >/dev/null 2>&1 || true
   fi
   for name in "$namespace" "$release_namespace"; do
     if is_ours namespace "$name"; then kubectl delete namespace "$name" --wait=false >/dev/null; fi

@@ -49,7 +49,8 @@ ActResult Actor::perform(const Desired& desired, const Step& step) {
   if (desired.profile && !puts_right(step.kind)) {
     const bool runs =
         desired.trial || !desired.profile->memory.active_trial.empty() || step.kind == StepKind::kNoteTrial;
-    if (const auto kept = finalizers_.keep(*desired.profile, runs); !kept) return {kept.error()};
+    const auto kept = finalizers_.keep(*desired.profile, runs, !desired.uninstalling);
+    if (!kept) return {kept.error()};
   }
   const auto done = act(desired, step);
   if (!done) return {done.error()};

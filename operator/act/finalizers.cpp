@@ -29,8 +29,8 @@ Result<void> write(ApiServer& api, const ObjectPath& object, const std::string& 
 
 }  // namespace
 
-Result<void> Finalizers::keep(const Profile& profile, bool has_trial) {
-  const bool wanted = profile.spec.revert_on_deletion || has_trial;
+Result<void> Finalizers::keep(const Profile& profile, bool has_trial, bool reverts) {
+  const bool wanted = (profile.spec.revert_on_deletion && reverts) || has_trial;
   if (profile.deleting || has(profile.finalizers, kRevertFinalizer) == wanted) return {};
   const ObjectPath path{resources::kProfiles, profile.key.ns, profile.key.name};
   auto written = write(api_, path, profile.resource_version, profile.finalizers, kRevertFinalizer, wanted);

@@ -13,9 +13,10 @@ class Finalizers {
  public:
   explicit Finalizers(ApiServer& api) : api_(api) {}
 
-  /// A profile with a running trial, or one that wants its settings released on deletion, stays until that is done.
+  /// A profile with a running trial, or one that wants its settings released on deletion and `reverts` (somebody is
+  /// there to do it), stays until that is done.
   /// Error kConflict: the finalizer was just changed; the pass has to go on with the new version.
-  Result<void> keep(const Profile& profile, bool has_trial);
+  Result<void> keep(const Profile& profile, bool has_trial, bool reverts);
   /// Lets a profile that is being deleted go.
   Result<void> let_go(const Profile& profile);
   /// Lets an ended trial go whenever somebody deletes it.

@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "cli/advise_command.h"
+#include "cli/cleanup_command.h"
 #include "cli/simulate_command.h"
 
 namespace gopacer {
@@ -49,6 +50,11 @@ int run(int argc, char** argv) {
   CLI::App* const simulation = app.add_subcommand("simulate", "Show what a strategy would have done on a trace");
   describe_simulate(*simulation, simulate_options);
 
+  CleanupOptions cleanup_options;
+  CLI::App* const cleanup =
+      app.add_subcommand("cleanup", "End what gopacer has under way in a cluster, before it is uninstalled");
+  describe_cleanup(*cleanup, cleanup_options);
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -57,6 +63,7 @@ int run(int argc, char** argv) {
   }
   if (advise->parsed()) return static_cast<int>(run_advise(advise_options, std::cout, std::cerr));
   if (simulation->parsed()) return run_simulate(simulate_options);
+  if (cleanup->parsed()) return run_cleanup(cleanup_options, std::cout, std::cerr);
   return run_operator(options);
 }
 

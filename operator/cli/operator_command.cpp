@@ -2,15 +2,14 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
-#include <array>
 #include <atomic>
-#include <cstdlib>
 #include <filesystem>
 #include <thread>
 
 #include "base/steady_clock.h"
 #include "cli/commands.h"
 #include "cli/local_process.h"
+#include "cli/own_name.h"
 #include "control/controller.h"
 #include "control/metrics_api.h"
 #include "control/observation_feed.h"
@@ -52,13 +51,6 @@ class StopSignals {
  private:
   sigset_t set_{};
 };
-
-std::string own_name() {
-  if (const char* const pod = std::getenv("POD_NAME"); pod != nullptr && *pod != '\0') return pod;
-  std::array<char, 256> host{};
-  gethostname(host.data(), host.size() - 1);
-  return std::string(host.data()) + "-" + std::to_string(getpid());
-}
 
 std::string kubelet_ca(const OperatorOptions& options) {
   if (!options.kubelet_ca_file.empty()) return options.kubelet_ca_file;

@@ -52,8 +52,6 @@ void read_trials(const ClusterView& cluster, Desired& desired) {
   }
 }
 
-bool is_arm(const Workload& workload) { return workload.labels.contains(kTrialLabel) && workload.expires; }
-
 void read_arms(const ClusterView& cluster, Desired& desired) {
   for (const auto& workload : cluster.deployments(desired.key.ns)) {
     if (workload->deleting || !is_arm(*workload)) continue;
@@ -87,9 +85,12 @@ void read_pods(const ClusterView& cluster, Desired& desired) {
 
 }  // namespace
 
+bool is_arm(const Workload& workload) { return workload.labels.contains(kTrialLabel) && workload.expires; }
+
 Desired read_desired(const ClusterView& cluster, const ObjectKey& key) {
   Desired desired;
   desired.key = key;
+  desired.uninstalling = cluster.uninstalling();
   desired.picture_age = cluster.age();
   desired.profile = cluster.profile(key);
   read_trials(cluster, desired);

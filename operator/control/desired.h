@@ -20,9 +20,14 @@ class ClusterView {
   virtual std::vector<std::shared_ptr<const Trial>> trials(const std::string& ns) const = 0;
   virtual std::vector<std::shared_ptr<const Pod>> pods(const std::string& ns) const = 0;
   virtual std::vector<std::shared_ptr<const Autoscaler>> autoscalers(const std::string& ns) const = 0;
+  /// gopacer is being taken away from the cluster.
+  virtual bool uninstalling() const { return false; }
   /// Since the API server last said anything of the kind that is silent for the longest time.
   virtual Duration age() const = 0;
 };
+
+/// The Deployment is an arm of some trial.
+bool is_arm(const Workload& workload);
 
 /// Gathers all that bears on one profile, and concludes nothing.
 Desired read_desired(const ClusterView& cluster, const ObjectKey& key);

@@ -45,7 +45,7 @@ Requeue Reconciler::conclude(const Desired& desired, const Step& step, const std
   // A conflict means that our picture was old; the watch brings the new one within moments.
   const auto level = error->kind == ErrorKind::kConflict ? spdlog::level::debug : spdlog::level::warn;
   spdlog::log(level, "pass failed profile={} step={} error=\"{}\"", key.text(), to_string(step.kind), error->message);
-  return {error->retry_after.value_or(std::chrono::milliseconds(0)), true};
+  return {error->retry_after.value_or(std::chrono::milliseconds(0)), true, error->message};
 }
 
 }  // namespace gopacer

@@ -19,8 +19,9 @@ class Observations {
 
 /// When a key wants its next pass.
 struct Requeue {
-  Duration after{0};    ///< 0: only when something changes
-  bool failed = false;  ///< `after` is a wish only; the queue's back-off rules
+  Duration after{0};       ///< 0: only when something changes
+  bool failed = false;     ///< `after` is a wish only; the queue's back-off rules
+  std::string error = {};  ///< why it failed
 };
 
 /// One pass over one profile: reads, decides, acts, records. Level-based: it never matters what woke it.

@@ -18,6 +18,20 @@ std::int64_t seconds_of(Duration duration) {
   return std::max<std::int64_t>(std::chrono::duration_cast<std::chrono::seconds>(duration).count(), 1);
 }
 
+/// The lease as its new holder has it; the rest of it stays.
+json held(json lease, const LeaseOptions& options, Time now, std::int64_t transitions, bool acquire) {
+  lease["apiVersion"] = api_version(kLeases);
+  lease["kind"] = kLeases.kind;
+  json& spec = lease["spec"];
+  if (!spec.is_object()) spec = json::object();
+  spec["holderIdentity"] = options.identity;
+  spec["leaseDurationSeconds"] = seconds_of(options.lease_duration);
+  spec["renewTime"] = format_micro_time(now);
+  spec["leaseTransitions"] = transitions;
+  if (acquire) spec["acquireTime"] = format_micro_time(now);
+  return lease;
+}
+
 }  // namespace
 
 LeaderElector::LeaderElector(ApiServer& api, LeaseOptions options, const Clock& clock, const SteadyClock& steady,
@@ -102,19 +116,8 @@ Result<void> LeaderElector::attempt() {
 Result<void> LeaderElector::write(json lease, bool exists, int transitions, bool acquire) {
   // Counted from before the request: whenever the server took it in, others count from a later moment.
   const Duration begun = steady_.now();
-  const std::string now = format_micro_time(clock_.now());
-  json& spec = lease["spec"];
-  if (!spec.is_object()) spec = json::object();
-  spec["holderIdentity"] = options_.identity;
-  spec["leaseDurationSeconds"] = seconds_of(options_.lease_duration);
-  spec["renewTime"] = now;
-  spec["leaseTransitions"] = transitions;
-  if (acquire) spec["acquireTime"] = now;
-
   const ObjectPath path{kLeases, options_.ns, options_.name};
-  json document = std::move(lease);
-  document["apiVersion"] = "coordination.k8s.io/v1";
-  document["kind"] = "Lease";
+  const json document = held(std::move(lease), options_, clock_.now(), transitions, acquire);
   // The resource version makes it conditional: of two who try at once, one fails.
   const Result<json> written = exists ? api_.replace(path, document) : api_.create(kLeases, options_.ns, document);
   if (!written) {
@@ -207,6 +210,24 @@ std::string LeaderElector::holder() const {
 std::string LeaderElector::trouble() const {
   const std::lock_guard lock(mutex_);
   return trouble_;
+}
+
+Result<std::string> seize_lease(ApiServer& api, const LeaseOptions& options, const Clock& clock) {
+  constexpr int kMostTries = 10;
+  const ObjectPath path{kLeases, options.ns, options.name};
+  for (int left = kMostTries;; --left) {
+    const Result<json> lease = api.get(path);
+    if (!lease && lease.error().kind != ErrorKind::kNotFound) return tl::unexpected(lease.error());
+    const json spec = lease ? codec::child(*lease, "spec") : json::object();
+    const std::string holder = codec::text(spec, "holderIdentity");
+    const bool acquire = holder != options.identity;
+    const json document = held(lease ? *lease : json{{"metadata", {{"name", options.name}}}}, options, clock.now(),
+                               codec::integer(spec, "leaseTransitions") + (lease && acquire ? 1 : 0), acquire);
+    const Result<json> written = lease ? api.replace(path, document) : api.create(kLeases, options.ns, document);
+    if (written) return holder;
+    // The leader renews it every few seconds.
+    if (written.error().kind != ErrorKind::kConflict || left <= 1) return tl::unexpected(written.error());
+  }
 }
 
 }  // namespace gopacer::kube

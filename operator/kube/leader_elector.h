@@ -86,4 +86,10 @@ class LeaderElector {
   Duration seen_at_{0};
 };
 
+/// Takes the lease from whoever has it, so that no operator acts, and keeps the others away for
+/// `options.lease_duration` from now on; it is not renewed. Gives who had it, empty for nobody: such a leader may act
+/// until it sees the change, and never longer than its own lease would have lasted, so wait for that. Call it again to
+/// set another duration. Error kNotFound: there is no such namespace.
+Result<std::string> seize_lease(ApiServer& api, const LeaseOptions& options, const Clock& clock);
+
 }  // namespace gopacer::kube

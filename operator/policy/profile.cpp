@@ -3,6 +3,11 @@
 
 namespace gopacer::policy {
 
+Answer uninstalling(const Facts& facts) {
+  if (!facts.desired.uninstalling) return std::nullopt;
+  return "gopacer was uninstalled: nothing is tuned here until it is installed again.";
+}
+
 Answer suspended(const Facts& facts) {
   if (!facts.desired.profile || !facts.desired.profile->spec.suspend) return std::nullopt;
   return "spec.updatePolicy.suspend is true.";

@@ -10,6 +10,7 @@ constexpr const char* kConflict = "FieldConflict";
 constexpr const char* kReady = "Ready";
 
 constexpr Rule kMayBeTuned[] = {
+    {"Uninstalled", "gopacer was uninstalled, and has cleaned up.", uninstalling},
     {"ProfileUnreadable", "The profile has a value that this version of gopacer does not understand.",
      profile_unreadable, kUnsupported},
     {"TargetNotFound", "The Deployment of targetRef does not exist.", target_not_found},
@@ -53,6 +54,7 @@ constexpr Rule kMustEnd[] = {
      TrialVerdict::kSuperseded, Unconfirmed::kLeft},
     {"SettingsChanged", "Somebody set GOGC or GOMEMLIMIT on the Deployment.", settings_changed, kReady,
      TrialVerdict::kSuperseded, Unconfirmed::kLeft},
+    {"Uninstalled", "gopacer was uninstalled.", uninstalling, kReady, TrialVerdict::kAborted},
     {"TrialDeleted", "Somebody deleted the trial.", trial_deleted, kReady, TrialVerdict::kAborted},
     {"ProfileDeleted", "Somebody deleted the profile.", profile_deleted, kReady, TrialVerdict::kAborted},
     {"ProfileUnreadable", "The profile has a value that this version of gopacer does not understand.",

@@ -33,6 +33,7 @@ Answer scaled_to_zero(const Facts& facts);
 Answer target_rolling(const Facts& facts);
 
 // What the person asks for (profile.cpp)
+Answer uninstalling(const Facts& facts);
 Answer suspended(const Facts& facts);
 Answer recommend_only(const Facts& facts);
 Answer sources_unread(const Facts& facts);

@@ -123,12 +123,13 @@ Step forget_trial(const Facts& facts) {
   return step;
 }
 
-/// The noted trial can't be what is about to begin: it has ended, or the profile is on its way out.
+/// The noted trial can't be what is about to begin: it has ended, or the profile or gopacer is on its way out.
 bool noted_in_vain(const Facts& facts) {
   const Profile& profile = *facts.desired.profile;
   const std::string& noted = profile.memory.active_trial;
   if (noted.empty()) return false;
-  return profile.deleting || noted != trial_name(profile.key.name, profile.memory.trial_count) ||
+  return profile.deleting || facts.desired.uninstalling ||
+         noted != trial_name(profile.key.name, profile.memory.trial_count) ||
          std::any_of(facts.desired.ended_trials.begin(), facts.desired.ended_trials.end(),
                      [&](const auto& trial) { return trial->key.name == noted; });
 }

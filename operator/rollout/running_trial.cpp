@@ -326,8 +326,9 @@ class RunningTrial {
       return step;
     }
     // The old settings are in the pod template. If the pods still don't come up after so long, it is not for want of
-    // them.
-    const bool waits = !target()->settled() && !target()->rollout.paused && !standstill(entered());
+    // them. Whoever takes gopacer away waits for no rollout.
+    const bool waits =
+        !facts_.desired.uninstalling && !target()->settled() && !target()->rollout.paused && !standstill(entered());
     if (waits) {
       Step step = record("RollingBack");
       step.message = "Waiting for the target's pods to run " + describe(trial_.spec.from) + " again.";

@@ -87,9 +87,28 @@ TEST_F(Operator, AnUpgradeEndsNoTrialAndRestartsNoWorkload) {
 }
 
 TEST_F(Operator, UninstallingLeavesNothingButTheDefinitions) {
-  tune("checkout", {{"updatePolicy", {{"updateMode", "Off"}}}});
-  eventually("the profile is looked at", [&] { return !text(profile(), "/status/phase").empty(); });
-  cluster().helm({"uninstall", "gopacer", "--wait", "--timeout=60s"});
+  const std::string generation = text(deployment(), "/metadata/generation");
+  tune("checkout", {{"objective", {{"strategy", "Fixed"}, {"settings", {{"gogc", 150}}}}},
+                    {"canary", {{"maxDuration", "1h"}, {"minSamples", 100000000}}}});
+  const json begun = eventually_trial("checkout-1", "warms up or measures", [](const json& trial) {
+    return text(trial, "/status/phase") == "WarmUp" || text(trial, "/status/phase") == "Measuring";
+  });
+  ASSERT_THAT(begun["/metadata/finalizers"_json_pointer].dump(), HasSubstr("gopacer.dev/trial"));
+  ASSERT_FALSE(deployment("checkout-gopacer-canary").is_null());
+  // The Job that cleans up waits for fifteen seconds until the operator has surely stopped.
+  cluster().helm({"uninstall", "gopacer", "--wait", "--timeout=140s"});
+
+  const json ended = trial("checkout-1");
+  EXPECT_EQ(text(ended, "/status/phase"), "Ended");
+  EXPECT_EQ(text(ended, "/status/verdict"), "Aborted");
+  EXPECT_EQ(text(ended, "/status/reason"), "Uninstalled") << text(ended, "/status/message");
+  EXPECT_EQ(text(ended, "/metadata/finalizers"), "");
+  EXPECT_EQ(text(profile(), "/metadata/finalizers"), "");
+  EXPECT_EQ(text(condition(profile(), "Ready"), "/reason"), "Uninstalled");
+  EXPECT_EQ(text(deployment(), "/metadata/generation"), generation) << "the target was never touched";
+  expect_no_leftovers();
+  EXPECT_EQ(list("grt").size(), 1U) << "the operator started nothing while it was being removed";
+  kubectl({"delete", "grt", "checkout-1", "--timeout=20s"});
   eventually("the operator's pods are gone", [&] { return pods_of_operator().empty(); });
 
   EXPECT_THAT(cluster().kubectl({"get", "clusterroles,clusterrolebindings", "-o", "name"}), Not(HasSubstr("gopacer")));
@@ -105,7 +124,9 @@ TEST_F(Operator, UninstallingLeavesNothingButTheDefinitions) {
       seconds(60));
   EXPECT_THAT(cluster().kubectl({"get", "crd", "-o", "name"}), HasSubstr("goruntimeprofiles.gopacer.dev"));
   EXPECT_FALSE(profile().is_null()) << "profiles stay for the next installation";
+  change_profile("checkout", {{"updatePolicy", {{"updateMode", "Off"}}}});
   cluster().install();
+  // It waits for the minute for which the lease keeps operators away.
   const std::string seen_before = text(profile(), "/metadata/resourceVersion");
   eventually("the new operator looks at the profile that was there",
              [&] { return text(profile(), "/metadata/resourceVersion") != seen_before; });

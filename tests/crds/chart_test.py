@@ -21,7 +21,7 @@ ACCOUNT = f"system:serviceaccount:{NAMESPACE}:gopacer"
 
 def setUpModule():
     harness.start_api_server()
-    unittest.addModuleCleanup(lambda: attempt("helm", "uninstall", "gopacer", "-n", NAMESPACE))
+    unittest.addModuleCleanup(lambda: attempt("helm", "uninstall", "gopacer", "-n", NAMESPACE, "--no-hooks"))
     kubectl("create", "namespace", NAMESPACE)
     kubectl("label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted")
     install()
@@ -95,6 +95,29 @@ class Chart(unittest.TestCase):
         for part in ("--kubelet-insecure=true", "--kubelet-ca-file=/etc/gopacer/kubelet-ca/ca.crt", "--watch-namespace=shop",
                      "image: \"localhost/gopacer:dev\"", "configMap: {name: kubelet-ca}"):
             self.assertIn(part, text)
+
+    def test_uninstalling_cleans_up_as_the_operator_and_beside_it(self):
+        text = helm("template", "gopacer", *TEMPLATE[1:], "-n", NAMESPACE, "--show-only", "templates/cleanup.yaml", "--set", "watchNamespace=shop")
+        job = json.loads(kubectl("create", "--dry-run=client", "-o", "json", "-f", "-", stdin=text))
+        self.assertEqual(job["metadata"]["annotations"], {
+            "helm.sh/hook": "pre-delete", "helm.sh/hook-delete-policy": "before-hook-creation,hook-succeeded"})
+        # helm itself waits for five minutes and would not say what is the matter.
+        self.assertLess(job["spec"]["activeDeadlineSeconds"], 300)
+        pod, operator = job["spec"]["template"]["spec"], live("deployment")["spec"]["template"]["spec"]
+        container, theirs = pod["containers"][0], operator["containers"][0]
+        self.assertEqual(container["args"], [
+            "cleanup", "--timeout=100s", "--lease-namespace=$(POD_NAMESPACE)", "--lease-name=gopacer-in-shop", "--namespace=shop"])
+        self.assertEqual(pod["serviceAccountName"], operator["serviceAccountName"])
+        self.assertEqual(pod["securityContext"], operator["securityContext"])
+        for part in ("image", "imagePullPolicy", "securityContext"):
+            self.assertEqual(container[part], theirs[part])
+        selector = live("deployment")["spec"]["selector"]["matchLabels"]
+        self.assertFalse(selector.items() <= job["spec"]["template"]["metadata"]["labels"].items(), "the Service would send it requests")
+        self.assertNotIn("kind: Job", helm(*TEMPLATE, "--set", "cleanup.onUninstall=false"))
+        # Namespaces check pods, and this one enforces the restricted standard.
+        pod.pop("serviceAccountName")
+        probe = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "cleanup"}, "spec": pod}
+        kubectl("-n", NAMESPACE, "create", "--dry-run=server", "-f", "-", stdin=json.dumps(probe))
 
     def may(self, verb, resource, namespace="default", name="", account=ACCOUNT):
         # "nodes/proxy" as one word would ask about a node called proxy.
@@ -224,7 +247,8 @@ class Chart(unittest.TestCase):
             self.assertEqual(live("crd", f"{plural}.gopacer.dev")["spec"]["group"], "gopacer.dev")
 
     def test_z_uninstall_leaves_nothing_but_the_crds(self):
-        helm("uninstall", "gopacer", "-n", NAMESPACE)
+        # The hook's pod would never run here.
+        helm("uninstall", "gopacer", "-n", NAMESPACE, "--no-hooks")
         self.addCleanup(install)
         left = kubectl("get", "deployments,services,serviceaccounts,roles,rolebindings,clusterroles,clusterrolebindings,networkpolicies,"
                        "validatingadmissionpolicies,validatingadmissionpolicybindings", "-A",

@@ -9,7 +9,7 @@ import harness
 from harness import ROOT, attempt, built, kubectl
 
 CRDS = ("goruntimeprofiles.gopacer.dev", "goruntimetrials.gopacer.dev")
-INSTALL = 'helm install "$release" charts/gopacer -n "$release_namespace" --skip-crds --set watchNamespace="$namespace" >/dev/null; '
+INSTALL = 'helm install "$release" charts/gopacer -n "$release_namespace" --skip-crds --set watchNamespace="$namespace" --set cleanup.onUninstall=false >/dev/null; '
 
 
 def setUpModule():

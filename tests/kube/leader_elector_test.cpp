@@ -315,5 +315,63 @@ TEST(LeaderElector, RunHandsTheLeaseOver) {
   EXPECT_EQ(story, "+a-a+b-b");
 }
 
+TEST_F(LeaderElectorTest, StopsAtItsNextStepWhenTheLeaseIsSeized) {
+  a_.elector.step();
+  LeaseOptions cleanup = options("cleanup");
+  cleanup.lease_duration = seconds(60);
+  EXPECT_EQ(seize_lease(api_, cleanup, wall_), "a");
+  EXPECT_EQ(holder(), "cleanup");
+  a_.elector.step();
+  EXPECT_FALSE(a_.elector.leads());
+  EXPECT_EQ(a_.lost, 1);
+}
+
+TEST_F(LeaderElectorTest, StopsWithinItsDeadlineWhenItDoesNotSeeThatTheLeaseWasSeized) {
+  a_.elector.step();
+  ASSERT_TRUE(seize_lease(api_, options("cleanup"), wall_));
+  api_.fail_next("get", {ErrorKind::kRetriable, "the API server is away"}, 100);
+  for (int i = 0; i < 5; ++i) {
+    pass(seconds(2));
+    a_.elector.step();
+  }
+  EXPECT_FALSE(a_.elector.leads()) << "ten seconds, and who seizes waits for fifteen";
+  EXPECT_EQ(a_.lost, 1);
+}
+
+TEST_F(LeaderElectorTest, WaitsAsLongAsASeizedLeaseSays) {
+  LeaseOptions cleanup = options("cleanup");
+  cleanup.lease_duration = seconds(60);
+  EXPECT_EQ(seize_lease(api_, cleanup, wall_), "") << "nobody had it";
+  a_.elector.step();
+  pass(seconds(59));
+  a_.elector.step();
+  EXPECT_FALSE(a_.elector.leads());
+  cleanup.lease_duration = seconds(1);
+  EXPECT_EQ(seize_lease(api_, cleanup, wall_), "cleanup");
+  a_.elector.step();
+  pass(seconds(2));
+  a_.elector.step();
+  EXPECT_TRUE(a_.elector.leads()) << "it was given back";
+}
+
+TEST_F(LeaderElectorTest, IsSeizedThoughItsLeaderRenewsItAtTheSameTime) {
+  a_.elector.step();
+  int renewals = 3;
+  api_.before("replace", [&](const std::string&) {
+    if (renewals-- <= 0) return;
+    ASSERT_TRUE(api_.merge_patch(kLease, {{"spec", {{"renewTime", std::to_string(renewals)}}}}, ""));
+  });
+  EXPECT_EQ(seize_lease(api_, options("cleanup"), wall_), "a");
+  EXPECT_EQ(holder(), "cleanup");
+  EXPECT_EQ(api_.peek(kLease)["spec"]["leaseTransitions"], 1);
+}
+
+TEST_F(LeaderElectorTest, IsNotSeizedWithoutTheRight) {
+  a_.elector.step();
+  api_.fail_next("replace", {ErrorKind::kTerminal, "leases is forbidden"});
+  EXPECT_THAT(seize_lease(api_, options("cleanup"), wall_).error().message, HasSubstr("forbidden"));
+  EXPECT_EQ(holder(), "a");
+}
+
 }  // namespace
 }  // namespace gopacer::kube

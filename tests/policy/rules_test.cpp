@@ -109,6 +109,7 @@ struct Line {
 };
 
 const Line kTuning[] = {
+    {"Uninstalled", [](World& world) { world.facts.desired.uninstalling = true; }},
     {"ProfileUnreadable", [](World& world) { world.profile.unreadable = "spec.bounds: no"; }},
     {"ContainerAmbiguous",
      [](World& world) {
@@ -189,6 +190,19 @@ TEST(MayStart, TakesAPersonsWordThatDuplicatesAreFine) {
       world.profile.spec.canary.allow_duplicates = true;
       EXPECT_THAT(world.reasons(policy::may_start()), IsEmpty()) << reason;
     }
+  }
+}
+
+TEST(MustEnd, WhenGopacerIsUninstalled) {
+  for (const TrialPhase phase : {TrialPhase::kPending, TrialPhase::kMeasuring, TrialPhase::kWatching}) {
+    World world;
+    world.run_trial(phase);
+    world.facts.desired.uninstalling = true;
+    const auto against = policy::first_objection(policy::must_end(), world.read());
+    ASSERT_TRUE(against) << to_string(phase);
+    EXPECT_EQ(against->reason(), "Uninstalled");
+    EXPECT_EQ(against->rule->verdict, TrialVerdict::kAborted);
+    EXPECT_EQ(against->rule->settings, policy::Unconfirmed::kTakenBack);
   }
 }
 

@@ -16,6 +16,19 @@
 {{- end -}}
 {{- end -}}
 
+{{- define "gopacer.podSecurityContext" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+seccompProfile: {type: RuntimeDefault}
+{{- end -}}
+
+{{- define "gopacer.securityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end -}}
+
 {{/* The operator as the API server knows it. */}}
 {{- define "gopacer.user" -}}
 system:serviceaccount:{{ .Release.Namespace }}:{{ include "gopacer.serviceAccount" . }}

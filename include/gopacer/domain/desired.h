@@ -25,6 +25,8 @@ inline constexpr Duration kLongestSilence = std::chrono::minutes(6);
 /// rest of the pass.
 struct Desired {
   ObjectKey key;
+  /// gopacer is being taken away: what runs is brought to an end, and nothing is begun.
+  bool uninstalling = false;
   Duration picture_age{0};  ///< since the API server last said anything of the kind that is silent longest
   std::shared_ptr<const Profile> profile;  ///< empty: deleted
   /// Another profile that tunes the same target and came first; empty when there is none.
