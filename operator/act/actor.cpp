@@ -1,5 +1,7 @@
 #include "act/actor.h"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 
 #include "act/documents.h"
@@ -45,26 +47,32 @@ bool puts_right(StepKind kind) { return kind == StepKind::kRollBack || kind == S
 }  // namespace
 
 ActResult Actor::perform(const Desired& desired, const Step& step) {
-  if (const auto cleared = clear_up(step); !cleared) return {cleared.error()};
   if (desired.profile && !puts_right(step.kind)) {
     const bool runs =
         desired.trial || !desired.profile->memory.active_trial.empty() || step.kind == StepKind::kNoteTrial;
-    const auto kept = finalizers_.keep(*desired.profile, runs, !desired.uninstalling);
+    const auto kept = finalizers_.keep(*desired.profile, runs, !desired.uninstalling && !desired.rival);
     if (!kept) return {kept.error()};
   }
   const auto done = act(desired, step);
+  clear_up(step);
   if (!done) return {done.error()};
   return {std::nullopt, *done};
 }
 
-Result<void> Actor::clear_up(const Step& step) {
+/// What was left behind must not stand in the way of the step: the next pass tries again.
+void Actor::clear_up(const Step& step) {
   for (const auto& arm : step.leftovers) {
-    if (const auto removed = arms_.remove(*arm); !removed) return removed;
+    if (const auto removed = arms_.remove(*arm); !removed) {
+      spdlog::warn("what a trial left is not removed deployment={} error=\"{}\"", arm->key.text(),
+                   removed.error().message);
+    }
   }
   for (const auto& trial : step.finished) {
-    if (const auto let_go = finalizers_.let_go(*trial); !let_go) return let_go;
+    if (const auto let_go = finalizers_.let_go(*trial); !let_go) {
+      spdlog::warn("an ended trial keeps its finalizer trial={} error=\"{}\"", trial->key.text(),
+                   let_go.error().message);
+    }
   }
-  return {};
 }
 
 Result<std::optional<Receipt>> Actor::act(const Desired& desired, const Step& step) {
@@ -118,18 +126,22 @@ Result<Receipt> Actor::put(const Desired& desired, const Settings& settings, con
 }
 
 /// Our revision has its line in the history now. Left on the workload, the line would be copied to revisions that
-/// somebody else makes.
+/// somebody else makes. But nothing rests on it: a server that refuses it keeps no trial open.
 Result<void> Actor::untell(const Desired& desired) {
   const bool ours = desired.target && desired.target->uid == desired.trial->spec.target.uid;
   if (!ours || !tells_of_us(*desired.target)) return {};
   const Result<Receipt> put_back = put(desired, what_is_ours(desired), "");
-  if (!put_back) return tl::unexpected(put_back.error());
+  if (put_back) return {};
+  if (put_back.error().kind != ErrorKind::kTerminal) return tl::unexpected(put_back.error());
+  spdlog::warn("the change cause stays at the target deployment={} error=\"{}\"", desired.target->key.text(),
+               put_back.error().message);
   return {};
 }
 
 Result<void> Actor::revert(const Desired& desired) {
   const Profile& profile = *desired.profile;
-  if (profile.spec.revert_on_deletion && desired.target) {
+  // What is in the target of another profile is that one's.
+  if (profile.spec.revert_on_deletion && desired.target && !desired.rival) {
     const auto released = applier_.release(place_of(desired));
     if (!released && released.error().kind != ErrorKind::kNotFound) return released;
   }

@@ -32,7 +32,7 @@ class Actor {
   ActResult perform(const Desired& desired, const Step& step);
 
  private:
-  Result<void> clear_up(const Step& step);
+  void clear_up(const Step& step);
   Result<std::optional<Receipt>> act(const Desired& desired, const Step& step);
   Result<void> note_trial(const Desired& desired, const Step& step);
   Result<Receipt> put(const Desired& desired, const Settings& settings, const std::string& why);

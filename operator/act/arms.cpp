@@ -5,6 +5,7 @@
 #include "act/documents.h"
 #include "codec/fields.h"
 #include "codec/resources.h"
+#include "codec/workload.h"
 #include "ports/api_server.h"
 
 namespace gopacer {
@@ -18,10 +19,7 @@ ObjectPath path_of(const Trial& trial, Track track) {
   return path_of({trial.key.ns, track_deployment_name(trial.spec.target.name, track)});
 }
 
-bool belongs_to(const json& object, const Trial& trial) {
-  return codec::text(codec::child(codec::child(object, "metadata"), "labels"), kTrialLabel) ==
-         label_value(trial.key.name);
-}
+std::string uid_of(const json& object) { return codec::text(codec::child(object, "metadata"), "uid"); }
 
 Result<void> without_value(const Result<json>& result) {
   if (result) return {};
@@ -53,13 +51,13 @@ Result<void> Arms::run(const Desired& desired, Track track) {
   const ObjectPath path = path_of(trial, track);
   const Result<json> existing = api_.get(path);
   if (!existing) return without_value(existing);
-  if (belongs_to(*existing, trial)) return {};
-  const json& metadata = codec::child(*existing, "metadata");
-  if (codec::text(codec::child(metadata, "labels"), "app.kubernetes.io/managed-by") != "gopacer") {
+  const std::string owner = codec::arm_of(*existing);
+  if (owner == trial.uid) return {};
+  if (owner.empty()) {
     return invalid("Deployment " + path.ns + "/" + path.name +
                    " is not gopacer's, but has the name that the trial needs: rename or delete it");
   }
-  if (auto removed = api_.remove(path, codec::text(metadata, "uid")); !removed) return removed;
+  if (auto removed = api_.remove(path, uid_of(*existing)); !removed) return removed;
   return retriable("Deployment " + path.ns + "/" + path.name +
                    " of an earlier trial was in the way and is being deleted");
 }
@@ -72,9 +70,8 @@ Result<void> Arms::retire(const Trial& trial) {
       if (existing.error().kind == ErrorKind::kNotFound) continue;
       return without_value(existing);
     }
-    if (!belongs_to(*existing, trial)) continue;
-    const std::string uid = codec::text(codec::child(*existing, "metadata"), "uid");
-    if (auto removed = api_.remove(path, uid); !removed) return removed;
+    if (codec::arm_of(*existing) != trial.uid) continue;
+    if (auto removed = api_.remove(path, uid_of(*existing)); !removed) return removed;
   }
   return {};
 }

@@ -34,9 +34,10 @@ void set_env(json& container, const char* variable, const std::optional<std::str
 
 /// Labels and annotations by which other tools know what is theirs: on a copy they would adopt it, or delete it.
 bool marks_ownership(const std::string& key) {
-  static const std::set<std::string> kMarks{"app.kubernetes.io/managed-by", "app.kubernetes.io/instance",
-                                            kChangeCauseAnnotation, "deployment.kubernetes.io/revision",
-                                            "kubectl.kubernetes.io/last-applied-configuration"};
+  static const std::set<std::string> kMarks{
+      "app.kubernetes.io/managed-by",   "app.kubernetes.io/instance",
+      kChangeCauseAnnotation,           "deployment.kubernetes.io/revision",
+      "applyset.kubernetes.io/part-of", "kubectl.kubernetes.io/last-applied-configuration"};
   if (kMarks.contains(key)) return true;
   const std::string domain = key.substr(0, key.find('/'));
   for (const char* const tool :

@@ -9,6 +9,7 @@
 
 #include "codec/container.h"
 #include "codec/fields.h"
+#include "codec/resources.h"
 #include "gopacer/domain/trial.h"
 
 namespace gopacer::codec {
@@ -64,17 +65,36 @@ Rollout rollout_of(const json& spec, const json& status) {
       rollout.last_progress = time(condition, "lastUpdateTime");
       rollout.gave_up = text(condition, "reason") == "ProgressDeadlineExceeded";
     }
+    if (type == "Available" && text(condition, "status") == "False") {
+      rollout.unavailable_since = time(condition, "lastTransitionTime");
+    }
     if (type == "ReplicaFailure" && text(condition, "status") == "True") {
       rollout.refusal = clipped(text(condition, "message"), kLongestRefusal);
+      rollout.refused_since = time(condition, "lastTransitionTime");
     }
   }
   return rollout;
 }
 
+/// Drivers whose inline volumes are made for the pod alone. Others may mount a share that all have.
+bool is_private_driver(const std::string& driver) {
+  static const std::set<std::string> kPrivate{"secrets-store.csi.k8s.io", "csi.cert-manager.io", "csi.spiffe.io"};
+  return kPrivate.contains(driver);
+}
+
+/// There is never an old and a new pod at once, and never more than one.
+bool is_alone(const json& spec) {
+  const json& strategy = child(spec, "strategy");
+  if (text(strategy, "type") == "Recreate") return true;
+  const json& surge = child(child(strategy, "rollingUpdate"), "maxSurge");
+  const bool no_surge = surge == 0 || surge == "0" || surge == "0%";
+  return no_surge && small(spec, "replicas", 1) == 1;
+}
+
 /// Kinds of volumes that each pod has for itself, or that nobody writes.
 bool is_private(const std::string& kind) {
   static const std::set<std::string> kPrivate{"emptyDir",  "configMap", "secret", "downwardAPI",
-                                              "projected", "ephemeral", "csi",    "image"};
+                                              "projected", "ephemeral", "image"};
   return kPrivate.contains(kind);
 }
 
@@ -111,6 +131,7 @@ std::vector<SingleUse> single_use_of(const json& pod_spec) {
     if (!is_written(pod_spec, name) || !volume.is_object()) continue;
     for (const auto& [kind, source] : volume.items()) {
       if (kind == "name" || is_private(kind) || boolean(source, "readOnly")) continue;
+      if (kind == "csi" && is_private_driver(text(source, "driver"))) continue;
       if (kind == "hostPath") {
         out.push_back({"HostPath", "it writes to " + text(source, "path") + " of its node (volume '" + name + "')"});
       } else if (kind == "persistentVolumeClaim") {
@@ -165,6 +186,19 @@ std::string template_hash(const json& pod_template) {
   return out;
 }
 
+std::string arm_of(const json& deployment) {
+  const json& metadata = child(deployment, "metadata");
+  const json& labels = child(metadata, "labels");
+  const std::string track = text(labels, kTrackLabel);
+  const json& owners = elements(metadata, "ownerReferences");
+  const bool is_arm = text(labels, "app.kubernetes.io/managed-by") == "gopacer" && labels.contains(kTrialLabel) &&
+                      (track == "canary" || track == "baseline") &&
+                      text(metadata, "name").ends_with("-gopacer-" + track) && owners.size() == 1 &&
+                      text(owners[0], "apiVersion").starts_with(resources::kTrials.group + "/") &&
+                      text(owners[0], "kind") == resources::kTrials.kind;
+  return is_arm ? text(owners[0], "uid") : std::string();
+}
+
 Result<Workload> decode_deployment(const json& object) {
   const Result<ObjectKey> key = named(object);
   if (!key) return tl::unexpected(key.error());
@@ -186,7 +220,7 @@ Result<Workload> decode_deployment(const json& object) {
   out.rollout = rollout_of(spec, status);
   out.labels = texts(metadata, "labels");
   out.controller = controller_of(object);
-  out.recreates = text(child(spec, "strategy"), "type") == "Recreate";
+  out.recreates = is_alone(spec);
   out.single_use = single_use_of(child(pod_template, "spec"));
   out.template_labels = texts(child(pod_template, "metadata"), "labels");
   out.containers = containers_of(child(pod_template, "spec"));
@@ -194,6 +228,7 @@ Result<Workload> decode_deployment(const json& object) {
   out.env_owners = env_owners_of(metadata);
   out.change_cause = text(child(metadata, "annotations"), kChangeCauseAnnotation);
   out.change_cause_owners = change_cause_owners_of(metadata);
+  out.arm_of = arm_of(object);
   out.expires = time(child(metadata, "annotations"), kExpiresAnnotation);
   return out;
 }

@@ -55,8 +55,7 @@ void read_trials(const ClusterView& cluster, Desired& desired) {
 void read_arms(const ClusterView& cluster, Desired& desired) {
   for (const auto& workload : cluster.deployments(desired.key.ns)) {
     if (workload->deleting || !is_arm(*workload)) continue;
-    const std::string& trial = workload->labels.at(kTrialLabel);
-    if (desired.trial && trial == label_value(desired.trial->key.name)) {
+    if (desired.trial && workload->arm_of == desired.trial->uid) {
       const std::string& target = desired.trial->spec.target.name;
       if (workload->key.name == track_deployment_name(target, Track::kCanary)) desired.canary = workload;
       if (workload->key.name == track_deployment_name(target, Track::kBaseline)) desired.baseline = workload;
@@ -85,7 +84,7 @@ void read_pods(const ClusterView& cluster, Desired& desired) {
 
 }  // namespace
 
-bool is_arm(const Workload& workload) { return workload.labels.contains(kTrialLabel) && workload.expires; }
+bool is_arm(const Workload& workload) { return !workload.arm_of.empty() && workload.expires; }
 
 Desired read_desired(const ClusterView& cluster, const ObjectKey& key) {
   Desired desired;

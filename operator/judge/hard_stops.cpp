@@ -93,16 +93,18 @@ std::optional<HardStop> killed(const Arm& suspects, const Arm& reference, const 
                                      (pod.memory_limit ? " (limit " + format_bytes(*pod.memory_limit) + ")" : "") +
                                      " with " + describe(pod.settings) + "."};
   }
-  if (restarts_of(suspects) <= restarts_of(reference)) return std::nullopt;
+  Arm counted = suspects;
+  std::erase_if(counted, [&](const PodSeries* pod) { return pod->started - pod->created < usual.start_up; });
+  if (restarts_of(counted) <= restarts_of(reference)) return std::nullopt;
   const double days = to_seconds(std::max<Duration>(usual.over, kLeastExposure)) / (24 * 3600);
   const double expected = (usual.per_pod_day + kStrayExitsPerDay) * days;
   const auto pods = static_cast<double>(suspects.size());
-  const auto worst = std::max_element(suspects.begin(), suspects.end(),
+  const auto worst = std::max_element(counted.begin(), counted.end(),
                                       [](const PodSeries* a, const PodSeries* b) { return a->restarts < b->restarts; });
-  const bool too_many = poisson_tail(restarts_of(suspects), expected * pods) < kChance;
+  const bool too_many = poisson_tail(restarts_of(counted), expected * pods) < kChance;
   const bool one_too_often = poisson_tail((*worst)->restarts, expected) * pods < kChance;
   if (!too_many && !one_too_often) return std::nullopt;
-  return HardStop{"Restarted", "Pods restarted " + std::to_string(restarts_of(suspects)) + " times with " +
+  return HardStop{"Restarted", "Pods restarted " + std::to_string(restarts_of(counted)) + " times with " +
                                    describe((*worst)->settings) + ", " + (*worst)->pod + " most often, where " +
                                    format_fixed(expected * pods, 1) +
                                    " were to be expected; see kubectl logs --previous for the reason."};

@@ -18,6 +18,9 @@ struct HardStop {
 struct UsualRestarts {
   double per_pod_day = 0;  ///< the target's own, before the trial
   Duration over{0};        ///< the time in which those of the suspects were counted
+  /// Exits so soon after a pod was made count for nothing: a program that begins before its proxy or database does so
+  /// with each new pod, whatever its settings, and one that can't start at all goes on beyond it.
+  Duration start_up{0};
 };
 
 /// A pod of `suspects` was killed for its memory while none of `reference` was; or they restarted more often than those

@@ -42,7 +42,8 @@ class Comparison {
   }
 
   Verdict verdict() {
-    if (stopped(judging::killed(canary_, baseline_, {plan_.usual_restarts_per_day, now_ - plan_.measuring_since})))
+    if (stopped(judging::killed(canary_, baseline_,
+                                {plan_.usual_restarts_per_day, now_ - plan_.measuring_since, Duration(0)})))
       return verdict_;
     if (stopped(judging::near_memory_limit(canary_, baseline_))) return verdict_;
     if (const std::string found = judging::self_tuned(canary_); !found.empty()) {

@@ -38,7 +38,7 @@ class Watch {
 
   Verdict verdict() {
     const Arm nothing;
-    if (stop(judging::killed(pods_, nothing, {plan_.usual_restarts_per_day, now_ - plan_.since})) ||
+    if (stop(judging::killed(pods_, nothing, {plan_.usual_restarts_per_day, now_ - plan_.since, plan_.warm_up})) ||
         stop(judging::near_memory_limit(pods_, nothing)))
       return verdict_;
     for (const Slo& slo : plan_.slos) declare(slo);
@@ -81,9 +81,16 @@ class Watch {
     }
     if (warm.empty() && !pods_.empty()) return false;
     bool any = false;
-    for (std::size_t i = 0; i < plan_.slos.size(); ++i) any |= count_latency(warm, plan_.slos[i], window, i == 0);
+    // What the trial was judged by has to be seen here too, or a service that answers nobody would confirm anything.
+    bool whole = true;
+    for (std::size_t i = 0; i < plan_.slos.size(); ++i) {
+      const bool seen = count_latency(warm, plan_.slos[i], window, i == 0);
+      const MetricEvidence* const before = find(plan_.before, plan_.slos[i].name);
+      any |= seen;
+      whole &= seen || before == nullptr || before->stats.n == 0;
+    }
     any |= count_gc(warm, window);
-    ++(any ? verdict_.evidence.windows : verdict_.evidence.empty_windows);
+    ++(any && whole ? verdict_.evidence.windows : verdict_.evidence.empty_windows);
 
     const MetricEvidence& gc = judging::metric_named(verdict_.evidence, kGcCpuMetric);
     if (gc.violations >= judging::kHighShareWindows) {

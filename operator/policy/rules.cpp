@@ -75,10 +75,10 @@ constexpr Rule kMustEnd[] = {
     {"WritableVolume", "allowDuplicates was taken back.", writable_volume, kUnsupported, TrialVerdict::kAborted},
     {"ProfileChanged", "The profile asks for other settings now.", profile_changed, kReady, TrialVerdict::kSuperseded},
     {"BothArmsKilled", "Pods of both arms ran out of memory.", both_arms_killed, kReady, TrialVerdict::kInconclusive},
-    {"OOMKilled", "A canary pod was evicted because it took the node's memory.", canary_evicted, kReady,
+    {"OOMKilled", "A pod with the new settings was evicted because it took the node's memory.", evicted, kReady,
      TrialVerdict::kRollBack},
-    {"TargetUnavailable", "Less than half of the Deployment's replicas are available.", target_unavailable, kReady,
-     TrialVerdict::kInconclusive},
+    {"TargetUnavailable", "For two minutes less than half of the Deployment's replicas were available.",
+     target_unavailable, kReady, TrialVerdict::kInconclusive},
 };
 
 constexpr Rule kMayBePromoted[] = {

@@ -50,7 +50,7 @@ Answer no_longer_wanted(const Facts& facts);
 Answer template_changed(const Facts& facts);
 Answer profile_changed(const Facts& facts);
 Answer target_unavailable(const Facts& facts);
-Answer canary_evicted(const Facts& facts);
+Answer evicted(const Facts& facts);
 Answer both_arms_killed(const Facts& facts);
 Answer arms_unequal(const Facts& facts);
 Answer arms_idle(const Facts& facts);

@@ -159,7 +159,8 @@ Answer recreates(const Facts& facts) {
   if (!facts.desired.target || !facts.desired.profile || !facts.desired.target->recreates) return std::nullopt;
   if (facts.desired.profile->spec.canary.allow_duplicates) return std::nullopt;
   return describe(*facts.desired.target) +
-         " has strategy Recreate: there must never be two of its pods at once, and a trial would start two more. Set "
+         " has strategy Recreate, or one replica and maxSurge 0: there must never be two of its pods at once, and a "
+         "trial would start two more. Set "
          "spec.canary.allowDuplicates: true if several instances may run at once; until then only the recommendation "
          "is shown.";
 }

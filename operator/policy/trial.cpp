@@ -11,6 +11,8 @@ constexpr double kFarApart = 4;
 constexpr double kEnoughRequests = 100;
 /// Least share of the target's replicas that must be available while a trial runs.
 constexpr double kLeastAvailable = 0.5;
+/// For so long; an autoscaler's step and a drained node are over sooner.
+constexpr Duration kLongestUnavailable = std::chrono::minutes(2);
 
 const Trial& trial_of(const Facts& facts) { return *facts.desired.trial; }
 
@@ -18,10 +20,19 @@ bool our_profile(const Facts& facts) {
   return facts.desired.profile && facts.desired.profile->uid == trial_of(facts).spec.profile_uid;
 }
 
+bool has_new_settings(const Facts& facts, const Pod& pod) {
+  const TrialSpec& trial = trial_of(facts).spec;
+  return std::any_of(pod.containers.begin(), pod.containers.end(), [&](const ContainerSpec& container) {
+    return container.name == trial.container && parse_settings(env_of(container)) == trial.to;
+  });
+}
+
+/// Of the target's pods only those that ran the trial's settings.
 const Pod* evicted_for_memory(const Facts& facts, Track track) {
   for (const OwnedPod& owned : facts.desired.pods) {
     const Pod& pod = *owned.pod;
-    if (owned.track == track && pod.reason == "Evicted" && pod.message.find("memory") != std::string::npos) return &pod;
+    if (owned.track != track || pod.reason != "Evicted" || pod.message.find("memory") == std::string::npos) continue;
+    if (track != Track::kStable || has_new_settings(facts, pod)) return &pod;
   }
   return nullptr;
 }
@@ -147,19 +158,20 @@ Answer profile_changed(const Facts& facts) {
 }
 
 Answer target_unavailable(const Facts& facts) {
-  if (!before_promotion(trial_of(facts).status.phase) || !facts.desired.target) return std::nullopt;
+  const TrialPhase phase = trial_of(facts).status.phase;
+  if ((!before_promotion(phase) && phase != TrialPhase::kWatching) || !facts.desired.target) return std::nullopt;
   const Workload& target = *facts.desired.target;
   if (target.available_replicas >= kLeastAvailable * target.replicas) return std::nullopt;
-  return "Only " + std::to_string(target.available_replicas) + " of " + std::to_string(target.replicas) +
-         " replicas of " + describe(target) + " are available: this is no time for a trial.";
+  if (facts.now - target.rollout.unavailable_since.value_or(facts.now) < kLongestUnavailable) return std::nullopt;
+  return "For more than " + format_duration(kLongestUnavailable) + " only " +
+         std::to_string(target.available_replicas) + " of " + std::to_string(target.replicas) + " replicas of " +
+         describe(target) + " are available: this is no time for a trial.";
 }
 
-Answer canary_evicted(const Facts& facts) {
-  const Pod* const pod = evicted_for_memory(facts, Track::kCanary);
-  if (pod == nullptr || !before_promotion(trial_of(facts).status.phase) ||
-      evicted_for_memory(facts, Track::kBaseline) != nullptr) {
-    return std::nullopt;
-  }
+Answer evicted(const Facts& facts) {
+  const bool before = before_promotion(trial_of(facts).status.phase);
+  const Pod* const pod = evicted_for_memory(facts, before ? Track::kCanary : Track::kStable);
+  if (pod == nullptr || (before && evicted_for_memory(facts, Track::kBaseline) != nullptr)) return std::nullopt;
   return "Pod " + pod->key.name + " was evicted with the new settings: " + pod->message;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "codec/fields.h"
 #include "codec/settings.h"
@@ -274,6 +275,16 @@ json lasting_part(const json& status) {
   }
   for (json& condition : part["conditions"]) condition.erase("message");
   return part;
+}
+
+json troubles_of(const json& status) {
+  json troubles = json::array();
+  for (const json& condition : status["conditions"]) {
+    static const std::set<std::string> kTellWhenTrue{"ConfigUnsupported", "FieldConflict", "Progressing"};
+    const bool tells_when_true = kTellWhenTrue.contains(condition["type"].get<std::string>());
+    if (condition["status"] == (tells_when_true ? "True" : "False")) troubles.push_back(condition["message"]);
+  }
+  return troubles;
 }
 
 }  // namespace gopacer::record

@@ -28,4 +28,7 @@ nlohmann::json profile_status(const Pass& pass);
 /// The part of a status whose change must be written at once; the rest is figures that drift with each sample.
 nlohmann::json lasting_part(const nlohmann::json& status);
 
+/// What the conditions say of troubles, and of a trial under way: that changes while type, status and reason stay.
+nlohmann::json troubles_of(const nlohmann::json& status);
+
 }  // namespace gopacer::record

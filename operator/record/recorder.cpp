@@ -106,6 +106,7 @@ const Condition& named(const std::vector<Condition>& conditions, const char* typ
 
 struct Recorder::Written {
   json lasting;
+  json troubles;
   std::optional<Estimate> estimate;
   Time at;
   std::optional<Settings> told_recommendation;
@@ -158,7 +159,9 @@ Result<void> Recorder::write_profile(const Pass& pass) {
   const json status = record::profile_status(pass);
   json lasting = record::lasting_part(status);
   const auto& estimate = pass.facts.decision.estimate;
-  const bool drifted = has_drifted(last->estimate, estimate) && pass.facts.now - last->at >= kQuietTime;
+  json troubles = record::troubles_of(status);
+  const bool news = has_drifted(last->estimate, estimate) || troubles != last->troubles;
+  const bool drifted = news && pass.facts.now - last->at >= kQuietTime;
   if (lasting == last->lasting && !drifted) return {};
   const json patch{{"metadata", {{"resourceVersion", profile.resource_version}}}, {"status", status}};
   const Result<json> patched =
@@ -170,6 +173,7 @@ Result<void> Recorder::write_profile(const Pass& pass) {
     return tl::unexpected(patched.error());
   }
   last->lasting = std::move(lasting);
+  last->troubles = std::move(troubles);
   last->estimate = estimate;
   last->at = pass.facts.now;
   return {};

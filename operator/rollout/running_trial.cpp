@@ -16,6 +16,9 @@ using std::chrono::seconds;
 constexpr Duration kLongestStandstill = minutes(15);
 /// Pods that don't run by then hold room for nothing.
 constexpr Duration kLongestStart = minutes(5);
+constexpr Duration kShortestRefusal = seconds(30);
+/// Before another trial is made after the server refused one.
+constexpr Duration kRefusedPause = minutes(10);
 /// After a step that the next one follows without waiting for anything.
 constexpr Duration kAtOnce = std::chrono::milliseconds(50);
 
@@ -146,7 +149,9 @@ class RunningTrial {
       return record("WarmUp");
     }
     for (const auto& arm : {facts_.desired.baseline, facts_.desired.canary}) {
-      if (arm && !arm->rollout.refusal.empty()) return refused("A pod of the trial", arm->rollout.refusal);
+      // A webhook that restarts refuses for some seconds.
+      const bool lasts = arm && now_ - arm->rollout.refused_since.value_or(now_) >= kShortestRefusal;
+      if (lasts && !arm->rollout.refusal.empty()) return refused("A pod of the trial", arm->rollout.refusal);
     }
     if (now_ - *next_.waiting_since >= kLongestStart) return not_started();
     Step step = record("WaitingForPods");
@@ -195,11 +200,13 @@ class RunningTrial {
       if (against->rule->verdict != TrialVerdict::kNone) {
         return end(against->rule->verdict, against->reason(), against->message);
       }
-      if (!time_is_over()) {
-        Step step = record(against->reason());
-        step.message = "Better, but not promoted yet. " + against->message;
-        return step;
+      if (time_is_over()) {
+        return end(TrialVerdict::kInconclusive, against->reason(),
+                   "Better, but the trial's time was over before it could be promoted. " + against->message);
       }
+      Step step = record(against->reason());
+      step.message = "Better, but not promoted yet. " + against->message;
+      return step;
     }
     if (time_is_over()) return timed_out();
     Step step = record("Measuring");
@@ -459,7 +466,9 @@ class RunningTrial {
     }
     const bool decided_by_us = verdict == TrialVerdict::kPromote || verdict == TrialVerdict::kRollBack ||
                                verdict == TrialVerdict::kInconclusive;
-    if (decided_by_us) memory.cool_down_until = now_ + facts_.desired.profile->spec.rollback.cool_down;
+    // Two rollouts of the target are enough for a while, whoever ended the trial.
+    if (decided_by_us || trial_.status.phase == TrialPhase::kRollingBack)
+      memory.cool_down_until = now_ + facts_.desired.profile->spec.rollback.cool_down;
     return memory;
   }
 
@@ -487,6 +496,8 @@ std::optional<Step> after_refusal(const Facts& facts, const Step& step, const st
       Step out = not_begun(words);
       out.memory = facts.desired.profile->memory;
       out.memory->active_trial.clear();
+      // A quota, or an object in the way, is there again in a moment: the next number would be refused like this one.
+      out.memory->cool_down_until = facts.now + std::min(facts.desired.profile->spec.rollback.cool_down, kRefusedPause);
       return out;
     }
     case StepKind::kRunCanary:

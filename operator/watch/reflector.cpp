@@ -95,6 +95,8 @@ Duration Reflector::watch(const std::stop_token& stop) {
     }
     failures_ = 0;
     clear_trouble();
+    // A server that was restored from a backup may know no change after the version that is asked for, for hours.
+    if (!was_event && clock_.now() - begun >= options_.longest_silent_watch) state_ = ReflectorState::kListing;
     return Duration(0);
   }
   if (was_event || clock_.now() - begun >= options_.shortest_watch) failures_ = 0;

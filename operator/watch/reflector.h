@@ -31,6 +31,8 @@ struct ReflectorOptions {
   std::function<void(const ObjectKey&, const std::string& why)> on_unreadable = [](const auto&, const auto&) {};
   /// A watch that ends sooner than this without a word counts as failed, so that it is not repeated in a tight loop.
   Duration shortest_watch = std::chrono::seconds(1);
+  /// After a watch that lasted so long without even a bookmark the kind is listed again; a bookmark a minute is usual.
+  Duration longest_silent_watch = std::chrono::minutes(2);
 };
 
 /// Keeps a mirror equal to what the cluster holds of one kind: list, then watch, list again when the version is too

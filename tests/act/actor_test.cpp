@@ -307,13 +307,39 @@ TEST(RunCanary, LeavesADeploymentAloneThatIsNotOurs) {
   EXPECT_EQ(cluster.baseline(), before);
 }
 
+TEST(RunCanary, MeasuresNothingThatSomebodyElseMadeInItsName) {
+  Cluster cluster;
+  cluster.begin_trial(TrialPhase::kPending);
+  json made_up = objects::arm_object("canary", "checkout-1", "made-up");
+  made_up["metadata"].erase("ownerReferences");
+  objects::deploy(cluster.api, made_up);
+  Desired desired = cluster.desired();
+  desired.canary = nullptr;
+  Step step;
+  step.kind = StepKind::kRunCanary;
+  const ActResult result = cluster.actor.perform(desired, step);
+  ASSERT_FALSE(result.done());
+  EXPECT_THAT(result.error->message, HasSubstr("rename or delete"));
+}
+
+TEST(Leftovers, ThatCannotBeRemovedKeepNoStepFromBeingTaken) {
+  Cluster cluster;
+  cluster.begin_trial(TrialPhase::kRollingBack);
+  cluster.promote();
+  Workload left;
+  left.key = {"shop", "somebodys"};
+  Step step = settings_step(StepKind::kRollBack, old_settings());
+  step.leftovers = {std::make_shared<Workload>(left)};
+  cluster.api.fail_next("delete", {ErrorKind::kTerminal, "gopacer may delete only Deployments of its own trials"});
+  EXPECT_TRUE(cluster.perform(step).done());
+  EXPECT_FALSE(cluster.target()["spec"]["template"]["spec"]["containers"][0].dump().find("GOMEMLIMIT") !=
+               std::string::npos);
+}
+
 TEST(RunCanary, ReplacesWhatAnEarlierTrialLeft) {
   Cluster cluster;
   cluster.begin_trial(TrialPhase::kPending);
-  json left = objects::deployment_object();
-  left["metadata"]["name"] = objects::kCanary.name;
-  left["metadata"]["labels"] = {{kTrialLabel, "checkout-0"}, {"app.kubernetes.io/managed-by", "gopacer"}};
-  objects::deploy(cluster.api, left);
+  objects::deploy(cluster.api, objects::arm_object("canary", "checkout-0", "of-an-earlier-trial"));
   Desired desired = cluster.desired();
   desired.canary = nullptr;
   Step step;
@@ -403,13 +429,22 @@ TEST(ChangeCause, ThatAPersonWroteOverOursStays) {
   EXPECT_EQ(objects::annotation(cluster.target(), kCause), "fix the login");
 }
 
+TEST(RetireCanary, IsDoneThoughTheChangeCauseCannotBeTakenBack) {
+  Cluster cluster;
+  cluster.begin_trial(TrialPhase::kPromoting);
+  cluster.make_canary();
+  cluster.promote();
+  cluster.api.fail_next("apply", {ErrorKind::kTerminal, "denied by policy no-changes"});
+  EXPECT_TRUE(cluster.perform(StepKind::kRetireCanary).done());
+  EXPECT_TRUE(cluster.canary().is_null());
+}
+
 TEST(RetireCanary, DeletesTheTwoDeploymentsOfItsOwnTrialOnly) {
   Cluster cluster;
   cluster.begin_trial(TrialPhase::kPromoting);
   cluster.make_canary();
-  json foreign = objects::deployment_object();
-  foreign["metadata"]["name"] = objects::kBaseline.name;
-  foreign["metadata"]["labels"] = {{kTrialLabel, "checkout-9"}};
+  // All that our own has, but for the trial's uid, which nobody knows beforehand.
+  const json foreign = objects::arm_object("baseline", "checkout-1", "made-up");
   ASSERT_TRUE(cluster.api.remove(objects::deployment_path(objects::kBaseline), ""));
   objects::deploy(cluster.api, foreign);
   ASSERT_TRUE(cluster.perform(StepKind::kRetireCanary).done());
@@ -555,6 +590,22 @@ TEST(Revert, LeavesASettingThatAPersonHasMadeTheirs) {
   EXPECT_EQ(env_value(cluster.target(), "GOMEMLIMIT"), "");
 }
 
+TEST(Revert, LeavesWhatTheProfileThatTunesTheTargetHasApplied) {
+  Cluster cluster;
+  cluster.begin_trial(TrialPhase::kPromoting);
+  cluster.promote();
+  const json promoted = cluster.target()["spec"];
+  delete_profile(cluster);
+  objects::drop_trial(cluster.api, kTrialKey);
+  Desired desired = cluster.desired();
+  desired.rival = std::make_shared<Profile>();
+  Step step;
+  step.kind = StepKind::kRevert;
+  ASSERT_TRUE(cluster.actor.perform(desired, step).done());
+  EXPECT_EQ(cluster.target()["spec"], promoted);
+  EXPECT_TRUE(cluster.profile().is_null());
+}
+
 TEST(Revert, LetsTheProfileGoThoughTheTargetIsGone) {
   Cluster cluster;
   delete_profile(cluster);
@@ -595,10 +646,7 @@ std::vector<Case> all_cases() {
       {"RunCanaryOverLeftovers",
        [&](Cluster& cluster) {
          cluster.begin_trial(TrialPhase::kPending);
-         json left = objects::deployment_object();
-         left["metadata"]["name"] = objects::kCanary.name;
-         left["metadata"]["labels"] = {{kTrialLabel, "checkout-0"}, {"app.kubernetes.io/managed-by", "gopacer"}};
-         objects::deploy(cluster.api, left);
+         objects::deploy(cluster.api, objects::arm_object("canary", "checkout-0", "of-an-earlier-trial"));
        },
        run_canary},
       {"Promote", with_trial(TrialPhase::kPromoting, true, false), settings_step(StepKind::kPromote, new_settings())},

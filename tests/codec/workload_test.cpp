@@ -84,16 +84,22 @@ TEST(DecodeDeployment, TellsHowFarItsRolloutCame) {
   object["status"]["conditions"] = json::parse(R"([
     {"type": "Available", "status": "True", "reason": "MinimumReplicasAvailable"},
     {"type": "Progressing", "status": "True", "reason": "ReplicaSetUpdated", "lastUpdateTime": "2024-05-01T10:00:00Z"},
-    {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota: small"}])");
+    {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota: small",
+     "lastTransitionTime": "2024-05-01T10:01:00Z"}])");
   const Workload rolling = codec::decode_deployment(object).value();
   const Rollout& rollout = rolling.rollout;
   EXPECT_EQ(format_time(rollout.last_progress.value()), "2024-05-01T10:00:00Z");
   EXPECT_FALSE(rollout.gave_up);
   EXPECT_EQ(rollout.refusal, "exceeded quota: small");
+  EXPECT_EQ(format_time(rollout.refused_since.value()), "2024-05-01T10:01:00Z");
+  EXPECT_FALSE(rollout.unavailable_since);
+  object["status"]["conditions"][0] =
+      json::parse(R"({"type": "Available", "status": "False", "lastTransitionTime": "2024-05-01T10:02:00Z"})");
   object["status"]["conditions"][1]["reason"] = "ProgressDeadlineExceeded";
   object["status"]["conditions"][2]["status"] = "False";
   const Workload stuck = codec::decode_deployment(object).value();
   EXPECT_TRUE(stuck.rollout.gave_up);
+  EXPECT_EQ(format_time(stuck.rollout.unavailable_since.value()), "2024-05-01T10:02:00Z");
   EXPECT_EQ(stuck.rollout.refusal, "");
 }
 
@@ -151,6 +157,48 @@ TEST(SingleUse, SeesInitContainersAndBlockDevices) {
   EXPECT_THAT(single_use(spec), ElementsAre("WritableVolume"));
   spec["initContainers"][0] = json::parse(R"({"name": "raw", "volumeDevices": [{"name": "v", "devicePath": "/d"}]})");
   EXPECT_THAT(single_use(spec), ElementsAre("WritableVolume"));
+}
+
+TEST(DecodeDeployment, TakesAnInlineVolumeOfADriverForSharedUnlessItIsKnown) {
+  json spec = json::parse(R"({"volumes": [{"name": "v", "csi": {"driver": "gcsfuse.csi.storage.gke.io"}}]})");
+  spec["containers"] = json::parse(R"([{"name": "app", "volumeMounts": [{"name": "v", "mountPath": "/data"}]}])");
+  EXPECT_THAT(single_use(spec), ElementsAre("WritableVolume"));
+  spec["volumes"][0]["csi"]["readOnly"] = true;
+  EXPECT_THAT(single_use(spec), IsEmpty());
+  spec["volumes"][0]["csi"] = json{{"driver", "csi.spiffe.io"}};
+  EXPECT_THAT(single_use(spec), IsEmpty());
+}
+
+TEST(DecodeDeployment, KnowsOnePodWithoutSurgeForOneThatMustBeAlone) {
+  json object = deployment();
+  const auto alone = [&](int replicas, const json& surge) {
+    object["spec"]["replicas"] = replicas;
+    object["spec"]["strategy"] = {{"type", "RollingUpdate"}, {"rollingUpdate", {{"maxSurge", surge}}}};
+    return codec::decode_deployment(object).value().recreates;
+  };
+  EXPECT_TRUE(alone(1, 0));
+  EXPECT_TRUE(alone(1, "0%"));
+  EXPECT_FALSE(alone(1, 1));
+  EXPECT_FALSE(alone(2, 0)) << "several at once are what it is used to";
+}
+
+TEST(DecodeDeployment, KnowsTheArmOfATrialByAllThatAnArmHas) {
+  EXPECT_EQ(codec::arm_of(deployment()), "");
+  json arm = deployment();
+  arm["metadata"] = json::parse(R"({"namespace": "shop", "name": "checkout-gopacer-canary", "uid": "d1",
+      "labels": {"gopacer.dev/trial": "checkout-1", "gopacer.dev/track": "canary", "app.kubernetes.io/managed-by": "gopacer"},
+      "ownerReferences": [{"apiVersion": "gopacer.dev/v1alpha1", "kind": "GoRuntimeTrial", "name": "checkout-1", "uid": "t1"}]})");
+  EXPECT_EQ(codec::arm_of(arm), "t1");
+  for (const char* const pointer :
+       {"/labels/gopacer.dev~1trial", "/labels/gopacer.dev~1track", "/labels/app.kubernetes.io~1managed-by",
+        "/ownerReferences/0/kind", "/ownerReferences/0/apiVersion", "/name"}) {
+    json other = arm;
+    other["metadata"][json::json_pointer(pointer)] = "other";
+    const bool still = std::string(pointer) == "/labels/gopacer.dev~1trial";
+    EXPECT_EQ(codec::arm_of(other), still ? "t1" : "") << pointer;
+  }
+  arm["metadata"]["ownerReferences"].push_back(json::parse(R"({"kind": "ConfigMap", "uid": "c1"})"));
+  EXPECT_EQ(codec::arm_of(arm), "") << "it has another owner as well";
 }
 
 TEST(DecodeDeployment, TellsWhoControlsItAndWhoWroteItsChangeCause) {

@@ -173,15 +173,9 @@ TEST(Cleanup, RemovesArmsWhoseTrialAndProfileAreGone) {
   objects::drop_trial(simulation.api, {"shop", "checkout-1"});
   ASSERT_TRUE(simulation.api.merge_patch(objects::profile_path(), {{"metadata", {{"finalizers", nullptr}}}}, ""));
   ASSERT_TRUE(simulation.api.remove(objects::profile_path(), ""));
-  const json arm = objects::deployment_object();
-  for (const ObjectKey& key : {objects::kCanary, objects::kBaseline}) {
-    json left = arm;
-    left["metadata"]["name"] = key.name;
-    left["metadata"]["labels"] = {{kTrialLabel, "checkout-1"},
-                                  {kTrackLabel, "canary"},
-                                  {kProfileLabel, "checkout"},
-                                  {"app.kubernetes.io/managed-by", "gopacer"}};
-    left["metadata"]["annotations"] = {{kExpiresAnnotation, "2034-05-01T10:00:00Z"}};
+  for (const std::string track : {"canary", "baseline"}) {
+    const json left = objects::arm_object(track, "checkout-1", "of-a-trial-that-is-gone");
+    const ObjectKey key = codec::key_of(left);
     if (simulation.api.peek(objects::deployment_path(key)).is_null()) objects::deploy(simulation.api, left);
   }
   const CleanupReport report = clean_up(simulation);

@@ -52,6 +52,7 @@ struct Scene {
   Trial add_trial(int number, TrialPhase phase) {
     Trial trial = builders::trial(phase);
     trial.key.name = "checkout-" + std::to_string(number);
+    trial.uid = "uid-of-" + trial.key.name;
     trial.spec.number = number;
     trial.created = kStart + minutes(number);
     if (trial.running()) profile.memory.active_trial = trial.key.name;
@@ -63,6 +64,7 @@ struct Scene {
     arm.key.name = track_deployment_name("checkout", track);
     arm.uid = "arm-of-" + trial;
     arm.labels = {{kTrialLabel, trial}, {kProfileLabel, "checkout"}};
+    arm.arm_of = "uid-of-" + trial;
     arm.expires = kStart;
     FakeClusterView::put(cluster.all_deployments, arm);
   }

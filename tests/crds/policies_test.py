@@ -101,6 +101,7 @@ class Policies(unittest.TestCase):
         harness.eventually(lambda: cls.server.send("POST", f"{GOPACER}/goruntimetrials?dryRun=All", trial())[0] == 403)
         harness.eventually(lambda: cls.server.send(
             "POST", f"{GOPACER}/goruntimeprofiles?dryRun=All", profile(updateMode="Canary"), user=GUEST)[0] == 403)
+        harness.eventually(lambda: cls.server.send("POST", f"{APPS}/deployments?dryRun=All", arm())[0] == 403)
         harness.eventually(lambda: cls.server.send("POST", f"{APPS}/deployments?dryRun=All", deployment("x"), user=OPERATOR)[0] == 403)
 
     def made(self, path, thing, user=ADMIN):
@@ -189,6 +190,16 @@ class Policies(unittest.TestCase):
         for track in ("canary", "baseline"):
             path = self.made(f"{APPS}/deployments", arm(track), OPERATOR)
             self.allowed(self.server.send("DELETE", path, user=OPERATOR))
+
+    def test_nobody_else_makes_an_arm(self):
+        path = f"{APPS}/deployments"
+        self.refused(self.server.send("POST", path, arm()), "which only gopacer makes")
+        made = self.made(path, deployment("plain"))
+        label = {"metadata": {"labels": {"gopacer.dev/trial": "checkout-1"}}}
+        self.refused(self.server.send("PATCH", made, label, content_type=MERGE), "which only gopacer makes")
+        # The deployment controller and people who scale it write to one that is there.
+        there = self.made(path, arm(), OPERATOR)
+        self.allowed(self.server.send("PATCH", there, {"metadata": {"annotations": {"seen": "yes"}}}, content_type=MERGE))
 
     def test_the_operator_makes_nothing_else(self):
         path = f"{APPS}/deployments"

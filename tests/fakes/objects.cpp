@@ -42,6 +42,24 @@ json deployment_object() {
   })");
 }
 
+json arm_object(const std::string& track, const std::string& trial, const std::string& trial_uid) {
+  json arm = deployment_object();
+  arm["metadata"] = {{"namespace", "shop"},
+                     {"name", "checkout-gopacer-" + track},
+                     {"labels",
+                      {{kTrialLabel, trial},
+                       {kTrackLabel, track},
+                       {kProfileLabel, "checkout"},
+                       {"app.kubernetes.io/managed-by", "gopacer"}}},
+                     {"annotations", {{kExpiresAnnotation, "2034-05-01T10:00:00Z"}}},
+                     {"ownerReferences", json::array({{{"apiVersion", "gopacer.dev/v1alpha1"},
+                                                       {"kind", "GoRuntimeTrial"},
+                                                       {"name", trial},
+                                                       {"uid", trial_uid},
+                                                       {"controller", true}}})}};
+  return arm;
+}
+
 json profile_object() {
   return json::parse(R"({
     "apiVersion": "gopacer.dev/v1alpha1", "kind": "GoRuntimeProfile",

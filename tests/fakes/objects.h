@@ -24,6 +24,8 @@ std::vector<nlohmann::json> all(FakeApiServer& api, const ResourceType& type);
 
 /// One container, app, with two environment variables that are nobody's business, and without a status.
 nlohmann::json deployment_object();
+/// An arm as a trial of that name and uid makes it, for profile checkout.
+nlohmann::json arm_object(const std::string& track, const std::string& trial, const std::string& trial_uid);
 /// Mode Canary, short times.
 nlohmann::json profile_object();
 

@@ -71,6 +71,18 @@ TEST(Killed, ComparesWithTheOtherArmAndWithWhatTheTargetIsUsedTo) {
   EXPECT_FALSE(killed({&thrice}, {}, {0, hours(24)})) << "one a day and pod is chance";
 }
 
+TEST(Killed, CountsNoExitsWhileAPodStartsUp) {
+  PodSeries pod = restarted("waits-for-its-proxy", 3);
+  pod.created = Time(hours(1));
+  pod.started = pod.created + minutes(2) - seconds(1);
+  UsualRestarts usual = kNone;
+  EXPECT_TRUE(killed({&pod}, {}, usual));
+  usual.start_up = minutes(2);
+  EXPECT_FALSE(killed({&pod}, {}, usual));
+  pod.started += seconds(1);
+  EXPECT_TRUE(killed({&pod}, {}, usual)) << "it still does not come up";
+}
+
 TEST(Killed, SeesOnePodThatNeverComesUpAmongManyThatDo) {
   std::vector<PodSeries> pods(50, restarted("well", 0));
   const auto stop = [&] {

@@ -191,6 +191,19 @@ TEST(Watch, BeginsWhenAllPodsRunTheNewSettings) {
   EXPECT_EQ(target.evidence.windows, 3);
 }
 
+TEST(Watch, CountsNoWindowWithoutTheRequestsThatTheTrialWasJudgedBy) {
+  PromotedImposter target;
+  for (PodImposter& pod : target.pods) pod.requests_per_second = 0;
+  const Verdict silent = target.run(20);
+  EXPECT_EQ(silent.evidence.windows, 0) << "collection alone says nothing of a service that answers nobody";
+  EXPECT_GE(silent.evidence.empty_windows, 15);
+
+  PromotedImposter never_asked;
+  for (PodImposter& pod : never_asked.pods) pod.requests_per_second = 0;
+  never_asked.plan.before.metrics.front().stats = {};
+  EXPECT_GE(never_asked.run(20).evidence.windows, 15) << "the trial was judged without";
+}
+
 TEST(Watch, SaysWhenThereIsNoData) {
   PromotedImposter target;
   for (PodImposter& pod : target.pods) {

@@ -213,10 +213,15 @@ TEST(MustEnd, WhenTheTargetIsHalfGone) {
   world.target.available_replicas = 2;
   EXPECT_THAT(world.reasons(policy::must_end()), IsEmpty());
   world.target.available_replicas = 1;
+  world.target.rollout.unavailable_since = world.facts.now - minutes(2) + seconds(1);
+  EXPECT_THAT(world.reasons(policy::must_end()), IsEmpty()) << "an autoscaler's step looks like this";
+  world.target.rollout.unavailable_since = world.facts.now - minutes(2);
   EXPECT_THAT(world.reasons(policy::must_end()), ElementsAre("TargetUnavailable"));
+  world.trial->status.phase = TrialPhase::kPromoting;
+  EXPECT_THAT(world.reasons(policy::must_end()), IsEmpty()) << "a rollout may take pods away";
   world.trial->status.phase = TrialPhase::kWatching;
   world.facts.desired.current = builders::new_settings();
-  EXPECT_THAT(world.reasons(policy::must_end()), IsEmpty()) << "the watch judges by itself what it sees";
+  EXPECT_THAT(world.reasons(policy::must_end()), ElementsAre("TargetUnavailable"));
 }
 
 TEST(MustEnd, WhenOnlyTheCanaryIsEvictedForMemory) {
@@ -229,6 +234,21 @@ TEST(MustEnd, WhenOnlyTheCanaryIsEvictedForMemory) {
   EXPECT_EQ(policy::first_objection(policy::must_end(), world.read())->rule->verdict, TrialVerdict::kRollBack);
   world.add_pod(Track::kBaseline, "Evicted", "The node was low on resource: memory.");
   EXPECT_THAT(world.reasons(policy::must_end()), ElementsAre("BothArmsKilled"));
+}
+
+TEST(MustEnd, WhenAPodWithThePromotedSettingsIsEvictedForMemory) {
+  World world;
+  world.run_trial(TrialPhase::kWatching);
+  world.facts.desired.current = builders::new_settings();
+  world.add_pod(Track::kStable, "Evicted", "The node was low on resource: memory.");
+  EXPECT_THAT(world.reasons(policy::must_end()), IsEmpty()) << "it ran before the promotion";
+  Pod evicted = *world.facts.desired.pods.back().pod;
+  evicted.containers.emplace_back();
+  evicted.containers.back().name = world.trial->spec.container;
+  const EnvText env = to_env(world.trial->spec.to);
+  evicted.containers.back().env = {{"GOGC", env.gogc.value_or("")}, {"GOMEMLIMIT", env.go_mem_limit.value_or("")}};
+  world.facts.desired.pods.push_back({std::make_shared<Pod>(evicted), Track::kStable});
+  EXPECT_THAT(world.reasons(policy::must_end()), ElementsAre("OOMKilled"));
 }
 
 TEST(MustEnd, WithoutAVerdictWhenBothArmsRunOutOfMemory) {

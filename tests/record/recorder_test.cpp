@@ -106,6 +106,20 @@ TEST(Recorder, WritesDriftingFiguresOnlyEachMinuteAndOnlyWhenAPersonWouldNotice)
   EXPECT_THAT(desk.api.writes(), IsEmpty());
 }
 
+TEST(Recorder, WritesWhatIsNewAboutATroubleWithinAMinute) {
+  Desk desk;
+  desk.scene.observed.pods.resize(1);
+  desk.scene.observed.pods[0].error = "connection refused";
+  ASSERT_TRUE(desk.write());
+  desk.api.forget_writes();
+  desk.scene.observed.pods[0].error = "HTTP 404";
+  ASSERT_TRUE(desk.write());
+  EXPECT_THAT(desk.api.writes(), IsEmpty());
+  desk.scene.now += seconds(60);
+  ASSERT_TRUE(desk.write());
+  EXPECT_THAT(desk.api.writes(), SizeIs(1));
+}
+
 TEST(Recorder, WritesWhatLastsAtOnce) {
   Desk desk;
   ASSERT_TRUE(desk.write());

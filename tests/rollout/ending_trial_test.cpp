@@ -177,6 +177,7 @@ TEST(RunningTrial, TakesUnconfirmedSettingsBackWhateverEndsIt) {
       EXPECT_EQ(step.trial->reason, interruption.reason);
       EXPECT_FALSE(step.memory->applied);
       EXPECT_THAT(step.memory->banned, testing::IsEmpty()) << "nothing is known against these settings";
+      EXPECT_TRUE(step.memory->cool_down_until) << "two rollouts of the target are enough for a while";
     }
   }
 }

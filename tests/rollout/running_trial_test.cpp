@@ -289,6 +289,18 @@ TEST(RunningTrial, EndsUndecidedWhenItsTimeIsOver) {
   EXPECT_EQ(step.trial->evidence.windows, 120);
 }
 
+TEST(RunningTrial, SaysWhatKeptBetterSettingsFromBeingPromotedInTime) {
+  Scene scene = in(TrialPhase::kMeasuring);
+  scene.verdict = better();
+  scene.target.rollout.paused = true;
+  EXPECT_EQ(scene.step().trial->verdict, TrialVerdict::kNone);
+  scene.now = *scene.trial->status.measuring_since + scene.trial->spec.canary.max_duration;
+  const Step step = scene.end();
+  EXPECT_EQ(step.trial->verdict, TrialVerdict::kInconclusive);
+  EXPECT_EQ(step.trial->reason, "TargetPaused");
+  EXPECT_THAT(step.trial->message, HasSubstr("Better"));
+}
+
 TEST(RunningTrial, MeasuresNoLongerThanAskedForHoweverLongThePodsTookToStart) {
   Scene scene = in(TrialPhase::kMeasuring);
   scene.now = *scene.trial->status.measuring_since + scene.trial->spec.canary.max_duration - seconds(1);
@@ -644,12 +656,16 @@ TEST(Refusal, OfAnArmEndsTheTrialWithTheServersWords) {
   EXPECT_THAT(step->trial->message, HasSubstr("you must provide labels"));
 }
 
-TEST(Refusal, OfAPodOfAnArmEndsTheTrialAtOnce) {
+TEST(Refusal, OfAPodOfAnArmEndsTheTrialUnlessItPasses) {
   Scene scene = in(TrialPhase::kPending);
   scene.pods_ready = false;
   Facts facts = scene.facts();
   Workload arm = builders::unsettled_deployment();
   arm.rollout.refusal = "pods \"x\" is forbidden: exceeded quota: small";
+  arm.rollout.refused_since = facts.now - seconds(29);
+  facts.desired.canary = std::make_shared<Workload>(arm);
+  EXPECT_EQ(advance(facts).trial->verdict, TrialVerdict::kNone) << "a webhook that restarts refuses for some seconds";
+  arm.rollout.refused_since = facts.now - seconds(30);
   facts.desired.canary = std::make_shared<Workload>(arm);
   const Step step = advance(facts);
   EXPECT_EQ(step.trial->reason, "Refused");

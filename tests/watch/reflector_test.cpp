@@ -73,6 +73,16 @@ TEST_F(ReflectorTest, ListsAllPagesBeforeAnythingShows) {
   EXPECT_EQ(reflector_.state(), ReflectorState::kWatching);
 }
 
+TEST_F(ReflectorTest, ListsAgainAfterALongWatchWithoutAWord) {
+  make("a", "red");
+  reflector_.step({});
+  watch_while([&] { clock_.advance(std::chrono::minutes(2)); });
+  EXPECT_EQ(reflector_.state(), ReflectorState::kListing) << "the server may have been restored from a backup";
+  reflector_.step({});
+  watch_while([&] { clock_.advance(std::chrono::minutes(1)); });
+  EXPECT_EQ(reflector_.state(), ReflectorState::kWatching);
+}
+
 TEST_F(ReflectorTest, FollowsChangesAfterTheList) {
   make("a", "red");
   make("b", "red");

@@ -74,6 +74,9 @@ struct Rollout {
   std::optional<Time> last_progress;
   /// Why pods can't be created, in the server's words; empty while they can.
   std::string refusal;
+  std::optional<Time> refused_since;
+  /// Since when fewer replicas are available than the workload's strategy wants; empty while enough are.
+  std::optional<Time> unavailable_since;
 };
 
 /// What gopacer needs of a workload: the controller of the pods that run the program, today a Deployment.
@@ -91,7 +94,7 @@ struct Workload {
   Rollout rollout;
   Labels labels;
   OwnerRef controller;
-  /// `strategy: Recreate`: there must never be an old and a new pod at once.
+  /// `strategy: Recreate`, or one replica and no surge: there must never be an old and a new pod at once.
   bool recreates = false;
   std::vector<SingleUse> single_use;  ///< of the pod template
   Labels template_labels;
@@ -101,6 +104,7 @@ struct Workload {
   std::vector<EnvOwner> env_owners;
   std::string change_cause;
   std::vector<std::string> change_cause_owners;  ///< field managers
+  std::string arm_of;                            ///< uid of the trial whose arm it is; empty: it is none
   std::optional<Time> expires;                   ///< of a trial's arm: whoever runs then removes it
 
   /// All replicas run the current template and are available.
