@@ -38,6 +38,8 @@ SWAPS = [
 STATEMENT = re.compile(r"^\s*(?!return\b|break\b|using\b|const\b|static\b|auto\b|case\b|default\b|struct\b|class\b|"
                        r"if\b|for\b|while\b|else\b|public\b|private\b|template\b|namespace\b|\})"
                        r"[\w.>()\[\]*:{}-]+?(\(| [+*/-]?= |\+\+|--|\.|->).*;$")
+# What {} stands for as well: such a line says the same afterwards.
+NOTHING = re.compile(r"^\s*return (?:std::nullopt|nullptr|false|0);$")
 # "Bytes used;" or "double most = 0;" declares: without it nothing compiles.
 CONSTANT = re.compile(r"(constexpr (?:double|int|auto|Duration|std::\w+) \w+ = (?:\w+(?:::\w+)*\()?)(\d+(?:\.\d+)?)")
 
@@ -83,7 +85,7 @@ def changes_of(line):
             yield "if not", f"{line[:begin]}{declares}!({test}){line[end:]}"
             yield "if true", f"{line[:begin]}{declares}({test}) || true{line[end:]}"
             yield "if false", f"{line[:begin]}{declares}({test}) && false{line[end:]}"
-    if re.match(r"^\s*return [^;]+;$", text) and "return {};" not in text:
+    if re.match(r"^\s*return [^;]+;$", text) and "return {};" not in text and not NOTHING.match(text):
         yield "return {}", re.sub(r"return .*;$", "return {};", line)
     if STATEMENT.match(text):
         yield "dropped", re.match(r"\s*", line)[0] + ";"
