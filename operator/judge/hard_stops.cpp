@@ -22,7 +22,7 @@ constexpr double kSmallHeap = 16.0 * 1024 * 1024;
 struct Memory {
   Bytes used;
   Bytes limit;
-  bool detailed = false;
+  bool detailed;
   double share() const { return used / limit; }
 };
 
@@ -151,11 +151,11 @@ std::optional<HardStop> collection_runs_away(const Arm& suspects, const Arm& ref
   return collects_too_often(suspects, reference, window);
 }
 
-bool gc_share_too_high(const GcShare& suspects, const std::optional<GcShare>& reference) {
+bool gc_share_too_high(const GcShare& suspects, const std::optional<double>& reference) {
   if (suspects.share - 2 * suspects.std_error <= kMostGcShare) return false;
   // A service that has nearly such a share, or more, with its old settings is only protected from a clearly higher one.
   if (!reference) return true;
-  return suspects.share > (reference->share > kMostGcShare ? 1.25 : 1.1) * reference->share;
+  return suspects.share > (*reference > kMostGcShare ? 1.25 : 1.1) * *reference;
 }
 
 }  // namespace gopacer::judging

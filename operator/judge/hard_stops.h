@@ -39,9 +39,9 @@ std::string self_tuned(const Arm& pods);
 /// memory limit instead), or it collects before the heap has grown by 0.3 of what lives; and none of `reference` does.
 std::optional<HardStop> collection_runs_away(const Arm& suspects, const Arm& reference, const Window& window);
 
-/// GC takes more than a quarter of the CPU in this window, beyond what sampling explains, and clearly more than in
-/// `reference`.
-bool gc_share_too_high(const GcShare& suspects, const std::optional<GcShare>& reference);
+/// GC takes more than a quarter of the CPU in this window, beyond what sampling explains, and clearly more than the
+/// share that it has in `reference`.
+bool gc_share_too_high(const GcShare& suspects, const std::optional<double>& reference);
 
 /// Consecutive windows of that before it is a hard stop.
 inline constexpr int kHighShareWindows = 2;

@@ -82,7 +82,6 @@ class Comparison {
       metric.threshold = std::log1p(slo.max_regression_percent / 100.0);
     }
     MetricEvidence& gc = judging::metric_named(evidence(), kGcCpuMetric);
-    gc.ratio = false;
     gc.threshold = -plan_.min_saving;
     if (plan_.slos.empty()) return;
     MetricEvidence& cpu = judging::metric_named(evidence(), kCpuMetric);
@@ -164,7 +163,6 @@ class Comparison {
       if (other && other != source) {
         // Sources measure different things: what was added up from another one is no use.
         metric.stats = {};
-        metric.canary = metric.baseline = 0;
         metric.source = judging::to_string(*other);
         source = other;
       }
@@ -177,7 +175,7 @@ class Comparison {
     }
     metric.missing = 0;
     judging::count(metric, canary->share - baseline->share, canary->share, baseline->share);
-    metric.violations = judging::gc_share_too_high(*canary, baseline) ? metric.violations + 1 : 0;
+    metric.violations = judging::gc_share_too_high(*canary, baseline->share) ? metric.violations + 1 : 0;
     return true;
   }
 
@@ -261,7 +259,7 @@ class Comparison {
       verdict_.p99_change = std::expm1(metric.stats.mean);
     }
     const MetricEvidence& gc = judging::metric_named(evidence(), kGcCpuMetric);
-    if (gc.stats.n > 0 && gc.baseline > 0) verdict_.gc_change = gc.canary / gc.baseline - 1;
+    if (gc.baseline > 0) verdict_.gc_change = gc.canary / gc.baseline - 1;
   }
 
   std::string story() {
@@ -305,9 +303,9 @@ class Comparison {
 
   /// How much longer it takes if nothing changes, for the metric that needs most.
   std::string outlook() const {
-    double most = 0;
+    double most = 1;
     for (const MetricEvidence& metric : verdict_.evidence.metrics) {
-      if (metric.state != MetricState::kUndecided || !required(metric)) continue;
+      if (!required(metric)) continue;
       const double distance = std::abs(metric.stats.mean - metric.threshold);
       // Before ten windows even the spread is a guess.
       const double all = metric.stats.n < 10 ? kFewestWindows : windows_needed(metric.stats, distance, plan_.alpha);
@@ -315,9 +313,9 @@ class Comparison {
       const double pace = metric.stats.n == 0 ? 1
                                               : (verdict_.evidence.windows + verdict_.evidence.empty_windows) /
                                                     static_cast<double>(metric.stats.n);
-      most = std::max(most, (all - static_cast<double>(metric.stats.n)) * std::max(1.0, pace));
+      most = std::max(most, (all - static_cast<double>(metric.stats.n)) * pace);
     }
-    const double seconds = std::max(1.0, most) * to_seconds(plan_.interval);
+    const double seconds = most * to_seconds(plan_.interval);
     if (plan_.max_duration > Duration(0)) {
       const double left = to_seconds(plan_.measuring_since + plan_.max_duration - now_);
       if (seconds > left) {

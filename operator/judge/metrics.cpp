@@ -27,7 +27,8 @@ constexpr double kClearly = 1.645;
 /// Windows without any data before a metric is said to have none.
 constexpr int kWindowsUntilNoData = 4;
 
-bool is_narrow(double low, double high) { return low > 0 && std::isfinite(high) && high <= kWidestBucket * low; }
+/// Neither a bucket that begins at zero nor one without an end is.
+bool is_narrow(double low, double high) { return high <= kWidestBucket * low; }
 
 bool resolved(const QuantileEstimate& found) {
   return is_narrow(found.bucket_low, found.bucket_high) && found.value > 0;
@@ -44,14 +45,14 @@ struct NearBound {
 
 double log_odds(double share) { return std::log(share / (1 - share)); }
 
-/// Slope of the tail of the logarithms, from the shares above the bounds of the bucket that the quantile lies in.
+/// Slope of the tail of the logarithms, from the shares above the bounds of the bucket that the quantile lies in. Not
+/// for an empty histogram.
 double tail_slope(const Histogram& histogram, double q) {
-  const auto found = quantile(histogram, q);
-  if (!found || found->bucket_low <= 0 || !std::isfinite(found->bucket_high)) return kUsualTailSlope;
-  const double low = share_above(histogram, found->bucket_low).value_or(0);
-  const double high = share_above(histogram, found->bucket_high).value_or(0);
-  if (low <= 0 || high <= 0) return kUsualTailSlope;
-  return std::clamp(std::log(low / high) / std::log(found->bucket_high / found->bucket_low), 1.0, 20.0);
+  const QuantileEstimate found = *quantile(histogram, q);
+  const double high = share_above(histogram, found.bucket_high).value_or(0);
+  if (high <= 0 || found.bucket_low <= 0) return kUsualTailSlope;
+  const double low = *share_above(histogram, found.bucket_low);
+  return std::clamp(std::log(low / high) / std::log(found.bucket_high / found.bucket_low), 1.0, 20.0);
 }
 
 /// Of the bounds of the buckets that the quantiles lie in, the one whose share says most about them: it is near both,
@@ -66,8 +67,9 @@ std::optional<NearBound> near_bound(const Histogram& canary, const Histogram& ba
   std::optional<NearBound> nearest;
   double least = std::log(kNearOdds);
   for (const double bound : {ours->bucket_low, ours->bucket_high, theirs->bucket_low, theirs->bucket_high}) {
+    if (!(bound > 0)) continue;
+    // Infinite where all or none are above the bound.
     const double share = share_above(both, bound).value_or(0);
-    if (!(bound > 0) || !(share > 0 && share < 1)) continue;
     const double distance = std::abs(log_odds(share) - log_odds(1 - q));
     const bool between = between_from <= bound && bound <= between_to;
     if (distance > least && !(between && !nearest)) continue;
@@ -141,11 +143,10 @@ double share_surely_slower(const Histogram& histogram, double seconds) {
     const double up_to = histogram.counts[i];
     if (bound >= seconds) {
       // Nothing is known within a wide bucket: only what is above it is slower for sure.
-      if (low >= seconds) return 1 - below / count;
       const double part = is_narrow(low, bound) ? (seconds - low) / (bound - low) : 1;
       return 1 - (below + (up_to - below) * part) / count;
     }
-    low = std::max(0.0, bound);
+    low = bound;
     below = up_to;
   }
   return 0;
@@ -167,7 +168,7 @@ bool only_canary_violates(const Histogram& canary, const Histogram& baseline, co
 }
 
 bool violates(const Histogram& histogram, const Slo& slo) {
-  if (!slo.max || !(histogram.count() > 0)) return false;
+  if (!slo.max) return false;
   const double allowed = 1 - slo.histogram.quantile;
   const double error = std::sqrt(allowed * (1 - allowed) / histogram.count());
   return share_surely_slower(histogram, to_seconds(*slo.max)) - allowed > kClearly * error;
@@ -226,8 +227,13 @@ std::string tell(const MetricEvidence& metric) {
   const std::string unit = metric.ratio ? "" : " of CPU";
   std::string text = metric.name + " " + in_unit(metric, metric.baseline) + " → " + in_unit(metric, metric.canary) +
                      unit + ", " + change(metric.stats.mean);
-  if (metric.state == MetricState::kUndecided && metric.stats.n < kFewestWindows) {
+  if (metric.stats.n < kFewestWindows) {
     return text + " after " + std::to_string(metric.stats.n) + " windows of at least " + std::to_string(kFewestWindows);
+  }
+  // Then there is no interval to be told.
+  if (mostly_unresolved(metric)) {
+    return text + " in the " + std::to_string(metric.stats.n) + " windows that its buckets resolve, of " +
+           std::to_string(metric.stats.n + metric.unresolved);
   }
   text += " (" + change(metric.low) + " … " + change(metric.high);
   return text + ", has to be below " + change(metric.threshold) + ")";

@@ -17,7 +17,7 @@ double correlation_factor(const RunningStats& stats) {
   constexpr double kUsual = 0.3;
   constexpr double kMost = 0.8;
   double rho = kUsual;
-  if (stats.pairs >= 10 && stats.n > 1) {
+  if (stats.pairs >= 10) {
     const double variance = stats.m2 / static_cast<double>(stats.n - 1);
     if (variance <= 0) return 1;
     const double pairs = static_cast<double>(stats.pairs);
@@ -32,8 +32,7 @@ Interval confidence_sequence(const RunningStats& stats, double alpha, double eta
     return {-std::numeric_limits<double>::infinity(), std::numeric_limits<double>::infinity()};
   }
   const double n = static_cast<double>(stats.n);
-  const double half =
-      std::sqrt(std::max(0.0, stats.m2 / (n - 1))) * correlation_factor(stats) * sequence_radius(n, alpha, eta);
+  const double half = std::sqrt(stats.m2 / (n - 1)) * correlation_factor(stats) * sequence_radius(n, alpha, eta);
   return {stats.mean - half, stats.mean + half};
 }
 

@@ -121,14 +121,14 @@ class Watch {
     std::optional<GcShare> seen;
     if (const auto known = judging::gc_source_named(metric.source)) seen = judging::gc_share_in(warm, window, *known);
     for (const auto source : judging::kGcSources) {
-      if (!metric.source.empty() || seen) break;
+      if (!metric.source.empty()) break;
       seen = judging::gc_share_in(warm, window, source);
       if (seen) metric.source = judging::to_string(source);
     }
     if (!seen) return false;
     const MetricEvidence* before = find(plan_.before, kGcCpuMetric);
     const double usual = before != nullptr ? before->baseline : seen->share;
-    const auto reference = before != nullptr ? std::optional<GcShare>(GcShare{usual, 0}) : std::nullopt;
+    const auto reference = before != nullptr ? std::optional(usual) : std::nullopt;
     judging::count(metric, seen->share - usual, seen->share, usual);
     metric.violations = judging::gc_share_too_high(*seen, reference) ? metric.violations + 1 : 0;
     return true;
@@ -153,7 +153,7 @@ class Watch {
       story += (story.empty() ? "" : "; ") + judging::tell(metric);
     }
     const MetricEvidence& gc = judging::metric_named(evidence, kGcCpuMetric);
-    if (gc.stats.n > 0 && gc.baseline > 0) verdict_.gc_change = gc.canary / gc.baseline - 1;
+    if (gc.baseline > 0) verdict_.gc_change = gc.canary / gc.baseline - 1;
     if (windows >= 4 && evidence.windows == 0) {
       verdict_.outcome = Outcome::kNoData;
       verdict_.reason = "NoData";

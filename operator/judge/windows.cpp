@@ -28,7 +28,8 @@ struct Ends {
 template <typename Wanted>
 std::optional<Ends> ends_of(const PodSeries& pod, const Window& window, const Wanted& wanted) {
   const Ends ends{last_at(pod, window.from, wanted), last_at(pod, window.to, wanted)};
-  if (ends.first == nullptr || ends.last == nullptr || ends.last->at <= window.from) return std::nullopt;
+  // Where there is a first one there is a last one: itself, if nothing was read within the window.
+  if (ends.first == nullptr || ends.last->at <= window.from) return std::nullopt;
   if (window.from - ends.first->at > 2 * (window.to - window.from)) return std::nullopt;
   return ends;
 }
@@ -58,22 +59,22 @@ std::optional<double> gc_seconds_by_metrics(const PodSeries&, const Sample& samp
   return sample.process ? sample.process->gc_cpu_seconds : std::nullopt;
 }
 
+/// GOMAXPROCS of the process; none where nothing tells.
+std::optional<double> procs_of(const PodSeries& pod, const Sample& sample) {
+  if (sample.process && sample.process->max_procs) return sample.process->max_procs;
+  if (pod.cpu_limit) return std::max(2.0, std::ceil(*pod.cpu_limit));  // as Go 1.25 and later derive it
+  return std::nullopt;
+}
+
 /// GCCPUFraction is a share of the CPU time that GOMAXPROCS made available since the process began, as of the last
 /// collection: made absolute, so that differences mean something.
 std::optional<double> gc_seconds_by_fraction(const PodSeries& pod, const Sample& sample) {
-  if (!sample.mem || sample.mem->pauses.empty()) return std::nullopt;
-  double procs = 0;
-  if (sample.process && sample.process->max_procs) {
-    procs = *sample.process->max_procs;
-  } else if (pod.cpu_limit) {
-    procs = std::max(2.0, std::ceil(*pod.cpu_limit));  // as Go 1.25 and later derive it
-  } else {
-    return std::nullopt;
-  }
+  const auto procs = procs_of(pod, sample);
+  if (!procs || !sample.mem || sample.mem->pauses.empty()) return std::nullopt;
   const Time began = sample.process && sample.process->started ? *sample.process->started : pod.started;
   const double uptime = to_seconds(sample.mem->pauses.back().end - began);
   if (uptime <= 0) return std::nullopt;
-  return sample.mem->gc_cpu_fraction * procs * uptime;
+  return sample.mem->gc_cpu_fraction * *procs * uptime;
 }
 
 template <typename Seconds>
@@ -141,12 +142,9 @@ std::vector<Window> take_due_windows(Evidence& evidence, Time since, Duration in
   std::vector<Window> due;
   if (interval <= Duration(0)) return due;
   Time from = evidence.until.value_or(since);
-  const std::int64_t passed = (now - from) / interval;
-  if (passed > kMostWindowsPerCall) {
-    const std::int64_t skipped = passed - kMostWindowsPerCall;
-    evidence.empty_windows += static_cast<int>(std::min<std::int64_t>(skipped, 1'000'000));
-    from += skipped * interval;
-  }
+  const std::int64_t skipped = std::max<std::int64_t>(0, (now - from) / interval - kMostWindowsPerCall);
+  evidence.empty_windows += static_cast<int>(std::min<std::int64_t>(skipped, 1'000'000));
+  from += skipped * interval;
   const auto read_after = [&](Time end) {
     return std::all_of(arms.begin(), arms.end(), [&](const Arm* arm) {
       return std::all_of(arm->begin(), arm->end(),
@@ -158,7 +156,7 @@ std::vector<Window> take_due_windows(Evidence& evidence, Time since, Duration in
     from = to;
   }
   // A window that is not there yet leaves no trace: its begin may still be moved.
-  if (!due.empty() || evidence.until) evidence.until = from;
+  if (!due.empty()) evidence.until = from;
   return due;
 }
 
@@ -243,12 +241,9 @@ std::optional<CycleSize> cycle_size_in(const PodSeries& pod, const Window& windo
   if (!ends) return std::nullopt;
   const MemStats& before = *ends->first->mem;
   const MemStats& after = *ends->last->mem;
-  if (after.num_gc < before.num_gc || after.num_forced_gc < before.num_forced_gc) return std::nullopt;
-  const std::uint32_t forced = after.num_forced_gc - before.num_forced_gc;
-  const std::uint32_t all = after.num_gc - before.num_gc;
   // A forced collection ends a cycle early: with some among them V is not what the heap's growth allows.
-  if (all < 3 || forced > 0) return std::nullopt;
-  const double volume = (after.total_alloc - before.total_alloc).value() / all;
+  if (after.num_gc < before.num_gc + 3 || after.num_forced_gc != before.num_forced_gc) return std::nullopt;
+  const double volume = (after.total_alloc - before.total_alloc).value() / (after.num_gc - before.num_gc);
   if (!(volume > 0)) return std::nullopt;
   return CycleSize{volume, std::max(0.0, after.next_gc.value() - volume)};
 }

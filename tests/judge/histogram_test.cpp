@@ -74,6 +74,13 @@ TEST(ShareSlower, IsInterpolatedInNarrowBucketsOnly) {
   EXPECT_NEAR(judging::share_surely_slower(histogram, 0.05), 0.5, 1e-12);
   EXPECT_EQ(judging::share_surely_slower(histogram, 1), 0);
   EXPECT_NEAR(judging::share_surely_slower(of({{0.1, 50}, {kInf, 100}}), 0.1), 0.5, 1e-12);
+  EXPECT_EQ(judging::share_surely_slower(of({{0.1, 0}, {kInf, 1}}), 0.1), 1) << "the only one";
+}
+
+TEST(ShareSlower, IsNothingOfNothing) {
+  EXPECT_EQ(judging::share_surely_slower({}, 0.1), 0);
+  EXPECT_EQ(judging::share_surely_slower(of({{0.1, 0}, {kInf, 0}}), 0.1), 0);
+  EXPECT_EQ(judging::share_surely_slower(of({{0.1, 50}}), 1), 0) << "a histogram without an end";
 }
 
 TEST(Violation, IsCertainOrNone) {
@@ -147,6 +154,15 @@ TEST(Buckets, ThatLackAreNamed) {
               HasSubstr("between 5.0ms and 2.00s: add finer buckets there"));
   EXPECT_THAT(judging::where_buckets_lack(of({{0.1, 10}, {kInf, 100}}), 0.995),
               HasSubstr("the 99.5 % quantile, which lies above the last one, 100ms: add buckets above that"));
+  EXPECT_EQ(judging::where_buckets_lack(Histogram{}, 0.99), "");
+}
+
+TEST(Buckets, ThatLackAreNamedWithoutAMeanThatIsNone) {
+  for (const double sum : {0.0, 500.0, 900.0}) {  // of 100 in the bucket up to 5 s
+    EXPECT_THAT(judging::where_buckets_lack(Histogram{{{5, 100}, {kInf, 100}}, sum}, 0.99),
+                ::testing::EndsWith("below the first one, 5.00s: add finer buckets below that"))
+        << sum;
+  }
 }
 
 Histogram any_histogram() {

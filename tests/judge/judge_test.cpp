@@ -7,6 +7,9 @@
 namespace gopacer {
 namespace {
 
+using testing::Account;
+using ::testing::EndsWith;
+using testing::ExactTrial;
 using ::testing::HasSubstr;
 using testing::kStart;
 using testing::metric;
@@ -171,6 +174,183 @@ TEST(Judge, WantsEverySloToPass) {
   EXPECT_EQ(trial.run(30).reason, "NoData");
 }
 
+TEST(Judge, CountsAWindowWithJustEnoughRequests) {
+  for (const bool canary_has_fewer : {true, false}) {
+    ExactTrial trial;
+    const Account many;
+    Account fewer;
+    fewer.requests = 49;
+    const auto window = [&] { trial.window(canary_has_fewer ? fewer : many, canary_has_fewer ? many : fewer); };
+    window();
+    EXPECT_EQ(metric(trial.evidence, "p50").stats.n, 0);
+    EXPECT_EQ(metric(trial.evidence, "p50").missing, 1);
+    EXPECT_EQ(metric(trial.evidence, "p50").pending_since, kStart);
+    EXPECT_EQ(trial.evidence.windows, 1) << "it has data, if not enough to count";
+    ExactTrial enough;
+    fewer.requests = 50;
+    enough.window(canary_has_fewer ? fewer : many, canary_has_fewer ? many : fewer);
+    EXPECT_EQ(metric(enough.evidence, "p50").stats.n, 1);
+    EXPECT_FALSE(metric(enough.evidence, "p50").pending_since);
+  }
+}
+
+TEST(Judge, AddsUpEightWindowsAtMost) {
+  Account few;
+  few.requests = 6;
+  ExactTrial trial;
+  trial.windows(7, few, few);
+  EXPECT_EQ(metric(trial.evidence, "p50").pending_since, kStart);
+  trial.window(few, few);
+  EXPECT_FALSE(metric(trial.evidence, "p50").pending_since) << "48 of 50: what is older says little of now";
+  trial.window(few, few);
+  EXPECT_EQ(metric(trial.evidence, "p50").pending_since, kStart + std::chrono::seconds(80));
+  EXPECT_EQ(metric(trial.evidence, "p50").stats.n, 0);
+  EXPECT_EQ(metric(trial.evidence, "p50").missing, 9);
+  Account more;
+  more.requests = 7;
+  ExactTrial enough;
+  enough.windows(8, more, more);
+  EXPECT_EQ(metric(enough.evidence, "p50").stats.n, 1);
+  EXPECT_EQ(metric(enough.evidence, "p50").missing, 0);
+  EXPECT_EQ(enough.evidence.canary_requests, 56);
+}
+
+TEST(Judge, ComparesCpuWhereTheRequestsAreWithinAQuarterOfEachOther) {
+  for (const auto& [ours, windows] : {std::pair{1250.0, 1}, {1251.0, 0}, {800.0, 1}, {799.0, 0}}) {
+    Account canary;
+    canary.requests = ours;
+    ExactTrial trial;
+    trial.window(canary, Account{});
+    const MetricEvidence& cpu = metric(trial.evidence, kCpuMetric);
+    EXPECT_EQ(cpu.stats.n, windows) << ours;
+    if (windows == 0) continue;
+    EXPECT_NEAR(cpu.canary, 5 / ours, 1e-12);
+    EXPECT_NEAR(cpu.baseline, 0.005, 1e-12);
+    EXPECT_NEAR(cpu.stats.mean, std::log(1000 / ours), 1e-12) << "the same CPU for more of them is less for each";
+  }
+}
+
+TEST(Judge, LetsARequestCostFivePercentMoreThanTheLossThatWasAccepted) {
+  for (const auto& [saving, most] : {std::pair{0.02, 1.05}, {0.0, 1.05}, {-0.05, 1.10}}) {
+    ExactTrial trial;
+    trial.plan.min_saving = saving;
+    trial.window({}, {});
+    EXPECT_NEAR(metric(trial.evidence, kCpuMetric).threshold, std::log(most), 1e-12) << saving;
+    EXPECT_EQ(metric(trial.evidence, kGcCpuMetric).threshold, -saving);
+  }
+}
+
+TEST(Judge, LooksAtCollectionAloneWhereThereIsNoSlo) {
+  ExactTrial trial;
+  trial.plan.slos.clear();
+  trial.window({}, {});
+  ASSERT_EQ(trial.evidence.metrics.size(), 1U);
+  EXPECT_EQ(trial.evidence.metrics[0].name, kGcCpuMetric);
+}
+
+const Account kHalfTheCollection{.gc = 0.25};
+const Account kNoRequests{.requests = 0};
+const Account kSilentOnGc{.tells_gc = false};
+
+TEST(Judge, TellsTheWholeStoryOfABetterCanary) {
+  ExactTrial trial;
+  trial.plan.min_samples = 20'000;
+  EXPECT_EQ(trial.windows(19, kHalfTheCollection, {}).outcome, Outcome::kUndecided);
+  const Verdict verdict = trial.window(kHalfTheCollection, {});
+  EXPECT_EQ(verdict.outcome, Outcome::kBetter);
+  EXPECT_EQ(verdict.message,
+            "p50 10.0ms → 10.0ms, +0.0 % (+0.0 % … +0.0 %, has to be below +5.0 %); gc-cpu 10.0 % → 5.0 % of CPU, -5.0 "
+            "points (-5.0 points … -5.0 points, has to be below -2.0 points); cpu-per-request 5.0ms → 5.0ms, +0.0 % "
+            "(+0.0 % … +0.0 %, has to be below +5.0 %); 20 windows.");
+  EXPECT_NEAR(*verdict.gc_change, -0.5, 1e-9);
+}
+
+TEST(Judge, WantsOneRequestMoreWhereOneIsWanting) {
+  ExactTrial trial;
+  trial.plan.min_samples = 20'001;
+  const Verdict verdict = trial.windows(20, kHalfTheCollection, {});
+  EXPECT_EQ(verdict.outcome, Outcome::kUndecided);
+  EXPECT_THAT(verdict.message, HasSubstr("Good so far, after 20000 requests to the canary and 20000 to the baseline of "
+                                         "at least 20001 each: p50 10.0ms"));
+}
+
+TEST(Judge, CountsRequestsOnceHoweverManySlosThereAre) {
+  ExactTrial trial;
+  trial.plan.slos.push_back(ExactTrial::slo("other"));
+  trial.windows(3, {}, {});
+  EXPECT_EQ(trial.evidence.canary_requests, 3000);
+  EXPECT_EQ(trial.evidence.baseline_requests, 3000);
+}
+
+TEST(Judge, TellsTheChangeOfTheFirstSloThatHasData) {
+  // One bucket more is a quarter more.
+  const Account slower{.seconds = 0.0125, .seconds2 = 0.015625};
+  ExactTrial trial;
+  trial.plan.slos = {ExactTrial::slo("read by nobody"), ExactTrial::slo("p50"), ExactTrial::slo("other")};
+  EXPECT_NEAR(*trial.windows(3, slower, {}).p99_change, 0.25, 1e-9);
+  std::swap(trial.plan.slos[1], trial.plan.slos[2]);
+  EXPECT_NEAR(*trial.windows(3, slower, {}).p99_change, 0.5625, 1e-9);
+  ExactTrial idle;
+  EXPECT_FALSE(idle.window(kNoRequests, kNoRequests).p99_change);
+}
+
+TEST(Judge, TellsNoRelativeChangeOfACollectionThatTookNothing) {
+  ExactTrial trial;
+  const Verdict verdict = trial.windows(3, {}, Account{.gc = 0});
+  EXPECT_FALSE(verdict.gc_change);
+  EXPECT_EQ(metric(verdict.evidence, kGcCpuMetric).stats.n, 3);
+}
+
+TEST(Judge, CallsItNoBenefitWhereNoLossWasAccepted) {
+  ExactTrial trial;
+  trial.plan.min_saving = 0;
+  EXPECT_EQ(trial.windows(20, Account{.gc = 0.6}, {}).reason, "NoBenefit");
+}
+
+TEST(Judge, KeepsWhatItCountedWhenItsSourceWasSilentForAWhile) {
+  ExactTrial trial;
+  trial.windows(3, {}, {});
+  trial.windows(6, kSilentOnGc, kSilentOnGc);
+  EXPECT_EQ(metric(trial.evidence, kGcCpuMetric).missing, 6);
+  trial.window({}, {});  // from before the silence: not read within two windows
+  trial.windows(2, {}, {});
+  EXPECT_EQ(metric(trial.evidence, kGcCpuMetric).stats.n, 5);
+  EXPECT_EQ(metric(trial.evidence, kGcCpuMetric).missing, 0);
+}
+
+TEST(Judge, GivesASourceUpOnlyWhenItIsSilentForFourWindowsInARow) {
+  TrialImposter trial;
+  trial.baseline.with_profile = true;
+  for (int i = 0; i < 20; ++i) {
+    trial.canary.with_profile = i % 4 == 0;
+    trial.window();
+    ASSERT_EQ(metric(trial.evidence, kGcCpuMetric).source, "CPU profile") << i;
+  }
+}
+
+TEST(Judge, SaysOfEachMetricWhatItNeeds) {
+  ExactTrial deaf;
+  deaf.windows(2, kSilentOnGc, kSilentOnGc);
+  Account silent = kSilentOnGc;
+  silent.requests = 0;
+  deaf.window(silent, silent);
+  EXPECT_EQ(deaf.evidence.empty_windows, 1);
+  const Verdict verdict = deaf.window(kSilentOnGc, kSilentOnGc);
+  EXPECT_EQ(verdict.outcome, Outcome::kNoData);
+  EXPECT_EQ(verdict.message,
+            "gc-cpu has no data in 4 windows. It needs CPU profiles, go_cpu_classes_gc_total_cpu_seconds_total, or "
+            "GOMAXPROCS and a CPU counter.");
+  ExactTrial idle;
+  EXPECT_EQ(idle.windows(3, kNoRequests, kNoRequests).outcome, Outcome::kUndecided);
+  EXPECT_EQ(idle.window(kNoRequests, kNoRequests).message,
+            "p50 has no data in 4 windows. Do requests reach both arms, and is podHistogram (port, path, metric, "
+            "labels) right?");
+  idle.canary.error = "shop/canary: HTTP 500";
+  idle.baseline.track = Track::kStable;
+  EXPECT_THAT(idle.window(kNoRequests, kNoRequests).message,
+              HasSubstr("p50 has no data in 5 windows; shop/canary: HTTP 500; there is no baseline pod. Do requests"));
+}
+
 TEST(Judge, AddsUpWindowsWithFewRequests) {
   TrialImposter trial;
   trial.canary.requests_per_second = trial.baseline.requests_per_second = 12;  // 60 a window; p99 wants 200
@@ -197,6 +377,18 @@ TEST(Judge, CallsNothingBetterThatItsBucketsCannotShow) {
   EXPECT_THAT(verdict.message, HasSubstr("http_latency can't show a change of p99: no bucket bound is near"));
   EXPECT_THAT(verdict.message, HasSubstr("add finer buckets near"));
   EXPECT_EQ(metric(verdict.evidence, "p99").unresolved, 60);
+}
+
+TEST(Judge, NamesTheBucketsOfTheBaselineElseThoseOfTheCanary) {
+  TrialImposter trial;
+  trial.use_buckets({5, 10});
+  trial.canary.gc_share = 0.05;
+  for (int i = 0; i < 30; ++i) trial.window();
+  trial.baseline.series.samples.change_each(
+      [](Sample& sample) { sample.latency["p99"] = testing::histogram_of({{5, 0}, {10, 0}}, 400); });
+  EXPECT_THAT(trial.look().message, HasSubstr("above the last one, 10.00s: add buckets above that."));
+  trial.baseline.series.samples.change_each([](Sample& sample) { sample.latency.clear(); });
+  EXPECT_THAT(trial.look().message, HasSubstr("below the first one, 5.00s"));
 }
 
 TEST(Judge, StaysUndecidedWhereMostWindowsShowNothing) {
@@ -356,6 +548,47 @@ TEST(Judge, TellsHowMuchLongerItTakesAtThePresentPace) {
   EXPECT_THAT(verdict.message, HasSubstr("About " + format_duration(seconds) + " more."));
 }
 
+TEST(Judge, ReckonsWithTwentyWindowsAtFirst) {
+  ExactTrial trial;
+  EXPECT_THAT(trial.windows(5, kHalfTheCollection, {}).message, EndsWith(". About 2m30s more."));
+  trial.windows(7, kHalfTheCollection, {});
+  EXPECT_THAT(trial.window(kHalfTheCollection, {}).message, EndsWith(". About 1m10s more."));
+}
+
+TEST(Judge, ReckonsWithTheSpreadFromTheTenthWindowOn) {
+  ExactTrial trial;
+  const auto window = [&](int i) {
+    return trial.window(Account{.seconds = i % 2 == 0 ? 0.010 : 0.0125, .gc = 0.25}, {}).message;
+  };
+  for (int i = 1; i < 9; ++i) window(i);
+  EXPECT_THAT(window(9), EndsWith("About 1m50s more."));
+  EXPECT_THAT(window(10), Not(HasSubstr("About 1m40s more.")));
+}
+
+TEST(Judge, ReckonsWithThePaceAtWhichWindowsCount) {
+  const Account half{.requests = 25, .gc = 0.25};
+  ExactTrial trial;
+  EXPECT_THAT(trial.window(half, half).message, EndsWith("About 3m20s more.")) << "none counts yet, and twenty have to";
+  EXPECT_THAT(trial.windows(3, half, half).message, EndsWith("About 6m more.")) << "18 more of two windows each";
+}
+
+TEST(Judge, WaitsForNoMetricThatHasToShowNothing) {
+  ExactTrial trial;
+  // Too uneven to compare CPU.
+  EXPECT_THAT(trial.windows(5, Account{.requests = 2000, .gc = 0.25}, {}).message, EndsWith("About 2m30s more."));
+}
+
+TEST(Judge, SaysWhenTheTimeLeftIsNotEnough) {
+  ExactTrial trial;
+  trial.plan.max_duration = std::chrono::seconds(200);
+  EXPECT_THAT(trial.windows(5, kHalfTheCollection, {}).message, EndsWith("About 2m30s more."));
+  ExactTrial shorter;
+  shorter.plan.max_duration = std::chrono::seconds(199);
+  EXPECT_THAT(shorter.windows(5, kHalfTheCollection, {}).message,
+              EndsWith("At this pace the time left is not enough: more requests, more canary.replicas, a longer "
+                       "canary.maxDuration or a wider maxRegressionPercent would decide it."));
+}
+
 TEST(Judge, TellsHowMuchLongerItTakes) {
   TrialImposter trial;
   trial.canary.gc_share = 0.05;
@@ -439,6 +672,15 @@ TEST(HardStop, OnTwoWindowsWithAQuarterOfTheCpuInCollection) {
   for (int i = 0; i < 10; ++i) EXPECT_NE(usual.window().reason, "GcShare");
 }
 
+TEST(HardStop, NotOnAQuarterOfTheCpuNowAndThen) {
+  TrialImposter trial;
+  trial.canary.volume = 20.0 * 1024 * 1024;
+  for (int i = 0; i < 8; ++i) {
+    trial.canary.gc_share = i % 2 == 0 ? 0.05 : 0.35;
+    EXPECT_NE(trial.window().reason, "GcShare") << i;
+  }
+}
+
 TEST(HardStop, NotOnAShareOfOneOrTwoCollectionsInAWindow) {
   TrialImposter trial;
   trial.canary.gc_share = 0.35;  // of 1.6 collections a window: one more or less changes it by 20 points
@@ -513,14 +755,43 @@ TEST(WarmUp, EndsWithThreeCollectionsOfEachPod) {
   EXPECT_FALSE(warmed_up(Observation{}));
 }
 
+TEST(WarmUp, IsOverOnlyWhenNoPodOfEitherArmIsCold) {
+  const auto observed = [](std::initializer_list<std::pair<Track, std::uint32_t>> collections) {
+    Observation out;
+    for (const auto& [track, count] : collections) {
+      PodSeries pod;
+      pod.track = track;
+      Sample sample;
+      sample.mem.emplace();
+      sample.mem->num_gc = count;
+      pod.samples = {sample, Sample{}};  // and a later one that tells nothing
+      out.pods.push_back(pod);
+    }
+    return out;
+  };
+  EXPECT_TRUE(warmed_up(observed({{Track::kCanary, 3}, {Track::kBaseline, 3}})));
+  EXPECT_FALSE(warmed_up(observed({{Track::kCanary, 2}, {Track::kBaseline, 3}})));
+  EXPECT_FALSE(warmed_up(observed({{Track::kCanary, 3}, {Track::kCanary, 2}, {Track::kBaseline, 3}})));
+  EXPECT_FALSE(warmed_up(observed({{Track::kCanary, 3}, {Track::kBaseline, 3}, {Track::kBaseline, 0}})));
+  EXPECT_FALSE(warmed_up(observed({{Track::kCanary, 3}}))) << "nobody to compare with";
+}
+
 TEST(WarmUp, CountsNoWindows) {
   TrialImposter trial;
   trial.plan.measuring_since = kStart + std::chrono::seconds(60);
   for (int i = 0; i < 11; ++i) EXPECT_EQ(trial.window().reason, "WarmUp");
   EXPECT_EQ(trial.evidence.windows, 0);
-  trial.window();
+  EXPECT_EQ(trial.window().reason, "Measuring");
   trial.window();
   EXPECT_EQ(trial.evidence.windows, 1);
+}
+
+TEST(Outcome, HasAWordForPeople) {
+  EXPECT_EQ(to_string(Outcome::kBetter), "better");
+  EXPECT_EQ(to_string(Outcome::kWorse), "worse");
+  EXPECT_EQ(to_string(Outcome::kUndecided), "undecided");
+  EXPECT_EQ(to_string(Outcome::kNoData), "no data");
+  EXPECT_EQ(to_string(Outcome::kPointless), "pointless");
 }
 
 /// The whole judge on pods that are equal, with the noise of real requests: how often does it say anything?

@@ -33,6 +33,78 @@ TEST(LogSlowdown, IsTheRatioOfTheQuantilesWhereBucketsAreNarrow) {
   EXPECT_NEAR(*log_slowdown(canary, baseline, 0.5), std::log(0.014 / 0.0125), 1e-12);
 }
 
+TEST(LogSlowdown, ComparesSharesWhereOnlyOneOfTheQuantilesLiesInANarrowBucket) {
+  const Histogram baseline = counts({{0.010, 300}, {0.015, 700}, {0.1, 1000}, {kInfinity, 1000}});
+  const Histogram canary = counts({{0.010, 300}, {0.015, 450}, {0.1, 1000}, {kInfinity, 1000}});
+  // Above 15 ms are 55 and 30 %, of both together 42.5 %; above 10 ms 70 %.
+  const double slope = std::log(0.7 / 0.425) / std::log(0.015 / 0.010);
+  EXPECT_NEAR(*log_slowdown(canary, baseline, 0.5), 0.25 / 0.425 / slope, 1e-9);
+  EXPECT_NEAR(*log_slowdown(baseline, canary, 0.5), -0.25 / 0.425 / slope, 1e-9);
+}
+
+TEST(LogSlowdown, GoesByTheBoundWhoseShareIsNearest) {
+  // p99 between 50 and 200 ms. Above 50 ms 5 % on either side; above 200 ms 1.0 and 0.8 %, which is nearer to 1 %.
+  const Histogram canary = counts({{0.05, 9500}, {0.2, 9900}, {kInfinity, 10000}});
+  const Histogram baseline = counts({{0.05, 9500}, {0.2, 9920}, {kInfinity, 10000}});
+  const double slope = std::log(0.05 / 0.009) / std::log(4.0);
+  EXPECT_NEAR(*log_slowdown(canary, baseline, 0.99), 0.002 / 0.009 / slope, 1e-9);
+  // Above 50 ms 1.3 and 1.1 %; above 200 ms 0.1 % on either side.
+  const Histogram slower = counts({{0.05, 9870}, {0.2, 9990}, {kInfinity, 10000}});
+  const Histogram faster = counts({{0.05, 9890}, {0.2, 9990}, {kInfinity, 10000}});
+  const double steeper = std::log(0.012 / 0.001) / std::log(4.0);
+  EXPECT_NEAR(*log_slowdown(slower, faster, 0.99), 0.002 / 0.012 / steeper, 1e-9);
+}
+
+TEST(LogSlowdown, TakesTheUsualSlopeWhereTheBucketsShowNone) {
+  // p99 in the first bucket: 0.9 and 0.1 % are above 100 ms.
+  for (const double first : {-1.0, 0.0, 0.1}) {
+    std::map<double, double> canary{{0.1, 9910}, {kInfinity, 10000}};
+    std::map<double, double> baseline{{0.1, 9990}, {kInfinity, 10000}};
+    if (first < 0.1) canary[first] = baseline[first] = 0;
+    EXPECT_NEAR(*log_slowdown(counts(canary), counts(baseline), 0.99), 0.008 / 0.005 / 4, 1e-9) << first;
+  }
+  // Nothing is above the quantile's bucket.
+  const Histogram fast = counts({{5, 1000}, {10, 1000}, {kInfinity, 1000}});
+  const Histogram slow = counts({{5, 0}, {10, 1000}, {kInfinity, 1000}});
+  EXPECT_NEAR(*log_slowdown(slow, fast, 0.99), 1 / 0.5 / 4, 1e-9);
+}
+
+TEST(LogSlowdown, IsNotKnownFromABoundWhoseOddsAreEightTimesTheQuantiles) {
+  // 7.5 % have 8.03 times the odds of 1 %.
+  const Histogram near = counts({{0.005, 9260}, {5, 10000}, {kInfinity, 10000}});
+  const Histogram far = counts({{0.005, 9250}, {5, 10000}, {kInfinity, 10000}});
+  EXPECT_TRUE(log_slowdown(near, near, 0.99));
+  EXPECT_FALSE(log_slowdown(far, far, 0.99));
+}
+
+TEST(LogSlowdown, IsNotKnownFromFewerThanFiveBeyondTheBoundInEitherArm) {
+  const auto arm = [](double requests) { return counts({{0.1, 0.75}, {1, 1}, {kInfinity, 1}}, requests); };
+  EXPECT_EQ(log_slowdown(arm(20), arm(20), 0.5), 0);
+  EXPECT_EQ(log_slowdown(arm(20), arm(2000), 0.5), 0);
+  EXPECT_FALSE(log_slowdown(arm(19), arm(2000), 0.5));
+  EXPECT_FALSE(log_slowdown(arm(2000), arm(19), 0.5));
+}
+
+TEST(LogSlowdown, IsNotKnownOfAQuantileOfNoTimeAtAll) {
+  const Histogram none = counts({{0, 995}, {0.1, 1000}, {kInfinity, 1000}}, 10);
+  EXPECT_FALSE(log_slowdown(none, none, 0.99));
+}
+
+TEST(RequestsNeeded, AreThoseOfWhichFiveAreOnTheRarerSideOfTheBound) {
+  // p10 above 5 ms, as are 95 %: five of a hundred are not.
+  const Histogram slow = counts({{0.005, 50}, {1, 1000}, {kInfinity, 1000}});
+  EXPECT_NEAR(requests_needed(slow, slow, 0.1), 100, 1e-9);
+  const Histogram half = counts({{0.005, 500}, {1, 1000}, {kInfinity, 1000}});
+  EXPECT_EQ(requests_needed(half, half, 0.4), 50) << "never fewer than any comparison wants";
+}
+
+TEST(RequestsNeeded, AreInfiniteWhereNothingCanBeCompared) {
+  const Histogram some = counts({{0.1, 600}, {1, 1000}});
+  EXPECT_TRUE(std::isinf(requests_needed({}, some, 0.5)));
+  EXPECT_TRUE(std::isinf(requests_needed(some, {}, 0.5)));
+  EXPECT_TRUE(std::isinf(requests_needed(some, counts({{0.2, 600}, {1, 1000}}), 0.5)));
+}
+
 TEST(LogSlowdown, IsNotKnownWithoutDataOrWithOtherBuckets) {
   const Histogram some = counts({{0.1, 600}, {1, 1000}});
   EXPECT_FALSE(log_slowdown(some, counts({{0.1, 0}, {1, 0}}), 0.5));
@@ -66,6 +138,21 @@ TEST(OnlyTheCanaryViolates, ByMoreThanChance) {
   // 16 against 8 of 100: pooled 0.12 ± 0.046, so 8 points are 1.74 standard errors; 15 are 1.56.
   EXPECT_TRUE(only_canary_violates(with_slow(16, 100), with_slow(8, 100), slo));
   EXPECT_FALSE(only_canary_violates(with_slow(15, 100), with_slow(8, 100), slo));
+}
+
+TEST(OnlyTheCanaryViolates, ByMoreThanChanceHasItWithArmsOfUnequalSize) {
+  const Slo slo = promise(milliseconds(100));
+  // Of 93 in 1100 the error is 2.92 points, of 92 2.90 points; 1.645 of them are 4.80 and 4.78.
+  EXPECT_TRUE(only_canary_violates(with_slow(13, 100), with_slow(80, 1000), slo)) << "5 points";
+  EXPECT_FALSE(only_canary_violates(with_slow(12, 100), with_slow(80, 1000), slo)) << "4 points";
+}
+
+TEST(OnlyTheCanaryViolates, WhereMoreIsSlowThanTheQuantileAllowsAndNotWhereAsMuchIs) {
+  const Slo slo = promise(milliseconds(100), 0.75);
+  EXPECT_FALSE(only_canary_violates(with_slow(250, 1000), with_slow(0, 1000), slo));
+  EXPECT_TRUE(only_canary_violates(with_slow(251, 1000), with_slow(0, 1000), slo));
+  EXPECT_TRUE(only_canary_violates(with_slow(500, 1000), with_slow(250, 1000), slo)) << "the baseline just keeps it";
+  EXPECT_FALSE(only_canary_violates(with_slow(500, 1000), with_slow(251, 1000), slo));
 }
 
 TEST(OnlyTheCanaryViolates, ByMoreThanTheRegressionThatIsAllowed) {
@@ -115,6 +202,15 @@ TEST(Count, FollowsTheGeometricMeanOfRatios) {
   EXPECT_DOUBLE_EQ(metric.baseline, 0.1);
 }
 
+TEST(Count, GoesOnAfterAWindowWhoseQuantileIsBelowAllThatIsKnown) {
+  MetricEvidence metric;
+  metric.ratio = true;
+  count(metric, 0, 0.2, 0.1);
+  count(metric, 0, 0, 0.1);
+  EXPECT_GT(metric.canary, 0) << "a geometric mean would stay at nothing for ever";
+  EXPECT_LT(metric.canary, 0.2);
+}
+
 MetricEvidence seen(int windows, double mean, double spread) {
   MetricEvidence metric;
   metric.name = "p99";
@@ -138,6 +234,40 @@ TEST(Weigh, FailsAndPassesByTheWholeInterval) {
   MetricEvidence open = seen(40, 0.01, 0.5);
   weigh(open, 0.05, 40);
   EXPECT_EQ(open.state, MetricState::kUndecided);
+}
+
+TEST(Weigh, IsUndecidedExactlyAtTheThreshold) {
+  MetricEvidence metric = seen(40, 0.5, 0);
+  metric.threshold = 0.5;
+  weigh(metric, 0.05, 40);
+  EXPECT_EQ(metric.low, 0.5);
+  EXPECT_EQ(metric.high, 0.5);
+  EXPECT_EQ(metric.state, MetricState::kUndecided);
+}
+
+TEST(Weigh, SaysNothingWhereMoreWindowsAreUnresolvedThanResolved) {
+  MetricEvidence metric = seen(30, 1, 0);
+  metric.unresolved = 30;
+  weigh(metric, 0.05, 60);
+  EXPECT_EQ(metric.state, MetricState::kFail);
+  metric.unresolved = 31;
+  weigh(metric, 0.05, 61);
+  EXPECT_EQ(metric.state, MetricState::kUndecided);
+  EXPECT_EQ(metric.low, 0) << "and what it said before is no longer so";
+  EXPECT_EQ(metric.high, 0);
+}
+
+TEST(Weigh, TakesAWindowThatIsNotResolvedForDataAllTheSame) {
+  MetricEvidence metric;
+  metric.unresolved = 1;
+  weigh(metric, 0.05, 10);
+  EXPECT_EQ(metric.state, MetricState::kUndecided);
+  metric.stats.add(0);
+  weigh(metric, 0.05, 10);
+  EXPECT_EQ(metric.state, MetricState::kUndecided);
+  metric.unresolved = 0;
+  weigh(metric, 0.05, 10);
+  EXPECT_EQ(metric.state, MetricState::kUndecided);
 }
 
 TEST(Weigh, SaysNothingBeforeTwentyWindows) {
@@ -201,6 +331,19 @@ TEST(Tell, SaysHowManyWindowsAreWanting) {
   MetricEvidence metric = seen(3, 0, 0);
   metric.baseline = metric.canary = 0.01;
   EXPECT_EQ(tell(metric), "p99 10.0ms → 10.0ms, +0.0 % after 3 windows of at least 20");
+  metric.stats = seen(20, 0, 0).stats;
+  EXPECT_EQ(tell(metric), "p99 10.0ms → 10.0ms, +0.0 % (+0.0 % … +0.0 %, has to be below +0.0 %)");
+}
+
+TEST(Tell, SaysWhatTheBucketsDoNotResolve) {
+  MetricEvidence metric;
+  metric.name = "p99";
+  metric.unresolved = 1;
+  EXPECT_EQ(tell(metric), "p99 is not resolved by its buckets");
+  metric = seen(25, 0, 0);
+  metric.baseline = metric.canary = 0.01;
+  metric.unresolved = 75;
+  EXPECT_EQ(tell(metric), "p99 10.0ms → 10.0ms, +0.0 % in the 25 windows that its buckets resolve, of 100");
 }
 
 TEST(SignedPercent, HasAlwaysASign) {

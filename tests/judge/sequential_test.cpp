@@ -15,6 +15,11 @@ TEST(ConfidenceSequence, HasTheRadiusOfTheNormalMixture) {
   EXPECT_NEAR(sequence_radius(20, 0.05, 0.5), 0.68337, 1e-4);
 }
 
+TEST(ConfidenceSequence, HasNoRadiusBeforeTheFirstWindow) {
+  EXPECT_TRUE(std::isinf(sequence_radius(0, 0.05)));
+  EXPECT_TRUE(std::isfinite(sequence_radius(1, 0.05)));
+}
+
 TEST(ConfidenceSequence, SaysNothingBeforeTwentyWindows) {
   RunningStats stats;
   for (int i = 0; i < 19; ++i) stats.add(i % 2);
@@ -42,6 +47,43 @@ TEST(WindowsNeeded, IsWhereTheIntervalIsNarrowEnough) {
   EXPECT_GT(deviation * sequence_radius(needed * 0.98, 0.05), 0.04);
   EXPECT_EQ(windows_needed(stats, 100, 0.05), kFewestWindows);
   EXPECT_EQ(windows_needed(stats, 0, 0.05), 1e6);
+}
+
+TEST(WindowsNeeded, AreAMillionWhereNothingTells) {
+  RunningStats stats;
+  EXPECT_EQ(windows_needed(stats, 1, 0.05), 1e6);
+  stats.add(1);
+  EXPECT_EQ(windows_needed(stats, 1, 0.05), 1e6);
+  stats.add(1);
+  EXPECT_EQ(windows_needed(stats, 1, 0.05), kFewestWindows);
+  EXPECT_EQ(windows_needed(stats, 0, 0.05), 1e6) << "of numbers exactly at the threshold";
+}
+
+/// A variance of 1 over a hundred neighbours whose differences square to 2·(1 − ratio) on average.
+RunningStats with_neighbours(std::int64_t pairs, double ratio) {
+  RunningStats stats;
+  stats.n = 101;
+  stats.m2 = 100;
+  stats.pairs = pairs;
+  stats.steps2 = 2 * (1 - ratio) * static_cast<double>(pairs);
+  return stats;
+}
+
+TEST(CorrelationFactor, HasHalfAStandardErrorOnTop) {
+  EXPECT_NEAR(correlation_factor(with_neighbours(100, 0.3)), std::sqrt(1.35 / 0.65), 1e-9);
+  EXPECT_NEAR(correlation_factor(with_neighbours(25, 0.3)), std::sqrt(1.4 / 0.6), 1e-9);
+}
+
+TEST(CorrelationFactor, IsTheUsualOneUntilTenNeighboursWereSeen) {
+  EXPECT_NEAR(correlation_factor(with_neighbours(9, 0.9)), std::sqrt(1.3 / 0.7), 1e-9);
+  EXPECT_NEAR(correlation_factor(with_neighbours(10, 0)), std::sqrt((1 + 0.1581139) / (1 - 0.1581139)), 1e-6);
+}
+
+TEST(CorrelationFactor, IsBounded) {
+  EXPECT_NEAR(correlation_factor(with_neighbours(100, 0.99)), std::sqrt(1.8 / 0.2), 1e-9);
+  RunningStats equal;
+  for (int i = 0; i < 20; ++i) equal.add(3);
+  EXPECT_EQ(correlation_factor(equal), 1);
 }
 
 TEST(CorrelationFactor, GrowsWithTheLikenessOfNeighbours) {

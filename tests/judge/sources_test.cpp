@@ -73,6 +73,31 @@ TEST_F(UnreadSources, IncludeBucketsInWhichNoChangeWouldShow) {
   EXPECT_THAT(unread(), IsEmpty());
 }
 
+TEST_F(UnreadSources, IncludeSuchBucketsAsSoonAsAllPodsTogetherHadEnoughRequests) {
+  slo_.histogram.quantile = 0.5;  // of which fifty requests say something
+  PodSeries other = pod_.series;
+  const auto serve = [](PodSeries& pod, double requests) {
+    pod.samples.change_last(
+        [&](Sample& sample) { sample.latency["p99"] = testing::histogram_of({{5, requests}}, requests); });
+  };
+  serve(pod_.series, 20);
+  serve(other, 29);
+  EXPECT_THAT(unread_sources(observed({pod_.series, other}), {slo_}), IsEmpty());
+  serve(other, 30);
+  EXPECT_THAT(unread_sources(observed({pod_.series, other}), {slo_}), ElementsAre(HasSubstr("can't show a change")));
+  other.samples.clear();
+  serve(pod_.series, 50);
+  EXPECT_THAT(unread_sources(observed({pod_.series, other}), {slo_}), ElementsAre(HasSubstr("can't show a change")));
+}
+
+TEST_F(UnreadSources, TellWhyOneHistogramIsMissingRatherThanWhyAnotherPodIsDeaf) {
+  change([](Sample& sample) { sample.latency.clear(); });
+  PodSeries deaf;
+  deaf.error = "shop/checkout-2 has no IP address yet";
+  pod_.series.unread["p99"] = "shop/checkout-1: port 8080 /metrics has no histogram http_latency";
+  EXPECT_THAT(unread_sources(observed({deaf, pod_.series}), {slo_}), ElementsAre(HasSubstr("has no histogram")));
+}
+
 TEST_F(UnreadSources, IncludeCollectionsCpu) {
   change([](Sample& sample) { sample.process.reset(); });
   EXPECT_THAT(unread(), ElementsAre(HasSubstr("It needs CPU profiles")));

@@ -206,6 +206,84 @@ struct TrialImposter {
   PodImposter baseline{"checkout-baseline-1", Track::kBaseline, kStart - std::chrono::minutes(2)};
 };
 
+/// What one pod did in a window of ten seconds, exactly.
+struct Account {
+  double requests = 1000;
+  double seconds = 0.010;   ///< that each of them took, by the SLO "p50"
+  double seconds2 = 0.010;  ///< and by the SLO "other"
+  double cpu = 5;           ///< seconds
+  double gc = 0.5;          ///< of these
+  bool tells_gc = true;
+};
+
+/// A trial without any chance in it: each window has a canary's and a baseline's account. Its SLO is of the median, of
+/// which fifty requests say something.
+struct ExactTrial {
+  ExactTrial() {
+    plan.slos.push_back(slo("p50"));
+    plan.measuring_since = kStart;
+    plan.interval = std::chrono::seconds(10);
+    plan.min_samples = 0;
+    plan.min_saving = 0.02;
+    for (auto [pod, track] : {std::pair{&canary, Track::kCanary}, std::pair{&baseline, Track::kBaseline}}) {
+      pod->track = track;
+      pod->started = kStart - std::chrono::minutes(2);
+      Sample first;
+      first.at = kStart;
+      first.process.emplace();
+      first.process->cpu_seconds = first.process->gc_cpu_seconds = 0;
+      first.latency["p50"] = first.latency["other"] = empty_histogram();
+      pod->samples.push_back(first);
+    }
+  }
+
+  static Slo slo(const std::string& name) {
+    Slo slo;
+    slo.name = name;
+    slo.histogram.quantile = 0.5;
+    slo.max_regression_percent = 5;
+    return slo;
+  }
+
+  Verdict window(const Account& ours, const Account& theirs) {
+    now += plan.interval;
+    read(canary, ours, canary_gc_);
+    read(baseline, theirs, baseline_gc_);
+    Observation observed;
+    observed.at = now;
+    observed.pods = {canary, baseline};
+    const Verdict verdict = judge(plan, evidence, observed, now);
+    evidence = verdict.evidence;
+    return verdict;
+  }
+  Verdict windows(int count, const Account& ours, const Account& theirs) {
+    Verdict verdict;
+    for (int i = 0; i < count; ++i) verdict = window(ours, theirs);
+    return verdict;
+  }
+
+  JudgePlan plan;
+  Time now = kStart;
+  Evidence evidence;
+  PodSeries canary;
+  PodSeries baseline;
+
+ private:
+  void read(PodSeries& pod, const Account& did, double& gc) const {
+    Sample sample = pod.samples.back();
+    sample.at = now;
+    *sample.process->cpu_seconds += did.cpu;
+    gc += did.gc;
+    sample.process->gc_cpu_seconds = did.tells_gc ? std::optional(gc) : std::nullopt;
+    observe(sample.latency["p50"], did.seconds, did.requests);
+    observe(sample.latency["other"], did.seconds2, did.requests);
+    pod.samples.push_back(sample);
+  }
+
+  double canary_gc_ = 0;
+  double baseline_gc_ = 0;
+};
+
 inline const MetricEvidence& metric(const Evidence& evidence, const std::string& name) {
   for (const MetricEvidence& found : evidence.metrics) {
     if (found.name == name) return found;

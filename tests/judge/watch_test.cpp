@@ -132,8 +132,86 @@ TEST(Watch, StopsAtOnceOnAKillOrARestart) {
   EXPECT_EQ(restarted.window().reason, "Restarted");
 }
 
+TEST(Watch, HoldsRestartsAgainstTheTimeSinceThePromotionAndWhatWasUsual) {
+  const auto verdict = [](Duration since, double usual) {
+    PromotedImposter target;
+    target.plan.since = kStart - since;
+    target.plan.usual_restarts_per_day = usual;
+    target.pods[0].series.restarts = 3;
+    return target.window().reason;
+  };
+  EXPECT_EQ(verdict(Duration(0), 0), "Restarted");
+  EXPECT_NE(verdict(Duration(0), 24), "Restarted") << "one an hour is usual";
+  EXPECT_NE(verdict(std::chrono::hours(24), 0), "Restarted") << "one a day and pod is chance";
+}
+
+TEST(Watch, ToleratesAQuarterOrThriceOfWhatTheTrialDoes) {
+  for (const auto& [percent, most] : {std::pair{5, 1.25}, {8, 1.25}, {20, 1.6}}) {
+    PromotedImposter target;
+    target.plan.slos[0].max_regression_percent = percent;
+    EXPECT_NEAR(metric(target.window().evidence, "p99").threshold, std::log(most), 1e-12) << percent;
+  }
+}
+
+TEST(Watch, HoldsAPromiseThatNoTrialSaidAnythingOf) {
+  PromotedImposter target;
+  target.plan.before.metrics[0].baseline = 0.090;
+  target.plan.before.metrics[0].stats.n = 0;
+  for (PodImposter& pod : target.pods) pod.median_seconds *= 3;
+  const Verdict verdict = target.run(10);
+  EXPECT_EQ(verdict.reason, "SloViolated");
+  EXPECT_EQ(verdict.evidence.windows, 3);
+  EXPECT_THAT(verdict.message, HasSubstr("p99 was above 60ms in 3 windows in a row after the promotion: p99"));
+}
+
+TEST(Watch, HoldsAPromiseThatWasJustKeptBefore) {
+  PromotedImposter target;
+  target.plan.before.metrics[0].baseline = 0.060;
+  for (PodImposter& pod : target.pods) pod.median_seconds *= 3;
+  EXPECT_EQ(target.run(10).reason, "SloViolated");
+}
+
+TEST(Watch, ForgivesABrokenPromiseNowAndThen) {
+  PromotedImposter target;
+  target.plan.before.metrics[0].stats.n = 0;
+  for (int i = 0; i < 12; ++i) {
+    for (PodImposter& pod : target.pods) pod.median_seconds = i % 3 == 0 ? 0.010 : 0.050;
+    ASSERT_EQ(target.window().outcome, Outcome::kUndecided) << i;
+  }
+}
+
+TEST(Watch, ComparesWithNothingWhereNoLatencyIsKnown) {
+  PromotedImposter target;
+  target.plan.before.metrics[0].baseline = 0;
+  target.run(3);
+  EXPECT_EQ(metric(target.evidence, "p99").stats.n, 0) << "none was before";
+  PromotedImposter endless;
+  for (PodImposter& pod : endless.pods) {
+    pod.latency = testing::buckets_of({});  // all in the bucket without an end
+    pod.series.samples.change_last([&](Sample& sample) { sample.latency["p99"] = pod.latency; });
+  }
+  EXPECT_EQ(endless.run(3).evidence.windows, 3);
+  EXPECT_EQ(metric(endless.evidence, "p99").stats.n, 0);
+}
+
+TEST(Watch, TakesAFewRequestsForDataAndNoneForNone) {
+  PromotedImposter target;
+  for (PodImposter& pod : target.pods) {
+    pod.with_metrics = false;
+    pod.requests_per_second = 2;
+  }
+  target.run(3);
+  EXPECT_EQ(target.evidence.windows, 3);
+  EXPECT_EQ(target.evidence.canary_requests, 0) << "too few to be counted";
+  for (PodImposter& pod : target.pods) pod.requests_per_second = 0;
+  EXPECT_EQ(target.run(3).evidence.empty_windows, 3);
+}
+
 TEST(Watch, TellsTheChangeOfTheFirstSloThatHasData) {
   PromotedImposter target;
+  Slo unread = target.plan.slos[0];
+  unread.name = "read by nobody";
+  target.plan.slos.insert(target.plan.slos.begin(), unread);
   for (PodImposter& pod : target.pods) pod.median_seconds *= 1.1;
   const Verdict verdict = target.run(60);
   ASSERT_TRUE(verdict.p99_change);
@@ -146,6 +224,30 @@ TEST(Watch, FindsASourceOfGcCpuWhereTheTrialHadNone) {
   const Verdict verdict = target.run(3);
   EXPECT_EQ(metric(verdict.evidence, kGcCpuMetric).source, "runtime metrics");
   EXPECT_EQ(metric(verdict.evidence, kGcCpuMetric).stats.n, 3);
+}
+
+TEST(Watch, ReadsGcCpuWhereTheTrialReadIt) {
+  PromotedImposter target;
+  for (PodImposter& pod : target.pods) pod.with_profile = true;
+  EXPECT_EQ(metric(target.run(3).evidence, kGcCpuMetric).source, "runtime metrics");
+  target.plan.before.metrics[1].source = "CPU profile";
+  EXPECT_EQ(metric(target.run(3).evidence, kGcCpuMetric).source, "CPU profile");
+  PromotedImposter unknown;
+  for (PodImposter& pod : unknown.pods) pod.with_profile = true;
+  unknown.plan.before.metrics.pop_back();
+  EXPECT_EQ(metric(unknown.run(3).evidence, kGcCpuMetric).source, "CPU profile") << "the best there is";
+}
+
+TEST(Watch, TellsNoChangeOfGcCpuWhereNoneIsKnownFromBefore) {
+  PromotedImposter target;
+  target.plan.before.metrics.pop_back();
+  for (PodImposter& pod : target.pods) pod.share_noise = 0;
+  const Verdict verdict = target.run(3);
+  EXPECT_NEAR(*verdict.gc_change, 0, 1e-9);
+  EXPECT_NEAR(metric(verdict.evidence, kGcCpuMetric).stats.mean, 0, 1e-12);
+  PromotedImposter nothing;
+  nothing.plan.before.metrics[1].baseline = 0;
+  EXPECT_FALSE(nothing.run(3).gc_change);
 }
 
 TEST(Watch, CountsRequestsOfTheTargetsPods) {
@@ -165,6 +267,39 @@ TEST(Watch, StopsOnMemoryAndOnGcShare) {
   EXPECT_EQ(busy.run(5).reason, "GcShare");
 }
 
+TEST(Watch, StopsOnGcShareInTwoWindowsInARowOnly) {
+  PromotedImposter busy;
+  for (int i = 0; i < 8; ++i) {
+    for (PodImposter& pod : busy.pods) {
+      pod.gc_share = i % 2 == 0 ? 0.05 : 0.4;
+      pod.volume = 20.0 * 1024 * 1024;
+    }
+    ASSERT_NE(busy.window().reason, "GcShare") << i;
+  }
+  PromotedImposter always;
+  for (PodImposter& pod : always.pods) {
+    pod.gc_share = 0.4;
+    pod.share_noise = 0;
+    pod.volume = 20.0 * 1024 * 1024;
+  }
+  EXPECT_EQ(always.window().outcome, Outcome::kUndecided);
+  const Verdict verdict = always.window();
+  EXPECT_TRUE(verdict.hard_stop);
+  EXPECT_EQ(verdict.message, "Collection takes 40.0 % of the target's CPU with GOGC=200.");
+  // A share that is high even with the old settings is no fault of the new ones.
+  always.evidence = {};
+  always.plan.before.metrics[1].baseline = 0.4;
+  EXPECT_EQ(always.run(5).outcome, Outcome::kUndecided);
+}
+
+TEST(Watch, StopsOnCollectionThatRunsAway) {
+  PromotedImposter target;
+  target.pods[1].volume = 6.0 * 1024 * 1024;
+  const Verdict verdict = target.window();
+  EXPECT_EQ(verdict.reason, "GcTooFrequent");
+  EXPECT_TRUE(verdict.hard_stop);
+}
+
 TEST(Watch, LooksOnlyAtPodsWithTheNewSettings) {
   PromotedImposter target;
   target.pods[0].series.settings.gogc = Gogc(100);
@@ -179,6 +314,17 @@ TEST(Watch, DoesNotHoldAYoungPodsWarmUpAgainstIt) {
   const Verdict verdict = target.run(20);
   EXPECT_EQ(verdict.outcome, Outcome::kUndecided);
   EXPECT_EQ(verdict.evidence.windows + verdict.evidence.empty_windows, 0);
+}
+
+TEST(Watch, CountsFromTheWindowThatBeginsWhenAPodIsWarm) {
+  PromotedImposter target;  // whose pods are a minute old
+  target.plan.warm_up = std::chrono::minutes(1);
+  target.run(2);
+  EXPECT_EQ(target.evidence.windows, 2);
+  PromotedImposter colder;
+  colder.plan.warm_up = std::chrono::minutes(1) + std::chrono::seconds(1);
+  colder.run(2);
+  EXPECT_EQ(colder.evidence.windows, 1) << "all but the first";
 }
 
 TEST(Watch, BeginsWhenAllPodsRunTheNewSettings) {
@@ -213,6 +359,29 @@ TEST(Watch, SaysWhenThereIsNoData) {
   const Verdict verdict = target.run(20);
   EXPECT_EQ(verdict.outcome, Outcome::kNoData);
   EXPECT_THAT(verdict.message, HasSubstr("HTTP 500"));
+}
+
+TEST(Watch, SaysSoAfterFourWindowsWithoutAnyPod) {
+  PromotedImposter target;
+  for (PodImposter& pod : target.pods) pod.series.settings.gogc = Gogc(100);
+  EXPECT_EQ(target.run(3).reason, "Watching");
+  const Verdict verdict = target.window();
+  EXPECT_EQ(verdict.reason, "NoData");
+  EXPECT_EQ(verdict.message, "No data from the target's pods in 4 windows after the promotion.");
+  for (PodImposter& pod : target.pods) pod.series.settings.gogc = Gogc(200);
+  EXPECT_EQ(target.window().reason, "Watching") << "one with data is enough";
+}
+
+TEST(Watch, TellsWhatItSawSoFar) {
+  PromotedImposter target;
+  Slo second = target.plan.slos[0];
+  second.name = "other";
+  target.plan.slos.push_back(second);
+  const Verdict verdict = target.run(2);
+  EXPECT_THAT(verdict.message, HasSubstr("Nothing speaks against the settings so far, in 2 windows: p99 32.0ms → "));
+  EXPECT_THAT(verdict.message, ::testing::EndsWith(" after 2 windows of at least 20; other has no data."));
+  target.plan.slos.clear();
+  EXPECT_THAT(target.window().message, ::testing::EndsWith("so far, in 3 windows."));
 }
 
 }  // namespace

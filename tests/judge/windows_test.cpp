@@ -41,6 +41,41 @@ TEST(Windows, SayNothingOfCpuBetweenTwoSamplesWithTheSameReading) {
   EXPECT_FALSE(work_in({&pod}, {kStart, kStart + seconds(10)}, "p99"));
 }
 
+TEST(Windows, SayNothingOfCpuThatStoodStillOrThatTookNoTime) {
+  PodSeries still;
+  still.samples = {sample_at(seconds(0), seconds(-4), 0), sample_at(seconds(10), seconds(-4), 200)};
+  still.samples.change(1, [](Sample& sample) { sample.usage->at = kStart + seconds(6); });
+  EXPECT_FALSE(work_in({&still}, {kStart, kStart + seconds(10)}, "p99")) << "no request is answered without any";
+  PodSeries jumped;
+  jumped.samples = {sample_at(seconds(0), seconds(-4), 0), sample_at(seconds(10), seconds(6), 200)};
+  jumped.samples.change(1, [](Sample& sample) { sample.usage->at = kStart - seconds(4); });
+  EXPECT_FALSE(work_in({&jumped}, {kStart, kStart + seconds(10)}, "p99"));
+}
+
+TEST(Windows, TakeTheKernelsCounterForOneOfTheSamplesOwnTimeWhereItHasNone) {
+  PodSeries pod;
+  pod.samples = {sample_at(seconds(-2), seconds(-2), 0), sample_at(seconds(10), seconds(10), 200)};
+  pod.samples.change_each([](Sample& sample) { sample.usage->at = {}; });
+  // Half a core over 12 s.
+  EXPECT_NEAR(work_in({&pod}, {kStart, kStart + seconds(10)}, "p99")->cpu, 6, 1e-9);
+}
+
+TEST(Windows, NeverMixTheProcesssCounterWithTheKernels) {
+  PodSeries pod;
+  pod.samples = {sample_at(seconds(0), seconds(0), 0), sample_at(seconds(10), seconds(10), 200)};
+  const auto with_process = [](Sample& sample) {
+    sample.process.emplace();
+    sample.process->cpu_seconds = 1000;
+  };
+  for (const std::size_t only : {0U, 1U}) {
+    PodSeries once = pod;
+    once.samples.change(only, with_process);
+    EXPECT_NEAR(work_in({&once}, {kStart, kStart + seconds(10)}, "p99")->cpu, 5, 1e-9) << "the kernel told both times";
+    once.samples.change(only, [](Sample& sample) { sample.usage.reset(); });
+    EXPECT_FALSE(work_in({&once}, {kStart, kStart + seconds(10)}, "p99"));
+  }
+}
+
 /// A pod with one reading every ten seconds, of which `fill` makes the rest.
 template <typename Fill>
 PodSeries read_every_ten_seconds(int readings, const Fill& fill) {
@@ -93,6 +128,13 @@ TEST(DueWindows, WaitForEachPodOfEachArmOrForOneInterval) {
   }
 }
 
+TEST(DueWindows, OfManyYearsAreCountedAsAMillion) {
+  Evidence evidence;
+  const Arm nobody;
+  take_due_windows(evidence, kStart, std::chrono::milliseconds(1), kStart + std::chrono::hours(24), {&nobody});
+  EXPECT_EQ(evidence.empty_windows, 1'000'000) << "of 86 million";
+}
+
 TEST(DueWindows, BeforeTheLatestThousandAreOnlyCounted) {
   const PodSeries pod = answering(10);
   const Arm arm{&pod};
@@ -118,6 +160,7 @@ TEST(Windows, TakeTheLatestReadingsAtOrBeforeTheirEnds) {
   const PodSeries pod = answering(10);
   EXPECT_EQ(latency_in({&pod}, window(14, 39), "p99")->count(), 20) << "from the one at 10 s to the one at 30 s";
   EXPECT_FALSE(latency_in({&pod}, window(11, 19), "p99")) << "nothing was read within";
+  EXPECT_FALSE(latency_in({&pod}, window(10, 19), "p99")) << "what was read at its begin is of the one before";
   EXPECT_FALSE(latency_in({&pod}, window(-10, 9), "p99")) << "nothing was read before";
 }
 
@@ -127,6 +170,10 @@ TEST(Windows, DoNotReachBackFurtherThanTwoOfTheirLengths) {
   EXPECT_TRUE(latency_in({&pod}, window(20, 40), "p99")) << "the one at 0 s is one length old";
   EXPECT_TRUE(latency_in({&pod}, window(26, 40), "p99"));
   EXPECT_FALSE(latency_in({&pod}, window(27, 40), "p99")) << "27 s are more than twice 13 s";
+  pod.samples.erase_if([](const Sample& sample) { return sample.at == kStart + seconds(40); });
+  pod.samples.change(1, [](Sample& sample) { sample.at = kStart + seconds(30); });
+  EXPECT_TRUE(latency_in({&pod}, window(20, 30), "p99")) << "20 s are twice 10 s";
+  EXPECT_FALSE(latency_in({&pod}, window(21, 30), "p99"));
 }
 
 double cpu_per_request(const Arm& arm, const Window& within, const std::string& slo) {
@@ -162,6 +209,31 @@ TEST(GcShare, OfTheRuntimesMetricsIsTheirDifferenceOverTheCpuInUse) {
   EXPECT_NEAR(gc_share_in({&pod}, window(0, 20), GcSource::kRuntimeMetrics)->share, 0.1, 1e-12);
   EXPECT_FALSE(gc_share_in({&pod}, window(0, 20), GcSource::kFraction));
   EXPECT_FALSE(gc_share_in({&pod}, window(0, 20), GcSource::kProfile));
+}
+
+TEST(GcShare, IsNothingWhereNothingWasCollected) {
+  const PodSeries pod = read_every_ten_seconds(2, [](Sample& sample, int i) {
+    sample.process.emplace();
+    sample.process->cpu_seconds = 5.0 * i;
+    sample.process->gc_cpu_seconds = 3;
+    sample.mem.emplace();
+  });
+  const auto share = gc_share_in({&pod}, window(0, 10), GcSource::kRuntimeMetrics);
+  ASSERT_TRUE(share) << "that is a finding, and no lack of one";
+  EXPECT_EQ(share->share, 0);
+  EXPECT_EQ(share->std_error, 0);
+}
+
+TEST(GcShare, PassesOverReadingsWithoutTheCpuInUse) {
+  const PodSeries pod = read_every_ten_seconds(4, [](Sample& sample, int i) {
+    sample.process.emplace();
+    sample.process->gc_cpu_seconds = 0.5 * i;
+    sample.usage.emplace();
+    if (i != 2) sample.process->cpu_seconds = 5.0 * i;
+  });
+  EXPECT_NEAR(gc_share_in({&pod}, window(0, 20), GcSource::kRuntimeMetrics)->share, 0.1, 1e-12) << "up to 10 s";
+  EXPECT_FALSE(gc_share_in({&pod}, window(10, 20), GcSource::kRuntimeMetrics));
+  EXPECT_NEAR(gc_share_in({&pod}, window(20, 30), GcSource::kRuntimeMetrics)->share, 0.1, 1e-12) << "from 10 s";
 }
 
 TEST(GcShare, IsOfAllPodsTogether) {
@@ -223,6 +295,8 @@ TEST(GcShare, OfTheFractionIsOfTheCpusThatTheProcessMayUse) {
   EXPECT_NEAR(gc_share_in({&pod}, window(0, 10), GcSource::kFraction)->share, 3 * 0.6 / 5, 1e-9);
   pod.samples.change_each([&](Sample& sample) { sample.process->max_procs = 4; });
   EXPECT_NEAR(gc_share_in({&pod}, window(0, 10), GcSource::kFraction)->share, 4 * 0.6 / 5, 1e-9);
+  pod.samples.change_each([&](Sample& sample) { sample.mem->pauses.clear(); });
+  EXPECT_FALSE(gc_share_in({&pod}, window(0, 10), GcSource::kFraction)) << "as of when is not known";
 }
 
 TEST(GcShare, OfTheFractionCountsFromTheProcessesOwnStart) {
@@ -276,8 +350,17 @@ TEST(GcShare, OfProfilesHasTheErrorOfItsStacks) {
 
 TEST(GcSources, AreKnownByTheirNames) {
   for (const GcSource source : kGcSources) EXPECT_EQ(gc_source_named(to_string(source)), source);
+  EXPECT_EQ(to_string(GcSource::kProfile), "CPU profile");
+  EXPECT_EQ(to_string(GcSource::kRuntimeMetrics), "runtime metrics");
   EXPECT_FALSE(gc_source_named(""));
   EXPECT_EQ(to_string(GcSource::kFraction), "GCCPUFraction");
+}
+
+TEST(GcSources, TellOnceOneReadingHasTold) {
+  PodSeries pod = answering(10, 3);
+  EXPECT_FALSE(tells_gc_cpu(pod));
+  pod.samples.change(1, [](Sample& sample) { sample.process->gc_cpu_seconds = 1; });
+  EXPECT_TRUE(tells_gc_cpu(pod));
 }
 
 PodSeries collecting(std::uint32_t collections, std::uint32_t forced) {
@@ -327,6 +410,10 @@ TEST(Limiter, WasOnWithinTheWindowWhenItsLastCycleMoved) {
   EXPECT_TRUE(limited_in(pod, window(10, 20)));
   EXPECT_FALSE(limited_in(pod, window(20, 30)));
   EXPECT_FALSE(limited_in(answering(10), window(10, 20))) << "the process does not tell";
+  PodSeries once_silent = pod;
+  once_silent.samples.change(3, [](Sample& sample) { sample.process->limited_cycle.reset(); });
+  EXPECT_TRUE(limited_in(once_silent, window(10, 30)));
+  EXPECT_FALSE(limited_in(once_silent, window(20, 30)));
 }
 
 }  // namespace
