@@ -48,7 +48,7 @@ double growth_mb(const Sample& from, const Sample& to) {
 
 std::optional<PauseFactors> factors_of(const Samples& samples) {
   const MemStats& last = *samples.back()->mem;
-  if (samples.size() < 3 || last.pauses.empty()) return std::nullopt;
+  if (samples.size() < 3) return std::nullopt;
   const auto rate = [](const Sample& from, const Sample& to) {
     return (to.mem->total_alloc - from.mem->total_alloc).value() / to_seconds(to.at - from.at);
   };
@@ -58,13 +58,12 @@ std::optional<PauseFactors> factors_of(const Samples& samples) {
   });
   double pauses = 0;
   int count = 0;
-  for (const Sample* sample : samples) {
-    for (const GcPause& pause : sample->mem->pauses) {
-      if (pause.end <= samples.front()->at && count > 0) continue;
-      pauses += to_seconds(pause.pause) * 1000;
-      ++count;
-    }
+  for (const GcPause& pause : last.pauses) {
+    if (pause.end <= samples.front()->at) continue;
+    pauses += to_seconds(pause.pause) * 1000;
+    ++count;
   }
+  // Each factor is of something that has to be there.
   if (!(mean_rate > 0) || !(objects > 0) || count == 0) return std::nullopt;
   PauseFactors factors;
   factors.mean_pause_ms = pauses / count;

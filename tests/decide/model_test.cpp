@@ -52,6 +52,24 @@ TEST(NeededMemory, IsJustEnoughForHalfTheHeapAgain) {
   EXPECT_LT(effective(container - mib(4)), 50);
 }
 
+TEST(NeededMemory, IsWorkedOutFromTheLimitThatIsNeeded) {
+  const auto needed = [](double live, double non_heap, double non_go, double spike, int percent) {
+    Estimate estimate;
+    estimate.live_heap = mib(live);
+    estimate.non_heap = mib(non_heap);
+    estimate.non_go = mib(non_go);
+    estimate.spike = mib(spike);
+    return deciding::container_needed(estimate, percent);
+  };
+  // A goal of 15 MiB and one beside it, 5.2 outside the heap: a limit of 22. (22 + 32)/0.95 = 56.8.
+  EXPECT_EQ(needed(10, 5.2, 0, 0, 95), mib(57));
+  EXPECT_EQ(needed(10, 5.2, 100, 0, 95), mib(164)) << "22 + 32 + 110";
+  EXPECT_EQ(needed(10, 5.2, 0, 50, 95), mib(76)) << "72/0.95, with the spike for a margin";
+  EXPECT_EQ(needed(10, 5.2, 0, 0, 30), mib(74)) << "of which 30 % are 22.2";
+  // 3000/0.97 = 3092.8 for the heap; the margin is 3 % of the container: 3093/0.92.
+  EXPECT_EQ(needed(2000, 0, 0, 0, 95), mib(3362));
+}
+
 TEST(Model, WeighsCpuAgainstMemoryByTheSquareRootRule) {
   // V* = √(100e6 B/s · 0.03 s · 12 GiB) = 196.6 MB = 187.5 MiB; of 65 MiB scanned that is 288 %.
   const Decision decision = decide(GoService{});
@@ -158,6 +176,7 @@ TEST(Model, NeverExceedsOneHundredWithoutAMemoryLimit) {
   Decision decision = decide(service);
   EXPECT_EQ(decision.kind, Kind::kKeep);
   EXPECT_EQ(decision.reason, "NoMemoryLimit");
+  EXPECT_EQ(decision.binding, "no memory limit on the container");
   EXPECT_THAT(decision.message, HasSubstr("set resources.limits.memory"));
 
   service.settings.gogc = Gogc(30);
@@ -170,6 +189,10 @@ TEST(Model, NeverExceedsOneHundredWithoutAMemoryLimit) {
   decision = decide(service);
   EXPECT_EQ(decision.kind, Kind::kKeep);
   EXPECT_EQ(decision.reason, "NoMemoryLimit");
+  EXPECT_EQ(decision.binding, "no memory limit on the container");
+  EXPECT_EQ(decision.message,
+            "Nothing is behind GOGC=300 that would stop the heap: set resources.limits.memory. Until then nothing is "
+            "changed.");
 }
 
 TEST(Model, SaysHowMuchMemoryIsNeeded) {
@@ -464,6 +487,13 @@ TEST(Bans, EndWithThePodTemplate) {
   DecideInput input = GoService{}.input(kNow);
   input.memory.banned.push_back({{Gogc(235), mib(454)}, "bbbb", "LatencyRegression", kNow});
   EXPECT_EQ(gopacer::decide(input, kNow).settings.gogc, Gogc(290));
+}
+
+TEST(Kind, HasAWord) {
+  EXPECT_EQ(to_string(Kind::kNoData), "NoData");
+  EXPECT_EQ(to_string(Kind::kKeep), "Keep");
+  EXPECT_EQ(to_string(Kind::kChange), "Change");
+  EXPECT_EQ(to_string(Kind::kRefuse), "Refuse");
 }
 
 TEST(Prediction, IsMissedWhenItIsOffByMoreThanAQuarter) {
