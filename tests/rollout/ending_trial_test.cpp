@@ -28,6 +28,7 @@ TEST(RunningTrial, PutsTheOldSettingsBack) {
   EXPECT_EQ(step.kind, StepKind::kRollBack);
   EXPECT_EQ(step.settings, old_settings());
   EXPECT_EQ(step.trial->phase, TrialPhase::kRollingBack);
+  EXPECT_EQ(step.message, "Putting Go's defaults into the target.");
 }
 
 TEST(RunningTrial, WaitsForTheTargetsPodsToRunTheOldSettings) {
@@ -37,6 +38,46 @@ TEST(RunningTrial, WaitsForTheTargetsPodsToRunTheOldSettings) {
   const Step step = scene.step();
   EXPECT_EQ(step.kind, StepKind::kHold);
   EXPECT_EQ(step.trial->phase, TrialPhase::kRollingBack);
+  EXPECT_EQ(step.message, "Waiting for the target's pods to run Go's defaults again.");
+}
+
+TEST(RunningTrial, DoesNotWaitForATargetThatSomebodyPaused) {
+  Scene scene = in(TrialPhase::kRollingBack);
+  scene.current = old_settings();
+  scene.target = builders::unsettled_deployment();
+  scene.target.rollout.paused = true;
+  EXPECT_EQ(scene.end().kind, StepKind::kEnd);
+}
+
+TEST(RunningTrial, CountsItselfInTheProfilesMemory) {
+  Scene scene = in(TrialPhase::kMeasuring);
+  scene.trial->spec.number = 7;
+  scene.verdict = builders::worse();
+  EXPECT_EQ(scene.end().memory->trial_count, 7);
+  Scene later = in(TrialPhase::kMeasuring);
+  later.profile.memory.trial_count = 9;
+  later.verdict = builders::worse();
+  EXPECT_EQ(later.end().memory->trial_count, 9);
+}
+
+TEST(RunningTrial, RemembersWhatItPutIntoATargetThatAPersonHasChangedSince) {
+  Scene scene = in(TrialPhase::kPromoting);
+  scene.trial->status.promoted = scene.now - seconds(30);
+  scene.current = settings(300);
+  const Step step = scene.end();
+  EXPECT_EQ(step.trial->reason, "SettingsChanged");
+  EXPECT_EQ(step.memory->applied, new_settings()) << "or the next pass would not yield to them";
+  EXPECT_EQ(step.memory->applied_uid, scene.target.uid);
+}
+
+TEST(RunningTrial, EndsAConfirmedTrialWhoseOperatorDiedBeforeItWasClosed) {
+  Scene scene = in(TrialPhase::kWatching);
+  scene.profile.memory.active_trial = "";
+  const Step step = scene.step();
+  EXPECT_EQ(step.kind, StepKind::kEnd);
+  EXPECT_EQ(step.trial->verdict, TrialVerdict::kPromote);
+  EXPECT_EQ(step.trial->reason, "Better");
+  EXPECT_FALSE(step.memory);
 }
 
 TEST(RunningTrial, EndsWhenTheOldSettingsServeAgain) {
@@ -355,7 +396,9 @@ TEST(RunningTrial, TellsItsStoryInAtMostThirtySteps) {
 }
 
 TEST(EndedTrial, IsLeftAlone) {
-  const Step step = in(TrialPhase::kEnded).step();
+  Scene scene = in(TrialPhase::kEnded);
+  scene.trial->status.verdict = TrialVerdict::kNone;
+  const Step step = scene.step();
   EXPECT_EQ(step.kind, StepKind::kHold);
   EXPECT_FALSE(step.trial);
 }

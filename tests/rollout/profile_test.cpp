@@ -33,6 +33,9 @@ TEST(Profile, NotesATrialBeforeItStartsOne) {
   EXPECT_EQ(step.memory->active_trial, "checkout-1");
   EXPECT_EQ(step.memory->trial_count, 1);
   EXPECT_FALSE(step.memory->applied) << "nothing was put into the target yet";
+  EXPECT_EQ(step.message, "About to try GOGC=200 GOMEMLIMIT=430MiB.");
+  EXPECT_GT(step.requeue_after, Duration(0));
+  EXPECT_LT(step.requeue_after, std::chrono::seconds(1)) << "the next step waits for nothing";
 }
 
 TEST(Profile, StartsTheTrialThatItNoted) {
@@ -45,6 +48,9 @@ TEST(Profile, StartsTheTrialThatItNoted) {
   EXPECT_EQ(step.start->profile_uid, scene.profile.uid);
   EXPECT_EQ(step.start->template_hash, scene.target.template_hash);
   EXPECT_EQ(step.start->number, 1);
+  EXPECT_EQ(step.message, "Trying GOGC=200 GOMEMLIMIT=430MiB beside Go's defaults.");
+  EXPECT_EQ(step.requeue_after, std::chrono::seconds(1)) << "by then it shows";
+  EXPECT_EQ(noted(9).step().start->number, 9);
 }
 
 TEST(Profile, ForgetsANotedTrialThatIsNotWantedAnyMore) {
@@ -54,6 +60,21 @@ TEST(Profile, ForgetsANotedTrialThatIsNotWantedAnyMore) {
   EXPECT_EQ(step.kind, StepKind::kForgetTrial);
   EXPECT_EQ(step.memory->active_trial, "");
   EXPECT_EQ(step.memory->trial_count, 1);
+  EXPECT_EQ(step.message, "Trial checkout-1 is not there.");
+  EXPECT_EQ(step.requeue_after, std::chrono::seconds(1));
+}
+
+TEST(Profile, ForgetsANotedTrialThatSomethingStandsAgainst) {
+  Scene scene = noted();
+  scene.profile.spec.update_mode = UpdateMode::kOff;
+  EXPECT_EQ(scene.step().kind, StepKind::kForgetTrial);
+}
+
+TEST(Profile, ForgetsANotedTrialThatIsNotTheNextOne) {
+  Scene scene = noted(3);
+  EXPECT_EQ(scene.step().kind, StepKind::kStartTrial);
+  scene.profile.memory.trial_count = 4;
+  EXPECT_EQ(scene.step().kind, StepKind::kForgetTrial);
 }
 
 TEST(Profile, ForgetsANotedTrialThatHasEnded) {
@@ -97,6 +118,7 @@ TEST(Profile, TellsATrialAllThatItHasToKnow) {
   scene.decision.predicted->gc_cpu_fraction = 0.051;
   scene.decision.predicted->saving = 0.042;
   scene.decision.predicted->peak_memory = mib(300);
+  scene.decision.predicted->cycle_volume = mib(96);
   Slo slo;
   slo.name = "latency-p99";
   scene.profile.spec.slos = {slo};
@@ -104,6 +126,7 @@ TEST(Profile, TellsATrialAllThatItHasToKnow) {
   scene.profile.spec.strategy = Strategy::kTwoFactor;
   const TrialSpec spec = *scene.step().start;
   EXPECT_EQ(spec.profile, "checkout");
+  EXPECT_EQ(spec.target.kind, "Deployment");
   EXPECT_EQ(spec.target.name, "checkout");
   EXPECT_EQ(spec.container, "app");
   EXPECT_EQ(spec.strategy, Strategy::kTwoFactor);
@@ -111,6 +134,7 @@ TEST(Profile, TellsATrialAllThatItHasToKnow) {
   EXPECT_EQ(spec.predicted.gc_cpu_percent, "5.1");
   EXPECT_EQ(spec.predicted.saving_percent, "4.2");
   EXPECT_EQ(spec.predicted.peak_memory, "300.0MiB");
+  EXPECT_EQ(spec.predicted.cycle_volume, "96MiB");
   ASSERT_THAT(spec.slos, SizeIs(1));
   EXPECT_EQ(spec.slos[0].name, "latency-p99");
   EXPECT_EQ(spec.canary.min_samples, scene.profile.spec.canary.min_samples);
@@ -132,7 +156,9 @@ TEST(Profile, KeepsTheArmsToAQuarterOfTheTarget) {
   scene.target.replicas = scene.target.updated_replicas = scene.target.available_replicas =
       scene.target.total_replicas = 9;
   EXPECT_EQ(scene.step().start->canary.replicas, 2);
-  EXPECT_THAT(scene.step().message, HasSubstr("2 instead of 4 pods"));
+  EXPECT_THAT(scene.step().message,
+              HasSubstr("beside Go's defaults. With 2 instead of 4 pods in each arm: a quarter of the target's 9 at "
+                        "most."));
   scene.profile.spec.canary.replicas = 1;
   EXPECT_EQ(scene.step().start->canary.replicas, 1);
   EXPECT_THAT(scene.step().message, Not(HasSubstr("instead of 1 pods")));
@@ -145,6 +171,29 @@ TEST(Profile, NotesHowOftenTheTargetRestartsAnyway) {
   pod.states.push_back({"app", true, 3, std::nullopt, "Error"});
   scene.pods = {{std::make_shared<Pod>(pod), Track::kStable}};
   EXPECT_NEAR(scene.step().start->usual_restarts_per_day, 6, 1e-9);
+  // Of each pod: four restarts in a day and a half.
+  pod.created = scene.now - hours(24);
+  pod.states = {{"proxy", true, 50, std::nullopt, "Error"}, {"app", true, 1, std::nullopt, "Error"}};
+  scene.pods.push_back({std::make_shared<Pod>(pod), Track::kStable});
+  EXPECT_NEAR(scene.step().start->usual_restarts_per_day, 4 / 1.5, 1e-9);
+  // Those of a trial before count as little as one that nobody knows the age of.
+  scene.pods.push_back({std::make_shared<Pod>(pod), Track::kCanary});
+  pod.created.reset();
+  scene.pods.push_back({std::make_shared<Pod>(pod), Track::kStable});
+  EXPECT_NEAR(scene.step().start->usual_restarts_per_day, 4 / 1.5, 1e-9);
+}
+
+TEST(Profile, KnowsNoUsualRestartsOfPodsThatAreNew) {
+  Scene scene = noted();
+  EXPECT_EQ(scene.step().start->usual_restarts_per_day, 0);
+  Pod pod;
+  pod.created = scene.now + hours(1);  // by another clock
+  pod.states.push_back({"app", true, 1, std::nullopt, "Error"});
+  scene.pods = {{std::make_shared<Pod>(pod), Track::kStable}};
+  EXPECT_EQ(scene.step().start->usual_restarts_per_day, 0);
+  pod.created = scene.now - std::chrono::seconds(1);
+  scene.pods = {{std::make_shared<Pod>(pod), Track::kStable}};
+  EXPECT_EQ(scene.step().start->usual_restarts_per_day, kMostRestartsPerDay) << "and no more than that";
 }
 
 TEST(Profile, StartsNothingWhileItOnlyRecommends) {
@@ -200,6 +249,8 @@ TEST(Profile, ShowsWhyTheDecisionHoldsItBack) {
   scene.decision.reason = "CoolingDown";
   EXPECT_EQ(scene.step().kind, StepKind::kHold);
   EXPECT_EQ(scene.step().reason, "CoolingDown");
+  EXPECT_EQ(scene.step().message, scene.decision.message);
+  EXPECT_EQ(scene.step().requeue_after, std::chrono::seconds(15));
 }
 
 TEST(Profile, YieldsToAPersonWhoUndoesWhatWasPromoted) {
@@ -228,7 +279,38 @@ TEST(Profile, BansTheSameRegionOnce) {
   Scene scene;
   scene.profile.memory.applied = new_settings();
   scene.profile.memory.banned = {{new_settings(), scene.target.template_hash, "LatencyRegression", builders::kStart}};
-  EXPECT_THAT(scene.step().memory->banned, SizeIs(1));
+  ASSERT_THAT(scene.step().memory->banned, SizeIs(1));
+  EXPECT_EQ(scene.step().memory->banned[0].reason, "SettingsChanged") << "with what was learned last";
+  scene.profile.memory.banned.push_back({new_settings(), "hash-0", "LatencyRegression", builders::kStart});
+  scene.profile.memory.banned.push_back({settings(77), "hash-1", "LatencyRegression", builders::kStart});
+  EXPECT_THAT(scene.step().memory->banned, SizeIs(3)) << "another template, or other settings, are another region";
+}
+
+TEST(Profile, SaysWhatAPersonChanged) {
+  Scene scene;
+  scene.profile.memory.applied = new_settings();
+  scene.profile.memory.applied_uid = scene.target.uid;
+  scene.current = settings(300);
+  const Step step = scene.step();
+  EXPECT_EQ(
+      step.message,
+      "Somebody changed the target from GOGC=200 GOMEMLIMIT=430MiB to GOGC=300; that stands, and the old settings "
+      "are not tried again for this pod template.");
+  EXPECT_EQ(step.memory->applied_uid, "");
+  EXPECT_EQ(step.memory->banned[0].reason, "SettingsChanged");
+  EXPECT_EQ(step.memory->banned[0].at, scene.now);
+  EXPECT_EQ(step.requeue_after, std::chrono::seconds(15));
+}
+
+TEST(Profile, ForgetsWhatItAppliedToATargetThatIsMadeAnew) {
+  Scene scene;
+  scene.profile.memory.applied = new_settings();
+  scene.profile.memory.applied_uid = "of the one before";
+  const Step step = scene.step();
+  EXPECT_EQ(step.reason, "TargetRecreated");
+  EXPECT_FALSE(step.memory->applied);
+  EXPECT_EQ(step.memory->applied_uid, "");
+  EXPECT_EQ(step.requeue_after, std::chrono::seconds(1));
 }
 
 TEST(Profile, RemembersTheTenLatestBans) {
@@ -248,6 +330,20 @@ TEST(Profile, ReleasesItsSettingsWhenItIsDeleted) {
   scene.profile.deleting = true;
   scene.decision = builders::change();
   EXPECT_EQ(scene.step().kind, StepKind::kRevert);
+  EXPECT_EQ(scene.step().requeue_after, std::chrono::seconds(15));
+}
+
+TEST(StepKind, HasAWord) {
+  EXPECT_EQ(to_string(StepKind::kHold), "Hold");
+  EXPECT_EQ(to_string(StepKind::kNoteTrial), "NoteTrial");
+  EXPECT_EQ(to_string(StepKind::kStartTrial), "StartTrial");
+  EXPECT_EQ(to_string(StepKind::kForgetTrial), "ForgetTrial");
+  EXPECT_EQ(to_string(StepKind::kRunCanary), "RunCanary");
+  EXPECT_EQ(to_string(StepKind::kPromote), "Promote");
+  EXPECT_EQ(to_string(StepKind::kRetireCanary), "RetireCanary");
+  EXPECT_EQ(to_string(StepKind::kRollBack), "RollBack");
+  EXPECT_EQ(to_string(StepKind::kRevert), "Revert");
+  EXPECT_EQ(to_string(StepKind::kEnd), "End");
 }
 
 TEST(Profile, ReleasesItsSettingsOnDeletionThoughTheTargetIsUnsupportedByNow) {

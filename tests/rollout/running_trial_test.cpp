@@ -36,6 +36,52 @@ TEST(RunningTrial, BeginsByRunningTheCanary) {
   EXPECT_EQ(step.kind, StepKind::kRunCanary);
   EXPECT_EQ(step.trial->phase, TrialPhase::kPending);
   EXPECT_EQ(step.trial->started, scene.now);
+  EXPECT_EQ(step.trial->waiting_since, scene.now);
+  EXPECT_EQ(step.message, "Waiting for the canary and baseline pods.");
+}
+
+TEST(RunningTrial, SaysWhatKeepsItsPodsFromStarting) {
+  Scene scene = in(TrialPhase::kPending);
+  scene.pods_ready = false;
+  Pod pod;
+  pod.key = {"shop", "checkout-gopacer-canary-1"};
+  pod.trouble = "ImagePullBackOff";
+  const auto told = [&](const Pod& troubled, Track track) {
+    scene.pods = {{std::make_shared<Pod>(troubled), track}};
+    return scene.step().message;
+  };
+  EXPECT_EQ(told(pod, Track::kCanary),
+            "Waiting for the canary and baseline pods: pod checkout-gopacer-canary-1: ImagePullBackOff");
+  EXPECT_EQ(told(pod, Track::kStable), "Waiting for the canary and baseline pods.") << "that is none of its own";
+  for (const char* const ended : {"Failed", "Succeeded"}) {
+    Pod gone = pod;
+    gone.phase = ended;
+    EXPECT_EQ(told(gone, Track::kBaseline), "Waiting for the canary and baseline pods.") << ended;
+  }
+  pod.deleting = true;
+  EXPECT_EQ(told(pod, Track::kCanary), "Waiting for the canary and baseline pods.");
+}
+
+TEST(RunningTrial, IsReadyWithAsManyPodsAsItAsksFor) {
+  const auto phase_with = [](int asked) {
+    Scene scene = in(TrialPhase::kPending);
+    scene.trial->spec.canary.replicas = asked;
+    return scene.step().trial->phase;
+  };
+  EXPECT_EQ(phase_with(3), TrialPhase::kWarmUp) << "there are three";
+  EXPECT_EQ(phase_with(4), TrialPhase::kPending);
+}
+
+TEST(RunningTrial, IsNotReadyWithOneArm) {
+  Scene scene = in(TrialPhase::kPending);
+  for (const bool canary : {true, false}) {
+    Facts facts = scene.facts();
+    (canary ? facts.desired.canary : facts.desired.baseline) = nullptr;
+    EXPECT_EQ(advance(facts).trial->phase, TrialPhase::kPending);
+    (canary ? facts.desired.canary : facts.desired.baseline) =
+        std::make_shared<Workload>(builders::unsettled_deployment());
+    EXPECT_EQ(advance(facts).trial->phase, TrialPhase::kPending);
+  }
 }
 
 TEST(RunningTrial, KeepsTheTimeOfItsFirstPass) {
@@ -52,6 +98,10 @@ TEST(RunningTrial, WarmsUpOnlyWhenBothArmsAreReady) {
   scene.pods_ready = true;
   EXPECT_EQ(scene.step().trial->phase, TrialPhase::kWarmUp);
   EXPECT_EQ(scene.step().trial->warm_until, scene.now + minutes(2));
+  EXPECT_FALSE(scene.step().trial->waiting_since);
+  EXPECT_EQ(scene.step().message, "Canary and baseline pods are ready; warming up until " +
+                                      format_time(scene.now + minutes(2)) + " and three collections.");
+  EXPECT_LT(scene.step().requeue_after, seconds(1));
 }
 
 TEST(RunningTrial, EndsWhenItsPodsNeverBecomeReady) {
@@ -117,9 +167,12 @@ TEST(RunningTrial, MeasuresOnlyAfterTheWarmUpsTime) {
   Scene scene = in(TrialPhase::kWarmUp);
   scene.now = *scene.trial->status.warm_until - seconds(1);
   EXPECT_EQ(scene.step().trial->phase, TrialPhase::kWarmUp);
+  EXPECT_EQ(scene.step().message, "Warming up.");
+  EXPECT_EQ(scene.step().requeue_after, seconds(3));
   scene.now = *scene.trial->status.warm_until;
   EXPECT_EQ(scene.step().trial->phase, TrialPhase::kMeasuring);
   EXPECT_EQ(scene.step().trial->measuring_since, scene.now);
+  EXPECT_EQ(scene.step().message, "Warm; measuring in windows of 15s.");
 }
 
 TEST(RunningTrial, MeasuresOnlyAfterTheCollectionsOfTheWarmUp) {
@@ -180,6 +233,7 @@ TEST(RunningTrial, KeepsTheEvidenceOfEachPass) {
   scene.verdict.gc_change = -0.3;
   const Step step = scene.step();
   EXPECT_EQ(step.kind, StepKind::kHold);
+  EXPECT_EQ(step.message, scene.verdict.message);
   EXPECT_EQ(step.trial->phase, TrialPhase::kMeasuring);
   EXPECT_EQ(step.trial->evidence.windows, 12);
   EXPECT_EQ(step.trial->latency_change, 0.01);
@@ -203,7 +257,35 @@ TEST(RunningTrial, DecidesToPromoteWhenTheCanaryIsBetter) {
   EXPECT_EQ(step.trial->phase, TrialPhase::kPromoting);
   EXPECT_EQ(step.trial->verdict, TrialVerdict::kPromote);
   EXPECT_EQ(step.trial->reason, "Better");
+  EXPECT_EQ(step.trial->message, scene.verdict.message);
+  EXPECT_EQ(step.trial->steps.back().message, "Canary passed: " + scene.verdict.message);
+  EXPECT_EQ(step.trial->steps.back().at, scene.now);
+  EXPECT_EQ(step.trial->steps.back().phase, TrialPhase::kPromoting);
   EXPECT_LT(step.requeue_after, seconds(1));
+}
+
+TEST(RunningTrial, WaitsWithThePromotionUntilNothingStandsAgainstIt) {
+  Scene scene = in(TrialPhase::kMeasuring);
+  scene.verdict = better();
+  scene.target = builders::unsettled_deployment();
+  const Step step = scene.step();
+  EXPECT_EQ(step.trial->phase, TrialPhase::kMeasuring);
+  EXPECT_EQ(step.reason, "TargetRolling");
+  EXPECT_THAT(step.message, testing::StartsWith("Better, but not promoted yet. Waiting for the rollout"));
+  // Until the time is over.
+  scene.now = *scene.trial->status.measuring_since + minutes(30);
+  EXPECT_EQ(scene.end().trial->reason, "TimeOut");
+}
+
+TEST(RunningTrial, PromotesNothingThatWasMeasuredOnUnequalWork) {
+  Scene scene = in(TrialPhase::kMeasuring);
+  scene.verdict = better();
+  scene.verdict.evidence.canary_requests = 500;
+  scene.verdict.evidence.baseline_requests = 5000;
+  const Step step = scene.end();
+  EXPECT_EQ(step.trial->verdict, TrialVerdict::kInconclusive);
+  EXPECT_EQ(step.trial->reason, "ArmsUnequal");
+  EXPECT_THAT(step.trial->message, HasSubstr("500 requests and the baseline 5000"));
 }
 
 TEST(RunningTrial, EndsWhenTheCanaryIsWorse) {
@@ -216,6 +298,10 @@ TEST(RunningTrial, EndsWhenTheCanaryIsWorse) {
     EXPECT_EQ(step.trial->phase, TrialPhase::kEnded);
     EXPECT_EQ(step.trial->verdict, TrialVerdict::kRollBack);
     EXPECT_EQ(step.trial->reason, verdict.reason);
+    EXPECT_EQ(step.trial->message, verdict.message);
+    EXPECT_EQ(step.trial->steps.back().message, verdict.message);
+    EXPECT_EQ(step.message, verdict.message);
+    EXPECT_EQ(step.requeue_after, seconds(1));
     EXPECT_EQ(step.trial->evidence.windows, 25);
     EXPECT_EQ(step.trial->ended, scene.now);
   }
@@ -262,6 +348,7 @@ TEST(RunningTrial, WithoutDataIsInconclusiveAndNeverPromotes) {
   const Step step = scene.end();
   EXPECT_EQ(step.trial->verdict, TrialVerdict::kInconclusive);
   EXPECT_EQ(step.trial->reason, "NoData");
+  EXPECT_EQ(step.trial->message, "The trial's time is over without data. Because of NoData.");
   EXPECT_THAT(step.memory->banned, IsEmpty()) << "nothing is known against these settings";
   EXPECT_EQ(step.memory->cool_down_until, scene.now + hours(6));
 }
@@ -286,6 +373,7 @@ TEST(RunningTrial, EndsUndecidedWhenItsTimeIsOver) {
   const Step step = scene.end();
   EXPECT_EQ(step.trial->verdict, TrialVerdict::kInconclusive);
   EXPECT_EQ(step.trial->reason, "TimeOut");
+  EXPECT_EQ(step.trial->message, "The trial's time is over undecided. Because of Measuring.");
   EXPECT_EQ(step.trial->evidence.windows, 120);
 }
 
@@ -299,6 +387,13 @@ TEST(RunningTrial, SaysWhatKeptBetterSettingsFromBeingPromotedInTime) {
   EXPECT_EQ(step.trial->verdict, TrialVerdict::kInconclusive);
   EXPECT_EQ(step.trial->reason, "TargetPaused");
   EXPECT_THAT(step.trial->message, HasSubstr("Better"));
+}
+
+TEST(RunningTrial, MeasuresUntilTheDeadlineWhereItHasAllTheTimeThereIs) {
+  Scene scene = in(TrialPhase::kMeasuring);
+  scene.trial->spec.canary.max_duration = Duration(0);
+  scene.now = scene.trial->spec.deadline - seconds(1);
+  EXPECT_EQ(scene.step().trial->verdict, TrialVerdict::kNone);
 }
 
 TEST(RunningTrial, MeasuresNoLongerThanAskedForHoweverLongThePodsTookToStart) {
@@ -332,6 +427,28 @@ TEST(RunningTrial, PutsItsSettingsIntoTheTarget) {
   EXPECT_EQ(step.settings, new_settings());
   EXPECT_EQ(step.trial->promoted, scene.now);
   EXPECT_EQ(step.memory->applied, new_settings());
+  EXPECT_EQ(step.memory->applied_uid, scene.target.uid);
+  EXPECT_EQ(step.reason, "Promote");
+  EXPECT_EQ(step.message, "Putting GOGC=200 GOMEMLIMIT=430MiB into the target.");
+  EXPECT_EQ(step.requeue_after, seconds(3));
+}
+
+TEST(RunningTrial, RemembersNothingWhereItPutsGosDefaultsIntoTheTarget) {
+  Scene scene = in(TrialPhase::kPromoting);
+  scene.trial->spec.from = scene.current = settings(150);
+  scene.trial->spec.to = Settings{};
+  const Step step = scene.step();
+  EXPECT_EQ(step.kind, StepKind::kPromote);
+  EXPECT_FALSE(step.memory->applied);
+  EXPECT_EQ(step.memory->applied_uid, "");
+}
+
+TEST(RunningTrial, PutsNothingIntoATargetThatIsPaused) {
+  Scene scene = in(TrialPhase::kPromoting);
+  scene.target.rollout.paused = true;
+  const Step step = scene.step();
+  EXPECT_EQ(step.kind, StepKind::kHold);
+  EXPECT_EQ(step.reason, "TargetPaused");
 }
 
 TEST(RunningTrial, GoesOnAfterAnOperatorThatDiedBetweenThePatchAndItsNote) {
@@ -353,6 +470,7 @@ TEST(RunningTrial, WaitsUntilTheStoreShowsItsPatch) {
     const Step step = scene.step();
     EXPECT_EQ(step.kind, StepKind::kHold) << to_string(phase);
     EXPECT_EQ(step.reason, "OldPicture");
+    EXPECT_EQ(step.requeue_after, seconds(1));
     EXPECT_FALSE(step.trial);
   }
 }
@@ -364,6 +482,13 @@ TEST(RunningTrial, RemovesItsPodsBeforeTheTargetsRolloutNeedsTheirRoom) {
   EXPECT_EQ(step.kind, StepKind::kRetireCanary);
   EXPECT_EQ(step.trial->phase, TrialPhase::kPromoting);
   EXPECT_FALSE(step.trial->promoted);
+  EXPECT_EQ(step.message, "Removing the trial's pods before the target's rollout.");
+  EXPECT_EQ(step.requeue_after, seconds(1));
+  for (const bool canary : {true, false}) {
+    Facts facts = scene.facts();
+    (canary ? facts.desired.canary : facts.desired.baseline) = nullptr;
+    EXPECT_EQ(advance(facts).kind, StepKind::kRetireCanary) << "either arm takes room";
+  }
 }
 
 TEST(RunningTrial, YieldsToAPersonWhoUndoesThePromotionDuringItsRollout) {
@@ -384,6 +509,8 @@ TEST(RunningTrial, WaitsForTheTargetsRolloutAfterThePatch) {
   const Step step = scene.step();
   EXPECT_EQ(step.kind, StepKind::kHold);
   EXPECT_EQ(step.trial->phase, TrialPhase::kPromoting);
+  EXPECT_EQ(step.message, "Waiting for the target's rollout to finish.");
+  EXPECT_EQ(step.memory->applied, new_settings());
 }
 
 TEST(RunningTrial, RetiresTheCanaryAndWatchesWhenAllPodsRunTheNewSettings) {
@@ -394,6 +521,8 @@ TEST(RunningTrial, RetiresTheCanaryAndWatchesWhenAllPodsRunTheNewSettings) {
   EXPECT_EQ(step.kind, StepKind::kRetireCanary);
   EXPECT_EQ(step.trial->phase, TrialPhase::kWatching);
   EXPECT_EQ(step.trial->watching_since, scene.now);
+  EXPECT_EQ(step.memory->applied, new_settings());
+  EXPECT_EQ(step.message, "All of the target's pods run GOGC=200 GOMEMLIMIT=430MiB; watching for 30m.");
 }
 
 TEST(RunningTrial, RollsBackWhenTheRolloutHurtsBeforeItIsFinished) {
@@ -421,6 +550,9 @@ TEST(RunningTrial, RollsBackARolloutThatIsStuck) {
   EXPECT_EQ(step.trial->phase, TrialPhase::kRollingBack);
   EXPECT_EQ(step.trial->reason, "RolloutStuck");
   EXPECT_EQ(step.trial->verdict, TrialVerdict::kNone) << "it is no promotion any more";
+  EXPECT_EQ(step.trial->message, "The target's rollout made no progress within 15m.");
+  EXPECT_EQ(step.trial->steps.back().message, step.trial->message);
+  EXPECT_EQ(step.trial->after_rollback, TrialVerdict::kRollBack);
 }
 
 TEST(RunningTrial, RollsBackARolloutThatKubernetesGaveUp) {
@@ -428,6 +560,7 @@ TEST(RunningTrial, RollsBackARolloutThatKubernetesGaveUp) {
   EXPECT_EQ(scene.step().trial->phase, TrialPhase::kPromoting);
   scene.target.rollout.gave_up = true;
   EXPECT_EQ(scene.step().trial->phase, TrialPhase::kRollingBack);
+  EXPECT_THAT(scene.step().trial->message, HasSubstr("Kubernetes gave the target's rollout up"));
 }
 
 TEST(RunningTrial, LetsARolloutTakeAsLongAsItGetsOn) {
@@ -497,12 +630,40 @@ TEST(RunningTrial, NeverConfirmsWithoutData) {
     const Step step = scene.step();
     EXPECT_EQ(step.trial->phase, TrialPhase::kRollingBack);
     EXPECT_EQ(step.trial->reason, "Unconfirmed");
+    EXPECT_EQ(step.trial->message,
+              "The target's pods gave too little data to confirm the settings within 1h, twice as long as asked. "
+              "Because of NoData.");
     scene.trial->status = *step.trial;
     scene.current = old_settings();
     const Step end = scene.end();
     EXPECT_EQ(end.trial->verdict, TrialVerdict::kInconclusive);
     EXPECT_THAT(end.memory->banned, IsEmpty()) << "nothing is known against these settings";
   }
+}
+
+TEST(RunningTrial, ConfirmsWithDataInHalfOfTheWindows) {
+  Scene scene = in(TrialPhase::kWatching);
+  scene.now = *scene.trial->status.watching_since + minutes(30);
+  scene.verdict.evidence.windows = scene.verdict.evidence.empty_windows = 10;
+  EXPECT_EQ(scene.step().trial->verdict, TrialVerdict::kPromote);
+  EXPECT_EQ(scene.step().trial->phase, TrialPhase::kEnded);
+  scene.verdict.evidence.windows = scene.verdict.evidence.empty_windows = 0;
+  EXPECT_EQ(scene.step().trial->phase, TrialPhase::kWatching) << "half of none is none";
+}
+
+TEST(RunningTrial, WatchesAsLongAgainBeforeItGivesUpToConfirm) {
+  Scene scene = in(TrialPhase::kWatching);
+  scene.verdict = no_data();
+  scene.now = *scene.trial->status.watching_since + minutes(60) - seconds(1);
+  EXPECT_EQ(scene.step().trial->phase, TrialPhase::kWatching);
+  scene.now += seconds(1);
+  EXPECT_EQ(scene.step().trial->phase, TrialPhase::kRollingBack);
+}
+
+TEST(RunningTrial, BeginsItsWatchNowWhereNobodyNotedWhenItBegan) {
+  Scene scene = in(TrialPhase::kWatching);
+  scene.trial->status.watching_since.reset();
+  EXPECT_EQ(scene.step().trial->watching_since, scene.now);
 }
 
 TEST(RunningTrial, NeedsNoDataWhereNoWatchIsAskedFor) {
@@ -534,6 +695,8 @@ TEST(RunningTrial, RollsBackWhenTheWatchFindsHarm) {
     EXPECT_EQ(step.trial->phase, TrialPhase::kRollingBack);
     EXPECT_EQ(step.trial->verdict, TrialVerdict::kNone);
     EXPECT_EQ(step.trial->reason, verdict.reason);
+    EXPECT_EQ(step.trial->message, verdict.message);
+    EXPECT_EQ(step.trial->steps.back().message, "After the promotion: " + verdict.message);
     EXPECT_LT(step.requeue_after, seconds(1));
   }
 }
@@ -594,6 +757,17 @@ TEST(RunningTrial, TakesAPredictionForHeldUpToAQuarter) {
   }
 }
 
+TEST(RunningTrial, HoldsNothingAgainstAModelThatPromisedOrSeesNothing) {
+  Scene scene = at_the_end_of_the_watch("", 0.13);
+  EXPECT_EQ(scene.step().memory->missed_predictions, 1);
+  scene = at_the_end_of_the_watch("8.0", 0.13);
+  scene.trial->spec.predicted.cycle_volume = "";
+  EXPECT_EQ(scene.step().memory->missed_predictions, 1);
+  scene = at_the_end_of_the_watch("8.0", 0.13);
+  scene.decision.estimate.reset();
+  EXPECT_EQ(scene.step().memory->missed_predictions, 1);
+}
+
 TEST(RunningTrial, HoldsADifferenceOfLessThanOnePointAgainstNobody) {
   EXPECT_EQ(at_the_end_of_the_watch("0.5", 0.014).step().memory->missed_predictions, 0);
 }
@@ -632,6 +806,9 @@ TEST(RunningTrial, BeginsTheComparisonAnewWhenAPodIsReplacedOrRestarted) {
         EXPECT_EQ(step.trial->evidence.windows, 0);
         EXPECT_EQ(step.trial->waiting_since, scene.now);
         EXPECT_FALSE(step.trial->warm_until);
+        EXPECT_FALSE(step.trial->measuring_since);
+        EXPECT_THAT(step.trial->arm_pods, IsEmpty());
+        EXPECT_EQ(step.message, "A pod of the comparison was replaced or restarted; the comparison begins anew.");
       }
     }
   }
@@ -641,6 +818,22 @@ TEST(RunningTrial, NotesWhomItCompares) {
   Scene scene = in(TrialPhase::kPending);
   scene.pods = {arm_pod("b", Track::kBaseline), arm_pod("a", Track::kCanary, 2), arm_pod("z", Track::kStable)};
   EXPECT_THAT(scene.step().trial->arm_pods, testing::ElementsAre("a#2", "b"));
+  Pod other;
+  other.uid = "c";
+  other.states.push_back({"proxy", true, 3, std::nullopt, "Error"});
+  scene.pods.push_back({std::make_shared<Pod>(other), Track::kCanary});
+  EXPECT_THAT(scene.step().trial->arm_pods, testing::ElementsAre("a#2", "b", "c"))
+      << "a sidecar's restarts are no news";
+  Pod gone = other;
+  gone.deleting = true;
+  scene.pods.back().pod = std::make_shared<Pod>(gone);
+  EXPECT_THAT(scene.step().trial->arm_pods, testing::ElementsAre("a#2", "b"));
+  for (const char* const phase : {"Failed", "Succeeded"}) {
+    Pod ended = other;
+    ended.phase = phase;
+    scene.pods.back().pod = std::make_shared<Pod>(ended);
+    EXPECT_THAT(scene.step().trial->arm_pods, testing::ElementsAre("a#2", "b")) << phase;
+  }
 }
 
 // What the server refuses
@@ -656,6 +849,32 @@ TEST(Refusal, OfAnArmEndsTheTrialWithTheServersWords) {
   EXPECT_THAT(step->trial->message, HasSubstr("you must provide labels"));
 }
 
+TEST(Refusal, OfThePromotionEndsTheTrial) {
+  const Scene scene = in(TrialPhase::kPromoting);
+  const auto step = after_refusal(scene.facts(), scene.step(), "no");
+  ASSERT_TRUE(step);
+  EXPECT_EQ(step->trial->verdict, TrialVerdict::kInconclusive);
+  EXPECT_EQ(step->trial->message, "The promotion was refused: no");
+}
+
+TEST(Refusal, OfANotedTrialIsToldAndTheTrialIsForgotten) {
+  Scene scene;
+  scene.decision = builders::change();
+  scene.profile.memory.trial_count = 1;
+  scene.profile.memory.active_trial = "checkout-1";
+  const Step start = scene.step();
+  ASSERT_EQ(start.kind, StepKind::kStartTrial);
+  const auto step = after_refusal(scene.facts(), start, "exceeded quota");
+  ASSERT_TRUE(step);
+  EXPECT_TRUE(step->refused);
+  EXPECT_EQ(step->reason, "Refused");
+  EXPECT_EQ(step->message, "exceeded quota");
+  EXPECT_EQ(step->memory->active_trial, "");
+  EXPECT_EQ(step->memory->trial_count, 1);
+  EXPECT_EQ(step->memory->cool_down_until, scene.now + minutes(10)) << "the next number would be refused as well";
+  EXPECT_EQ(step->requeue_after, seconds(15));
+}
+
 TEST(Refusal, OfAPodOfAnArmEndsTheTrialUnlessItPasses) {
   Scene scene = in(TrialPhase::kPending);
   scene.pods_ready = false;
@@ -666,10 +885,25 @@ TEST(Refusal, OfAPodOfAnArmEndsTheTrialUnlessItPasses) {
   facts.desired.canary = std::make_shared<Workload>(arm);
   EXPECT_EQ(advance(facts).trial->verdict, TrialVerdict::kNone) << "a webhook that restarts refuses for some seconds";
   arm.rollout.refused_since = facts.now - seconds(30);
-  facts.desired.canary = std::make_shared<Workload>(arm);
-  const Step step = advance(facts);
-  EXPECT_EQ(step.trial->reason, "Refused");
-  EXPECT_THAT(step.trial->message, HasSubstr("exceeded quota"));
+  const auto canary = scene.facts().desired.canary;
+  for (const bool of_the_canary : {true, false}) {
+    (of_the_canary ? facts.desired.canary : facts.desired.baseline) = std::make_shared<Workload>(arm);
+    const Step step = advance(facts);
+    EXPECT_EQ(step.trial->reason, "Refused");
+    EXPECT_EQ(step.trial->message, "A pod of the trial was refused: " + arm.rollout.refusal);
+    facts.desired.canary = canary;
+  }
+}
+
+TEST(Refusal, IsWhatIsToldWhereThePodsNeverCameUp) {
+  Scene scene = in(TrialPhase::kPending);
+  scene.now = scene.trial->spec.deadline;
+  Facts facts = scene.facts();
+  Workload arm = builders::unsettled_deployment();
+  arm.rollout.refusal = "exceeded quota: small";
+  facts.desired.baseline = std::make_shared<Workload>(arm);
+  EXPECT_THAT(advance(facts).trial->message,
+              HasSubstr("The trial's pods did not become ready in time (exceeded quota: small). Look at the pods"));
 }
 
 TEST(Refusal, OfARollbackIsTriedAgainAndAgain) {
