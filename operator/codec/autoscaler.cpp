@@ -20,7 +20,9 @@ Result<Autoscaler> decode_autoscaler(const json& object) {
   for (const json& metric : elements(spec, "metrics")) {
     if (text(child(metric, "resource"), "name") == "memory") out.by_memory = true;
     const json& of_one = child(metric, "containerResource");
-    if (text(of_one, "name") == "memory") out.by_memory_of[text(of_one, "container")] = true;
+    if (text(of_one, "name") == "memory" && out.by_memory_of.size() < kMostKept) {
+      out.by_memory_of[text(of_one, "container")] = true;
+    }
   }
   return out;
 }
@@ -37,6 +39,7 @@ Result<Autoscaler> decode_vertical_autoscaler(const json& object) {
   const bool acts = text(child(spec, "updatePolicy"), "updateMode") != "Off";
   out.by_memory = acts;
   for (const json& policy : elements(child(spec, "resourcePolicy"), "containerPolicies")) {
+    if (out.by_memory_of.size() == kMostKept) break;
     const auto& resources = elements(policy, "controlledResources");
     const bool memory = !policy.contains("controlledResources") ||
                         std::find(resources.begin(), resources.end(), "memory") != resources.end();

@@ -1,5 +1,6 @@
 #include "codec/container.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "codec/fields.h"
@@ -24,6 +25,17 @@ std::optional<double> cpu_limit(const json& resources) {
   return cores ? std::optional<double>(*cores) : std::nullopt;
 }
 
+/// Twice is once too often: of more, the first and the last tell all.
+void put_env(std::vector<EnvEntry>& entries, EnvEntry entry) {
+  const auto has_name = [&](const EnvEntry& known) { return known.name == entry.name; };
+  const auto last = std::find_if(entries.rbegin(), entries.rend(), has_name);
+  if (std::count_if(entries.begin(), entries.end(), has_name) < 2) {
+    entries.push_back(std::move(entry));
+  } else {
+    *last = std::move(entry);
+  }
+}
+
 }  // namespace
 
 bool is_ours(const std::string& variable) { return variable == kGogcVariable || variable == kGoMemLimitVariable; }
@@ -37,13 +49,13 @@ void read_resources(const json& resources, ContainerSpec& container) {
 std::vector<ContainerSpec> containers_of(const json& pod_spec) {
   std::vector<ContainerSpec> out;
   for (const json& from : elements(pod_spec, "containers")) {
+    if (out.size() == kMostKept) break;
     ContainerSpec container;
     container.name = text(from, "name");
-    container.image = text(from, "image");
     read_resources(child(from, "resources"), container);
     for (const json& entry : elements(from, "env")) {
       const std::string name = text(entry, "name");
-      if (is_ours(name)) container.env.push_back({name, text(entry, "value"), entry.contains("valueFrom")});
+      if (is_ours(name)) put_env(container.env, {name, text(entry, "value"), entry.contains("valueFrom")});
     }
     out.push_back(std::move(container));
   }

@@ -13,7 +13,7 @@ bool is_ours(const std::string& variable);
 /// `resources` of a container, as a spec or a status has it, into the container's limits and requests.
 void read_resources(const nlohmann::json& resources, ContainerSpec& container);
 
-/// The containers of a pod's spec or of a pod template's.
+/// The first kMostKept containers of a pod's spec or of a pod template's.
 std::vector<ContainerSpec> containers_of(const nlohmann::json& pod_spec);
 
 }  // namespace gopacer::codec

@@ -58,12 +58,21 @@ const json& elements(const json& object, const char* member) {
   return list.is_array() ? list : kNone;
 }
 
-std::map<std::string, std::string> texts(const json& object, const char* member) {
-  std::map<std::string, std::string> out;
-  const json& from = child(object, member);
+Result<Labels> series_labels(const json& histogram) {
+  Labels out;
+  const json& from = child(histogram, "labels");
   if (!from.is_object()) return out;
   for (const auto& [key, value] : from.items()) {
-    if (value.is_string()) out.emplace(key, value.get<std::string>());
+    if (!value.is_string()) continue;
+    const auto& wanted = value.get_ref<const std::string&>();
+    // Names are ASCII; of a value the API server counts characters, each of up to four bytes.
+    const bool fits = key.size() <= kLongestSeriesLabel && wanted.size() <= 4 * kLongestSeriesLabel;
+    if (out.size() == kMostSeriesLabels || !fits) {
+      return invalid("podHistogram.labels may have " + std::to_string(kMostSeriesLabels) +
+                     " labels, with names and values of at most " + std::to_string(kLongestSeriesLabel) +
+                     " characters");
+    }
+    out.emplace(key, wanted);
   }
   return out;
 }
@@ -86,6 +95,20 @@ OwnerRef controller_of(const json& object) {
     if (boolean(owner, "controller")) return {text(owner, "kind"), text(owner, "name"), text(owner, "uid")};
   }
   return {};
+}
+
+Result<std::vector<std::string>> finalizers_of(const json& object) {
+  const json& from = elements(child(object, "metadata"), "finalizers");
+  if (from.size() > kMostKept) {
+    return invalid(key_of(object).text() + " has " + std::to_string(from.size()) +
+                   " finalizers, of which gopacer reads " + std::to_string(kMostKept) +
+                   ": take off those that nobody needs");
+  }
+  std::vector<std::string> out;
+  for (const json& finalizer : from) {
+    if (finalizer.is_string()) out.push_back(finalizer.get<std::string>());
+  }
+  return out;
 }
 
 bool deleting(const json& object) { return !text(child(object, "metadata"), "deletionTimestamp").empty(); }

@@ -1,15 +1,22 @@
 #pragma once
 
-#include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "gopacer/base/clock.h"
 #include "gopacer/base/result.h"
 #include "gopacer/domain/workload.h"
 
 namespace gopacer::codec {
+
+/// Elements of a list that are kept where Kubernetes itself sets no limit, containers of a pod for example: whoever may
+/// create an object must not fill our memory with it.
+inline constexpr std::size_t kMostKept = 100;
+/// Of the labels that a profile or a trial chooses series by; the CRDs say the same.
+inline constexpr std::size_t kMostSeriesLabels = 8;
+inline constexpr std::size_t kLongestSeriesLabel = 128;  // characters, of a name and of a value
 
 /// Readers of one member of a JSON object. A member that is missing or of another type gives the neutral value: the
 /// schema was checked by the API server, so a surprise is a newer version's field and must not stop us.
@@ -28,8 +35,11 @@ const nlohmann::json& child(const nlohmann::json& object, const char* member);
 
 /// The member where it is a list, else an empty list.
 const nlohmann::json& elements(const nlohmann::json& object, const char* member);
-/// The members of an object that are texts.
-std::map<std::string, std::string> texts(const nlohmann::json& object, const char* member);
+/// The labels by which a histogram's series are chosen; none when it has no such member. Error: more of them, or longer
+/// ones, than the CRDs allow.
+Result<Labels> series_labels(const nlohmann::json& histogram);
+/// metadata.finalizers, which must be written back as they are. Error: more than kMostKept.
+Result<std::vector<std::string>> finalizers_of(const nlohmann::json& object);
 
 /// metadata.namespace and metadata.name.
 ObjectKey key_of(const nlohmann::json& object);

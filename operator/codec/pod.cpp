@@ -53,12 +53,12 @@ Result<Pod> decode_pod(const json& object) {
   out.message = clipped(text(status, "message"), kLongestText);
   out.trouble = clipped(trouble_of(status), kLongestText);
   out.deleting = codec::deleting(object);
-  out.labels = texts(metadata, "labels");
   out.containers = containers_of(spec);
   for (const json& condition : elements(status, "conditions")) {
     if (text(condition, "type") == "Ready") out.ready = text(condition, "status") == "True";
   }
   for (const json& from : elements(status, "containerStatuses")) {
+    if (out.states.size() == kMostKept) break;
     ContainerState state;
     state.name = text(from, "name");
     state.ready = boolean(from, "ready");

@@ -74,7 +74,9 @@ Slo decode_slo(const json& object, Reader& reader) {
       reader.complain("spec.slos[" + slo.name + "].podHistogram.quantile must be between 0 and 1, such as \"0.99\"");
     }
   }
-  slo.histogram.labels = texts(histogram, "labels");
+  Result<Labels> labels = series_labels(histogram);
+  if (!labels) reader.complain("spec.slos[" + slo.name + "]: " + labels.error().message);
+  slo.histogram.labels = labels ? std::move(*labels) : Labels();
   if (!text(object, "max").empty()) slo.max = reader.duration(object, "max", Duration(0), "spec.slos[].max");
   slo.max_regression_percent = small(object, "maxRegressionPercent", slo.max_regression_percent);
   return slo;
@@ -189,6 +191,8 @@ std::vector<Condition> conditions_of(const json& status) {
 Result<Profile> decode_profile(const json& object) {
   const Result<ObjectKey> key = named(object);
   if (!key) return tl::unexpected(key.error());
+  Result<std::vector<std::string>> finalizers = finalizers_of(object);
+  if (!finalizers) return tl::unexpected(finalizers.error());
   const json& metadata = child(object, "metadata");
   const json& status = child(object, "status");
   Profile out;
@@ -198,9 +202,7 @@ Result<Profile> decode_profile(const json& object) {
   out.generation = integer(metadata, "generation");
   out.created = time(metadata, "creationTimestamp").value_or(Time());
   out.deleting = codec::deleting(object);
-  for (const json& finalizer : elements(metadata, "finalizers")) {
-    if (finalizer.is_string()) out.finalizers.push_back(finalizer.get<std::string>());
-  }
+  out.finalizers = std::move(*finalizers);
   Reader reader(key->text());
   out.spec = decode_spec(child(object, "spec"), reader);
   out.unreadable = reader.complaint();

@@ -82,9 +82,9 @@ Slo decode_slo(const json& object, Complaints& complaints) {
   slo.histogram.metric = text(histogram, "metric");
   slo.histogram.quantile = number(histogram, "quantile", slo.histogram.quantile);
   if (!(slo.histogram.quantile > 0 && slo.histogram.quantile < 1)) complaints.add("a quantile must be between 0 and 1");
-  for (const auto& [label, value] : child(histogram, "labels").items()) {
-    if (value.is_string()) slo.histogram.labels[label] = value.get<std::string>();
-  }
+  Result<Labels> labels = series_labels(histogram);
+  if (!labels) complaints.add(labels.error().message);
+  slo.histogram.labels = labels ? std::move(*labels) : Labels();
   return slo;
 }
 
@@ -310,9 +310,9 @@ Result<Trial> decode_trial(const json& object) {
   trial.resource_version = text(metadata, "resourceVersion");
   trial.created = time(metadata, "creationTimestamp").value_or(Time{});
   trial.deleting = codec::deleting(object);
-  for (const json& finalizer : elements(metadata, "finalizers")) {
-    if (finalizer.is_string()) trial.finalizers.push_back(finalizer.get<std::string>());
-  }
+  Result<std::vector<std::string>> finalizers = finalizers_of(object);
+  if (!finalizers) return tl::unexpected(finalizers.error());
+  trial.finalizers = std::move(*finalizers);
 
   Complaints complaints;
   const json& spec = child(object, "spec");

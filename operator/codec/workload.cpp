@@ -40,7 +40,8 @@ std::vector<EnvOwner> env_owners_of(const json& metadata) {
       if (container.empty() || !env.is_object()) continue;
       for (const auto& [env_key, ignored] : env.items()) {
         const std::string variable = keyed_name(env_key);
-        if (is_ours(variable)) owners.push_back({container, variable, text(entry, "manager")});
+        if (!is_ours(variable) || owners.size() == kMostKept) continue;
+        owners.push_back({container, variable, text(entry, "manager")});
       }
     }
   }
@@ -51,6 +52,7 @@ std::vector<std::string> change_cause_owners_of(const json& metadata) {
   std::vector<std::string> owners;
   for (const json& entry : elements(metadata, "managedFields")) {
     const json& annotations = child(child(child(entry, "fieldsV1"), "f:metadata"), "f:annotations");
+    if (owners.size() == kMostKept) break;
     if (annotations.contains(std::string("f:") + kChangeCauseAnnotation)) owners.push_back(text(entry, "manager"));
   }
   return owners;
@@ -115,14 +117,18 @@ bool is_written(const json& pod_spec, const std::string& volume) {
 
 std::vector<SingleUse> single_use_of(const json& pod_spec) {
   std::vector<SingleUse> out;
+  const auto add = [&](const char* reason, const std::string& what) {
+    const auto is_same = [&](const SingleUse& known) { return known.reason == reason; };
+    if (std::none_of(out.begin(), out.end(), is_same)) out.push_back({reason, what});
+  };
   if (boolean(pod_spec, "hostNetwork")) {
-    out.push_back({"HostNetwork", "it uses its node's network (hostNetwork), where a port can be taken only once"});
+    add("HostNetwork", "it uses its node's network (hostNetwork), where a port can be taken only once");
   }
   for (const char* const list : {"containers", "initContainers"}) {
     for (const json& container : elements(pod_spec, list)) {
       for (const json& port : elements(container, "ports")) {
         const std::int64_t taken = integer(port, "hostPort");
-        if (taken > 0) out.push_back({"HostPort", "it takes port " + std::to_string(taken) + " of its node"});
+        if (taken > 0) add("HostPort", "it takes port " + std::to_string(taken) + " of its node");
       }
     }
   }
@@ -133,11 +139,11 @@ std::vector<SingleUse> single_use_of(const json& pod_spec) {
       if (kind == "name" || is_private(kind) || boolean(source, "readOnly")) continue;
       if (kind == "csi" && is_private_driver(text(source, "driver"))) continue;
       if (kind == "hostPath") {
-        out.push_back({"HostPath", "it writes to " + text(source, "path") + " of its node (volume '" + name + "')"});
+        add("HostPath", "it writes to " + text(source, "path") + " of its node (volume '" + name + "')");
       } else if (kind == "persistentVolumeClaim") {
-        out.push_back({"WritableVolume", "it writes to the claim '" + text(source, "claimName") + "'"});
+        add("WritableVolume", "it writes to the claim '" + text(source, "claimName") + "'");
       } else {
-        out.push_back({"WritableVolume", "it writes to the volume '" + name + "' (" + kind + ")"});
+        add("WritableVolume", "it writes to the volume '" + name + "' (" + kind + ")");
       }
     }
   }
@@ -218,11 +224,12 @@ Result<Workload> decode_deployment(const json& object) {
   out.available_replicas = small(status, "availableReplicas");
   out.total_replicas = small(status, "replicas");
   out.rollout = rollout_of(spec, status);
-  out.labels = texts(metadata, "labels");
+  for (const char* const label : {kTrialLabel, kProfileLabel}) {
+    if (child(metadata, "labels").contains(label)) out.labels[label] = text(child(metadata, "labels"), label);
+  }
   out.controller = controller_of(object);
   out.recreates = is_alone(spec);
   out.single_use = single_use_of(child(pod_template, "spec"));
-  out.template_labels = texts(child(pod_template, "metadata"), "labels");
   out.containers = containers_of(child(pod_template, "spec"));
   out.template_hash = template_hash(pod_template);
   out.env_owners = env_owners_of(metadata);

@@ -211,7 +211,7 @@ TEST_F(ActOnRealApi, BothArmsAreAcceptedAndDoNotSelectEachOthersPods) {
   ASSERT_FALSE(baseline.is_null());
   EXPECT_EQ(env_value(canary, "GOGC"), "200");
   EXPECT_EQ(env_value(baseline, "GOGC"), "");
-  const Labels canary_pods = codec::decode_deployment(canary)->template_labels;
+  const auto canary_pods = canary["spec"]["template"]["metadata"]["labels"].get<Labels>();
   EXPECT_TRUE(selects(canary["spec"]["selector"]["matchLabels"].get<Labels>(), canary_pods));
   EXPECT_FALSE(selects(baseline["spec"]["selector"]["matchLabels"].get<Labels>(), canary_pods));
   perform(step(StepKind::kRunCanary));

@@ -5,6 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "codec/fields.h"
+
 namespace gopacer {
 namespace {
 
@@ -28,6 +30,17 @@ TEST(DecodeAutoscaler, SeesMemoryMetricsOfPodsAndContainers) {
   EXPECT_FALSE(of_one.goes_by_memory_of("sidecar"));
   EXPECT_FALSE(with(R"({"type": "Resource", "resource": {"name": "cpu"}})").goes_by_memory_of("app"));
   EXPECT_EQ(with("{}").target_name, "checkout");
+}
+
+TEST(DecodeAutoscaler, KeepsSoManyContainersHoweverManyItNames) {
+  json object{{"metadata", {{"name", "h"}}}};
+  for (int i = 0; i < 1000; ++i) {
+    const std::string container = "c" + std::to_string(i);
+    object["spec"]["metrics"].push_back({{"containerResource", {{"name", "memory"}, {"container", container}}}});
+    object["spec"]["resourcePolicy"]["containerPolicies"].push_back({{"containerName", container}});
+  }
+  EXPECT_EQ(codec::decode_autoscaler(object)->by_memory_of.size(), codec::kMostKept);
+  EXPECT_EQ(codec::decode_vertical_autoscaler(object)->by_memory_of.size(), codec::kMostKept);
 }
 
 TEST(DecodeVerticalAutoscaler, SeesWhoseMemoryItSets) {

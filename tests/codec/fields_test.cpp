@@ -11,7 +11,10 @@ namespace gopacer::codec {
 namespace {
 
 using nlohmann::json;
+using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Pair;
 
 TEST(Field, ThatIsMissingGivesTheNeutralValue) {
   const json object = json::object();
@@ -61,6 +64,30 @@ TEST(NumberAsText, WithAnythingAfterItIsNoNumber) {
 
 RC_GTEST_PROP(NumberAsText, ComesBackExactly, (double value)) {
   RC_ASSERT(number(json{{"x", exact(value)}}, "x", -1) == value);
+}
+
+TEST(SeriesLabels, AreThoseThatTheDefinitionsAllow) {
+  const std::string longest(128, 'a');
+  const json fits{{"labels", {{"method", "GET"}, {longest, longest}, {"odd", 7}}}};
+  EXPECT_THAT(series_labels(fits).value(), ElementsAre(Pair(longest, longest), Pair("method", "GET")));
+  EXPECT_THAT(series_labels(json::object()).value(), IsEmpty());
+  EXPECT_THAT(series_labels({{"labels", {{longest + "a", "x"}}}}).error().message, HasSubstr("at most 128 characters"));
+  std::string value;
+  for (int i = 0; i < 128; ++i) value += "😀";
+  EXPECT_EQ(series_labels({{"labels", {{"a", value}}}})->at("a"), value);
+  EXPECT_FALSE(series_labels({{"labels", {{"a", value + "a"}}}}));
+  json many = json::object();
+  for (int i = 0; i < 9; ++i) many["labels"]["l" + std::to_string(i)] = "x";
+  EXPECT_THAT(series_labels(many).error().message, HasSubstr("8 labels"));
+}
+
+TEST(Finalizers, AreAllKeptOrTheObjectIsNot) {
+  json object{{"metadata", {{"namespace", "shop"}, {"name", "checkout"}}}};
+  EXPECT_THAT(finalizers_of(object).value(), IsEmpty());
+  for (std::size_t i = 0; i < kMostKept; ++i) object["metadata"]["finalizers"].push_back("x/" + std::to_string(i));
+  EXPECT_EQ(finalizers_of(object)->size(), kMostKept);
+  object["metadata"]["finalizers"].push_back("one/more");
+  EXPECT_THAT(finalizers_of(object).error().message, HasSubstr("shop/checkout has 101 finalizers"));
 }
 
 TEST(ClippedText, IsLeftAloneWhenItIsShortEnough) {

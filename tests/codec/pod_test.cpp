@@ -5,6 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "codec/fields.h"
+
 namespace gopacer {
 namespace {
 
@@ -63,6 +65,18 @@ TEST(DecodePod, SaysWhoseItIsAndWhyItFailed) {
   EXPECT_EQ(got.reason, "Evicted");
   EXPECT_EQ(got.message, "low on resource: memory");
   EXPECT_EQ(format_time(got.created.value()), "2024-05-01T10:00:00Z");
+}
+
+TEST(DecodePod, KeepsSoManyContainersHoweverManyItHas) {
+  json object{{"metadata", {{"name", "p"}}}};
+  for (int i = 0; i < 1000; ++i) {
+    const json container{{"name", "c" + std::to_string(i)}};
+    object["spec"]["containers"].push_back(container);
+    object["status"]["containerStatuses"].push_back(container);
+  }
+  const Pod pod = codec::decode_pod(object).value();
+  EXPECT_EQ(pod.containers.size(), codec::kMostKept);
+  EXPECT_EQ(pod.states.size(), codec::kMostKept);
 }
 
 TEST(DecodePod, AContainerThatEndedJustNowSaysWhy) {

@@ -5,6 +5,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "codec/fields.h"
+#include "gopacer/domain/trial.h"
+
 namespace gopacer {
 namespace {
 
@@ -51,7 +54,6 @@ TEST(DecodeDeployment, ReadsWhatGopacerNeeds) {
   EXPECT_TRUE(got.rollout.paused);
   EXPECT_FALSE(got.deleting);
   EXPECT_TRUE(got.settled());
-  EXPECT_THAT(got.template_labels, ElementsAre(Pair("app", "checkout"), Pair("v", "1")));
   EXPECT_EQ(got.change_cause, "gopacer: GOGC=180");
 }
 
@@ -68,6 +70,38 @@ TEST(DecodeDeployment, KeepsOnlyOurVariablesInOrderWithDuplicates) {
   EXPECT_EQ(app.memory_request, mib(256));
   EXPECT_EQ(app.cpu_limit, 0.5);
   EXPECT_EQ(got.containers[1].memory_limit, std::nullopt);
+}
+
+TEST(DecodeDeployment, KeepsOfItsLabelsThoseOfTrialsOnly) {
+  json object = deployment();
+  for (int i = 0; i < 1000; ++i) object["metadata"]["labels"]["gopacer.dev/" + std::to_string(i)] = "x";
+  EXPECT_THAT(codec::decode_deployment(object)->labels, IsEmpty());
+  object["metadata"]["labels"][kTrialLabel] = "checkout-1";
+  object["metadata"]["labels"][kProfileLabel] = "checkout";
+  EXPECT_THAT(codec::decode_deployment(object)->labels,
+              ElementsAre(Pair(kProfileLabel, "checkout"), Pair(kTrialLabel, "checkout-1")));
+}
+
+TEST(DecodeDeployment, KeepsSoMuchOfEachListHoweverLongItIs) {
+  json object = deployment();
+  json& spec = object["spec"]["template"]["spec"];
+  json& fields = object["metadata"]["managedFields"];
+  const json owner = fields[1];
+  for (int i = 0; i < 1000; ++i) {
+    spec["containers"][0]["env"].push_back({{"name", "GOGC"}, {"value", std::to_string(i)}});
+    spec["containers"].push_back({{"name", "c" + std::to_string(i)}, {"ports", {{{"hostPort", i + 1}}}}});
+    fields.push_back(owner);
+    fields.push_back(json::parse(
+        R"({"manager": "m", "fieldsV1": {"f:metadata": {"f:annotations": {"f:kubernetes.io/change-cause": {}}}}})"));
+  }
+  const Workload got = codec::decode_deployment(object).value();
+  EXPECT_EQ(got.containers.size(), codec::kMostKept);
+  EXPECT_EQ(got.single_use.size(), 1U);
+  EXPECT_EQ(got.env_owners.size(), codec::kMostKept);
+  EXPECT_EQ(got.change_cause_owners.size(), codec::kMostKept);
+  std::vector<std::string> entries;
+  for (const EnvEntry& entry : got.containers[0].env) entries.push_back(entry.name + "=" + entry.value);
+  EXPECT_THAT(entries, ElementsAre("GOGC=180", "GOMEMLIMIT=", "GOGC=999")) << "a duplicate shows, and the last counts";
 }
 
 TEST(DecodeDeployment, NamesTheOwnersOfOurVariables) {

@@ -172,6 +172,7 @@ REFUSED = [
     ("a quantile without quotes", slo(podHistogram={"quantile": 0.99}), "must be of type string"),
     ("a filter by bucket", slo(podHistogram={"labels": {"le": "0.1"}}), "le is the bucket's own label"),
     ("a label that cannot be", slo(podHistogram={"labels": {"a-b": "c"}}), "label names must be those of Prometheus"),
+    ("an endless label", slo(podHistogram={"labels": {"a" * 129: "c"}}), "of at most 128 characters"),
     ("a max of no time", slo(max="0s"), "must be from 1ms to 1h"),
     ("a max without unit", slo(max="300"), NOT_A_DURATION),
     ("a tolerance of nothing", slo(maxRegressionPercent=0), "should be greater than or equal to 1"),
@@ -199,6 +200,7 @@ TRIALS_REFUSED = [
     ("no plan", "canary", None, "spec.canary"),
     ("a tolerance of everything", "slos", [{"name": "p99", "maxRegressionPercent": 100000}], "should be less than or equal to 100"),
     ("a port that is none", "slos", [{"name": "p99", "podHistogram": {"port": 0}}], "should be greater than or equal to 1"),
+    ("an endless label", "slos", [{"name": "p99", "podHistogram": {"labels": {"a" * 129: "c"}}}], "must have at most 128 characters"),
     ("a quantile above 1", "slos", [{"name": "p99", "quantile": "7"}], "must be a decimal between 0 and 1"),
 ]
 

@@ -42,10 +42,8 @@ Workload deployment() {
   out.resource_version = "1";
   out.generation = out.observed_generation = 4;
   out.replicas = out.updated_replicas = out.available_replicas = out.total_replicas = 3;
-  out.template_labels = {{"app", "checkout"}};
   ContainerSpec container;
   container.name = "app";
-  container.image = "checkout:1";
   container.memory_limit = mib(512);
   out.containers.push_back(container);
   out.template_hash = "hash-1";

@@ -30,8 +30,7 @@ struct EnvEntry {
 
 struct ContainerSpec {
   std::string name;
-  std::string image;
-  std::vector<EnvEntry> env;  ///< only GOGC and GOMEMLIMIT, in the order of the list, duplicates kept
+  std::vector<EnvEntry> env;  ///< only GOGC and GOMEMLIMIT, in the order of the list, each twice at most
   std::optional<Bytes> memory_limit;
   std::optional<Bytes> memory_request;
   std::optional<double> cpu_limit;  ///< cores
@@ -92,12 +91,11 @@ struct Workload {
   int available_replicas = 0;
   int total_replicas = 0;
   Rollout rollout;
-  Labels labels;
+  Labels labels;  ///< of trials' arms, kTrialLabel and kProfileLabel only
   OwnerRef controller;
   /// `strategy: Recreate`, or one replica and no surge: there must never be an old and a new pod at once.
   bool recreates = false;
-  std::vector<SingleUse> single_use;  ///< of the pod template
-  Labels template_labels;
+  std::vector<SingleUse> single_use;  ///< of the pod template, one for each reason
   std::vector<ContainerSpec> containers;
   /// Of the pod template without our two env entries and without what changes on each restart: a person's change shows.
   std::string template_hash;
@@ -144,7 +142,6 @@ struct Pod {
   std::string trouble;
   bool ready = false;
   bool deleting = false;
-  Labels labels;
   std::vector<ContainerSpec> containers;
   std::vector<ContainerState> states;
 };
