@@ -168,6 +168,15 @@ Result<void> Recorder::write_profile(const Pass& pass) {
       api_.merge_patch({resources::kProfiles, profile.key.ns, profile.key.name}, patch, "status");
   if (!patched) {
     if (patched.error().kind == ErrorKind::kNotFound) return {};
+    // The status can't say it itself; an event can, because no policy keeps events from being written.
+    if (patched.error().kind == ErrorKind::kTerminal) {
+      events_.post(event_about(profile, true, "StatusRefused",
+                               "The status can't be written, and what it says may be old: " + patched.error().message +
+                                   ". If a policy of another gopacer refuses it, two are installed for this namespace: "
+                                   "uninstall one of those that kubectl get clusterrole -l "
+                                   "app.kubernetes.io/name=gopacer lists, or set watchNamespace of both.",
+                               "Observe"));
+    }
     // What is there now is not known; the next pass writes again.
     last->lasting = nullptr;
     return tl::unexpected(patched.error());

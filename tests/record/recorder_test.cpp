@@ -292,6 +292,21 @@ TEST(Events, DoNotComeBeforeThereWasAnythingToRead) {
   EXPECT_EQ(desk.events.count("MetricsUnavailable", "GoRuntimeProfile"), 0);
 }
 
+TEST(Events, TellThatTheStatusIsRefusedWhichCannotSayItItself) {
+  Desk desk;
+  desk.api.fail_next("patch", {ErrorKind::kRetriable, "the API server is away"});
+  ASSERT_FALSE(desk.write());
+  EXPECT_EQ(desk.events.count("StatusRefused", "GoRuntimeProfile"), 0) << "that goes by";
+  const std::string words = "written by gopacer (system:serviceaccount:other:gopacer) only";
+  desk.api.fail_next("patch", {ErrorKind::kTerminal, words});
+  ASSERT_FALSE(desk.write());
+  ASSERT_EQ(desk.events.count("StatusRefused", "GoRuntimeProfile"), 1);
+  EXPECT_TRUE(desk.events.all.back().warning);
+  EXPECT_THAT(desk.events.all.back().note, HasSubstr(words));
+  EXPECT_THAT(desk.events.all.back().note, HasSubstr("watchNamespace"));
+  ASSERT_TRUE(desk.write()) << "goes on as soon as the other one is gone";
+}
+
 TEST(Events, OfANewTrialNameIt) {
   Desk desk;
   desk.scene.step.kind = StepKind::kStartTrial;
