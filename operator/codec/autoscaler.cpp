@@ -15,13 +15,13 @@ Result<Autoscaler> decode_autoscaler(const json& object) {
   const json& spec = child(object, "spec");
   Autoscaler out;
   out.key = *key;
-  out.target_kind = text(child(spec, "scaleTargetRef"), "kind");
-  out.target_name = text(child(spec, "scaleTargetRef"), "name");
+  out.target_kind = strange(child(spec, "scaleTargetRef"), "kind", kLongestName);
+  out.target_name = strange(child(spec, "scaleTargetRef"), "name", kLongestName);
   for (const json& metric : elements(spec, "metrics")) {
     if (text(child(metric, "resource"), "name") == "memory") out.by_memory = true;
     const json& of_one = child(metric, "containerResource");
     if (text(of_one, "name") == "memory" && out.by_memory_of.size() < kMostKept) {
-      out.by_memory_of[text(of_one, "container")] = true;
+      out.by_memory_of[strange(of_one, "container", kLongestName)] = true;
     }
   }
   return out;
@@ -34,8 +34,8 @@ Result<Autoscaler> decode_vertical_autoscaler(const json& object) {
   Autoscaler out;
   out.key = *key;
   out.vertical = true;
-  out.target_kind = text(child(spec, "targetRef"), "kind");
-  out.target_name = text(child(spec, "targetRef"), "name");
+  out.target_kind = strange(child(spec, "targetRef"), "kind", kLongestName);
+  out.target_name = strange(child(spec, "targetRef"), "name", kLongestName);
   const bool acts = text(child(spec, "updatePolicy"), "updateMode") != "Off";
   out.by_memory = acts;
   for (const json& policy : elements(child(spec, "resourcePolicy"), "containerPolicies")) {
@@ -44,7 +44,7 @@ Result<Autoscaler> decode_vertical_autoscaler(const json& object) {
     const bool memory = !policy.contains("controlledResources") ||
                         std::find(resources.begin(), resources.end(), "memory") != resources.end();
     const bool by_memory = acts && memory && text(policy, "mode") != "Off";
-    const std::string container = text(policy, "containerName");
+    const std::string container = strange(policy, "containerName", kLongestName);
     (container == "*" ? out.by_memory : out.by_memory_of[container]) = by_memory;
   }
   return out;

@@ -55,7 +55,8 @@ std::vector<ContainerSpec> containers_of(const json& pod_spec) {
     read_resources(child(from, "resources"), container);
     for (const json& entry : elements(from, "env")) {
       const std::string name = text(entry, "name");
-      if (is_ours(name)) put_env(container.env, {name, text(entry, "value"), entry.contains("valueFrom")});
+      if (is_ours(name))
+        put_env(container.env, {name, strange(entry, "value", kLongestEnv), entry.contains("valueFrom")});
     }
     out.push_back(std::move(container));
   }

@@ -5,6 +5,8 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "gopacer/base/text.h"
+
 namespace gopacer::codec {
 
 using nlohmann::json;
@@ -19,6 +21,11 @@ const json& child(const json& object, const char* member) {
 std::string text(const json& object, const char* member) {
   const json& value = child(object, member);
   return value.is_string() ? value.get<std::string>() : std::string();
+}
+
+std::string strange(const json& object, const char* member, std::size_t most) {
+  const json& value = child(object, member);
+  return value.is_string() ? shown(value.get_ref<const std::string&>(), most) : std::string();
 }
 
 std::int64_t integer(const json& object, const char* member, std::int64_t otherwise) {
@@ -92,7 +99,10 @@ Result<ObjectKey> named(const json& object) {
 
 OwnerRef controller_of(const json& object) {
   for (const json& owner : elements(child(object, "metadata"), "ownerReferences")) {
-    if (boolean(owner, "controller")) return {text(owner, "kind"), text(owner, "name"), text(owner, "uid")};
+    if (boolean(owner, "controller")) {
+      return {strange(owner, "kind", kLongestName), strange(owner, "name", kLongestName),
+              strange(owner, "uid", kLongestName)};
+    }
   }
   return {};
 }

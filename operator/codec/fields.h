@@ -14,6 +14,11 @@ namespace gopacer::codec {
 /// Elements of a list that are kept where Kubernetes itself sets no limit, containers of a pod for example: whoever may
 /// create an object must not fill our memory with it.
 inline constexpr std::size_t kMostKept = 100;
+/// Bytes of what is kept of a stranger's texts: of sentences, of the names of things, and of values of GOGC and
+/// GOMEMLIMIT.
+inline constexpr std::size_t kLongestSentence = 500;
+inline constexpr std::size_t kLongestName = 253;
+inline constexpr std::size_t kLongestEnv = 64;
 /// Of the labels that a profile or a trial chooses series by; the CRDs say the same.
 inline constexpr std::size_t kMostSeriesLabels = 8;
 inline constexpr std::size_t kLongestSeriesLabel = 128;  // characters, of a name and of a value
@@ -22,6 +27,8 @@ inline constexpr std::size_t kLongestSeriesLabel = 128;  // characters, of a nam
 /// schema was checked by the API server, so a surprise is a newer version's field and must not stop us.
 
 std::string text(const nlohmann::json& object, const char* member);
+/// A text that anybody may have written and of which Kubernetes bounds nothing, as it may be kept: see shown().
+std::string strange(const nlohmann::json& object, const char* member, std::size_t most);
 std::int64_t integer(const nlohmann::json& object, const char* member, std::int64_t otherwise = 0);
 /// An integer that is cut to what an int holds.
 int small(const nlohmann::json& object, const char* member, int otherwise = 0);

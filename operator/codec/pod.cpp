@@ -4,15 +4,13 @@
 
 #include "codec/container.h"
 #include "codec/fields.h"
+#include "gopacer/base/text.h"
 
 namespace gopacer::codec {
 
 using nlohmann::json;
 
 namespace {
-
-/// Of a text that a kubelet or a scheduler wrote.
-constexpr std::size_t kLongestText = 500;
 
 std::string trouble_of(const json& status) {
   for (const json& condition : elements(status, "conditions")) {
@@ -49,9 +47,9 @@ Result<Pod> decode_pod(const json& object) {
   out.ip = text(status, "podIP");
   out.node = text(spec, "nodeName");
   out.phase = text(status, "phase");
-  out.reason = text(status, "reason");
-  out.message = clipped(text(status, "message"), kLongestText);
-  out.trouble = clipped(trouble_of(status), kLongestText);
+  out.reason = strange(status, "reason", kLongestName);
+  out.message = strange(status, "message", kLongestSentence);
+  out.trouble = shown(trouble_of(status), kLongestSentence);
   out.deleting = codec::deleting(object);
   out.containers = containers_of(spec);
   for (const json& condition : elements(status, "conditions")) {
@@ -65,9 +63,9 @@ Result<Pod> decode_pod(const json& object) {
     state.restarts = small(from, "restartCount");
     const json& now = child(from, "state");
     state.started = time(child(now, "running"), "startedAt");
-    state.last_termination_reason = text(child(now, "terminated"), "reason");
+    state.last_termination_reason = strange(child(now, "terminated"), "reason", kLongestName);
     if (state.last_termination_reason.empty()) {
-      state.last_termination_reason = text(child(child(from, "lastState"), "terminated"), "reason");
+      state.last_termination_reason = strange(child(child(from, "lastState"), "terminated"), "reason", kLongestName);
     }
     // A resize in place shows here once it is in force; the spec only says what is wanted.
     if (const json& resources = child(from, "resources"); resources.contains("limits")) {

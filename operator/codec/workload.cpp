@@ -10,6 +10,7 @@
 #include "codec/container.h"
 #include "codec/fields.h"
 #include "codec/resources.h"
+#include "gopacer/base/text.h"
 #include "gopacer/domain/trial.h"
 
 namespace gopacer::codec {
@@ -19,7 +20,6 @@ using nlohmann::json;
 namespace {
 
 constexpr const char* kRestartedAt = "kubectl.kubernetes.io/restartedAt";
-constexpr std::size_t kLongestRefusal = 500;
 
 /// The name inside a key of fieldsV1, k:{"name":"app"}.
 std::string keyed_name(const std::string& key) {
@@ -41,7 +41,7 @@ std::vector<EnvOwner> env_owners_of(const json& metadata) {
       for (const auto& [env_key, ignored] : env.items()) {
         const std::string variable = keyed_name(env_key);
         if (!is_ours(variable) || owners.size() == kMostKept) continue;
-        owners.push_back({container, variable, text(entry, "manager")});
+        owners.push_back({shown(container, kLongestName), variable, strange(entry, "manager", kLongestName)});
       }
     }
   }
@@ -53,7 +53,9 @@ std::vector<std::string> change_cause_owners_of(const json& metadata) {
   for (const json& entry : elements(metadata, "managedFields")) {
     const json& annotations = child(child(child(entry, "fieldsV1"), "f:metadata"), "f:annotations");
     if (owners.size() == kMostKept) break;
-    if (annotations.contains(std::string("f:") + kChangeCauseAnnotation)) owners.push_back(text(entry, "manager"));
+    if (annotations.contains(std::string("f:") + kChangeCauseAnnotation)) {
+      owners.push_back(strange(entry, "manager", kLongestName));
+    }
   }
   return owners;
 }
@@ -71,7 +73,7 @@ Rollout rollout_of(const json& spec, const json& status) {
       rollout.unavailable_since = time(condition, "lastTransitionTime");
     }
     if (type == "ReplicaFailure" && text(condition, "status") == "True") {
-      rollout.refusal = clipped(text(condition, "message"), kLongestRefusal);
+      rollout.refusal = strange(condition, "message", kLongestSentence);
       rollout.refused_since = time(condition, "lastTransitionTime");
     }
   }
@@ -119,7 +121,7 @@ std::vector<SingleUse> single_use_of(const json& pod_spec) {
   std::vector<SingleUse> out;
   const auto add = [&](const char* reason, const std::string& what) {
     const auto is_same = [&](const SingleUse& known) { return known.reason == reason; };
-    if (std::none_of(out.begin(), out.end(), is_same)) out.push_back({reason, what});
+    if (std::none_of(out.begin(), out.end(), is_same)) out.push_back({reason, shown(what, kLongestSentence)});
   };
   if (boolean(pod_spec, "hostNetwork")) {
     add("HostNetwork", "it uses its node's network (hostNetwork), where a port can be taken only once");
@@ -233,7 +235,7 @@ Result<Workload> decode_deployment(const json& object) {
   out.containers = containers_of(child(pod_template, "spec"));
   out.template_hash = template_hash(pod_template);
   out.env_owners = env_owners_of(metadata);
-  out.change_cause = text(child(metadata, "annotations"), kChangeCauseAnnotation);
+  out.change_cause = strange(child(metadata, "annotations"), kChangeCauseAnnotation, kLongestSentence);
   out.change_cause_owners = change_cause_owners_of(metadata);
   out.arm_of = arm_of(object);
   out.expires = time(child(metadata, "annotations"), kExpiresAnnotation);

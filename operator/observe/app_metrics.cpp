@@ -8,6 +8,8 @@
 #include <limits>
 #include <utility>
 
+#include "gopacer/base/text.h"
+
 namespace gopacer {
 namespace {
 

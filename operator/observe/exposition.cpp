@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "gopacer/base/text.h"
+
 namespace gopacer {
 namespace {
 

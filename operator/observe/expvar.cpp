@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "gopacer/base/text.h"
 #include "observe/heap_trailer.h"
 
 namespace gopacer {

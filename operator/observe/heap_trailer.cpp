@@ -7,6 +7,8 @@
 #include <limits>
 #include <optional>
 
+#include "gopacer/base/text.h"
+
 namespace gopacer {
 namespace {
 

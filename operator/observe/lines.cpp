@@ -20,11 +20,4 @@ std::string describe_body(std::string_view beginning) {
   return "other text";
 }
 
-std::string shown(std::string_view text, std::size_t most) {
-  std::string out;
-  for (const char c : text.substr(0, most)) out.push_back(c >= ' ' && c <= '~' ? c : '.');
-  if (text.size() > most) out += "...";
-  return out;
-}
-
 }  // namespace gopacer

@@ -59,7 +59,4 @@ class Lines {
 /// "nothing" or "other text".
 std::string describe_body(std::string_view beginning);
 
-/// A stranger's text, fit to be shown: printable ASCII, at most `most` bytes.
-std::string shown(std::string_view text, std::size_t most = 60);
-
 }  // namespace gopacer

@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 
+#include "gopacer/base/text.h"
 #include "metric_family.pb.h"
 
 namespace gopacer {

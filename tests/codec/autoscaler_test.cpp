@@ -32,6 +32,16 @@ TEST(DecodeAutoscaler, SeesMemoryMetricsOfPodsAndContainers) {
   EXPECT_EQ(with("{}").target_name, "checkout");
 }
 
+TEST(DecodeAutoscaler, KeepsNamesShort) {
+  const std::string bad(100'000, 'x');
+  const json reference{{"kind", bad}, {"name", bad}};
+  const json object{{"metadata", {{"name", "h"}}}, {"spec", {{"scaleTargetRef", reference}, {"targetRef", reference}}}};
+  for (const Autoscaler& got : {*codec::decode_autoscaler(object), *codec::decode_vertical_autoscaler(object)}) {
+    EXPECT_LE(got.target_kind.size(), codec::kLongestName + 3);
+    EXPECT_LE(got.target_name.size(), codec::kLongestName + 3);
+  }
+}
+
 TEST(DecodeAutoscaler, KeepsSoManyContainersHoweverManyItNames) {
   json object{{"metadata", {{"name", "h"}}}};
   for (int i = 0; i < 1000; ++i) {

@@ -67,6 +67,18 @@ TEST(DecodePod, SaysWhoseItIsAndWhyItFailed) {
   EXPECT_EQ(format_time(got.created.value()), "2024-05-01T10:00:00Z");
 }
 
+TEST(DecodePod, KeepsStrangersTextsShortAndWithoutControlCharacters) {
+  const std::string bad = "x\r\n" + std::string(100'000, 'x');
+  const json waiting{{"name", "app"}, {"state", {{"waiting", {{"reason", "ErrImagePull"}, {"message", bad}}}}}};
+  const Pod pod = codec::decode_pod({{"metadata", {{"name", "p"}}},
+                                     {"status", {{"reason", bad}, {"message", bad}, {"containerStatuses", {waiting}}}}})
+                      .value();
+  for (const std::string& kept : {pod.reason, pod.message, pod.trouble}) {
+    EXPECT_THAT(kept, HasSubstr("x..xxx"));
+    EXPECT_LE(kept.size(), codec::kLongestSentence + 3);
+  }
+}
+
 TEST(DecodePod, KeepsSoManyContainersHoweverManyItHas) {
   json object{{"metadata", {{"name", "p"}}}};
   for (int i = 0; i < 1000; ++i) {

@@ -104,6 +104,37 @@ TEST(DecodeDeployment, KeepsSoMuchOfEachListHoweverLongItIs) {
   EXPECT_THAT(entries, ElementsAre("GOGC=180", "GOMEMLIMIT=", "GOGC=999")) << "a duplicate shows, and the last counts";
 }
 
+TEST(DecodeDeployment, KeepsStrangersTextsShortAndWithoutControlCharacters) {
+  json object = deployment();
+  const std::string bad = "\n\x1b[31m" + std::string(100'000, 'x');
+  json& spec = object["spec"]["template"]["spec"];
+  spec["containers"][0]["env"][1]["value"] = bad;
+  spec["volumes"] = {{{"name", "v"}, {"hostPath", {{"path", bad}}}},
+                     {{"name", "w"}, {"persistentVolumeClaim", {{"claimName", bad}}}}};
+  spec["containers"][0]["volumeMounts"] = {{{"name", "v"}}, {{"name", "w"}}};
+  object["metadata"]["annotations"]["kubernetes.io/change-cause"] = bad;
+  object["metadata"]["ownerReferences"] = {{{"kind", bad}, {"name", bad}, {"uid", bad}, {"controller", true}}};
+  object["metadata"]["managedFields"][1]["manager"] = bad;
+  object["status"]["conditions"] = {{{"type", "ReplicaFailure"}, {"status", "True"}, {"message", bad}}};
+  const Workload got = codec::decode_deployment(object).value();
+  ASSERT_EQ(got.single_use.size(), 2U);
+  for (const std::string& kept :
+       {got.containers[0].env[0].value, got.single_use[0].what, got.single_use[1].what, got.change_cause,
+        got.controller.kind, got.controller.name, got.controller.uid, got.env_owners[0].manager, got.rollout.refusal}) {
+    EXPECT_THAT(kept, testing::AllOf(HasSubstr("..[31mxxx"), testing::EndsWith("x..."), testing::Not(HasSubstr("\n")))));
+    EXPECT_LE(kept.size(), codec::kLongestSentence + 3);
+  }
+}
+
+TEST(DecodeDeployment, AValueThatIsCutOrHasControlCharactersIsNoSetting) {
+  json object = deployment();
+  for (const std::string& value : {std::string(100, '0') + "80", std::string("80\n"), std::string("\t80")}) {
+    object["spec"]["template"]["spec"]["containers"][0]["env"] = {{{"name", "GOGC"}, {"value", value}}};
+    const Workload got = codec::decode_deployment(object).value();
+    EXPECT_FALSE(parse_settings(env_of(got.containers[0]))) << value;
+  }
+}
+
 TEST(DecodeDeployment, NamesTheOwnersOfOurVariables) {
   const Workload got = codec::decode_deployment(deployment()).value();
   std::vector<std::string> owners;
