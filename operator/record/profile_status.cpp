@@ -43,6 +43,10 @@ const Settings& recommended(const Decision& decision) {
   return decision.recommended ? *decision.recommended : decision.settings;
 }
 
+/// Whether the target is another profile's. Nothing is told of it then: else each of its changes would be written once
+/// for every profile that waits for it.
+bool waits_for_rival(const Pass& pass) { return pass.facts.desired.rival != nullptr; }
+
 struct Verdicts {
   bool status;
   std::string reason;
@@ -124,6 +128,7 @@ Verdicts config_unsupported(const Pass& pass) {
 }
 
 Verdicts field_conflict(const Pass& pass) {
+  if (waits_for_rival(pass)) return {false, "NoConflict", "Another profile tunes the target."};
   for (const policy::Objection& against : policy::objections(policy::may_start(), pass.facts)) {
     if (against.rule->condition == std::string_view("FieldConflict")) return {true, "OtherManager", against.message};
   }
@@ -232,10 +237,11 @@ json profile_status(const Pass& pass) {
   const Profile& profile = *pass.facts.desired.profile;
   const bool remembered = pass.step.memory.has_value() && !pass.error;
   const ProfileMemory& memory = remembered ? *pass.step.memory : profile.memory;
+  const bool waits = waits_for_rival(pass);
   json status{{"observedGeneration", profile.generation},
               {"phase", phase(pass)},
-              {"targetContainer", pass.facts.desired.container},
-              {"current", settings_or_null(pass.facts.desired.current)},
+              {"targetContainer", waits ? json(nullptr) : json(pass.facts.desired.container)},
+              {"current", waits ? json(nullptr) : settings_or_null(pass.facts.desired.current)},
               {"recommendation", recommendation_part(pass)},
               {"observed", observed_part(pass)},
               {"activeTrial", memory.active_trial},

@@ -45,12 +45,12 @@ void WorkQueue::add_locked(const ObjectKey& key, Duration delay) {
 }
 
 void WorkQueue::schedule(const ObjectKey& key, Entry& entry) {
-  waiting_.emplace(*entry.due, entry.order, key);
+  later_.emplace(*entry.due, entry.order, key);
   entry.scheduled = true;
 }
 
 void WorkQueue::unschedule(const ObjectKey& key, Entry& entry) {
-  if (entry.scheduled) waiting_.erase({*entry.due, entry.order, key});
+  if (entry.scheduled) later_.erase({*entry.due, entry.order, key});
   entry.scheduled = false;
 }
 
@@ -70,11 +70,19 @@ void WorkQueue::forget(const ObjectKey& key) {
 }
 
 std::optional<ObjectKey> WorkQueue::take_locked() {
-  if (down_ || waiting_.empty()) return std::nullopt;
-  const auto [due, order, key] = *waiting_.begin();
-  if (due > clock_.now()) return std::nullopt;
-  Entry& entry = entries_[key];
-  unschedule(key, entry);
+  if (down_) return std::nullopt;
+  while (!later_.empty() && std::get<0>(*later_.begin()) <= clock_.now()) {
+    const ObjectKey key = std::get<2>(*later_.begin());
+    unschedule(key, entries_[key]);
+    due_.push(key.ns, key);
+  }
+  std::optional<ObjectKey> key = due_.pop([this](const std::string& ns) {
+    const auto found = working_.find(ns);
+    return found == working_.end() ? 0 : found->second;
+  });
+  if (!key) return std::nullopt;
+  ++working_[key->ns];
+  Entry& entry = entries_[*key];
   entry.due.reset();
   entry.working = true;
   entry.taken = clock_.now();
@@ -96,10 +104,10 @@ std::optional<ObjectKey> WorkQueue::take(std::stop_token stop) {
     }
     const std::uint64_t seen = version_;
     const auto is_news = [&] { return version_ != seen || down_; };
-    if (waiting_.empty()) {
+    if (later_.empty()) {
       changed_.wait(lock, stop, is_news);
     } else {
-      changed_.wait_for(lock, stop, std::get<0>(*waiting_.begin()) - clock_.now(), is_news);
+      changed_.wait_for(lock, stop, std::get<0>(*later_.begin()) - clock_.now(), is_news);
     }
   }
   return std::nullopt;
@@ -111,6 +119,7 @@ void WorkQueue::done(const ObjectKey& key) {
     const auto found = entries_.find(key);
     if (found == entries_.end()) return;
     found->second.working = false;
+    if (--working_[key.ns] == 0) working_.erase(key.ns);
     if (found->second.due) schedule(key, found->second);
     drop_if_idle(key);
     ++version_;
@@ -122,7 +131,8 @@ void WorkQueue::shut_down() {
   {
     const std::lock_guard lock(mutex_);
     down_ = true;
-    waiting_.clear();
+    later_.clear();
+    due_.clear();
     for (auto& [key, entry] : entries_) {
       entry.scheduled = false;
       entry.due.reset();
@@ -143,7 +153,7 @@ std::optional<std::pair<ObjectKey, Duration>> WorkQueue::longest_work() const {
 
 std::size_t WorkQueue::size() const {
   const std::lock_guard lock(mutex_);
-  return waiting_.size();
+  return later_.size() + due_.size();
 }
 
 }  // namespace gopacer

@@ -12,12 +12,16 @@
 
 #include "base/backoff.h"
 #include "base/steady_clock.h"
+#include "base/turns.h"
 #include "gopacer/domain/workload.h"
 
 namespace gopacer {
 
 /// The keys that wait to be reconciled. A key is there at most once, at the earliest time that it was asked for, and is
-/// never with two workers at once: one that is added while it is worked on comes back after done(). Thread-safe.
+/// never with two workers at once: one that is added while it is worked on comes back after done().
+///
+/// Of the keys that are due, the namespaces take turns, those first that have the fewest workers: however many profiles
+/// one namespace has, another one waits for one pass and not for all of them. Thread-safe.
 class WorkQueue {
  public:
   explicit WorkQueue(const SteadyClock& clock, Backoff backoff = {});
@@ -49,8 +53,8 @@ class WorkQueue {
     std::optional<Duration> due;
     std::uint64_t order = 0;  ///< of arrival, so that nobody is overtaken for ever
     bool working = false;
-    Duration taken{0};  ///< when its worker took it
-    bool scheduled = false;
+    Duration taken{0};       ///< when its worker took it
+    bool scheduled = false;  ///< it is in `later_`
     int failures = 0;
   };
 
@@ -65,7 +69,9 @@ class WorkQueue {
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;
   std::map<ObjectKey, Entry> entries_;
-  std::set<std::tuple<Duration, std::uint64_t, ObjectKey>> waiting_;
+  std::set<std::tuple<Duration, std::uint64_t, ObjectKey>> later_;
+  Turns<ObjectKey> due_;                ///< by namespace
+  std::map<std::string, int> working_;  ///< keys with workers, by namespace
   std::minstd_rand random_{std::random_device{}()};
   std::uint64_t next_order_ = 0;
   std::uint64_t version_ = 0;

@@ -129,6 +129,19 @@ TEST(Recorder, WritesWhatLastsAtOnce) {
   EXPECT_THAT(desk.api.writes(), ElementsAre(kProfileWrite));
 }
 
+TEST(Recorder, WritesNothingOfATargetThatIsAnotherProfiles) {
+  Desk desk;
+  desk.scene.desired.rival = std::make_shared<Profile>(builders::profile());
+  ASSERT_TRUE(desk.write());
+  const json written = desk.api.peek(objects::profile_path());
+  desk.scene.desired.current = new_settings();
+  desk.scene.desired.container = "other";
+  desk.scene.target.env_owners = {{"other", "GOGC", "kubectl"}};
+  ASSERT_TRUE(desk.write());
+  EXPECT_EQ(desk.api.peek(objects::profile_path()), written);
+  EXPECT_FALSE(written["status"].contains("current"));
+}
+
 TEST(Recorder, DoesNotOverwriteAStatusThatItHasNotSeen) {
   Desk desk;
   desk.refresh();

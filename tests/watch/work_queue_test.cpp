@@ -1,6 +1,6 @@
 #include "watch/work_queue.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include <atomic>
 #include <thread>
@@ -28,6 +28,31 @@ TEST_F(WorkQueueTest, HandsOutKeysInTheOrderOfTheirArrival) {
   EXPECT_EQ(queue_.try_take(), kB);
   EXPECT_EQ(queue_.try_take(), kA);
   EXPECT_EQ(queue_.try_take(), std::nullopt);
+}
+
+TEST_F(WorkQueueTest, NamespacesTakeTurnsHoweverManyKeysOneHas) {
+  for (int i = 0; i < 5000; ++i) queue_.add({"crowd", std::to_string(i)});
+  queue_.add(kA);
+  queue_.add_after({"cart", "c"}, seconds(1));
+  clock_.advance(seconds(1));
+  std::vector<std::string> order;
+  for (int i = 0; i < 5; ++i) {
+    const ObjectKey key = queue_.try_take().value();
+    order.push_back(key.text());
+    queue_.done(key);
+  }
+  EXPECT_THAT(order, testing::ElementsAre("crowd/0", "shop/a", "cart/c", "crowd/1", "crowd/2"));
+}
+
+TEST_F(WorkQueueTest, ANamespaceGetsNoSecondWorkerWhileAnotherOneHasNone) {
+  for (int i = 0; i < 3; ++i) queue_.add({"crowd", std::to_string(i)});
+  queue_.add(kA);
+  ASSERT_EQ(queue_.try_take(), (ObjectKey{"crowd", "0"}));
+  ASSERT_EQ(queue_.try_take(), kA);
+  queue_.done(kA);
+  queue_.add(kB);
+  EXPECT_EQ(queue_.try_take(), kB) << "it would be the crowd's turn, but the crowd has a worker";
+  EXPECT_EQ(queue_.try_take(), (ObjectKey{"crowd", "1"})) << "nobody else waits";
 }
 
 TEST_F(WorkQueueTest, HoldsAKeyOnlyOnce) {
