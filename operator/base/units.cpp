@@ -128,4 +128,10 @@ std::string format_fixed(double value, int decimals) {
   return text;
 }
 
+std::string signed_percent(double share, std::string_view unit) {
+  const std::string figure = format_fixed(share * 100, 1);
+  const bool rises = share > 0 && figure != "0.0";
+  return (rises ? "+" : "") + figure + std::string(unit);
+}
+
 }  // namespace gopacer

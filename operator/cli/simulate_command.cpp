@@ -95,9 +95,9 @@ int simulate_all(const SimulateOptions& options, simulate::Plan plan) {
       runs.push_back({name, one.seed, simulate::score(*trace, plan)});
       // Nobody reads them, and they are most of the memory.
       for (simulate::Outcome* const outcome : {&runs.back().score.run, &runs.back().score.untouched}) {
-        outcome->moments = {};
+        outcome->minutes = {};
       }
-      if (runs.back().score.oracle) runs.back().score.oracle->outcome.moments = {};
+      if (runs.back().score.oracle) runs.back().score.oracle->outcome.minutes = {};
       killed = killed || runs.back().score.run.ooms > 0;
     }
   }

@@ -19,7 +19,6 @@ using simulate::Score;
 constexpr double kHour = 3600;
 
 std::string percent(double share, int decimals = 1) { return format_fixed(100 * share, decimals) + " %"; }
-std::string signed_percent(double share) { return (share >= 0 ? "+" : "") + percent(share); }
 
 /// By nearest rank; 0 of nothing.
 double quantile(std::vector<double> values, double p) {
@@ -66,17 +65,17 @@ std::string rollout_text(const simulate::Rollout& rollout) {
 std::string plots(const simulate::Trace& trace, const Outcome& run, const Outcome& untouched) {
   PlotLine before{'.', "untouched", {}}, memory{'*', "with the strategy", {}}, limit{'-', "container's limit", {}};
   PlotLine gc_before{'.', "untouched", {}}, gc{'*', "with the strategy", {}}, rate{'*', "requests", {}};
-  for (const auto& moment : untouched.moments) {
-    const double hours = to_seconds(moment.at) / kHour;
-    before.points.emplace_back(hours, moment.memory.value() / mib(1).value());
-    gc_before.points.emplace_back(hours, 100 * moment.gc_share);
-    rate.points.emplace_back(hours, moment.request_rate);
+  for (const auto& minute : untouched.minutes) {
+    const double hours = to_seconds(minute.at) / kHour;
+    before.points.emplace_back(hours, minute.memory.value() / mib(1).value());
+    gc_before.points.emplace_back(hours, 100 * minute.gc_share);
+    rate.points.emplace_back(hours, minute.request_rate);
     if (trace.memory_limit) limit.points.emplace_back(hours, trace.memory_limit->value() / mib(1).value());
   }
-  for (const auto& moment : run.moments) {
-    const double hours = to_seconds(moment.at) / kHour;
-    memory.points.emplace_back(hours, moment.memory.value() / mib(1).value());
-    gc.points.emplace_back(hours, 100 * moment.gc_share);
+  for (const auto& minute : run.minutes) {
+    const double hours = to_seconds(minute.at) / kHour;
+    memory.points.emplace_back(hours, minute.memory.value() / mib(1).value());
+    gc.points.emplace_back(hours, 100 * minute.gc_share);
   }
   std::vector<PlotLine> lines = {before, memory};
   if (trace.memory_limit) lines.push_back(limit);
@@ -234,12 +233,12 @@ std::string simulation_json(const simulate::Trace& trace, const simulate::Plan& 
                           {"message", score.run.decision->message}};
   }
   object["minutes"] = json::array();
-  for (const auto& moment : score.run.moments) {
-    object["minutes"].push_back({{"at", format_duration(moment.at)},
-                                 {"requestRate", moment.request_rate},
-                                 {"gcCpuFraction", moment.gc_share},
-                                 {"memoryBytes", moment.memory.count()},
-                                 {"settings", codec::encode(moment.settings)}});
+  for (const auto& minute : score.run.minutes) {
+    object["minutes"].push_back({{"at", format_duration(minute.at)},
+                                 {"requestRate", minute.request_rate},
+                                 {"gcCpuFraction", minute.gc_share},
+                                 {"memoryBytes", minute.memory.count()},
+                                 {"settings", codec::encode(minute.settings)}});
   }
   return object.dump(1) + "\n";
 }

@@ -13,11 +13,12 @@ using std::chrono::milliseconds;
 /// What a message shows of a value that somebody else wrote.
 std::string shown(const json& value) { return clipped(value.dump(-1, ' ', false, json::error_handler_t::replace), 40); }
 
-std::string out_of(const char* member, const json& value, const std::string& least, const std::string& most) {
-  return std::string(member) + " is " + shown(value) + ", and must be from " + least + " to " + most;
-}
-
 }  // namespace
+
+std::string out_of_bounds(const std::string& what, const json& value, const std::string& least,
+                          const std::string& most) {
+  return what + " is " + shown(value) + ", and must be from " + least + " to " + most;
+}
 
 void Complaints::add(const std::string& what) {
   constexpr std::size_t kLongest = 1000;
@@ -30,7 +31,7 @@ std::int64_t Complaints::integer(const json& object, const char* member, std::in
   if (!value.is_number()) return otherwise;
   const std::int64_t read = codec::integer(object, member, least - 1);
   if (read >= least && read <= most) return read;
-  add(out_of(member, value, std::to_string(least), std::to_string(most)));
+  add(out_of_bounds(member, value, std::to_string(least), std::to_string(most)));
   return otherwise;
 }
 
@@ -45,14 +46,14 @@ Duration Complaints::duration(const json& object, const char* member, Duration o
   const milliseconds most(field.most);
   const Result<Duration> read = parse_duration(value.get_ref<const std::string&>());
   if (read && *read >= least && *read <= most) return *read;
-  add(out_of(member, value, format_duration(least), format_duration(most)));
+  add(out_of_bounds(member, value, format_duration(least), format_duration(most)));
   return otherwise;
 }
 
 double Complaints::number(const json& object, const char* member, double otherwise, double least, double most) {
   const double read = codec::number(object, member, otherwise);
   if (read >= least && read <= most) return read;
-  add(out_of(member, child(object, member), exact(least), exact(most)));
+  add(out_of_bounds(member, child(object, member), exact(least), exact(most)));
   return otherwise;
 }
 

@@ -9,6 +9,10 @@
 
 namespace gopacer::codec {
 
+/// "canary.replicas is 70, and must be from 1 to 10".
+std::string out_of_bounds(const std::string& what, const nlohmann::json& value, const std::string& least,
+                          const std::string& most);
+
 /// Reads members that have bounds and collects what is out of them, so that one message tells it all.
 class Complaints {
  public:

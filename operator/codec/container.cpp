@@ -11,6 +11,9 @@ using nlohmann::json;
 
 namespace {
 
+/// Of a list that people are shown.
+constexpr std::size_t kLongestSources = 300;
+
 std::optional<Bytes> memory(const json& resources, const char* list) {
   const std::string quantity = text(child(resources, list), "memory");
   if (quantity.empty()) return std::nullopt;
@@ -36,6 +39,23 @@ void put_env(std::vector<EnvEntry>& entries, EnvEntry entry) {
   }
 }
 
+/// As ContainerSpec::env_from has it. Its keys are nobody's business here: gopacer may not read ConfigMaps and Secrets.
+std::string env_from(const json& container, const std::vector<EnvEntry>& env) {
+  const auto may_bring = [&](const std::string& variable, const std::string& prefix) {
+    return variable.size() > prefix.size() && variable.starts_with(prefix) &&
+           std::none_of(env.begin(), env.end(), [&](const EnvEntry& entry) { return entry.name == variable; });
+  };
+  std::string sources;
+  for (const json& source : elements(container, "envFrom")) {
+    const std::string prefix = text(source, "prefix");
+    if (!may_bring(kGogcVariable, prefix) && !may_bring(kGoMemLimitVariable, prefix)) continue;
+    const bool secret = source.contains("secretRef");
+    const std::string name = text(child(source, secret ? "secretRef" : "configMapRef"), "name");
+    sources += (sources.empty() ? "" : ", ") + std::string(secret ? "Secret " : "ConfigMap ") + name;
+  }
+  return clipped(sources, kLongestSources);
+}
+
 }  // namespace
 
 bool is_ours(const std::string& variable) { return variable == kGogcVariable || variable == kGoMemLimitVariable; }
@@ -58,6 +78,7 @@ std::vector<ContainerSpec> containers_of(const json& pod_spec) {
       if (is_ours(name))
         put_env(container.env, {name, strange(entry, "value", kLongestEnv), entry.contains("valueFrom")});
     }
+    container.env_from = env_from(from, container.env);
     out.push_back(std::move(container));
   }
   return out;

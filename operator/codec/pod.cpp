@@ -45,6 +45,7 @@ Result<Pod> decode_pod(const json& object) {
   out.controller = controller_of(object);
   out.created = time(metadata, "creationTimestamp");
   out.ip = text(status, "podIP");
+  out.host_network = boolean(spec, "hostNetwork");
   out.node = text(spec, "nodeName");
   out.phase = text(status, "phase");
   out.reason = strange(status, "reason", kLongestName);

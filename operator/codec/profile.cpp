@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "codec/complaints.h"
 #include "codec/fields.h"
 #include "codec/settings.h"
 
@@ -14,45 +15,92 @@ using nlohmann::json;
 
 namespace {
 
-/// Collects what is wrong with a profile, so that one message tells it all.
+/// Reads fields of the spec by their rows of kSpecFields, and collects what is wrong, so that one message tells it all.
+/// `object` is the spec, or the element of the list that the field's path goes through. What is missing, or of another
+/// type, is what the row says.
 class Reader {
  public:
-  explicit Reader(std::string where) : where_(std::move(where)) {}
+  std::string text(const json& object, const SpecField& field) {
+    const json& value = member(object, field);
+    return value.is_string() && value != "" ? value.get<std::string>() : std::string(field.otherwise);
+  }
 
-  Duration duration(const json& object, const char* member, Duration otherwise, const char* path) {
-    const std::string value = text(object, member);
-    if (value.empty()) return otherwise;
-    const Result<Duration> parsed = parse_duration(value);
-    if (parsed) return *parsed;
-    complain(std::string(path) + ": " + parsed.error().message);
-    return otherwise;
+  bool boolean(const json& object, const SpecField& field) {
+    const json& value = member(object, field);
+    return value.is_boolean() ? value.get<bool>() : field.otherwise == "true";
+  }
+
+  /// None when it is left out and has no default.
+  std::optional<int> optional_integer(const json& object, const SpecField& field) {
+    const json& value = member(object, field);
+    if (!value.is_number_integer()) {
+      return field.otherwise.empty() ? std::nullopt : std::optional(std::stoi(std::string(field.otherwise)));
+    }
+    if (value < field.least || value > field.most) {
+      complain(out_of_bounds(name_of(field), value, std::to_string(field.least), std::to_string(field.most)));
+    }
+    return static_cast<int>(std::clamp<double>(value.get<double>(), INT32_MIN, INT32_MAX));
+  }
+  int integer(const json& object, const SpecField& field) { return optional_integer(object, field).value_or(0); }
+
+  std::optional<Duration> optional_duration(const json& object, const SpecField& field) {
+    const std::string value = text(object, field);
+    if (value.empty()) return std::nullopt;
+    const Result<Duration> read = parse_duration(value);
+    const std::chrono::milliseconds least(field.least);
+    const std::chrono::milliseconds most(field.most);
+    if (read && *read >= least && *read <= most) return *read;
+    complain(read ? out_of_bounds(name_of(field), value, format_duration(least), format_duration(most))
+                  : name_of(field) + ": " + read.error().message);
+    return parse_duration(field.otherwise).value_or(Duration(0));
+  }
+  Duration duration(const json& object, const SpecField& field) {
+    return optional_duration(object, field).value_or(Duration(0));
+  }
+
+  std::optional<Bytes> size(const json& object, const SpecField& field) {
+    const std::string value = text(object, field);
+    if (value.empty()) return std::nullopt;
+    const Result<Bytes> read = parse_go_size(value);
+    if (read) return *read;
+    complain(name_of(field) + ": " + read.error().message);
+    return std::nullopt;
   }
 
   template <typename Enum, std::size_t N>
-  Enum choice(const json& object, const char* member, const std::array<std::pair<const char*, Enum>, N>& choices,
-              Enum otherwise, const char* path) {
-    const std::string value = text(object, member);
-    if (value.empty()) return otherwise;
+  Enum choice(const json& object, const SpecField& field, const std::array<std::pair<const char*, Enum>, N>& choices) {
+    const std::string value = text(object, field);
     std::string known;
+    Enum otherwise{};
     for (const auto& [word, meaning] : choices) {
       if (value == word) return meaning;
+      if (field.otherwise == word) otherwise = meaning;
       known += (known.empty() ? "" : ", ") + std::string(word);
     }
-    complain(std::string(path) + " '" + value + "' is not known to this version of gopacer: use one of " + known);
+    complain(name_of(field) + " '" + value + "' is not known to this version of gopacer: use one of " + known);
     return otherwise;
   }
 
-  void complain(const std::string& what) { complaints_ += (complaints_.empty() ? "" : "; ") + what; }
-
-  /// All complaints as a sentence; empty without one.
-  std::string complaint() const {
-    if (complaints_.empty()) return {};
-    return "GoRuntimeProfile " + where_ + " can't be used: " + complaints_ + ".";
-  }
+  void complain(const std::string& what) { complaints_.add(what); }
+  const Complaints& complaints() const { return complaints_; }
 
  private:
-  const std::string where_;
-  std::string complaints_;
+  static std::string name_of(const SpecField& field) { return "spec." + std::string(field.path); }
+
+  static const json& member(const json& object, const SpecField& field) {
+    constexpr std::string_view kElement = "[].";
+    std::string_view path = field.path;
+    if (const auto list = path.find(kElement); list != path.npos) path.remove_prefix(list + kElement.size());
+    const json* at = &object;
+    while (true) {
+      const auto dot = path.find('.');
+      at = &child(*at, std::string(path.substr(0, dot)).c_str());
+      if (dot == path.npos) return *at;
+      path.remove_prefix(dot + 1);
+    }
+  }
+
+  Complaints complaints_;
 };
 
 /// One more than these still has a number that a trial may have.
@@ -61,102 +109,68 @@ constexpr int kMostTrials = 999'999'999;
 constexpr std::array<std::pair<const char*, UpdateMode>, 2> kUpdateModes{
     {{"Off", UpdateMode::kOff}, {"Canary", UpdateMode::kCanary}}};
 
-Slo decode_slo(const json& object, Reader& reader) {
+Slo decode_slo(const json& from, Reader& reader) {
   Slo slo;
-  slo.name = text(object, "name");
-  const json& histogram = child(object, "podHistogram");
-  slo.histogram.port = small(histogram, "port", slo.histogram.port);
-  if (std::string path = text(histogram, "path"); !path.empty()) slo.histogram.path = std::move(path);
-  slo.histogram.metric = text(histogram, "metric");
-  if (!text(histogram, "quantile").empty()) {
-    slo.histogram.quantile = number(histogram, "quantile", -1);
-    if (!(slo.histogram.quantile > 0 && slo.histogram.quantile < 1)) {
-      reader.complain("spec.slos[" + slo.name + "].podHistogram.quantile must be between 0 and 1, such as \"0.99\"");
-    }
+  slo.name = reader.text(from, spec_field("slos[].name"));
+  slo.histogram.port = reader.integer(from, spec_field("slos[].podHistogram.port"));
+  slo.histogram.path = reader.text(from, spec_field("slos[].podHistogram.path"));
+  slo.histogram.metric = reader.text(from, spec_field("slos[].podHistogram.metric"));
+  const json quantile{{"text", reader.text(from, spec_field("slos[].podHistogram.quantile"))}};
+  slo.histogram.quantile = number(quantile, "text", -1);
+  if (!(slo.histogram.quantile > 0 && slo.histogram.quantile < 1)) {
+    reader.complain("spec.slos[" + slo.name + "].podHistogram.quantile must be between 0 and 1, such as \"0.99\"");
   }
-  Result<Labels> labels = series_labels(histogram);
+  Result<Labels> labels = series_labels(child(from, "podHistogram"));
   if (!labels) reader.complain("spec.slos[" + slo.name + "]: " + labels.error().message);
   slo.histogram.labels = labels ? std::move(*labels) : Labels();
-  if (!text(object, "max").empty()) slo.max = reader.duration(object, "max", Duration(0), "spec.slos[].max");
-  slo.max_regression_percent = small(object, "maxRegressionPercent", slo.max_regression_percent);
+  slo.max = reader.optional_duration(from, spec_field("slos[].max"));
+  slo.max_regression_percent = reader.integer(from, spec_field("slos[].maxRegressionPercent"));
   return slo;
-}
-
-Settings decode_fixed(const json& object, Reader& reader) {
-  Settings settings;
-  if (child(object, "gogc").is_number_integer()) settings.gogc = Gogc(small(object, "gogc"));
-  if (const std::string limit = text(object, "goMemLimit"); !limit.empty()) {
-    const Result<Bytes> bytes = parse_go_size(limit);
-    if (bytes) {
-      settings.go_mem_limit = *bytes;
-    } else {
-      reader.complain("spec.objective.settings.goMemLimit: " + bytes.error().message);
-    }
-  }
-  return settings;
-}
-
-Bounds decode_bounds(const json& object, Reader& reader) {
-  Bounds bounds;
-  const json& least = child(object, "minAllowed");
-  const json& most = child(object, "maxAllowed");
-  bounds.min_gogc = small(least, "gogc", bounds.min_gogc);
-  bounds.max_gogc = small(most, "gogc", bounds.max_gogc);
-  bounds.max_go_mem_limit_percent = small(most, "goMemLimitPercent", bounds.max_go_mem_limit_percent);
-  if (const std::string limit = text(least, "goMemLimit"); !limit.empty()) {
-    const Result<Bytes> bytes = parse_go_size(limit);
-    if (bytes) {
-      bounds.min_go_mem_limit = *bytes;
-    } else {
-      reader.complain("spec.bounds.minAllowed.goMemLimit: " + bytes.error().message);
-    }
-  }
-  return bounds;
 }
 
 ProfileSpec decode_spec(const json& from, Reader& reader) {
   ProfileSpec spec;
-  const json& target = child(from, "targetRef");
-  spec.target = text(target, "name");
-  if (text(target, "kind") != "Deployment") reader.complain("spec.targetRef.kind must be Deployment");
+  spec.target = reader.text(from, spec_field("targetRef.name"));
+  if (reader.text(from, spec_field("targetRef.kind")) != "Deployment") {
+    reader.complain("spec.targetRef.kind must be Deployment");
+  }
   if (spec.target.empty()) reader.complain("spec.targetRef.name is missing");
-  spec.container = text(from, "containerName");
+  spec.container = reader.text(from, spec_field("containerName"));
 
-  const json& policy = child(from, "updatePolicy");
-  spec.update_mode =
-      reader.choice(policy, "updateMode", kUpdateModes, spec.update_mode, "spec.updatePolicy.updateMode");
-  spec.suspend = boolean(policy, "suspend", spec.suspend);
-  spec.revert_on_deletion = boolean(policy, "revertOnDeletion", spec.revert_on_deletion);
+  spec.update_mode = reader.choice(from, spec_field("updatePolicy.updateMode"), kUpdateModes);
+  spec.suspend = reader.boolean(from, spec_field("updatePolicy.suspend"));
+  spec.revert_on_deletion = reader.boolean(from, spec_field("updatePolicy.revertOnDeletion"));
 
-  const json& objective = child(from, "objective");
-  spec.objective = reader.choice(objective, "type", kObjectiveNames, spec.objective, "spec.objective.type");
-  spec.strategy = reader.choice(objective, "strategy", kStrategyNames, spec.strategy, "spec.objective.strategy");
-  spec.fixed = decode_fixed(child(objective, "settings"), reader);
-  spec.bounds = decode_bounds(child(from, "bounds"), reader);
+  spec.objective = reader.choice(from, spec_field("objective.type"), kObjectiveNames);
+  spec.strategy = reader.choice(from, spec_field("objective.strategy"), kStrategyNames);
+  const std::optional<int> gogc = reader.optional_integer(from, spec_field("objective.settings.gogc"));
+  if (gogc) spec.fixed.gogc = Gogc(*gogc);
+  spec.fixed.go_mem_limit = reader.size(from, spec_field("objective.settings.goMemLimit"));
 
-  const json& metrics = child(from, "runtimeMetrics");
-  spec.metrics.port = small(metrics, "port", spec.metrics.port);
-  if (std::string path = text(metrics, "path"); !path.empty()) spec.metrics.path = std::move(path);
-  spec.metrics.interval = reader.duration(metrics, "interval", spec.metrics.interval, "spec.runtimeMetrics.interval");
+  spec.bounds.min_gogc = reader.integer(from, spec_field("bounds.minAllowed.gogc"));
+  spec.bounds.min_go_mem_limit = reader.size(from, spec_field("bounds.minAllowed.goMemLimit"));
+  spec.bounds.max_gogc = reader.integer(from, spec_field("bounds.maxAllowed.gogc"));
+  spec.bounds.max_go_mem_limit_percent = reader.integer(from, spec_field("bounds.maxAllowed.goMemLimitPercent"));
+
+  spec.metrics.port = reader.integer(from, spec_field("runtimeMetrics.port"));
+  spec.metrics.path = reader.text(from, spec_field("runtimeMetrics.path"));
+  spec.metrics.interval = reader.duration(from, spec_field("runtimeMetrics.interval"));
+  spec.metrics.allow_host_network = reader.boolean(from, spec_field("runtimeMetrics.allowHostNetwork"));
 
   for (const json& slo : elements(from, "slos")) spec.slos.push_back(decode_slo(slo, reader));
 
-  const json& canary = child(from, "canary");
-  spec.canary.replicas = small(canary, "replicas", spec.canary.replicas);
-  spec.canary.warm_up = reader.duration(canary, "warmUp", spec.canary.warm_up, "spec.canary.warmUp");
-  spec.canary.interval = reader.duration(canary, "interval", spec.canary.interval, "spec.canary.interval");
-  spec.canary.max_duration =
-      reader.duration(canary, "maxDuration", spec.canary.max_duration, "spec.canary.maxDuration");
-  spec.canary.min_samples = small(canary, "minSamples", spec.canary.min_samples);
-  spec.canary.allow_duplicates = boolean(canary, "allowDuplicates", spec.canary.allow_duplicates);
+  spec.canary.replicas = reader.integer(from, spec_field("canary.replicas"));
+  spec.canary.warm_up = reader.duration(from, spec_field("canary.warmUp"));
+  spec.canary.interval = reader.duration(from, spec_field("canary.interval"));
+  spec.canary.max_duration = reader.duration(from, spec_field("canary.maxDuration"));
+  spec.canary.min_samples = reader.integer(from, spec_field("canary.minSamples"));
+  spec.canary.allow_duplicates = reader.boolean(from, spec_field("canary.allowDuplicates"));
 
-  const json& rollback = child(from, "rollback");
-  spec.rollback.watch_for = reader.duration(rollback, "watchFor", spec.rollback.watch_for, "spec.rollback.watchFor");
-  spec.rollback.cool_down = reader.duration(rollback, "coolDown", spec.rollback.cool_down, "spec.rollback.coolDown");
+  spec.rollback.watch_for = reader.duration(from, spec_field("rollback.watchFor"));
+  spec.rollback.cool_down = reader.duration(from, spec_field("rollback.coolDown"));
 
-  const json& history = child(from, "history");
-  spec.history.successful = small(history, "successfulTrialsLimit", spec.history.successful);
-  spec.history.unsuccessful = small(history, "unsuccessfulTrialsLimit", spec.history.unsuccessful);
+  spec.history.successful = reader.integer(from, spec_field("history.successfulTrialsLimit"));
+  spec.history.unsuccessful = reader.integer(from, spec_field("history.unsuccessfulTrialsLimit"));
   return spec;
 }
 
@@ -203,9 +217,11 @@ Result<Profile> decode_profile(const json& object) {
   out.created = time(metadata, "creationTimestamp").value_or(Time());
   out.deleting = codec::deleting(object);
   out.finalizers = std::move(*finalizers);
-  Reader reader(key->text());
+  Reader reader;
   out.spec = decode_spec(child(object, "spec"), reader);
-  out.unreadable = reader.complaint();
+  if (!reader.complaints().none()) {
+    out.unreadable = "GoRuntimeProfile " + key->text() + " can't be used: " + reader.complaints().text() + ".";
+  }
   out.memory = decode_memory(status);
   out.conditions = conditions_of(status);
   return out;

@@ -47,6 +47,7 @@ inline constexpr std::array kSpecFields{
     SpecField{"runtimeMetrics.port", "6060", FieldKind::kInteger, 1, 65535},
     SpecField{"runtimeMetrics.path", "/debug/pprof"},
     SpecField{"runtimeMetrics.interval", "15s", FieldKind::kDuration, detail::kSecond, 5 * detail::kMinute},
+    SpecField{"runtimeMetrics.allowHostNetwork", "false", FieldKind::kBoolean},
     SpecField{"slos[].name", ""},
     SpecField{"slos[].podHistogram.port", "8080", FieldKind::kInteger, 1, 65535},
     SpecField{"slos[].podHistogram.path", "/metrics"},

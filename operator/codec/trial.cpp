@@ -137,7 +137,7 @@ json encode(const MetricEvidence& metric) {
               {"low", exact(metric.low)},
               {"high", exact(metric.high)},
               {"threshold", exact(metric.threshold)},
-              {"changePercent", signed_percent(metric.stats.mean)},
+              {"changePercent", signed_percent(metric.stats.mean, "%")},
               {"verdict", in_words(metric.state)},
               {"ratio", metric.ratio},
               {"violations", metric.violations},
@@ -194,11 +194,6 @@ Evidence decode_evidence(const json& object, Complaints& complaints) {
 }
 
 }  // namespace
-
-std::string signed_percent(double share) {
-  const std::string figure = format_fixed(share * 100, 1) + "%";
-  return share > 0 && figure != "0.0%" ? "+" + figure : figure;
-}
 
 namespace {
 
@@ -289,8 +284,8 @@ json encode(const TrialStatus& status) {
   if (status.after_rollback != TrialVerdict::kNone) object["afterRollback"] = to_string(status.after_rollback);
   put(object, "watchingSince", status.watching_since);
   put(object, "endedAt", status.ended);
-  if (status.latency_change) object["p99ChangePercent"] = signed_percent(*status.latency_change);
-  if (status.gc_change) object["gcChangePercent"] = signed_percent(*status.gc_change);
+  if (status.latency_change) object["p99ChangePercent"] = signed_percent(*status.latency_change, "%");
+  if (status.gc_change) object["gcChangePercent"] = signed_percent(*status.gc_change, "%");
   put(object, status.evidence);
   if (status.watching_since) put(object["watch"], status.watch_evidence);
   json steps = json::array();

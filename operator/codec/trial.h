@@ -15,7 +15,4 @@ nlohmann::json encode(const TrialStatus& status);
 /// kSpecFields or a word that this version does not know. The message names all of it and says what to do.
 Result<Trial> decode_trial(const nlohmann::json& object);
 
-/// For a column: "+3.1%", "-12.0%".
-std::string signed_percent(double share);
-
 }  // namespace gopacer::codec

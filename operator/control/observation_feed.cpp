@@ -42,7 +42,13 @@ ScrapePlan scrape_plan(const Desired& desired) {
     target.pod = pod->key;
     target.uid = pod->uid;
     target.created = pod->created.value_or(Time{});
-    target.ip = pod->ip;
+    if (pod->host_network && !plan.endpoint.allow_host_network) {
+      target.unasked = pod->key.text() +
+                       " uses its node's network (hostNetwork), so that a request would go to whatever listens at the "
+                       "node's address: set spec.runtimeMetrics.allowHostNetwork: true if that is this program";
+    } else {
+      target.ip = pod->ip;
+    }
     target.node = pod->node;
     target.container = container->name;
     target.track = track;

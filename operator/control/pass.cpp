@@ -58,6 +58,7 @@ Decision decide_on(const Facts& facts) {
   input.observed = facts.observed;
   if (const ContainerSpec* const container = container_named(desired.target->containers, desired.container)) {
     input.memory_request = container->memory_request;
+    input.env_from = container->env_from;
   }
   input.target_settled = desired.target->settled();
   return decide(input, facts.now);

@@ -56,7 +56,7 @@ Decision decide(const DecideInput& input, Time now) {
     decision.message = "The target is being rolled out or scaled; its pods are measured once that is done.";
     return decision;
   }
-  const deciding::Estimation estimation = deciding::estimate(input.spec, input.current, input.observed, now);
+  const deciding::Estimation estimation = deciding::estimate(input, now);
   if (!estimation.estimate) {
     decision.reason = estimation.reason;
     decision.message = estimation.message;
@@ -70,6 +70,13 @@ Decision decide(const DecideInput& input, Time now) {
     decision.kind = Decision::Kind::kRefuse;
     decision.reason = "SelfTuned";
     decision.message = estimation.self_tuned;
+    return decision;
+  }
+  // A person's settings are tried beside what the pods run, whatever that is.
+  if (!estimation.unknown_settings.empty() && input.spec.strategy != Strategy::kFixed) {
+    decision.kind = Decision::Kind::kRefuse;
+    decision.reason = "SettingsUnknown";
+    decision.message = estimation.unknown_settings;
     return decision;
   }
   if (decision.estimate->ballast > Bytes(0) && input.spec.strategy != Strategy::kFixed) {
@@ -99,8 +106,9 @@ Decision decide(const DecideInput& input, Time now) {
       deciding::decide_by_formula(input, physics, now, decision);
       break;
   }
+  const std::string& note = estimation.unknown_settings.empty() ? estimation.unasked : estimation.unknown_settings;
+  if (!note.empty()) decision.message += " " + note;
   if (decision.kind != Decision::Kind::kChange) return decision;
-  if (!estimation.own_default.empty()) decision.message += " " + estimation.own_default;
 
   // 4. May they be tried now?
   const std::optional<Time> from = next_trial(input, decision.urgent);

@@ -84,7 +84,7 @@ Estimate combine(const std::vector<PodEstimate>& pods, const std::vector<PodEsti
 
 }  // namespace
 
-Estimation estimate(const ProfileSpec& spec, const Settings& current, const Observation& observed, Time now) {
+Estimation estimate(const DecideInput& input, Time now) {
   std::vector<PodEstimate> pods;
   std::vector<PodEstimate> with_cpu;
   Estimation result;
@@ -94,13 +94,13 @@ Estimation estimate(const ProfileSpec& spec, const Settings& current, const Obse
   std::uint32_t most_cycles = 0;
   std::string error;
   std::string clock_trouble;
-  const double least_seconds = std::max(4 * to_seconds(spec.metrics.interval), 20.0);
+  const double least_seconds = std::max(4 * to_seconds(input.spec.metrics.interval), 20.0);
 
-  for (const PodSeries& pod : observed.pods) {
-    if (pod.track != Track::kStable || pod.settings != current) continue;
+  for (const PodSeries& pod : input.observed.pods) {
+    if (pod.track != Track::kStable || pod.settings != input.current) continue;
     ++stable;
     if (!pod.error.empty() && error.empty()) error = pod.error;
-    SeriesReader reader(pod, spec, now);
+    SeriesReader reader(pod, input, now);
     most_samples = std::max(most_samples, reader.samples());
     longest = std::max(longest, reader.seconds());
     most_cycles = std::max(most_cycles, reader.cycles());
@@ -111,7 +111,8 @@ Estimation estimate(const ProfileSpec& spec, const Settings& current, const Obse
     pods.push_back(reader.read());
     if (pods.back().cpu && *pods.back().cpu > 0) with_cpu.push_back(pods.back());
     if (result.self_tuned.empty()) result.self_tuned = reader.self_tuned();
-    if (result.own_default.empty()) result.own_default = reader.own_default();
+    if (result.unknown_settings.empty()) result.unknown_settings = reader.unknown_settings();
+    if (result.unasked.empty()) result.unasked = reader.unasked();
   }
 
   const auto nothing = [&](std::string reason, std::string message) {
@@ -120,7 +121,7 @@ Estimation estimate(const ProfileSpec& spec, const Settings& current, const Obse
     return result;
   };
   if (stable == 0) {
-    return nothing("NoPods", "No pod of the target runs " + describe(current) + " yet.");
+    return nothing("NoPods", "No pod of the target runs " + describe(input.current) + " yet.");
   }
   if (pods.empty()) {
     if (most_samples == 0 && !error.empty()) return nothing("MetricsUnavailable", error);

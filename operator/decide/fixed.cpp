@@ -12,12 +12,15 @@ void decide_fixed(const DecideInput& input, const Physics& physics, Decision& de
 
   decision.settings = input.current;
   decision.binding = "settings";
-  decision.predicted = physics.predict(wanted);
+  const auto as_run = [&](const Settings& settings) { return in_force(settings, input.current, estimate.settings); };
+  const Settings now = as_run(input.current);
+  const Settings then = as_run(wanted);
+  decision.predicted = physics.predict(then);
   const std::string wanted_text = describe(wanted);
-  if (wanted == input.current) {
+  if (then == now) {
     decision.kind = Decision::Kind::kKeep;
     decision.reason = "InForce";
-    decision.message = wanted_text + " is in force. " + expectation(estimate, *decision.predicted);
+    decision.message = describe(now) + " is in force. " + expectation(estimate, *decision.predicted);
     return;
   }
   const auto refuse = [&](std::string reason, std::string message) {
@@ -44,8 +47,9 @@ void decide_fixed(const DecideInput& input, const Physics& physics, Decision& de
                       format_go_size(safe_limit(*container, estimate, input.spec.bounds.max_go_mem_limit_percent)) +
                       " would be safe.");
   }
-  const Gogc gogc = wanted.gogc.value_or(Gogc(Gogc::kDefaultPercent));
-  if (!wanted.go_mem_limit && (gogc.is_off() || gogc.percent() > Gogc::kDefaultPercent)) {
+  const Gogc gogc = then.gogc.value_or(Gogc(Gogc::kDefaultPercent));
+  const bool stops = then.go_mem_limit && (!container || *then.go_mem_limit < *container);
+  if (!stops && (gogc.is_off() || gogc.percent() > Gogc::kDefaultPercent)) {
     return refuse(
         "FixedSettingsUnsafe",
         wanted_text +
@@ -58,7 +62,7 @@ void decide_fixed(const DecideInput& input, const Physics& physics, Decision& de
   decision.kind = Decision::Kind::kChange;
   decision.settings = wanted;
   decision.reason = "FixedSettings";
-  decision.message = wanted_text + " instead of " + describe(input.current) + ", as objective.settings asks. " +
+  decision.message = wanted_text + " instead of " + describe(now) + ", as objective.settings asks. " +
                      expectation(estimate, *decision.predicted);
 }
 

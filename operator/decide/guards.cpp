@@ -32,9 +32,11 @@ bool about_equal(const Settings& a, const Settings& b) {
   return !a.go_mem_limit || close(a.go_mem_limit->value(), b.go_mem_limit->value());
 }
 
-Settings in_force(Settings current, const Settings& seen) {
-  if (!current.gogc && seen.gogc != Gogc(Gogc::kDefaultPercent)) current.gogc = seen.gogc;
-  return current;
+Settings in_force(Settings settings, const Settings& current, const Settings& seen) {
+  const bool elsewhere = !settings.gogc && !current.gogc;
+  if (elsewhere && seen.gogc != Gogc(Gogc::kDefaultPercent)) settings.gogc = seen.gogc;
+  if (!settings.go_mem_limit && !current.go_mem_limit) settings.go_mem_limit = seen.go_mem_limit;
+  return settings;
 }
 
 const BannedRegion* ban_of(const DecideInput& input, const Settings& settings) {

@@ -19,8 +19,9 @@ bool knows_memory_limit(std::string_view go_version);
 /// difference.
 bool about_equal(const Settings& a, const Settings& b);
 
-/// `current` as the pods run it: where GOGC is unset, what the program chose.
-Settings in_force(Settings current, const Settings& seen);
+/// `settings` of an env list as pods would run them: what neither they nor the present list set stays as it was `seen`,
+/// since it comes from elsewhere (the program, envFrom).
+Settings in_force(Settings settings, const Settings& current, const Settings& seen);
 
 /// The ban that `settings` themselves fall under, on the present pod template.
 const BannedRegion* ban_of(const DecideInput& input, const Settings& settings);

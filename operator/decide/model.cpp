@@ -271,7 +271,8 @@ void decide_by_model(const DecideInput& input, const Physics& physics, Decision&
     decision.message = std::move(message);
   };
   decision.predicted = physics.predict(estimate.settings);
-  const Settings now = in_force(input.current, estimate.settings);
+  const auto as_run = [&](const Settings& settings) { return in_force(settings, input.current, estimate.settings); };
+  const Settings now = as_run(input.current);
   const std::string now_text = describe(now);
 
   if (model.limit() && !model.limit_is_feasible()) {
@@ -308,7 +309,7 @@ void decide_by_model(const DecideInput& input, const Physics& physics, Decision&
                                      ". Until then nothing is changed.");
   }
   decision.binding = candidate.binding;
-  if (about_equal(candidate.settings, now)) {
+  if (about_equal(as_run(candidate.settings), now)) {
     if (held_by_missing_limit) {
       return keep("NoMemoryLimit",
                   "A larger GOGC would save CPU, but without a memory limit nothing would stop the heap: " +
@@ -324,7 +325,7 @@ void decide_by_model(const DecideInput& input, const Physics& physics, Decision&
                               ". It is tried again once the pod template changes.");
   }
   candidate = *allowed;
-  const Prediction predicted = physics.predict(candidate.settings);
+  const Prediction predicted = physics.predict(as_run(candidate.settings));
   const Worth worth = worth_of(input, estimate, candidate.settings, predicted);
   if (!worth.enough) {
     const bool no_limit = held_by_missing_limit && predicted.saving > 0;

@@ -51,6 +51,9 @@ std::optional<Moment> moment(Time at, const std::optional<double>& value) {
 
 std::string text(Gogc gogc) { return gogc.is_off() ? "off" : std::to_string(gogc.percent()); }
 
+constexpr const char* kToTell =
+    "Let it serve go_gc_gogc_percent (client_golang's Go collector) on an SLO's metrics page.";
+
 std::string advice() {
   return ": the program sets it itself (debug.SetGCPercent, debug.SetMemoryLimit or a tuner library). Remove that, or "
          "gopacer's settings have no effect.";
@@ -58,8 +61,9 @@ std::string advice() {
 
 }  // namespace
 
-SeriesReader::SeriesReader(const PodSeries& pod, const ProfileSpec& spec, Time now) : pod_(pod) {
-  const Time from = std::max(now - kLongestWindow, pod.started + spec.canary.warm_up);
+SeriesReader::SeriesReader(const PodSeries& pod, const DecideInput& input, Time now)
+    : pod_(pod), env_from_(input.env_from) {
+  const Time from = std::max(now - kLongestWindow, pod.started + input.spec.canary.warm_up);
   for (const Sample& sample : pod.samples) {
     if (sample.at >= from && sample.at <= now) samples_.push_back(&sample);
   }
@@ -91,18 +95,27 @@ PodEstimate SeriesReader::read() {
   return found_;
 }
 
-std::string SeriesReader::own_default() const {
-  if (pod_.settings.gogc || process_ == nullptr || !process_->gogc || *process_->gogc == Gogc(Gogc::kDefaultPercent)) {
-    return {};
+std::string SeriesReader::unasked() const {
+  if (!tells_settings()) {
+    if (env_from_.empty()) return {};
+    return from_env_from() + " The figures assume that they do not. " + kToTell;
   }
-  return "The program runs GOGC=" + text(*process_->gogc) +
-         " although the pod's env list has no GOGC: a default of its own, which usually gives way to the variable, or "
-         "a call that overrides it. A trial tells which.";
+  const Settings runs = in_force({}, pod_.settings, {process_->gogc, process_->go_mem_limit});
+  if (runs == Settings{}) return {};
+  const std::string found = "The program runs " + describe(runs) + " although the pod's env list does not ask for it: ";
+  if (!env_from_.empty()) {
+    return found + "from envFrom (" + env_from_ +
+           "), or of its own. Entries of the list go before envFrom; where gopacer takes its own away again, this is "
+           "in force again.";
+  }
+  return found +
+         "a default of its own, which usually gives way to the variable, or a call that overrides it. A trial tells "
+         "which.";
 }
 
 std::string SeriesReader::self_tuned() const {
   const Gogc asked = pod_.settings.gogc.value_or(Gogc(Gogc::kDefaultPercent));
-  if (process_ != nullptr && process_->gogc) {
+  if (tells_settings()) {
     if (pod_.settings.gogc && *process_->gogc != asked) {
       return "Pod " + pod_.pod + " reports GOGC=" + text(*process_->gogc) + " while its environment asks for " +
              text(asked) + advice();
@@ -114,13 +127,38 @@ std::string SeriesReader::self_tuned() const {
     }
     return {};
   }
-  // Without its own word, the goals tell: where GOGC rules, NextGC gives M, and nothing may contradict that M.
+  const std::optional<int> gogc = env_from_.empty() ? contradicting_gogc() : std::nullopt;
+  if (!gogc) return {};
+  return "Pod " + pod_.pod + " collects as if GOGC were about " + std::to_string(*gogc) +
+         (pod_.settings.gogc ? " while its environment asks for " + text(asked) + advice()
+                             : " although its environment does not ask for that: a default of its own, or the program "
+                               "overrides the variable. " +
+                                   std::string(kToTell) + " Then a trial tells which.");
+}
+
+std::string SeriesReader::unknown_settings() const {
+  if (tells_settings() || env_from_.empty()) return {};
+  const std::optional<int> gogc = contradicting_gogc();
+  if (!gogc) return {};
+  return "Pod " + pod_.pod + " collects as if GOGC were about " + std::to_string(*gogc) +
+         ", which its env list does not ask for. " + from_env_from() + " " + kToTell;
+}
+
+std::string SeriesReader::from_env_from() const {
+  return "GOGC or GOMEMLIMIT may come from envFrom (" + env_from_ +
+         "), which gopacer does not read, and the process does not tell what it runs.";
+}
+
+/// The GOGC that the collections look like, where they contradict what the env list asks for; without the process's own
+/// word the goals tell: where GOGC rules, NextGC gives M, and nothing may contradict that M.
+std::optional<int> SeriesReader::contradicting_gogc() const {
+  const Gogc asked = pod_.settings.gogc.value_or(Gogc(Gogc::kDefaultPercent));
   if (asked.is_off() || asked.percent() < kLeastTellingGogc || found_.limit_rules || found_.forced > 0 ||
       found_.cycles < 10)
-    return {};
+    return std::nullopt;
   const double gamma = asked.percent() / 100.0;
   const double live = (found_.goal - gamma * found_.roots) / (1 + gamma);
-  if (live < kSmallHeap) return {};
+  if (live < kSmallHeap) return std::nullopt;
   std::size_t below = 0;
   for (const Sample* sample : with_mem_) {
     const MemStats& mem = *sample->mem;
@@ -129,15 +167,8 @@ std::string SeriesReader::self_tuned() const {
   }
   const double pace = found_.volume / (found_.goal - live);
   const bool heap_contradicts = below >= 2 && below * 10 >= with_mem_.size();
-  if (!heap_contradicts && pace > kSlowestPace && pace < kFastestPace) return {};
-  return "Pod " + pod_.pod + " collects as if GOGC were about " +
-         std::to_string(
-             static_cast<int>(100 * found_.volume / std::max(1.0, found_.goal - found_.volume + found_.roots))) +
-         (pod_.settings.gogc
-              ? " while its environment asks for " + text(asked) + advice()
-              : " although its environment does not ask for that: a default of its own, or the program "
-                "overrides the variable. Let it serve go_gc_gogc_percent (client_golang's Go collector) on "
-                "an SLO's metrics page: then a trial tells which.");
+  if (!heap_contradicts && pace > kSlowestPace && pace < kFastestPace) return std::nullopt;
+  return static_cast<int>(100 * found_.volume / std::max(1.0, found_.goal - found_.volume + found_.roots));
 }
 
 void SeriesReader::read_settings() {

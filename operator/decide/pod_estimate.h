@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "decide/series.h"
-#include "gopacer/domain/profile.h"
+#include "gopacer/decide/decision.h"
 #include "gopacer/domain/profiled_gc.h"
 
 namespace gopacer::deciding {
@@ -54,7 +54,8 @@ struct PodEstimate {
 /// times.
 class SeriesReader {
  public:
-  SeriesReader(const PodSeries& pod, const ProfileSpec& spec, Time now);
+  /// `pod` and `input` have to outlive it.
+  SeriesReader(const PodSeries& pod, const DecideInput& input, Time now);
 
   std::size_t samples() const { return with_mem_.size(); }
   double seconds() const { return with_mem_.size() < 2 ? 0 : to_seconds(with_mem_.back()->at - with_mem_.front()->at); }
@@ -65,10 +66,12 @@ class SeriesReader {
 
   /// Wants at least two samples with MemStats and one collection between them.
   PodEstimate read();
-  /// A sentence when the process runs another GOGC than Go's 100 though its environment asks for none.
-  std::string own_default() const;
+  /// A sentence when the process runs other settings than Go's own where its env list has none, or may do so.
+  std::string unasked() const;
   /// A sentence when what is seen does not fit what the pod's environment asks for; after read().
   std::string self_tuned() const;
+  /// A sentence when that may be the work of envFrom, and nothing tells; after read().
+  std::string unknown_settings() const;
 
  private:
   // In the order in which they need each other.
@@ -81,8 +84,12 @@ class SeriesReader {
   void read_profiles();
   void read_memory();
   std::optional<double> cycle_seconds() const;
+  bool tells_settings() const { return process_ != nullptr && process_->gogc; }
+  std::string from_env_from() const;
+  std::optional<int> contradicting_gogc() const;
 
   const PodSeries& pod_;
+  const std::string& env_from_;
   Samples samples_;
   Samples with_mem_;
   const ProcessMetrics* process_ = nullptr;

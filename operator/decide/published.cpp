@@ -76,8 +76,8 @@ void decide_by_formula(const DecideInput& input, const Physics& physics, Time no
   const Estimate& estimate = *decision.estimate;
   const std::string name = to_string(input.spec.strategy);
   decision.settings = input.current;
-  const Gogc in_force = estimate.settings.gogc.value_or(Gogc(Gogc::kDefaultPercent));
-  const double present = in_force.is_off() ? estimate.effective_gogc : in_force.percent();
+  const Gogc gogc_now = estimate.settings.gogc.value_or(Gogc(Gogc::kDefaultPercent));
+  const double present = gogc_now.is_off() ? estimate.effective_gogc : gogc_now.percent();
   const Wanted wanted = wanted_by(input.spec.strategy, read_signals(input, now), present);
   if (!wanted.gogc) {
     decision.kind = Decision::Kind::kNoData;
@@ -90,10 +90,12 @@ void decide_by_formula(const DecideInput& input, const Physics& physics, Time no
   // without a limit behind it.
   const Bounds& bounds = input.spec.bounds;
   Settings settings = input.current;
+  const auto as_run = [&](const Settings& asked) { return in_force(asked, input.current, estimate.settings); };
+  const Settings running = as_run(input.current);
   const bool old_go = !knows_memory_limit(estimate.go_version);
   // A limit at or above the container's stops nothing: the kernel is there first.
   const auto& container = estimate.container_limit;
-  const bool is_idle = container && settings.go_mem_limit && *settings.go_mem_limit >= *container;
+  const bool is_idle = container && running.go_mem_limit && *running.go_mem_limit >= *container;
   if (is_idle && !old_go) settings.go_mem_limit.reset();
   decision.binding = "strategy";
   double gogc = *wanted.gogc;
@@ -116,7 +118,7 @@ void decide_by_formula(const DecideInput& input, const Physics& physics, Time no
   }
   settings.gogc = Gogc(std::max(1, static_cast<int>(std::lround(gogc))));
 
-  decision.predicted = physics.predict(settings);
+  decision.predicted = physics.predict(as_run(settings));
   const std::string formula = name + " wants GOGC=" + format_fixed(*wanted.gogc, 1) + " (" + wanted.inputs + ")";
   const std::string expected = expectation(estimate, *decision.predicted);
   const auto keep = [&](std::string reason, std::string message) {
@@ -125,8 +127,8 @@ void decide_by_formula(const DecideInput& input, const Physics& physics, Time no
     decision.reason = std::move(reason);
     decision.message = std::move(message);
   };
-  if (about_equal(settings, input.current)) {
-    return keep("AlreadyBest", describe(input.current) + " stays: " + formula + ". " +
+  if (about_equal(as_run(settings), running)) {
+    return keep("AlreadyBest", describe(running) + " stays: " + formula + ". " +
                                    expectation(estimate, physics.predict(estimate.settings)));
   }
   if (ban_of(input, settings) != nullptr || ban_towards(input, present, settings.gogc->percent()) != nullptr) {
@@ -137,7 +139,7 @@ void decide_by_formula(const DecideInput& input, const Physics& physics, Time no
   decision.kind = Decision::Kind::kChange;
   decision.settings = settings;
   decision.reason = "Recommended";
-  decision.message = describe(settings) + " instead of " + describe(input.current) + ": " + formula + ". " + expected +
+  decision.message = describe(settings) + " instead of " + describe(running) + ": " + formula + ". " + expected +
                      " Held by: " + decision.binding + ".";
 }
 

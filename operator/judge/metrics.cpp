@@ -211,18 +211,11 @@ void weigh(MetricEvidence& metric, double alpha, int windows) {
 
 bool mostly_unresolved(const MetricEvidence& metric) { return metric.unresolved > metric.stats.n; }
 
-std::string signed_percent(double share) {
-  const std::string text = format_fixed(share * 100, 1);
-  return (text.front() == '-' ? "" : "+") + text + " %";
-}
-
 std::string tell(const MetricEvidence& metric) {
   if (metric.stats.n == 0)
     return metric.name + (metric.unresolved > 0 ? " is not resolved by its buckets" : " has no data");
   const auto change = [&](double x) {
-    if (metric.ratio) return signed_percent(std::expm1(x));
-    const std::string percent = signed_percent(x);
-    return percent.substr(0, percent.size() - 1) + "points";
+    return metric.ratio ? signed_percent(std::expm1(x)) : signed_percent(x, " points");
   };
   const std::string unit = metric.ratio ? "" : " of CPU";
   std::string text = metric.name + " " + in_unit(metric, metric.baseline) + " → " + in_unit(metric, metric.canary) +

@@ -55,7 +55,4 @@ bool mostly_unresolved(const MetricEvidence& metric);
 /// "latency-p99 1.2ms → 1.3ms, +8.0 % (+2.1 … +14.2 %, at most +5 % allowed)".
 std::string tell(const MetricEvidence& metric);
 
-/// "+4.3 %"
-std::string signed_percent(double share);
-
 }  // namespace gopacer::judging

@@ -94,8 +94,8 @@ class Watch {
 
     const MetricEvidence& gc = judging::metric_named(verdict_.evidence, kGcCpuMetric);
     if (gc.violations >= judging::kHighShareWindows) {
-      return stop(judging::HardStop{"GcShare", "Collection takes " + judging::signed_percent(gc.canary).substr(1) +
-                                                   " of the target's CPU with " + describe(plan_.settings) + "."});
+      return stop(judging::HardStop{"GcShare", "Collection takes " + format_fixed(gc.canary * 100, 1) +
+                                                   " % of the target's CPU with " + describe(plan_.settings) + "."});
     }
     return stop(judging::collection_runs_away(warm, {}, window));
   }

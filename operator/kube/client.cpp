@@ -116,16 +116,16 @@ struct Client::Impl {
   }
 
   /// One attempt, and a second one when the token was refused: it may just have been replaced.
-  Result<HttpResponse> attempt(const HttpRequest& request) {
-    Result<HttpResponse> response = transport->send(request, limits(), cut.get_token());
+  Result<ApiResponse> attempt(const ApiRequest& request) {
+    Result<ApiResponse> response = transport->send(request, limits(), cut.get_token());
     if (!response || response->status != 401) return response;
     token->refused();
     return transport->send(request, limits(), cut.get_token());
   }
 
   /// `what`: the attempt in words. A response that is too large comes back as such.
-  Result<HttpResponse> once(const HttpRequest& request, const std::string& what, const ResourceType& type) {
-    Result<HttpResponse> response = attempt(request);
+  Result<ApiResponse> once(const ApiRequest& request, const std::string& what, const ResourceType& type) {
+    Result<ApiResponse> response = attempt(request);
     if (!response) {
       Error error = response.error();
       error.message = "cannot " + what + ": " + error.message;
@@ -135,10 +135,10 @@ struct Client::Impl {
     return response;
   }
 
-  Result<HttpResponse> read(const HttpRequest& request, const std::string& what, const ResourceType& type) {
+  Result<ApiResponse> read(const ApiRequest& request, const std::string& what, const ResourceType& type) {
     const Backoff backoff{options.first_retry, options.longest_retry};
     for (int failures = 0;; ++failures) {
-      Result<HttpResponse> response = once(request, what, type);
+      Result<ApiResponse> response = once(request, what, type);
       if (response || response.error().kind != ErrorKind::kRetriable || failures >= options.read_retries)
         return response;
       const Duration asked = response.error().retry_after.value_or(std::chrono::milliseconds(0));
@@ -154,7 +154,7 @@ struct Client::Impl {
     never.wait_for(lock, cut.get_token(), time, [] { return false; });
   }
 
-  static Result<json> parse(const HttpResponse& response, const std::string& what) {
+  static Result<json> parse(const ApiResponse& response, const std::string& what) {
     if (response.too_large) return invalid("cannot " + what + ": the answer is too large");
     std::optional<json> document = parse_json(response.body);
     if (!document || !document->is_object()) {
@@ -177,11 +177,11 @@ struct Client::Impl {
   }
 
   /// The page of a list that holds one object which can't be read: its outline, and where the list goes on.
-  Result<ListPage> skip(const HttpRequest& request, const std::string& what, const ResourceType& type) {
+  Result<ListPage> skip(const ApiRequest& request, const std::string& what, const ResourceType& type) {
     Skimmer skimmer(kListOutline);
     std::size_t bytes = 0;
     const auto deadline = std::chrono::steady_clock::now() + options.request_timeout;
-    const Result<HttpResponse> response = transport->stream(
+    const Result<ApiResponse> response = transport->stream(
         request, limits(),
         [&](std::string_view data) -> Result<void> {
           skimmer.feed(data);
@@ -208,8 +208,8 @@ struct Client::Impl {
            std::to_string(options.most_bytes) + ", or is nested too deep: look for what fills it, or make it smaller";
   }
 
-  Result<json> write(const HttpRequest& request, const std::string& what, const ResourceType& type) {
-    const Result<HttpResponse> response = once(request, what, type);
+  Result<json> write(const ApiRequest& request, const std::string& what, const ResourceType& type) {
+    const Result<ApiResponse> response = once(request, what, type);
     if (!response) return tl::unexpected(response.error());
     return parse(*response, what);
   }
@@ -230,7 +230,7 @@ void Client::cut_off() { impl_->cut.request_stop(); }
 
 Result<json> Client::get(const ObjectPath& object) {
   const std::string what = "get " + describe(object);
-  const Result<HttpResponse> response = impl_->read({"GET", object_path(object, ""), "", ""}, what, object.type);
+  const Result<ApiResponse> response = impl_->read({"GET", object_path(object, ""), "", ""}, what, object.type);
   if (!response) return tl::unexpected(response.error());
   return Impl::parse(*response, what);
 }
@@ -247,9 +247,9 @@ Result<ListPage> Client::list(const Selection& selection, const std::string& con
   for (int limit = impl_->page_sizes->get(collection, impl_->options.page_size);;
        limit = std::max(limit / 10, kSmallestPage)) {
     const Query query = Query().add("limit", std::to_string(limit)).add("continue", continue_token).add(selection);
-    const HttpRequest request{"GET", collection + query.text(), "", "",
-                              format_of(selection, "PartialObjectMetadataList")};
-    const Result<HttpResponse> response = impl_->read(request, what, selection.type);
+    const ApiRequest request{"GET", collection + query.text(), "", "",
+                             format_of(selection, "PartialObjectMetadataList")};
+    const Result<ApiResponse> response = impl_->read(request, what, selection.type);
     if (!response) return tl::unexpected(response.error());
     std::optional<json> document = response->too_large ? std::nullopt : parse_json(response->body);
     if (document) {
@@ -273,8 +273,8 @@ Result<void> Client::watch(const Selection& selection, const std::string& resour
                           .add("resourceVersion", resource_version)
                           .add("timeoutSeconds", std::to_string(std::max<long>(seconds, 1)))
                           .add(selection);
-  const HttpRequest request{"GET", collection_path(selection.type, selection.ns) + query.text(), "", "",
-                            format_of(selection, "PartialObjectMetadata")};
+  const ApiRequest request{"GET", collection_path(selection.type, selection.ns) + query.text(), "", "",
+                           format_of(selection, "PartialObjectMetadata")};
 
   // What can't be told of one event, a new list tells: the same version would bring the same event again.
   const auto list_again = [&](const std::string& why) -> Result<void> {
@@ -314,7 +314,7 @@ Result<void> Client::watch(const Selection& selection, const std::string& resour
   std::stop_source either;
   const std::stop_callback at_stop(stop, [&] { either.request_stop(); });
   const std::stop_callback at_cut(impl_->cut.get_token(), [&] { either.request_stop(); });
-  const Result<HttpResponse> response = impl_->transport->stream(
+  const Result<ApiResponse> response = impl_->transport->stream(
       request, limits,
       [&](std::string_view data) {
         Result<void> fed = lines.feed(data, on_line, on_unreadable);
@@ -364,8 +364,8 @@ Result<json> Client::replace(const ObjectPath& object, const json& document) {
 Result<void> Client::remove(const ObjectPath& object, const std::string& uid) {
   json options = {{"apiVersion", "v1"}, {"kind", "DeleteOptions"}, {"propagationPolicy", "Background"}};
   if (!uid.empty()) options["preconditions"] = {{"uid", uid}};
-  const Result<HttpResponse> response = impl_->once({"DELETE", object_path(object, ""), kJson, to_text(options)},
-                                                    "delete " + describe(object), object.type);
+  const Result<ApiResponse> response = impl_->once({"DELETE", object_path(object, ""), kJson, to_text(options)},
+                                                   "delete " + describe(object), object.type);
   if (!response && response.error().kind != ErrorKind::kNotFound) return tl::unexpected(response.error());
   return {};
 }
@@ -373,7 +373,7 @@ Result<void> Client::remove(const ObjectPath& object, const std::string& uid) {
 Result<bool> Client::kind_is_served(const ResourceType& type) {
   const std::string what = "ask for the kinds of " + api_version(type);
   const std::string path = (type.group.empty() ? "/api/" : "/apis/") + api_version(type);
-  const Result<HttpResponse> response = impl_->read({"GET", path, "", ""}, what, type);
+  const Result<ApiResponse> response = impl_->read({"GET", path, "", ""}, what, type);
   if (!response) {
     if (response.error().kind == ErrorKind::kNotFound) return false;
     return tl::unexpected(response.error());
@@ -405,7 +405,7 @@ Result<IssuedToken> Client::request_token(const std::string& ns, const std::stri
 }
 
 Result<std::string> Client::server_version() {
-  const Result<HttpResponse> response = impl_->read({"GET", "/version", "", ""}, "ask for the version", {});
+  const Result<ApiResponse> response = impl_->read({"GET", "/version", "", ""}, "ask for the version", {});
   if (!response) return tl::unexpected(response.error());
   const Result<json> document = Impl::parse(*response, "ask for the version");
   if (!document) return tl::unexpected(document.error());

@@ -282,8 +282,8 @@ struct Transport::Impl {
   }
 
   /// `on_data` null: keep the body.
-  Result<HttpResponse> exchange(const HttpRequest& request, const HttpLimits& limits,
-                                const std::function<Result<void>(std::string_view)>* on_data, std::stop_token stop);
+  Result<ApiResponse> exchange(const ApiRequest& request, const HttpLimits& limits,
+                               const std::function<Result<void>(std::string_view)>* on_data, std::stop_token stop);
 };
 
 Transport::Transport(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -340,19 +340,19 @@ Result<std::unique_ptr<Transport>> Transport::open(const ClusterConfig& config, 
   return std::unique_ptr<Transport>(new Transport(std::move(impl)));
 }
 
-Result<HttpResponse> Transport::send(const HttpRequest& request, const HttpLimits& limits, std::stop_token stop) {
+Result<ApiResponse> Transport::send(const ApiRequest& request, const HttpLimits& limits, std::stop_token stop) {
   return impl_->exchange(request, limits, nullptr, std::move(stop));
 }
 
-Result<HttpResponse> Transport::stream(const HttpRequest& request, const HttpLimits& limits,
-                                       const std::function<Result<void>(std::string_view)>& on_data,
-                                       std::stop_token stop) {
+Result<ApiResponse> Transport::stream(const ApiRequest& request, const HttpLimits& limits,
+                                      const std::function<Result<void>(std::string_view)>& on_data,
+                                      std::stop_token stop) {
   return impl_->exchange(request, limits, &on_data, std::move(stop));
 }
 
-Result<HttpResponse> Transport::Impl::exchange(const HttpRequest& request, const HttpLimits& limits,
-                                               const std::function<Result<void>(std::string_view)>* on_data,
-                                               std::stop_token stop) {
+Result<ApiResponse> Transport::Impl::exchange(const ApiRequest& request, const HttpLimits& limits,
+                                              const std::function<Result<void>(std::string_view)>* on_data,
+                                              std::stop_token stop) {
   using std::chrono::steady_clock;
   const auto shared = std::make_shared<Exchange>();
   const auto inbox = std::make_shared<Inbox>(shared);
@@ -360,7 +360,7 @@ Result<HttpResponse> Transport::Impl::exchange(const HttpRequest& request, const
   const auto begun = steady_clock::now();
 
   if (stop.stop_requested()) {
-    if (on_data != nullptr) return HttpResponse{};
+    if (on_data != nullptr) return ApiResponse{};
     return retriable("not sent: this client was cut off");
   }
   const Result<std::string> bearer = token->token();
@@ -379,7 +379,7 @@ Result<HttpResponse> Transport::Impl::exchange(const HttpRequest& request, const
     return retriable(explain(error.what()));
   }
 
-  HttpResponse response;
+  ApiResponse response;
   std::optional<Error> trouble;
   auto deadline = begun + limits.total;
   std::unique_lock lock(shared->mutex);

@@ -18,7 +18,7 @@ namespace gopacer::kube {
 /// each connection. Changes the environment, so call it first in main(), before other threads; later calls do nothing.
 void prepare_process();
 
-struct HttpRequest {
+struct ApiRequest {
   std::string method;
   std::string target;  ///< path and query, percent-encoded
   std::string content_type;
@@ -26,7 +26,7 @@ struct HttpRequest {
   std::string accept = "application/json";
 };
 
-struct HttpResponse {
+struct ApiResponse {
   int status = 0;
   std::optional<std::chrono::milliseconds> retry_after;
   std::string body;
@@ -52,13 +52,13 @@ class Transport {
   Transport& operator=(const Transport&) = delete;
 
   /// One request and its whole response, whatever its status. Errors are those of the connection, all kRetriable.
-  Result<HttpResponse> send(const HttpRequest& request, const HttpLimits& limits, std::stop_token stop = {});
+  Result<ApiResponse> send(const ApiRequest& request, const HttpLimits& limits, std::stop_token stop = {});
 
   /// Hands the body of a 2xx response to `on_data` piece by piece, on the calling thread; an error of `on_data` ends
   /// the stream and is returned. Other responses come back as from send(). Ends well when the server ends the body or
   /// at `stop`.
-  Result<HttpResponse> stream(const HttpRequest& request, const HttpLimits& limits,
-                              const std::function<Result<void>(std::string_view)>& on_data, std::stop_token stop);
+  Result<ApiResponse> stream(const ApiRequest& request, const HttpLimits& limits,
+                             const std::function<Result<void>(std::string_view)>& on_data, std::stop_token stop);
 
  private:
   struct Impl;

@@ -130,7 +130,7 @@ Error error_of_status(const json& status, const std::string& what) {
   return from_status(status, static_cast<int>(codec::integer(status, "code")), what);
 }
 
-Error error_of(const HttpResponse& response, const std::string& what, const ResourceType& type) {
+Error error_of(const ApiResponse& response, const std::string& what, const ResourceType& type) {
   const std::optional<json> body = parse_json(response.body);
   Error error;
   if (body && body->is_object() && codec::text(*body, "kind") == "Status") {

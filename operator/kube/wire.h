@@ -28,7 +28,7 @@ std::string describe(const ObjectPath& object);
 std::string describe(const ResourceType& type, const std::string& ns);
 
 /// The error that a response of status 400 or more stands for. `what` is the attempt, "apply Deployment shop/checkout".
-Error error_of(const HttpResponse& response, const std::string& what, const ResourceType& type);
+Error error_of(const ApiResponse& response, const std::string& what, const ResourceType& type);
 /// The same for a Status object that came as an event of a watch.
 Error error_of_status(const nlohmann::json& status, const std::string& what);
 

@@ -17,7 +17,8 @@ namespace gopacer {
 struct PodTarget {
   ObjectKey pod;
   std::string uid;
-  std::string ip;         ///< from the pod's status, and from nowhere else; empty while it has none
+  std::string ip;         ///< from the pod's status, and from nowhere else; empty while it has none to be asked at
+  std::string unasked;    ///< why the pod is not asked although it has an address; then `ip` is empty
   std::string node;       ///< empty while it is not scheduled
   std::string container;  ///< name
   Track track = Track::kStable;

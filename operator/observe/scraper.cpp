@@ -318,8 +318,11 @@ class Scraper::Impl {
     series.memory_limit = pod.target.memory_limit;
     series.cpu_limit = pod.target.cpu_limit;
     series.samples = pod.kept.history().samples();
-    series.error = pod.target.ip.empty() ? pod.target.pod.text() + " has no IP address yet: it is read once it has one"
-                                         : pod.error;
+    series.error = pod.error;
+    if (pod.target.ip.empty()) {
+      series.error = pod.target.pod.text() + " has no IP address yet: it is read once it has one";
+    }
+    if (!pod.target.unasked.empty()) series.error = pod.target.unasked;
     series.notes = pod.notes;
     series.unread = pod.unread;
     if (pod.owner() != profile) {

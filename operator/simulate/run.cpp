@@ -48,7 +48,7 @@ class Container {
     }
     const double used = cpu_seconds() - cpu;
     const double memory = pod_->process().anonymous();
-    outcome_.moments.push_back({to, (requests() - served) / to_seconds(kMinute),
+    outcome_.minutes.push_back({to, (requests() - served) / to_seconds(kMinute),
                                 used > 0 ? (gc_cpu_seconds() - gc) / used : 0, Bytes::of(memory), settings_});
     memory_sum_ += memory;
     return killed;
@@ -66,7 +66,7 @@ class Container {
     add_up();
     outcome_.last = settings_;
     outcome_.mark_duty = mark_seconds_ / to_seconds(trace_.length());
-    outcome_.mean_memory = Bytes::of(memory_sum_ / std::max<double>(1, static_cast<double>(outcome_.moments.size())));
+    outcome_.mean_memory = Bytes::of(memory_sum_ / std::max<double>(1, static_cast<double>(outcome_.minutes.size())));
     return std::move(outcome_);
   }
 

@@ -92,5 +92,13 @@ TEST(ForPeople, NumbersHaveAFixedNumberOfDecimals) {
   EXPECT_EQ(format_fixed(-3.26, 1), "-3.3");
 }
 
+TEST(ForPeople, ChangesHaveTheirSign) {
+  EXPECT_EQ(signed_percent(0.043), "+4.3 %");
+  EXPECT_EQ(signed_percent(-0.043), "-4.3 %");
+  EXPECT_EQ(signed_percent(0), "0.0 %");
+  EXPECT_EQ(signed_percent(0.0001), "0.0 %");
+  EXPECT_EQ(signed_percent(0.043, " points"), "+4.3 points");
+}
+
 }  // namespace
 }  // namespace gopacer

@@ -39,6 +39,13 @@ TEST(DecodePod, ReadsStateAndLimits) {
   EXPECT_EQ(pod.containers[0].env[0].value, "80");
 }
 
+TEST(DecodePod, SaysWhetherItsAddressIsItsNodes) {
+  json object{{"metadata", {{"name", "p"}}}};
+  EXPECT_FALSE(codec::decode_pod(object)->host_network);
+  object["spec"]["hostNetwork"] = true;
+  EXPECT_TRUE(codec::decode_pod(object)->host_network);
+}
+
 TEST(DecodePod, SaysWhatKeepsItFromStarting) {
   const auto trouble = [](const char* status) {
     return codec::decode_pod({{"metadata", {{"name", "p"}}}, {"status", json::parse(status)}})->trouble;

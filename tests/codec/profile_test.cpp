@@ -23,7 +23,7 @@ json profile() {
       "updatePolicy": {"updateMode": "Canary", "suspend": true, "revertOnDeletion": true},
       "objective": {"type": "Latency", "strategy": "Fixed", "settings": {"gogc": 180, "goMemLimit": "430MiB"}},
       "bounds": {"minAllowed": {"gogc": 60, "goMemLimit": "100MiB"}, "maxAllowed": {"gogc": 300, "goMemLimitPercent": 80}},
-      "runtimeMetrics": {"port": 6061, "path": "/pprof", "interval": "5s"},
+      "runtimeMetrics": {"port": 6061, "path": "/pprof", "interval": "5s", "allowHostNetwork": true},
       "slos": [{"name": "p99", "podHistogram": {"port": 9090, "path": "/m", "metric": "h", "quantile": "0.95", "labels": {"method": "GET"}},
                 "max": "300ms", "maxRegressionPercent": 7}],
       "canary": {"replicas": 2, "warmUp": "30s", "interval": "10s", "maxDuration": "5m", "minSamples": 100},
@@ -53,6 +53,7 @@ TEST(DecodeProfile, ReadsTheWholeSpec) {
   EXPECT_EQ(spec.metrics.port, 6061);
   EXPECT_EQ(spec.metrics.path, "/pprof");
   EXPECT_EQ(spec.metrics.interval, std::chrono::seconds(5));
+  EXPECT_TRUE(spec.metrics.allow_host_network);
   ASSERT_EQ(spec.slos.size(), 1);
   EXPECT_EQ(spec.slos[0].histogram.quantile, 0.95);
   EXPECT_THAT(spec.slos[0].histogram.labels, ElementsAre(Pair("method", "GET")));
@@ -98,6 +99,56 @@ TEST(DecodeProfile, TakesTheDefaultsOfTheCrd) {
   EXPECT_EQ(spec.canary.warm_up, std::chrono::minutes(2));
   EXPECT_EQ(spec.rollback.cool_down, std::chrono::hours(6));
   EXPECT_EQ(spec.metrics.path, "/debug/pprof");
+}
+
+TEST(DecodeProfile, TakesTheSameDefaultsAsASpecThatNobodyRead) {
+  const json object = {
+      {"metadata", {{"name", "x"}}},
+      {"spec", {{"targetRef", {{"kind", "Deployment"}, {"name", "d"}}}, {"slos", json::array({json::object()})}}}};
+  const ProfileSpec got = codec::decode_profile(object)->spec;
+  const ProfileSpec spec;
+  EXPECT_EQ(got.update_mode, spec.update_mode);
+  EXPECT_EQ(got.suspend, spec.suspend);
+  EXPECT_EQ(got.revert_on_deletion, spec.revert_on_deletion);
+  EXPECT_EQ(got.objective, spec.objective);
+  EXPECT_EQ(got.strategy, spec.strategy);
+  EXPECT_EQ(got.fixed, spec.fixed);
+  EXPECT_EQ(got.bounds.min_gogc, spec.bounds.min_gogc);
+  EXPECT_EQ(got.bounds.max_gogc, spec.bounds.max_gogc);
+  EXPECT_EQ(got.bounds.min_go_mem_limit, spec.bounds.min_go_mem_limit);
+  EXPECT_EQ(got.bounds.max_go_mem_limit_percent, spec.bounds.max_go_mem_limit_percent);
+  EXPECT_EQ(got.metrics.port, spec.metrics.port);
+  EXPECT_EQ(got.metrics.path, spec.metrics.path);
+  EXPECT_EQ(got.metrics.interval, spec.metrics.interval);
+  EXPECT_EQ(got.metrics.allow_host_network, spec.metrics.allow_host_network);
+  ASSERT_EQ(got.slos.size(), 1U);
+  EXPECT_EQ(got.slos[0].histogram.port, Slo{}.histogram.port);
+  EXPECT_EQ(got.slos[0].histogram.path, Slo{}.histogram.path);
+  EXPECT_EQ(got.slos[0].histogram.quantile, Slo{}.histogram.quantile);
+  EXPECT_EQ(got.slos[0].max, Slo{}.max);
+  EXPECT_EQ(got.slos[0].max_regression_percent, Slo{}.max_regression_percent);
+  EXPECT_EQ(got.canary.replicas, spec.canary.replicas);
+  EXPECT_EQ(got.canary.warm_up, spec.canary.warm_up);
+  EXPECT_EQ(got.canary.interval, spec.canary.interval);
+  EXPECT_EQ(got.canary.max_duration, spec.canary.max_duration);
+  EXPECT_EQ(got.canary.min_samples, spec.canary.min_samples);
+  EXPECT_EQ(got.canary.allow_duplicates, spec.canary.allow_duplicates);
+  EXPECT_EQ(got.rollback.watch_for, spec.rollback.watch_for);
+  EXPECT_EQ(got.rollback.cool_down, spec.rollback.cool_down);
+  EXPECT_EQ(got.history.successful, spec.history.successful);
+  EXPECT_EQ(got.history.unsuccessful, spec.history.unsuccessful);
+}
+
+TEST(DecodeProfile, NamesWhatIsOutOfItsBounds) {
+  json object = profile();
+  object["spec"]["canary"]["replicas"] = 70;
+  object["spec"]["canary"]["interval"] = "1h";
+  object["spec"]["objective"]["settings"]["gogc"] = 0;
+  const Profile got = *codec::decode_profile(object);
+  EXPECT_THAT(got.unreadable, HasSubstr("spec.canary.replicas is 70, and must be from 1 to 10"));
+  EXPECT_THAT(got.unreadable, HasSubstr("spec.canary.interval is \"1h\", and must be from 1s to 5m"));
+  EXPECT_THAT(got.unreadable, HasSubstr("spec.objective.settings.gogc is 0, and must be from 1 to 10000"));
+  EXPECT_EQ(got.spec.canary.interval, std::chrono::seconds(15));
 }
 
 TEST(DecodeProfile, SaysAllThatIsWrongInOneMessageAndReadsTheRest) {

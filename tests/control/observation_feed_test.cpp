@@ -63,6 +63,27 @@ TEST_F(ObservationFeedTest, ReadsThePodsOfAProfile) {
   EXPECT_EQ(observe().pods[0].samples.size(), 1U);
 }
 
+TEST_F(ObservationFeedTest, AsksNothingOfANodeUnlessTheProfileSaysSo) {
+  Pod pod = *desired_.pods[0].pod;
+  pod.host_network = true;
+  desired_.pods[0].pod = std::make_shared<Pod>(pod);
+  desired_.profile->spec.slos.resize(1);
+  feed_->follow(desired_);
+  pass(seconds(15));
+  EXPECT_THAT(fetcher_.log, IsEmpty());
+  ASSERT_EQ(observe().pods.size(), 1U);
+  EXPECT_THAT(observe().pods[0].error, testing::HasSubstr("shop/checkout-1 uses its node's network"));
+  EXPECT_THAT(observe().pods[0].error, testing::HasSubstr("spec.runtimeMetrics.allowHostNetwork: true"));
+
+  auto allowed = std::make_shared<Profile>(*desired_.profile);
+  allowed->spec.metrics.allow_host_network = true;
+  desired_.profile = allowed;
+  feed_->follow(desired_);
+  pass(seconds(15));
+  EXPECT_EQ(observe().pods[0].samples.size(), 1U);
+  EXPECT_EQ(observe().pods[0].error, "");
+}
+
 TEST_F(ObservationFeedTest, ReadsNothingForAProfileWhoseTargetIsAnothers) {
   feed_->follow(desired_);
   pass(seconds(0));

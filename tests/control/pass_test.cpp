@@ -73,6 +73,12 @@ TEST(DecideOn, RepeatsTheProblemInsteadOfDeciding) {
   EXPECT_THAT(decision.message, ::testing::HasSubstr("is paused"));
 }
 
+TEST(DecideOn, KnowsThatVariablesMayComeFromElsewhere) {
+  Scene scene;
+  scene.target.containers[0].env_from = "ConfigMap checkout-env";
+  EXPECT_THAT(decide_on(scene.facts()).message, ::testing::HasSubstr("envFrom (ConfigMap checkout-env)"));
+}
+
 TEST(DecideOn, DecidesNothingWhileSuspended) {
   Scene scene;
   scene.profile.spec.suspend = true;

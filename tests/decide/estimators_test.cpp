@@ -14,9 +14,7 @@ using testing::GoService;
 using ::testing::HasSubstr;
 using testing::kNow;
 
-Estimation estimate(const DecideInput& input) {
-  return deciding::estimate(input.spec, input.current, input.observed, kNow);
-}
+Estimation estimate(const DecideInput& input) { return deciding::estimate(input, kNow); }
 Estimation estimate(const GoService& service) { return estimate(service.input(kNow)); }
 
 #define EXPECT_NEAR_REL(expected, actual, rel) EXPECT_NEAR(expected, actual, std::abs(expected) * (rel))
@@ -107,7 +105,7 @@ TEST(Estimators, LeaveForcedCollectionsOutOfTheVolume) {
       forced += 10;
     });
   }
-  const Estimation found = deciding::estimate(input.spec, input.current, input.observed, kNow);
+  const Estimation found = deciding::estimate(input, kNow);
   ASSERT_TRUE(found.estimate);
   EXPECT_EQ(found.estimate->forced, 2 * 600);
   EXPECT_NEAR_REL(service.volume(), found.estimate->cycle_volume.value(), 0.02);
@@ -175,7 +173,7 @@ TEST(Estimators, SayWhyAPodCannotBeRead) {
     pod.samples.clear();
     pod.error = "shop/checkout-0: port 6060 refused the connection";
   }
-  const Estimation found = deciding::estimate(input.spec, input.current, input.observed, kNow);
+  const Estimation found = deciding::estimate(input, kNow);
   EXPECT_EQ(found.reason, "MetricsUnavailable");
   EXPECT_EQ(found.message, "shop/checkout-0: port 6060 refused the connection");
 }
@@ -185,7 +183,7 @@ TEST(Estimators, LookOnlyAtStablePodsWithTheCurrentSettings) {
   DecideInput input = service.input(kNow);
   input.observed.pods[0].track = Track::kCanary;
   input.observed.pods[1].settings.gogc = Gogc(10);
-  EXPECT_EQ(deciding::estimate(input.spec, input.current, input.observed, kNow).reason, "NoPods");
+  EXPECT_EQ(deciding::estimate(input, kNow).reason, "NoPods");
 }
 
 TEST(Estimators, DoNotTrustCountersThatWentBack) {
@@ -193,7 +191,7 @@ TEST(Estimators, DoNotTrustCountersThatWentBack) {
   service.pods = 1;
   DecideInput input = service.input(kNow);
   input.observed.pods[0].samples.change_last([](Sample& sample) { sample.mem->num_gc = 0; });
-  EXPECT_FALSE(deciding::estimate(input.spec, input.current, input.observed, kNow).estimate);
+  EXPECT_FALSE(deciding::estimate(input, kNow).estimate);
 }
 
 TEST(Estimators, TakeTheHighestPodForMemory) {
@@ -203,7 +201,7 @@ TEST(Estimators, TakeTheHighestPodForMemory) {
   large.live = mib(100);
   large.non_go = mib(30);
   input.observed.pods.push_back(large.pod(kNow, "large"));
-  const Estimation found = deciding::estimate(input.spec, input.current, input.observed, kNow);
+  const Estimation found = deciding::estimate(input, kNow);
   ASSERT_TRUE(found.estimate);
   EXPECT_EQ(found.estimate->live_heap, mib(100));
   EXPECT_EQ(found.estimate->non_go, mib(30));

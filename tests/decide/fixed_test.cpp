@@ -43,6 +43,22 @@ TEST(Fixed, IsDoneOnceTheSettingsAreInForce) {
   EXPECT_EQ(decision.reason, "InForce");
 }
 
+TEST(Fixed, IsDoneWhereSomethingBesidesTheEnvListHasThemInForce) {
+  GoService service;
+  service.process_metrics = true;
+  service.settings = {Gogc(150), mib(400)};
+  DecideInput input = asking_for(service, {Gogc(150), std::nullopt});
+  input.current = {};
+  for (PodSeries& pod : input.observed.pods) pod.settings = {};
+  EXPECT_EQ(decide(input, kNow).reason, "InForce");
+  // The limit that stays is behind a larger GOGC.
+  input.spec.fixed.gogc = Gogc(200);
+  const Decision decision = decide(input, kNow);
+  ASSERT_EQ(decision.kind, Kind::kChange) << decision.message;
+  EXPECT_EQ(describe(decision.settings), "GOGC=200");
+  EXPECT_THAT(decision.message, HasSubstr("GOGC=200 instead of GOGC=150 GOMEMLIMIT=400MiB"));
+}
+
 TEST(Fixed, TellsAPersonWhyBannedSettingsAreNotTriedAgain) {
   DecideInput input = asking_for(GoService{}, {Gogc(10), std::nullopt});
   input.memory.banned.push_back({{Gogc(10), std::nullopt}, "aaaa", "GcTooFrequent", kNow});

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "decide/go_service.h"
+#include "decide/guards.h"
 #include "decide/strategies.h"
 #include "gopacer/decide/decision.h"
 
@@ -334,6 +335,68 @@ TEST(Model, SaysOfAnInferredGogcOnlyWhatIsKnown) {
   EXPECT_THAT(decide(service).message, HasSubstr("a default of its own, or the program overrides"));
   service.settings.gogc = Gogc(100);
   EXPECT_THAT(decide(service).message, HasSubstr("the program sets it itself"));
+}
+
+/// A service of whose settings the env list shows nothing.
+DecideInput from_config_map(GoService service) {
+  DecideInput input = service.input(kNow);
+  input.current = {};
+  for (PodSeries& pod : input.observed.pods) pod.settings = {};
+  input.env_from = "ConfigMap checkout-env";
+  return input;
+}
+
+TEST(EnvFrom, IsWhatEverythingIsComparedWithWhereTheProcessTells) {
+  GoService service;
+  service.process_metrics = true;
+  service.settings = {Gogc(60), mib(440)};
+  const Decision decision = gopacer::decide(from_config_map(service), kNow);
+  ASSERT_EQ(decision.kind, Kind::kChange) << decision.message;
+  EXPECT_THAT(decision.message, HasSubstr("instead of GOGC=60 GOMEMLIMIT=440MiB"));
+  EXPECT_THAT(decision.message, HasSubstr("from envFrom (ConfigMap checkout-env)"));
+  EXPECT_EQ(decision.estimate->settings, service.settings);
+}
+
+TEST(EnvFrom, IsNotRepeatedInTheListWhereItIsBestAlready) {
+  GoService service;
+  service.process_metrics = true;
+  service.settings = {Gogc(290), mib(454)};
+  const Decision decision = gopacer::decide(from_config_map(service), kNow);
+  EXPECT_EQ(decision.reason, "AlreadyBest") << decision.message;
+  EXPECT_THAT(decision.message, HasSubstr("GOGC=290 GOMEMLIMIT=454MiB is what the model would set"));
+  EXPECT_EQ(decision.settings, Settings{});
+}
+
+TEST(EnvFrom, IsNotBelievedToSayNothingWhereTheCollectionsContradict) {
+  GoService service;
+  service.settings = {Gogc(40), std::nullopt};
+  DecideInput input = from_config_map(service);
+  const Decision decision = gopacer::decide(input, kNow);
+  EXPECT_EQ(decision.kind, Kind::kRefuse);
+  EXPECT_EQ(decision.reason, "SettingsUnknown");
+  EXPECT_THAT(decision.message, HasSubstr("as if GOGC were about"));
+  EXPECT_THAT(decision.message, HasSubstr("envFrom (ConfigMap checkout-env)"));
+  EXPECT_THAT(decision.message, HasSubstr("Let it serve go_gc_gogc_percent"));
+  // A person's own settings go before envFrom, and are tried beside what the pods run.
+  input.spec.strategy = Strategy::kFixed;
+  input.spec.fixed = {Gogc(80), std::nullopt};
+  const Decision fixed = gopacer::decide(input, kNow);
+  EXPECT_EQ(fixed.kind, Kind::kChange);
+  EXPECT_THAT(fixed.message, HasSubstr("as if GOGC were about"));
+}
+
+TEST(EnvFrom, IsSaidToBeAssumedEmptyWhereNothingContradicts) {
+  const Decision decision = gopacer::decide(from_config_map(GoService{}), kNow);
+  EXPECT_EQ(describe(decision.settings), "GOGC=290 GOMEMLIMIT=454MiB");
+  EXPECT_THAT(decision.message, HasSubstr("The figures assume that they do not"));
+}
+
+TEST(InForce, IsWhatNeitherTheOldNorTheNewListSets) {
+  const Settings seen{Gogc(60), mib(440)};
+  EXPECT_EQ(deciding::in_force({}, {}, seen), seen);
+  EXPECT_EQ(deciding::in_force({Gogc(200), std::nullopt}, {}, seen), (Settings{Gogc(200), mib(440)}));
+  EXPECT_EQ(deciding::in_force({}, seen, seen), Settings{}) << "what is taken out of the list is gone";
+  EXPECT_EQ(deciding::in_force({}, {}, {Gogc(100), std::nullopt}), Settings{}) << "that is Go's own";
 }
 
 TEST(Model, RefusesAProgramThatTunesItself) {

@@ -133,7 +133,7 @@ DecideInput input_of(const Recording& recording) {
 
 deciding::Estimation estimate(const Recording& recording) {
   const DecideInput input = input_of(recording);
-  return deciding::estimate(input.spec, input.current, input.observed, recording.pod.samples.back().at);
+  return deciding::estimate(input, recording.pod.samples.back().at);
 }
 
 struct Case {

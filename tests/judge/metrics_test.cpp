@@ -330,9 +330,9 @@ TEST(Tell, SaysHowManyWindowsAreWanting) {
   EXPECT_EQ(tell(none), "p99 has no data");
   MetricEvidence metric = seen(3, 0, 0);
   metric.baseline = metric.canary = 0.01;
-  EXPECT_EQ(tell(metric), "p99 10.0ms → 10.0ms, +0.0 % after 3 windows of at least 20");
+  EXPECT_EQ(tell(metric), "p99 10.0ms → 10.0ms, 0.0 % after 3 windows of at least 20");
   metric.stats = seen(20, 0, 0).stats;
-  EXPECT_EQ(tell(metric), "p99 10.0ms → 10.0ms, +0.0 % (+0.0 % … +0.0 %, has to be below +0.0 %)");
+  EXPECT_EQ(tell(metric), "p99 10.0ms → 10.0ms, 0.0 % (0.0 % … 0.0 %, has to be below 0.0 %)");
 }
 
 TEST(Tell, SaysWhatTheBucketsDoNotResolve) {
@@ -343,13 +343,8 @@ TEST(Tell, SaysWhatTheBucketsDoNotResolve) {
   metric = seen(25, 0, 0);
   metric.baseline = metric.canary = 0.01;
   metric.unresolved = 75;
-  EXPECT_EQ(tell(metric), "p99 10.0ms → 10.0ms, +0.0 % in the 25 windows that its buckets resolve, of 100");
+  EXPECT_EQ(tell(metric), "p99 10.0ms → 10.0ms, 0.0 % in the 25 windows that its buckets resolve, of 100");
 }
-
-TEST(SignedPercent, HasAlwaysASign) {
-  EXPECT_EQ(signed_percent(0.043), "+4.3 %");
-  EXPECT_EQ(signed_percent(-0.043), "-4.3 %");
-  EXPECT_EQ(signed_percent(0), "+0.0 %");
 }
 
 }  // namespace

@@ -53,5 +53,7 @@ Result<double> parse_cpu_quantity(std::string_view text);
 std::string format_bytes(Bytes size);
 /// For people: "12.3" with the given number of decimals, without a trailing ".0" being dropped.
 std::string format_fixed(double value, int decimals);
+/// For people: a share in percent with its sign, one decimal and `unit`: "+4.3 %", "-12.0 %", "0.0 %".
+std::string signed_percent(double share, std::string_view unit = " %");
 
 }  // namespace gopacer

@@ -110,7 +110,8 @@ struct Decision {
 struct DecideInput {
   ProfileSpec spec;
   ProfileMemory memory;
-  Settings current;           ///< what the target's pod template has
+  Settings current;           ///< what the env list of the target's pod template has
+  std::string env_from;       ///< ContainerSpec::env_from there: the processes may run other settings than `current`
   std::string template_hash;  ///< Deployment::template_hash
   Observation observed;       ///< only its stable pods are looked at
   /// The container's memory request: up to it memory is reserved on the node, used or not.

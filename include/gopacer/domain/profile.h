@@ -52,6 +52,8 @@ struct MetricsEndpoint {
   int port = 6060;
   std::string path = "/debug/pprof";
   Duration interval = std::chrono::seconds(15);
+  /// A person's word that what listens at a node's address, for pods that use its network, is the program.
+  bool allow_host_network = false;
 };
 
 /// Where a histogram of an application's latency is read, and what of it counts.

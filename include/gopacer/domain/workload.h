@@ -31,6 +31,9 @@ struct EnvEntry {
 struct ContainerSpec {
   std::string name;
   std::vector<EnvEntry> env;  ///< only GOGC and GOMEMLIMIT, in the order of the list, each twice at most
+  /// What of envFrom may bring one of the two that the list lacks: "ConfigMap checkout-env, Secret s". An entry of the
+  /// list goes before it. Empty: nothing does.
+  std::string env_from;
   std::optional<Bytes> memory_limit;
   std::optional<Bytes> memory_request;
   std::optional<double> cpu_limit;  ///< cores
@@ -134,6 +137,7 @@ struct Pod {
   OwnerRef controller;
   std::optional<Time> created;
   std::string ip;
+  bool host_network = false;  ///< `ip` is its node's
   std::string node;
   std::string phase;
   std::string reason;   ///< of the phase: "Evicted"

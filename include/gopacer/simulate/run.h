@@ -32,7 +32,7 @@ struct Rollout {
 };
 
 /// One minute of a run.
-struct Moment {
+struct Minute {
   Duration at{0};  ///< its end
   double request_rate = 0;
   double gc_share = 0;  ///< of the CPU used
@@ -52,7 +52,7 @@ struct Outcome {
   Bytes peak_memory;
   int ooms = 0;
   std::vector<Rollout> rollouts;
-  std::vector<Moment> moments;
+  std::vector<Minute> minutes;
   Settings last;
   std::optional<Decision> decision;  ///< the last; none where nobody decided
 
