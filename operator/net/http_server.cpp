@@ -28,6 +28,9 @@ constexpr std::chrono::seconds kLongestHead(1);
 constexpr std::chrono::seconds kLongestAnswer(5);
 /// Before the next try when a connection can't be taken, for want of file descriptors for example.
 constexpr std::chrono::milliseconds kAcceptRetry(50);
+/// As long as a page that is still being sent is sent to others too: whoever takes pages slowly, on all connections,
+/// holds so many of them as are made in kLongestAnswer, and not one for each connection.
+constexpr std::chrono::seconds kSharedFor(1);
 constexpr std::size_t kMostHeaderBytes = 8 * 1024;
 
 }  // namespace
@@ -82,6 +85,12 @@ class HttpServer::Impl {
     bool has_asked = false;
   };
   using PeerPtr = std::shared_ptr<Peer>;
+  using AnswerPtr = std::shared_ptr<const Answer>;
+  /// The latest making of a page; gone when nobody is sent it any more.
+  struct Made {
+    std::weak_ptr<const Answer> answer;
+    std::chrono::steady_clock::time_point at;
+  };
 
   void accept(asio::yield_context yield) {
     while (true) {
@@ -125,31 +134,44 @@ class HttpServer::Impl {
     if (error) return;
 
     peer.has_asked = true;
-    const Answer answer = answer_to(parser.get());
-    http::response<http::string_body> response(static_cast<http::status>(answer.status), parser.get().version());
-    response.set(http::field::content_type, answer.content_type);
+    const AnswerPtr answer = answer_to(parser.get());
+    http::response<http::span_body<const char>> response(static_cast<http::status>(answer->status),
+                                                         parser.get().version());
+    response.set(http::field::content_type, answer->content_type);
     response.set(http::field::connection, "close");
-    response.body() = answer.body;
+    response.body() = {answer->body.data(), answer->body.size()};
     response.prepare_payload();
     peer.stream.expires_after(kLongestAnswer);
     http::async_write(peer.stream, response, yield[error]);
     peer.stream.socket().shutdown(tcp::socket::shutdown_both, error);
   }
 
-  Answer answer_to(const http::request<http::empty_body>& request) const {
-    if (request.method() != http::verb::get) return {405, "only GET is answered here\n"};
+  AnswerPtr answer_to(const http::request<http::empty_body>& request) {
+    const auto error = [](int status, const char* text) {
+      return std::make_shared<const Answer>(Answer{status, text});
+    };
+    if (request.method() != http::verb::get) return error(405, "only GET is answered here\n");
     const std::string path(request.target().substr(0, request.target().find('?')));
     const auto page = pages_.find(path);
-    if (page == pages_.end()) return {404, "there is no such page here\n"};
-    return page->second();
+    if (page == pages_.end()) return error(404, "there is no such page here\n");
+    Made& made = made_[path];
+    const auto now = std::chrono::steady_clock::now();
+    AnswerPtr answer = made.answer.lock();
+    if (!answer || now - made.at >= kSharedFor) {
+      answer = std::make_shared<const Answer>(page->second());
+      made = {answer, now};
+    }
+    return answer;
   }
 
   const std::map<std::string, Page> pages_;
   asio::io_context context_;
   tcp::acceptor acceptor_;
   std::thread thread_;
-  bool closing_ = false;      ///< of the thread
-  std::list<PeerPtr> peers_;  ///< the oldest first; of the thread
+  // Of the thread.
+  bool closing_ = false;
+  std::list<PeerPtr> peers_;  ///< the oldest first
+  std::map<std::string, Made> made_;
 };
 
 HttpServer::HttpServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -11,8 +11,8 @@ namespace gopacer {
 
 /// A small HTTP server for pages that machines ask for: metrics and health. Answers GET of known paths, one request a
 /// connection, on one thread of its own. A client has a second to ask and five to take the answer, and of many that
-/// hold connections the oldest that has asked for nothing gives way, so that a prober is always answered. Destruction
-/// ends it.
+/// hold connections the oldest that has asked for nothing gives way, so that a prober is always answered. Those who are
+/// slow to take a page get the same one, up to a second old. Destruction ends it.
 class HttpServer {
  public:
   struct Answer {

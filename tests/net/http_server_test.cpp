@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <string>
 #include <vector>
@@ -38,6 +39,12 @@ class Caller {
   void send(const std::string& text) const {
     // What the other side has closed takes nothing, and that is what some tests are about.
     static_cast<void>(::send(fd_, text.data(), text.size(), MSG_NOSIGNAL));
+  }
+  /// The first bytes that come.
+  std::string read_piece() const {
+    std::array<char, 4096> piece{};
+    const auto n = ::recv(fd_, piece.data(), piece.size(), 0);
+    return n < 0 ? std::string() : std::string(piece.data(), static_cast<std::size_t>(n));
   }
   /// All that comes until the server closes, or nothing comes any more for ten seconds.
   std::string read_all() const {
@@ -92,6 +99,34 @@ TEST(HttpServer, AnswersAProberWhileManyAskSlowly) {
     slow.back().send("GET /healthz HTTP/1.1\r\nHost: x");
   }
   EXPECT_THAT(get(*server, "/healthz"), HasSubstr("200 OK"));
+}
+
+TEST(HttpServer, HoldsFewCopiesOfAPageThatManyAreSlowToTake) {
+  constexpr std::size_t kBytes = 16U << 20U;  // more than the kernel takes of what nobody reads
+  std::atomic<int> made = 0;
+  const auto server = HttpServer::listen(0, {{"/metrics",
+                                              [&] {
+                                                ++made;
+                                                return HttpServer::Answer{200, std::string(kBytes, 'x')};
+                                              }}})
+                          .value();
+  std::vector<Caller> slow;
+  for (int i = 0; i < 20; ++i) {
+    slow.emplace_back(server->port());
+    slow.back().send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+    ASSERT_THAT(slow.back().read_piece(), HasSubstr("200 OK"));
+  }
+  EXPECT_LT(made, 20);
+  slow.clear();
+  EXPECT_GT(get(*server, "/metrics").size(), kBytes) << "all of it comes to who takes it";
+}
+
+TEST(HttpServer, MakesAPageAnewForWhoAsksAfterIt) {
+  std::atomic<int> made = 0;
+  const auto server =
+      HttpServer::listen(0, {{"/n", [&] { return HttpServer::Answer{200, "n=" + std::to_string(++made)}; }}}).value();
+  EXPECT_THAT(get(*server, "/n"), HasSubstr("n=1"));
+  EXPECT_THAT(get(*server, "/n"), HasSubstr("n=2"));
 }
 
 TEST(HttpServer, GivesAClientASecondToAsk) {
