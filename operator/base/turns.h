@@ -21,6 +21,14 @@ class Turns {
     ++size_;
   }
 
+  /// Puts back what pop() gave: it is the next one again, and so is its owner.
+  void put_back(const std::string& owner, T thing) {
+    std::erase(turns_, owner);
+    turns_.push_front(owner);
+    lines_[owner].push_front(std::move(thing));
+    ++size_;
+  }
+
   /// The next thing, of the owner whose turn it is among those with the least `load`: a function of an owner that gives
   /// a number, 0 at least.
   template <typename Load>
@@ -45,7 +53,25 @@ class Turns {
     return thing;
   }
 
+  std::optional<T> pop() {
+    return pop([](const std::string&) { return 0; });
+  }
+
   std::size_t size() const { return size_; }
+
+  /// Drops the latest thing of the owner that has most: of `rather` when nobody has more than it. Something must wait
+  /// of `rather`.
+  void drop_from_longest(const std::string& rather) {
+    auto longest = lines_.find(rather);
+    for (auto at = lines_.begin(); at != lines_.end(); ++at) {
+      if (at->second.size() > longest->second.size()) longest = at;
+    }
+    longest->second.pop_back();
+    --size_;
+    if (!longest->second.empty()) return;
+    std::erase(turns_, longest->first);
+    lines_.erase(longest);
+  }
 
   void clear() {
     turns_.clear();

@@ -177,6 +177,7 @@ class Operator {
 
   HttpServer::Answer metrics_page() {
     publish(scraper_.probe(), metrics_);
+    metrics_.events_dropped(static_cast<double>(events_.dropped()));
     if (leading_) {
       for (const WatchAge& age : controller_.watch_ages()) metrics_.watch_age(age.kind, age.silent);
     }

@@ -47,11 +47,11 @@ EventWriter::EventWriter(ApiServer& api, const Clock& clock, const SteadyClock& 
 void EventWriter::post(const Event& event) {
   {
     const std::lock_guard lock(mutex_);
-    if (pending_.size() >= options_.most_pending) {
+    pending_.push(event.ns, {event, clock_.now(), 0});
+    if (pending_.size() > options_.most_pending) {
+      pending_.drop_from_longest(event.ns);
       drop();
-      return;
     }
-    pending_.push_back({event, clock_.now(), 0});
     ++posts_;
   }
   posted_.notify_one();
@@ -85,22 +85,22 @@ Duration EventWriter::write_due() {
   if (steady_.now() < not_before_) return not_before_ - steady_.now();
   forget_old();
   while (has_room(bucket_, options_.burst, options_.refill)) {
-    Pending next;
+    std::optional<Pending> next;
     {
       const std::lock_guard lock(mutex_);
-      if (pending_.empty()) break;
-      next = std::move(pending_.front());
-      pending_.pop_front();
+      next = pending_.pop();
     }
-    const Result<void> written = write(next);
+    if (!next) break;
+    const Result<void> written = write(*next);
     if (written) continue;
-    if (!written.error().retriable() || ++next.attempts >= options_.attempts) {
+    if (!written.error().retriable() || ++next->attempts >= options_.attempts) {
       drop();
       continue;
     }
     {
       const std::lock_guard lock(mutex_);
-      pending_.push_front(std::move(next));
+      const std::string ns = next->event.ns;
+      pending_.put_back(ns, std::move(*next));
     }
     const Duration wait =
         std::max<Duration>(options_.retry, written.error().retry_after.value_or(std::chrono::milliseconds(0)));
@@ -119,7 +119,7 @@ Duration EventWriter::write_due() {
     }
   }
   const std::lock_guard lock(mutex_);
-  return pending_.empty() ? wait : std::min(wait, options_.refill);
+  return pending_.size() == 0 ? wait : std::min(wait, options_.refill);
 }
 
 Result<void> EventWriter::write(const Pending& pending) {

@@ -3,13 +3,13 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <mutex>
 #include <stop_token>
 #include <string>
 
 #include "base/steady_clock.h"
+#include "base/turns.h"
 #include "gopacer/base/clock.h"
 #include "ports/api_server.h"
 #include "ports/event_sink.h"
@@ -18,6 +18,7 @@ namespace gopacer::kube {
 
 struct EventWriterOptions {
   std::string instance;  ///< who reports: the pod's name
+  /// When more wait, the latest of the namespace that has most is dropped.
   std::size_t most_pending = 256;
   std::size_t most_series = 1024;
   /// The same event again within this time is counted on the first one instead of written anew.
@@ -34,7 +35,8 @@ struct EventWriterOptions {
 };
 
 /// Writes events to events.k8s.io/v1, in the namespace of what they are about ("default" for cluster-scoped objects).
-/// post() may be called from any thread; run() or write_due() from one.
+/// Namespaces take turns, so that one with much to tell delays its own events only. post() may be called from any
+/// thread; run() or write_due() from one.
 class EventWriter final : public EventSink {
  public:
   EventWriter(ApiServer& api, const Clock& clock, const SteadyClock& steady, EventWriterOptions options);
@@ -83,7 +85,7 @@ class EventWriter final : public EventSink {
   const EventWriterOptions options_;
   std::mutex mutex_;
   std::condition_variable_any posted_;
-  std::deque<Pending> pending_;
+  Turns<Pending> pending_;  ///< by namespace
   std::uint64_t posts_ = 0;
   std::atomic<std::uint64_t> dropped_ = 0;
 

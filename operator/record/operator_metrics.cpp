@@ -12,6 +12,8 @@ namespace {
 
 using Labels = std::map<std::string, std::string>;
 
+void raise(prometheus::Counter& counter, double to) { counter.Increment(to - counter.Value()); }
+
 Labels of(const ObjectKey& profile) { return {{"namespace", profile.ns}, {"profile", profile.name}}; }
 
 }  // namespace
@@ -62,6 +64,11 @@ struct OperatorMetrics::Impl {
           .Help(
               "Objects that came or changed and were left out because they can't be read: too large, or nested too "
               "deep")
+          .Register(registry);
+  prometheus::Family<prometheus::Counter>& events_dropped =
+      prometheus::BuildCounter()
+          .Name("gopacer_events_dropped_total")
+          .Help("Events that were not written: there were too many, or the API server refused them")
           .Register(registry);
   prometheus::Family<prometheus::Gauge>& scrape_counts = prometheus::BuildGauge()
                                                              .Name("gopacer_scrapes")
@@ -150,6 +157,8 @@ void OperatorMetrics::unreadable_object(const std::string& kind) {
   impl_->unreadable.Add({{"kind", kind}}).Increment();
 }
 
+void OperatorMetrics::events_dropped(double total) { raise(impl_->events_dropped.Add({}), total); }
+
 void OperatorMetrics::scrapes(double total, double failed, double bytes) {
   impl_->scrape_counts.Add({{"result", "all"}}).Set(total);
   impl_->scrape_counts.Add({{"result", "failed"}}).Set(failed);
@@ -160,13 +169,10 @@ void OperatorMetrics::histories(double bytes, double limit, double shed_by_pod, 
                                 double shed_in_trials) {
   impl_->history_bytes.Add({}).Set(bytes);
   impl_->history_limit.Add({}).Set(limit);
-  const auto raise = [&](const Labels& labels, double to) {
-    prometheus::Counter& counter = impl_->history_shed.Add(labels);
-    counter.Increment(to - counter.Value());
-  };
-  raise({{"limit", "pod"}, {"pods", "any"}}, shed_by_pod);
-  raise({{"limit", "all"}, {"pods", "outside_trials"}}, shed_outside_trials);
-  raise({{"limit", "all"}, {"pods", "in_trials"}}, shed_in_trials);
+  auto& shed = impl_->history_shed;
+  raise(shed.Add({{"limit", "pod"}, {"pods", "any"}}), shed_by_pod);
+  raise(shed.Add({{"limit", "all"}, {"pods", "outside_trials"}}), shed_outside_trials);
+  raise(shed.Add({{"limit", "all"}, {"pods", "in_trials"}}), shed_in_trials);
 }
 
 std::string OperatorMetrics::text() const { return prometheus::TextSerializer().Serialize(impl_->registry.Collect()); }

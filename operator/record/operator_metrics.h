@@ -26,6 +26,8 @@ class OperatorMetrics {
   /// `silent`: since the server last said anything of this kind.
   void watch_age(const std::string& kind, Duration silent);
   void unreadable_object(const std::string& kind);
+  /// Since the start.
+  void events_dropped(double total);
   void scrapes(double total, double failed, double bytes);
   /// What the histories of pods take, and how many samples were given up since the start to keep within that.
   void histories(double bytes, double limit, double shed_by_pod, double shed_outside_trials, double shed_in_trials);

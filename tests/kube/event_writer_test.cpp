@@ -23,8 +23,8 @@ struct WallClock final : Clock {
   Time now() const override { return parse_time("2024-05-01T10:00:00Z").value(); }
 };
 
-Event event(const std::string& name, const std::string& note) {
-  return {kProfiles, "shop", name, "uid-1", false, "TrialStarted", note, "StartTrial"};
+Event event(const std::string& name, const std::string& note, const std::string& ns = "shop") {
+  return {kProfiles, ns, name, "uid-1", false, "TrialStarted", note, "StartTrial"};
 }
 
 class EventWriterTest : public testing::Test {
@@ -115,6 +115,24 @@ TEST_F(EventWriterTest, KeepsToItsRateOverAll) {
 TEST_F(EventWriterTest, DropsInsteadOfGrowing) {
   for (int i = 0; i < 1000; ++i) writer_.post(event("p" + std::to_string(i), "x"));
   EXPECT_EQ(writer_.dropped(), 1000 - 256);
+}
+
+TEST_F(EventWriterTest, NamespacesTakeTurnsHoweverMuchOneHasToTell) {
+  for (int i = 0; i < 200; ++i) writer_.post(event("p" + std::to_string(i), "x", "crowd"));
+  writer_.post(event("checkout", "x"));
+  writer_.post(event("cart", "x"));
+  writer_.write_due();
+  EXPECT_EQ(events("crowd").size(), 48);
+  EXPECT_EQ(events("shop").size(), 2);
+}
+
+TEST_F(EventWriterTest, DropsOfTheNamespaceThatHasMostWhenTooManyWait) {
+  for (int i = 0; i < 1000; ++i) writer_.post(event("p" + std::to_string(i), "x", "crowd"));
+  const std::uint64_t dropped = writer_.dropped();
+  for (int i = 0; i < 10; ++i) writer_.post(event("p" + std::to_string(i), "x"));
+  EXPECT_EQ(writer_.dropped(), dropped + 10);
+  writer_.write_due();
+  EXPECT_EQ(events("shop").size(), 10);
 }
 
 TEST_F(EventWriterTest, TriesAgainLaterAndThenNoMore) {

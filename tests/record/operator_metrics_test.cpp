@@ -35,6 +35,13 @@ TEST(OperatorMetrics, SayWhatHistoriesTakeAndWhatWasGivenUpOfThem) {
   EXPECT_THAT(metrics.text(), HasSubstr("gopacer_history_shed_total{limit=\"all\",pods=\"in_trials\"} 300"));
 }
 
+TEST(OperatorMetrics, CountTheEventsThatWereDropped) {
+  OperatorMetrics metrics;
+  metrics.events_dropped(3);
+  metrics.events_dropped(5);
+  EXPECT_THAT(metrics.text(), HasSubstr("gopacer_events_dropped_total 5"));
+}
+
 TEST(OperatorMetrics, ForgetAProfileAndNoOther) {
   OperatorMetrics metrics;
   for (const ObjectKey& key : {kCheckout, kCart}) {
