@@ -45,11 +45,13 @@ class Controller::Impl final : public ClusterView {
         actor_(api, applier_),
         recorder_(api, events, metrics),
         reconciler_(*this, observations, actor_, recorder_, metrics, clock) {
-    const auto watch_all = [this, &metrics](const ResourceType& type, Mirror& mirror, bool optional = false,
-                                            bool metadata_only = false) {
+    const auto page_turn = std::make_shared<std::mutex>();
+    const auto watch_all = [this, &metrics, page_turn](const ResourceType& type, Mirror& mirror, bool optional = false,
+                                                       bool metadata_only = false) {
       const std::string ns = type.namespaced ? options_.watch_namespace : "";
       ReflectorOptions how;
       how.optional = optional;
+      how.page_turn = page_turn;
       if (optional) how.not_served_wait = std::chrono::seconds(15);
       how.on_unreadable = [kind = type.kind, &metrics](const ObjectKey& key, const std::string& why) {
         spdlog::warn("object can't be read and is left out kind={} object={} error=\"{}\"", kind, key.text(), why);

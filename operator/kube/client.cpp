@@ -107,25 +107,30 @@ struct Client::Impl {
   std::stop_source cut;
   std::unique_ptr<PageSizes> page_sizes;
 
-  HttpLimits limits() const {
+  HttpLimits limits() const { return limits(options.most_bytes); }
+  HttpLimits limits(std::size_t most_bytes) const {
     HttpLimits limits;
     limits.total = options.request_timeout;
     limits.idle = options.request_timeout;
-    limits.most_bytes = options.most_bytes;
+    limits.most_bytes = most_bytes;
     return limits;
   }
 
   /// One attempt, and a second one when the token was refused: it may just have been replaced.
-  Result<ApiResponse> attempt(const ApiRequest& request) {
-    Result<ApiResponse> response = transport->send(request, limits(), cut.get_token());
+  Result<ApiResponse> attempt(const ApiRequest& request, std::size_t most_bytes) {
+    Result<ApiResponse> response = transport->send(request, limits(most_bytes), cut.get_token());
     if (!response || response->status != 401) return response;
     token->refused();
-    return transport->send(request, limits(), cut.get_token());
+    return transport->send(request, limits(most_bytes), cut.get_token());
   }
 
   /// `what`: the attempt in words. A response that is too large comes back as such.
   Result<ApiResponse> once(const ApiRequest& request, const std::string& what, const ResourceType& type) {
-    Result<ApiResponse> response = attempt(request);
+    return once(request, what, type, options.most_bytes);
+  }
+  Result<ApiResponse> once(const ApiRequest& request, const std::string& what, const ResourceType& type,
+                           std::size_t most_bytes) {
+    Result<ApiResponse> response = attempt(request, most_bytes);
     if (!response) {
       Error error = response.error();
       error.message = "cannot " + what + ": " + error.message;
@@ -136,9 +141,13 @@ struct Client::Impl {
   }
 
   Result<ApiResponse> read(const ApiRequest& request, const std::string& what, const ResourceType& type) {
+    return read(request, what, type, options.most_bytes);
+  }
+  Result<ApiResponse> read(const ApiRequest& request, const std::string& what, const ResourceType& type,
+                           std::size_t most_bytes) {
     const Backoff backoff{options.first_retry, options.longest_retry};
     for (int failures = 0;; ++failures) {
-      Result<ApiResponse> response = once(request, what, type);
+      Result<ApiResponse> response = once(request, what, type, most_bytes);
       if (response || response.error().kind != ErrorKind::kRetriable || failures >= options.read_retries)
         return response;
       const Duration asked = response.error().retry_after.value_or(std::chrono::milliseconds(0));
@@ -244,16 +253,19 @@ static std::string format_of(const Selection& selection, const std::string& meta
 Result<ListPage> Client::list(const Selection& selection, const std::string& continue_token) {
   const std::string what = "list " + describe(selection.type, selection.ns);
   const std::string collection = collection_path(selection.type, selection.ns);
+  const std::size_t most_bytes = impl_->options.most_bytes;
+  const std::size_t most_page_bytes = std::min(impl_->options.most_page_bytes, most_bytes);
   for (int limit = impl_->page_sizes->get(collection, impl_->options.page_size);;
        limit = std::max(limit / 10, kSmallestPage)) {
     const Query query = Query().add("limit", std::to_string(limit)).add("continue", continue_token).add(selection);
     const ApiRequest request{"GET", collection + query.text(), "", "",
                              format_of(selection, "PartialObjectMetadataList")};
-    const Result<ApiResponse> response = impl_->read(request, what, selection.type);
+    const Result<ApiResponse> response =
+        impl_->read(request, what, selection.type, limit == kSmallestPage ? most_bytes : most_page_bytes);
     if (!response) return tl::unexpected(response.error());
     std::optional<json> document = response->too_large ? std::nullopt : parse_json(response->body);
     if (document) {
-      const bool has_room = response->body.size() < impl_->options.most_bytes / 4;
+      const bool has_room = response->body.size() < most_page_bytes / 4;
       impl_->page_sizes->set(collection, has_room ? std::min(limit * 2, impl_->options.page_size) : limit);
       return Impl::page_of(std::move(*document), what);
     }

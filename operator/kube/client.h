@@ -21,9 +21,12 @@ struct ClientOptions {
   /// How long the server keeps a watch open; about 300 s are usual.
   Duration watch_timeout = std::chrono::seconds(290);
   int page_size = 500;
-  /// Of one response that is kept; decoded it takes up to eight times as much for a moment. A list that does not fit is
-  /// asked for in smaller pages, and an object that does not fit alone is skipped.
+  /// Of one response that is kept; taken apart it is up to thirteen times as large for a moment. An object that does
+  /// not fit alone is skipped.
   std::size_t most_bytes = 8U << 20U;
+  /// Of one page of a list with more than one object, most_bytes at most; what does not fit is asked for in smaller
+  /// pages.
+  std::size_t most_page_bytes = 2U << 20U;
   /// Of one event of a watch; a longer one is skipped. etcd keeps no object above 1.5 MiB unless it was told otherwise,
   /// but as JSON that can become six times as much.
   std::size_t most_event_bytes = 8U << 20U;

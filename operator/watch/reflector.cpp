@@ -39,6 +39,8 @@ Duration Reflector::list(const std::stop_token& stop) {
   mirror_.begin();
   std::string token;
   do {
+    const std::lock_guard turn(*options_.page_turn);
+    if (stop.stop_requested()) return Duration(0);
     const Result<ListPage> page = api_.list(selection_, token);
     if (stop.stop_requested()) return Duration(0);
     if (!page) {

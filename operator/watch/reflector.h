@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <random>
 #include <stop_token>
@@ -29,6 +30,9 @@ struct ReflectorOptions {
   Duration not_served_wait = std::chrono::seconds(5);
   /// Told of each object that can't be read and why, and whenever it changes; it is left out.
   std::function<void(const ObjectKey&, const std::string& why)> on_unreadable = [](const auto&, const auto&) {};
+  /// Held from the question for a page of a list until the page was taken in. Reflectors that share it have one page at
+  /// a time: at the start all of them list, and taken apart a page is many times as large as on the way.
+  std::shared_ptr<std::mutex> page_turn = std::make_shared<std::mutex>();
   /// A watch that ends sooner than this without a word counts as failed, so that it is not repeated in a tight loop.
   Duration shortest_watch = std::chrono::seconds(1);
   /// After a watch that lasted so long without even a bookmark the kind is listed again; a bookmark a minute is usual.

@@ -380,6 +380,17 @@ TEST(Client, SkipsAnObjectThatIsNestedTooDeep) {
   EXPECT_EQ(page.unreadable.at(0)["metadata"]["name"], "deep");
 }
 
+TEST(Client, ReadsAnObjectThatIsLargerThanAPageOnAPageOfItsOwn) {
+  ClientOptions options = fast();
+  options.most_bytes = 100'000;
+  options.most_page_bytes = 10'000;
+  Pair pair(pods_of_sizes({6'000, 6'000, 50'000, 100, 100, 200'000}), options);
+  const Listed listed = list_all(*pair.client);
+  EXPECT_THAT(listed.names, ElementsAre("p0", "p1", "p2", "p3", "p4"));
+  EXPECT_THAT(listed.unreadable, ElementsAre("shop/p5"));
+  EXPECT_THAT(pair.server.requests().at(3).target, HasSubstr("limit=1")) << "after 500, 50 and 5";
+}
+
 TEST(Client, RemembersTheSizeOfPageThatFitted) {
   ClientOptions options = fast();
   options.most_bytes = 100'000;

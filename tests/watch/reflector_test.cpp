@@ -83,6 +83,26 @@ TEST_F(ReflectorTest, ListsAgainAfterALongWatchWithoutAWord) {
   EXPECT_EQ(reflector_.state(), ReflectorState::kWatching);
 }
 
+TEST_F(ReflectorTest, TakesAPageInWhileNobodyElseWhoSharesTheTurnHasOne) {
+  ReflectorOptions options;
+  const auto is_taken = [turn = options.page_turn] {
+    bool free = false;
+    std::thread([&] {
+      free = turn->try_lock();
+      if (free) turn->unlock();
+    }).join();
+    return !free;
+  };
+  std::vector<bool> seen;
+  Store<std::string> store([&](const json&) -> Result<std::string> { return seen.push_back(is_taken()), "red"; });
+  Reflector reflector(api_, Selection{kThings, "", "", ""}, store, clock_, nullptr, options);
+  make("a", "red");
+  make("b", "red");
+  reflector.step({});
+  EXPECT_THAT(seen, testing::ElementsAre(true, true));
+  EXPECT_FALSE(is_taken()) << "a watch needs no turn";
+}
+
 TEST_F(ReflectorTest, FollowsChangesAfterTheList) {
   make("a", "red");
   make("b", "red");
