@@ -62,17 +62,25 @@ AppMetricsReader::AppMetricsReader(std::vector<Slo> slos)
                    [this](const ExpositionSample& sample) { return take(sample); }),
       proto_format_([this](std::string_view name) { return wanted_.contains(name); },
                     [this](const ExpositionSample& sample) { return take(sample); }) {
-  for (const std::string_view name : kProcessMetrics) wanted_.emplace(name);
-  wanted_.emplace("go_info");
   for (Slo& slo : slos) {
     Family family;
     const std::string& metric = slo.histogram.metric;
     family.bucket = metric + "_bucket";
     family.sum = metric + "_sum";
     family.count = metric + "_count";
-    wanted_.insert({metric, family.bucket, family.sum, family.count});
     family.slo = std::move(slo);
     families_.push_back(std::move(family));
+  }
+  want();
+}
+
+/// Lines of a histogram that will not be made anyway are skipped unread, as those of any other metric.
+void AppMetricsReader::want() {
+  wanted_.clear();
+  for (const std::string_view name : kProcessMetrics) wanted_.emplace(name);
+  wanted_.emplace("go_info");
+  for (const Family& family : families_) {
+    if (family.problem.empty()) wanted_.insert({family.slo.histogram.metric, family.bucket, family.sum, family.count});
   }
 }
 
@@ -88,18 +96,25 @@ bool AppMetricsReader::feed(std::string_view piece) {
 }
 
 std::string AppMetricsReader::take(const ExpositionSample& sample) {
+  if (++lines_ > kMostLines) {
+    return "has more than " + std::to_string(kMostLines) +
+           " lines of the metrics that are wanted: let the program export histograms with fewer series";
+  }
+  bool settled = false;
   for (Family& family : families_) {
+    if (!family.problem.empty()) continue;
     if (sample.name == family.bucket || sample.name == family.sum || sample.name == family.count ||
         sample.name == family.slo.histogram.metric) {
       take_into(family, sample);
+      settled = settled || !family.problem.empty();
     }
   }
+  if (settled) want();
   take_process(sample);
   return {};
 }
 
 void AppMetricsReader::take_into(Family& family, const ExpositionSample& sample) {
-  if (!family.problem.empty()) return;
   if (sample.name == family.slo.histogram.metric) {
     family.is_summary = family.is_summary || sample.labels.contains("quantile");
     return;

@@ -29,11 +29,12 @@ struct AppMetrics {
 ///
 /// Of the process only what has no labels counts.
 /// All series of a histogram that have the wanted labels are merged: their counts add up at the bounds that all of them
-/// have. Memory is bounded by kMostSeries, kMostBuckets and Histogram::kMostBounds.
+/// have. Memory is bounded by kMostSeries, kMostBuckets and Histogram::kMostBounds, work by kMostLines.
 class AppMetricsReader {
  public:
   static constexpr std::size_t kMostSeries = 4096;    ///< of one histogram
   static constexpr std::size_t kMostBuckets = 65536;  ///< of one histogram, over all its series
+  static constexpr std::size_t kMostLines = 131'072;  ///< of all that is wanted of one page
 
   /// `slos` are those whose histogram is on this page.
   explicit AppMetricsReader(std::vector<Slo> slos);
@@ -61,6 +62,7 @@ class AppMetricsReader {
     std::string problem;
   };
 
+  void want();
   std::string take(const ExpositionSample& sample);
   void take_into(Family& family, const ExpositionSample& sample);
   void take_process(const ExpositionSample& sample);
@@ -69,6 +71,7 @@ class AppMetricsReader {
 
   std::vector<Family> families_;
   std::set<std::string, std::less<>> wanted_;
+  std::size_t lines_ = 0;
   ProcessMetrics process_;
   std::optional<double> all_cpu_, idle_cpu_, scanned_stacks_, scanned_globals_;
   bool seen_process_ = false;

@@ -10,7 +10,6 @@ namespace gopacer {
 namespace {
 
 constexpr std::size_t kLongestLine = std::size_t{64} * 1024;
-constexpr std::size_t kMostLabels = 64;
 
 bool is_name_start(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == ':'; }
 bool is_name(char c) { return is_name_start(c) || (c >= '0' && c <= '9'); }
@@ -69,7 +68,7 @@ bool take_labels(std::string_view& text, Labels& labels) {
     text.remove_prefix(1);
     skip_blanks(text);
     auto value = take_quoted(text);
-    if (!value || labels.size() == kMostLabels) return false;
+    if (!value || labels.size() == Exposition::kMostLabels) return false;
     if (!labels.emplace(name, std::move(*value)).second) return false;
     skip_blanks(text);
     if (text.empty()) return false;

@@ -31,6 +31,8 @@ class Exposition {
   /// Returns an error text to stop with, or nothing.
   using Take = std::function<std::string(const ExpositionSample& sample)>;
 
+  static constexpr std::size_t kMostLabels = 64;  ///< of one line
+
   Exposition(Wants wants, Take take);
 
   /// False when no more of the body is needed: it is not what was asked for.

@@ -14,9 +14,14 @@
 namespace gopacer {
 namespace {
 
-constexpr std::size_t kLongestFamily = std::size_t{4} << 20;
+/// One series. With 256 buckets that have an exemplar each it has half of this.
+constexpr std::size_t kLongestMetric = std::size_t{64} << 10;
 constexpr std::size_t kLongestName = 512;
-constexpr char kNameField = '\x0a';  ///< field 1, length-delimited
+constexpr char kNameField = '\x0a';           ///< field 1, length-delimited
+constexpr std::uint64_t kMetricField = 0x22;  ///< field 4, length-delimited
+constexpr std::uint64_t kWireTypes = 7;       ///< the lowest bits of a field's tag
+constexpr std::uint64_t kVarint = 0;
+constexpr std::uint64_t kLengthDelimited = 2;
 /// Bounds of native buckets: a quarter of an octave apart, or as far as a coarser schema has them.
 constexpr int kFinestSchema = 2;
 constexpr int kLeastSchema = -4;
@@ -45,18 +50,6 @@ std::optional<Varint> varint(std::string_view text) {
   return std::nullopt;
 }
 
-/// The family's name, which the format has first; none while it is not complete, empty when it is not there.
-std::optional<std::string_view> name_of(std::string_view family) {
-  if (family.empty()) return std::nullopt;
-  if (family.front() != kNameField) return std::string_view();
-  const auto length = varint(family.substr(1));
-  if (!length) return std::nullopt;
-  if (length->bytes == 0 || length->value > kLongestName) return std::string_view();
-  const std::size_t begin = 1 + length->bytes;
-  if (family.size() < begin + length->value) return std::nullopt;
-  return family.substr(begin, length->value);
-}
-
 std::string shortest(double value) {
   std::array<char, 32> text;
   const auto [end, error] = std::to_chars(text.data(), text.data() + text.size(), value);
@@ -70,8 +63,12 @@ bool has_classic_buckets(const metrics::Histogram& histogram) {
                      [](const metrics::Bucket& bucket) { return std::isfinite(bucket.upper_bound()); });
 }
 
-/// Cumulative counts at the bounds of the grid; none when the histogram is malformed or can't be told in it.
+/// Cumulative counts at the bounds of the grid; none when the histogram is malformed or can't be told in it, or has no
+/// native buckets at all: a hundred lines must not be made of a message of no bytes.
 std::optional<std::map<double, double>> from_native(const metrics::Histogram& histogram) {
+  if (histogram.positive_span_size() == 0 && !(count_of(histogram.zero_count(), histogram.zero_count_float()) > 0)) {
+    return std::nullopt;
+  }
   const int schema = histogram.schema();
   if (schema < kLeastSchema || schema > kMostSchema || histogram.negative_span_size() > 0) return std::nullopt;
   const int grid = std::min(schema, kFinestSchema);
@@ -86,7 +83,7 @@ std::optional<std::map<double, double>> from_native(const metrics::Histogram& hi
   counts.front() = count_of(histogram.zero_count(), histogram.zero_count_float());
 
   std::int64_t index = 0;
-  std::int64_t delta_sum = 0;
+  std::uint64_t delta_sum = 0;  // unsigned: whoever adds up to more than there is gets a negative count
   int taken = 0;
   for (const metrics::BucketSpan& span : histogram.positive_span()) {
     index += span.offset();
@@ -97,8 +94,8 @@ std::optional<std::map<double, double>> from_native(const metrics::Histogram& hi
       if (taken < histogram.positive_count_size()) {
         count = histogram.positive_count(taken);
       } else if (taken < histogram.positive_delta_size()) {
-        delta_sum += histogram.positive_delta(taken);
-        count = static_cast<double>(delta_sum);
+        delta_sum += static_cast<std::uint64_t>(histogram.positive_delta(taken));
+        count = static_cast<double>(static_cast<std::int64_t>(delta_sum));
       } else {
         return std::nullopt;
       }
@@ -124,6 +121,10 @@ class MetricLines {
 
   /// An error text to stop with, or nothing.
   std::string take(const metrics::Metric& metric) {
+    if (static_cast<std::size_t>(metric.label_size()) > Exposition::kMostLabels) {
+      return "has a series of " + shown(family_) + " with more than " + std::to_string(Exposition::kMostLabels) +
+             " labels: give it fewer";
+    }
     Labels labels;
     for (const metrics::LabelPair& label : metric.label()) labels.emplace(label.name(), label.value());
     if (metric.has_histogram()) return take(metric.histogram(), labels);
@@ -187,46 +188,73 @@ bool ProtoExposition::reject(std::string message) {
 
 bool ProtoExposition::feed(std::string_view piece) {
   if (!error_.empty()) return false;
-  const std::size_t skipped = std::min(skip_, piece.size());
-  skip_ -= skipped;
-  kept_.append(piece.substr(skipped));
-  while (const auto length = varint(kept_)) {
-    if (length->bytes == 0) return reject("is malformed in Prometheus' protobuf format");
-    const std::string_view family = std::string_view(kept_).substr(length->bytes, length->value);
-    const bool whole = family.size() == length->value;
-    const auto name = name_of(family);
-    if (!name && !whole) return true;
-    if (!name || !wants_(*name)) {
-      skip_ = length->value - family.size();
-      kept_.erase(0, length->bytes + family.size());
-      continue;
-    }
-    if (length->value > kLongestFamily) {
-      return reject("has " + shown(*name) + " in more than " + std::to_string(kLongestFamily) +
-                    " bytes: let the program register fewer series of it");
-    }
-    if (!whole) return true;
-    if (!take_family(family)) return false;
-    kept_.erase(0, length->bytes + length->value);
-  }
-  return true;
+  kept_.append(piece);
+  std::string_view rest = kept_;
+  const bool more = take_fields(rest);
+  kept_.erase(0, kept_.size() - rest.size());
+  return more;
 }
 
-bool ProtoExposition::take_family(std::string_view bytes) {
-  metrics::MetricFamily family;
-  if (!family.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+/// Takes off `text` what is whole at its front; the rest waits for more.
+bool ProtoExposition::take_fields(std::string_view& text) {
+  const auto malformed = [this] { return reject("is malformed in Prometheus' protobuf format"); };
+  for (;;) {
+    const std::size_t skipped = std::min(skip_, text.size());
+    skip_ -= skipped;
+    text.remove_prefix(skipped);
+    if (text.empty()) return true;
+    if (family_left_ == 0) {
+      const auto length = varint(text);
+      if (!length) return true;
+      if (length->bytes == 0) return malformed();
+      text.remove_prefix(length->bytes);
+      family_left_ = length->value;
+      name_.reset();
+      continue;
+    }
+    const std::string_view family = text.substr(0, family_left_);
+    const auto tag = varint(family);
+    // The value of a number, or the length of what follows: a family has no other fields.
+    const auto value = tag ? varint(family.substr(tag->bytes)) : std::nullopt;
+    if (!value) return family.size() < family_left_ || malformed();
+    const std::uint64_t type = tag->value & kWireTypes;
+    if (tag->bytes == 0 || value->bytes == 0 || (type != kVarint && type != kLengthDelimited)) return malformed();
+    const std::size_t head = tag->bytes + value->bytes;
+    const std::size_t length = type == kLengthDelimited ? value->value : 0;
+    if (length > family_left_ - head) return malformed();
+    const std::string_view content = family.substr(head, length);
+    const bool whole = content.size() == length;
+    if (!name_) {
+      // The name comes first; a family without one is nobody's.
+      const bool named = family.front() == kNameField && length <= kLongestName;
+      if (named && !whole) return true;
+      name_ = named ? content : std::string_view();
+    } else if (tag->value == kMetricField) {
+      if (length > kLongestMetric) {
+        return reject("has a series of " + shown(*name_) + " in more than " + std::to_string(kLongestMetric) +
+                      " bytes: give it fewer buckets and shorter labels");
+      }
+      if (!whole) return true;
+      if (!take_metric(content)) return false;
+    }
+    // After each series anew: it may have settled what the family gives.
+    skip_ = wants_(*name_) ? head + length : family_left_;
+    family_left_ -= skip_;
+  }
+}
+
+bool ProtoExposition::take_metric(std::string_view bytes) {
+  metrics::Metric metric;
+  if (!metric.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
     return reject("is malformed in Prometheus' protobuf format");
   }
-  MetricLines lines(family.name(), take_);
-  for (const metrics::Metric& metric : family.metric()) {
-    if (std::string problem = lines.take(metric); !problem.empty()) return reject(std::move(problem));
-  }
-  return true;
+  std::string problem = MetricLines(*name_, take_).take(metric);
+  return problem.empty() || reject(std::move(problem));
 }
 
 Result<void> ProtoExposition::finish() {
   if (!error_.empty()) return invalid(error_);
-  if (!kept_.empty() || skip_ > 0) return retriable("answered a page of metrics that was cut off");
+  if (!kept_.empty() || skip_ > 0 || family_left_ > 0) return retriable("answered a page of metrics that was cut off");
   return {};
 }
 

@@ -181,7 +181,18 @@ std::vector<Hostile> hostile_pods() {
   };
   const std::string heap = recorded("go/go1.26-busy.heap.txt");
   const std::string stacks = heap.substr(0, heap.find("# runtime.MemStats"));
+  // A family of a gigabyte, of which one series comes over and over, as often as the page may have it.
+  const auto family = [](const std::string& series) {
+    return Body{std::string("\x80\x80\x80\x80\x04\x0a\x02h0", 9),
+                [series](int) { return times(series, static_cast<int>(1 + 50'000 / series.size())); }};
+  };
   return {
+      {"a family of millions of empty histograms in protobuf",
+       {{"/metrics", family(std::string("\x22\x02\x3a\x00", 4))}}},
+      {"a family of millions of histograms with one native bucket",
+       {{"/metrics", family(std::string("\x22\x0b\x3a\x09\x28\x04\x62\x02\x10\x01\x6a\x01\x02", 13))}}},
+      {"series of 50 KB of empty labels in protobuf",
+       {{"/metrics", family(std::string("\x22\xd0\x86\x03", 4) + times(std::string("\x0a\x00", 2), 25'000))}}},
       {"65,536 bounds of one series of each histogram", {{"/metrics", {"up 1\n", buckets(1, 65'536)}}}},
       {"256 series of 256 bounds of each histogram", {{"/metrics", {"up 1\n", buckets(256, 256)}}}},
       {"4,096 series of 16 bounds of each histogram", {{"/metrics", {"up 1\n", buckets(4096, 16)}}}},

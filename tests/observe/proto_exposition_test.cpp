@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
+#include <limits>
 
 #include "gopacer/domain/histogram.h"
 #include "metric_family.pb.h"
@@ -21,13 +22,17 @@ Slo slo(const std::string& metric) {
   return out;
 }
 
-std::string delimited(const metrics::MetricFamily& family) {
-  const std::string bytes = family.SerializeAsString();
+std::string length_of(const std::string& bytes) {
   std::string length;
   for (std::size_t left = bytes.size(); length.empty() || left > 0; left >>= 7) {
     length.push_back(static_cast<char>(left > 0x7f ? (left & 0x7f) | 0x80 : left));
   }
-  return length + bytes;
+  return length;
+}
+
+std::string delimited(const metrics::MetricFamily& family) {
+  const std::string bytes = family.SerializeAsString();
+  return length_of(bytes) + bytes;
 }
 
 std::string gauge(const std::string& name, double value) {
@@ -148,9 +153,92 @@ TEST(ProtoExposition, KeepsNothingOfALargeFamilyThatNobodyWants) {
   reader.feed(std::string("\x80\x80\x80\x80\x04\x0a\x05other", 12));
   const std::string piece(1 << 16, 'x');
   for (int i = 0; i < 100; ++i) ASSERT_TRUE(reader.feed(piece));
-  AppMetricsReader wanted({slo("h")});
-  EXPECT_FALSE(wanted.feed(std::string("\x80\x80\x80\x80\x04\x0a\x01h", 8) + piece));
-  EXPECT_THAT(wanted.finish().error().message, HasSubstr("more than 4194304 bytes"));
+}
+
+/// A family of 4 MiB of one series over and over, in protobuf's wire format.
+std::string family_of(const std::string& series) {
+  std::string family("\x0a\x01h", 3);
+  while (family.size() < std::size_t{4} << 20) family += series;
+  return length_of(family) + family;
+}
+
+TEST(ProtoExposition, ReadsAFamilyOfAnyLengthSeriesBySeries) {
+  const std::string family(family_of(std::string("\x22\x0b\x12\x09\x09\x00\x00\x00\x00\x00\x00\xf0\x3f", 13)));
+  std::size_t lines = 0;
+  ProtoExposition exposition([](std::string_view) { return true; },
+                             [&](const ExpositionSample& sample) {
+                               lines += sample.name == "h" && sample.value == 1 ? 1 : 0;
+                               return std::string();
+                             });
+  feed_in_pieces(exposition, family, 50'000);
+  EXPECT_TRUE(exposition.finish());
+  EXPECT_EQ(lines, (family.size() - 3) / 13);
+}
+
+TEST(ProtoExposition, RefusesASeriesThatIsLongerThanAnyHistogram) {
+  AppMetricsReader reader({slo("h")});
+  // Announces a series of two megabytes in a family of a gigabyte.
+  EXPECT_FALSE(reader.feed(std::string("\x80\x80\x80\x80\x04\x0a\x01h\x22\x80\x80\x80\x01", 13)));
+  EXPECT_THAT(reader.finish().error().message, HasSubstr("a series of h in more than 65536 bytes"));
+}
+
+TEST(ProtoExposition, RefusesASeriesOfManyLabels) {
+  metrics::MetricFamily family;
+  family.set_name("h");
+  auto* const metric = family.add_metric();
+  for (int i = 0; i < 65; ++i) metric->add_label()->set_name(std::to_string(i));
+  EXPECT_THAT(read(delimited(family)).error().message, HasSubstr("more than 64 labels"));
+}
+
+/// How many lines are made of a page before it is given up.
+std::size_t lines_of(const std::string& page) {
+  std::size_t lines = 0;
+  ProtoExposition exposition([&](std::string_view) { return lines < 100'000; },
+                             [&](const ExpositionSample&) {
+                               ++lines;
+                               return std::string();
+                             });
+  feed_in_pieces(exposition, page, 65'536);
+  return lines;
+}
+
+TEST(ProtoExposition, MakesNoBucketsOfAnEmptyHistogram) {
+  metrics::MetricFamily family;
+  family.set_name("h");
+  family.add_metric()->mutable_histogram();
+  family.add_metric()->mutable_histogram()->set_schema(2);
+  EXPECT_EQ(lines_of(delimited(family)), 4U) << "_sum and _count of each";
+}
+
+TEST(ProtoExposition, StopsInAFamilyThatIsNotWantedAnyMore) {
+  EXPECT_LT(lines_of(family_of(std::string("\x22\x02\x3a\x00", 4))), 100'010U);
+}
+
+TEST(ProtoExposition, IsGivenUpWhenItsLinesNeverEnd) {
+  // Empty histograms, and some with one native bucket that become 124 lines each.
+  for (const std::string& series : {std::string("\x22\x02\x3a\x00", 4), std::string("\x22\x04\x3a\x02\x28\x04", 6),
+                                    std::string("\x22\x0b\x3a\x09\x28\x04\x62\x02\x10\x01\x6a\x01\x02", 13)}) {
+    const std::string page = family_of(series);
+    AppMetricsReader reader({slo("h")});
+    std::size_t taken = 0;
+    for (; taken < page.size() && reader.feed(page.substr(taken, 4096)); taken += 4096) {
+    }
+    const Result<AppMetrics> metrics = reader.finish();
+    const std::string why = metrics ? metrics->missing.at("p99") : metrics.error().message;
+    EXPECT_THAT(why, testing::AnyOf(HasSubstr("more than 131072 lines"), HasSubstr("more than 256 buckets")));
+  }
+}
+
+TEST(ProtoExposition, TakesCountsThatAddUpToMoreThanThereIsForMalformed) {
+  metrics::Histogram histogram;
+  auto* const span = histogram.add_positive_span();
+  span->set_length(2);
+  for (int i = 0; i < 2; ++i) histogram.add_positive_delta(std::numeric_limits<std::int64_t>::max());
+  EXPECT_THAT(read(page_with(histogram))->missing.at("p99"), HasSubstr("only native"));
+}
+
+TEST(ProtoExposition, PassesOverManyEmptyFamilies) {
+  EXPECT_TRUE(read(std::string(std::size_t{4} << 20, '\0') + page_with(native(3, {{0, 10}})), 1 << 20));
 }
 
 TEST(ProtoExposition, IsToldFromTextByItsFirstBytes) {
