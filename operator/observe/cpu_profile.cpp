@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <functional>
-#include <unordered_set>
 #include <vector>
 
 #include "observe/lines.h"
@@ -23,11 +22,29 @@ using google::protobuf::io::CodedInputStream;
 constexpr std::size_t kLongestPart = std::size_t{64} * 1024;
 // Of functions and of places in them that count as GC; a few hundred in a real profile.
 constexpr std::size_t kMostIds = std::size_t{16} * 1024;
+// Places that all stacks and lines together refer to: a profile of a minute has one million.
+constexpr std::size_t kMostReferences = std::size_t{4} << 20;
 
 /// The fields of perftools.profiles.Profile.
 enum ProfileField { kSampleType = 1, kSample = 2, kLocation = 4, kFunction = 5, kString = 6, kDuration = 10 };
 
 constexpr const char* kWhatToDo = "something else than net/http/pprof answers there";
+
+/// Ids that the profile chooses: they are sorted, because a hash table can be filled so that each look takes long.
+class Ids {
+ public:
+  /// False when there are too many.
+  bool add(std::uint64_t id) {
+    ids_.push_back(id);
+    return ids_.size() <= kMostIds;
+  }
+  /// Before the first look.
+  void sort() { std::sort(ids_.begin(), ids_.end()); }
+  bool contains(std::uint64_t id) const { return std::binary_search(ids_.begin(), ids_.end(), id); }
+
+ private:
+  std::vector<std::uint64_t> ids_;
+};
 
 bool is_gc(std::string_view function) {
   constexpr std::string_view kAssist = "runtime.gcAssistAlloc";
@@ -113,7 +130,7 @@ Result<GcProfile> read(const std::string& profile) {
   };
 
   // The names come last in the profile, and everything else refers to them.
-  std::unordered_set<std::int64_t> gc_names;
+  Ids gc_names;
   std::int64_t cpu_name = -1;
   std::int64_t samples_name = -1;
   std::int64_t strings = 0;
@@ -124,9 +141,8 @@ Result<GcProfile> read(const std::string& profile) {
         if (field != kString) return true;
         if (text == "cpu") cpu_name = strings;
         if (text == "samples") samples_name = strings;
-        if (is_gc(text)) gc_names.insert(strings);
-        ++strings;
-        return gc_names.size() <= kMostIds;
+        const std::int64_t name = strings++;
+        return !is_gc(text) || gc_names.add(static_cast<std::uint64_t>(name));
       },
       [&](int field, std::uint64_t value) {
         if (field == kDuration) duration = value;
@@ -144,26 +160,33 @@ Result<GcProfile> read(const std::string& profile) {
   });
   if (!good || cpu_column < 0 || samples_column < 0) return damaged();
 
-  std::unordered_set<std::uint64_t> gc_functions;
+  gc_names.sort();
+  Ids gc_functions;
   good = for_each<pprof::Function>(profile, kFunction, [&](const pprof::Function& function) {
-    if (gc_names.contains(function.name())) gc_functions.insert(function.id());
-    return gc_functions.size() <= kMostIds;
+    return !gc_names.contains(static_cast<std::uint64_t>(function.name())) || gc_functions.add(function.id());
   });
   if (!good) return damaged();
 
-  std::unordered_set<std::uint64_t> gc_locations;
+  gc_functions.sort();
+  std::size_t references = 0;
+  const auto refer = [&](int count) {
+    references += static_cast<std::size_t>(count);
+    return references <= kMostReferences;
+  };
+  Ids gc_locations;
   good = for_each<pprof::Location>(profile, kLocation, [&](const pprof::Location& location) {
-    if (std::any_of(location.line().begin(), location.line().end(),
-                    [&](const pprof::Line& line) { return gc_functions.contains(line.function_id()); })) {
-      gc_locations.insert(location.id());
-    }
-    return gc_locations.size() <= kMostIds;
+    if (!refer(location.line_size())) return false;
+    const bool collects = std::any_of(location.line().begin(), location.line().end(), [&](const pprof::Line& line) {
+      return gc_functions.contains(line.function_id());
+    });
+    return !collects || gc_locations.add(location.id());
   });
   if (!good) return damaged();
+  gc_locations.sort();
 
   GcProfile result;
   good = for_each<pprof::Sample>(profile, kSample, [&](const pprof::Sample& sample) {
-    if (sample.value_size() != column) return false;
+    if (sample.value_size() != column || !refer(sample.location_id_size())) return false;
     const std::int64_t nanoseconds = sample.value(cpu_column);
     const std::int64_t count = sample.value(samples_column);
     // A year of CPU is more than any profile holds, and far from overflow.

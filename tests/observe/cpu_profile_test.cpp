@@ -160,6 +160,29 @@ TEST(CpuProfile, RefusesAStackLongerThanGoWrites) {
   EXPECT_FALSE(read(gzipped(profile({stack}, {"a"}))));
 }
 
+/// Stacks of 1,300 places, none of them the GC's.
+std::vector<Stack> stacks_of(std::uint64_t id, int count) {
+  return {static_cast<std::size_t>(count), Stack{std::vector<std::uint64_t>(1300, id), 1, 1'000'000}};
+}
+
+TEST(CpuProfile, IsReadAsFastWhateverIdsItsPlacesHave) {
+  // Multiples of the number of lists that a hash table of so many has: all of them would stand in one list, and each
+  // look for another multiple would go through all of it.
+  constexpr std::uint64_t kLists = 20'753;
+  constexpr std::uint64_t kIds = 16'384;
+  std::string flood = profile(stacks_of((kIds + 7) * kLists, 1000), {"runtime.gcBgMarkWorker"});
+  for (std::uint64_t i = 1; i < kIds; ++i) flood += part(4, number(1, i * kLists) + part(4, number(1, 1)));
+  const Result<GcProfile> read_back = read(gzipped(flood));
+  ASSERT_TRUE(read_back) << read_back.error().message;
+  EXPECT_THAT(read_back->total_cpu_seconds, DoubleNear(1, 1e-9));
+  EXPECT_EQ(read_back->gc_cpu_seconds, 0);
+}
+
+TEST(CpuProfile, RefusesMorePlacesInItsStacksThanAnyProfileHas) {
+  EXPECT_TRUE(read(gzipped(profile(stacks_of(1, 3200), {"a"}))));
+  EXPECT_FALSE(read(gzipped(profile(stacks_of(1, 3300), {"a"}))));
+}
+
 TEST(CpuProfile, TakesNoMoreThanItWouldBeGiven) {
   CpuProfileReader reader;
   int pieces = 0;
