@@ -30,6 +30,9 @@ constexpr std::array<std::string_view, 13> kProcessMetrics{"go_gc_gogc_percent",
 /// The runtime writes "no limit" as the largest number of bytes.
 constexpr double kMostBytes = 9.2e18;
 
+/// What a node of std::map has before its value, and what the allocator adds to the node and to the vector in it.
+constexpr std::size_t kNodeHead = 64;
+
 std::optional<double> bound(const std::string& le) {
   std::string_view text = le;
   if (text.starts_with('+')) text.remove_prefix(1);
@@ -45,10 +48,13 @@ std::string native_text(const std::string& metric) {
          "if this stays, it does not, so export classic buckets beside them or name another histogram";
 }
 
-std::size_t hash_of(const Labels& labels) {
+std::size_t hash_of(const Labels& labels, Labels::const_iterator except) {
   std::size_t hash = 0;
-  for (const auto& [name, value] : labels) {
-    for (const std::string* const text : {&name, &value}) hash = hash * 31 + std::hash<std::string>()(*text);
+  for (auto label = labels.begin(); label != labels.end(); ++label) {
+    if (label == except) continue;
+    for (const std::string* const text : {&label->first, &label->second}) {
+      hash = hash * 31 + std::hash<std::string>()(*text);
+    }
   }
   return hash;
 }
@@ -57,19 +63,25 @@ bool is_count(double value) { return std::isfinite(value) && value >= 0; }
 
 }  // namespace
 
-AppMetricsReader::AppMetricsReader(std::vector<Slo> slos)
+AppMetricsReader::AppMetricsReader(const std::vector<Slo>& slos)
     : text_format_([this](std::string_view name) { return wanted_.contains(name); },
                    [this](const ExpositionSample& sample) { return take(sample); }),
       proto_format_([this](std::string_view name) { return wanted_.contains(name); },
                     [this](const ExpositionSample& sample) { return take(sample); }) {
-  for (Slo& slo : slos) {
-    Family family;
-    const std::string& metric = slo.histogram.metric;
-    family.bucket = metric + "_bucket";
-    family.sum = metric + "_sum";
-    family.count = metric + "_count";
-    family.slo = std::move(slo);
-    families_.push_back(std::move(family));
+  for (const Slo& slo : slos) {
+    const PodHistogram& wanted = slo.histogram;
+    auto family = std::find_if(families_.begin(), families_.end(), [&](const Family& known) {
+      return known.metric == wanted.metric && known.labels == wanted.labels;
+    });
+    if (family == families_.end()) {
+      family = families_.insert(families_.end(), Family());
+      family->metric = wanted.metric;
+      family->labels = wanted.labels;
+      family->bucket = wanted.metric + "_bucket";
+      family->sum = wanted.metric + "_sum";
+      family->count = wanted.metric + "_count";
+    }
+    family->slos.push_back(slo.name);
   }
   want();
 }
@@ -80,7 +92,7 @@ void AppMetricsReader::want() {
   for (const std::string_view name : kProcessMetrics) wanted_.emplace(name);
   wanted_.emplace("go_info");
   for (const Family& family : families_) {
-    if (family.problem.empty()) wanted_.insert({family.slo.histogram.metric, family.bucket, family.sum, family.count});
+    if (family.problem.empty()) wanted_.insert({family.metric, family.bucket, family.sum, family.count});
   }
 }
 
@@ -104,9 +116,12 @@ std::string AppMetricsReader::take(const ExpositionSample& sample) {
   for (Family& family : families_) {
     if (!family.problem.empty()) continue;
     if (sample.name == family.bucket || sample.name == family.sum || sample.name == family.count ||
-        sample.name == family.slo.histogram.metric) {
+        sample.name == family.metric) {
       take_into(family, sample);
-      settled = settled || !family.problem.empty();
+      if (family.problem.empty()) continue;
+      settled = true;
+      family.series.clear();
+      family.kept = 0;
     }
   }
   if (settled) want();
@@ -115,20 +130,18 @@ std::string AppMetricsReader::take(const ExpositionSample& sample) {
 }
 
 void AppMetricsReader::take_into(Family& family, const ExpositionSample& sample) {
-  if (sample.name == family.slo.histogram.metric) {
+  if (sample.name == family.metric) {
     family.is_summary = family.is_summary || sample.labels.contains("quantile");
     return;
   }
   const bool is_bucket = sample.name == family.bucket;
   family.seen = family.seen || is_bucket;
-  const Labels& filter = family.slo.histogram.labels;
-  if (!filter.empty() && !selects(filter, sample.labels)) return;
+  if (!family.labels.empty() && !selects(family.labels, sample.labels)) return;
 
-  Labels key = sample.labels;
   std::optional<double> le;
+  const auto text = is_bucket ? sample.labels.find("le") : sample.labels.end();
   if (is_bucket) {
-    const auto text = key.find("le");
-    if (text == key.end()) {
+    if (text == sample.labels.end()) {
       family.problem = "has a line of " + family.bucket + " without the label 'le'";
       return;
     }
@@ -138,13 +151,12 @@ void AppMetricsReader::take_into(Family& family, const ExpositionSample& sample)
           "has a bucket of " + family.bucket + " with le=\"" + shown(text->second) + "\", which is no number";
       return;
     }
-    key.erase(text);
   }
   if (sample.name != family.sum && !is_count(sample.value)) {
     family.problem = "has a count in " + std::string(sample.name) + " that is negative or no number";
     return;
   }
-  const std::size_t hash = hash_of(key);
+  const std::size_t hash = hash_of(sample.labels, text);
   auto found = family.series.find(hash);
   if (found == family.series.end()) {
     if (family.series.size() == kMostSeries) {
@@ -153,6 +165,7 @@ void AppMetricsReader::take_into(Family& family, const ExpositionSample& sample)
       return;
     }
     found = family.series.emplace(hash, Series{}).first;
+    family.kept += sizeof(*found) + kNodeHead;
   }
   Series& series = found->second;
   if (is_bucket) {
@@ -166,7 +179,9 @@ void AppMetricsReader::take_into(Family& family, const ExpositionSample& sample)
                        std::to_string(Histogram::kMostBounds) + " buckets: export a histogram with fewer";
       return;
     }
+    const std::size_t before = series.buckets.capacity();
     series.buckets.emplace_back(*le, sample.value);
+    family.kept += (series.buckets.capacity() - before) * sizeof(series.buckets.front());
   } else if (sample.name == family.sum) {
     if (!series.sum) series.sum = sample.value;
   } else if (!series.count) {
@@ -222,15 +237,14 @@ void AppMetricsReader::take_process(const ExpositionSample& sample) {
 }
 
 Result<Histogram> AppMetricsReader::merge(const Family& family) {
-  const PodHistogram& wanted = family.slo.histogram;
   if (!family.problem.empty()) return invalid(family.problem);
   if (!family.seen) {
     if (family.is_summary) {
-      return invalid("has " + wanted.metric +
+      return invalid("has " + family.metric +
                      " as a summary, whose quantiles cannot be merged over pods: export a histogram instead");
     }
-    if (!family.series.empty()) return invalid(native_text(wanted.metric));
-    return retriable("has no histogram " + wanted.metric +
+    if (!family.series.empty()) return invalid(native_text(family.metric));
+    return retriable("has no histogram " + family.metric +
                      ": check podHistogram.metric; a labelled one appears with its first observation");
   }
   std::map<double, double> merged;
@@ -244,14 +258,14 @@ Result<Histogram> AppMetricsReader::merge(const Family& family) {
     if (cumulative.empty()) continue;  // only _sum or _count: no buckets were exported for it
     if (!cumulative.contains(infinity)) {
       if (!series.count) {
-        return invalid("has a series of " + wanted.metric + " without the bucket le=\"+Inf\" and without _count");
+        return invalid("has a series of " + family.metric + " without the bucket le=\"+Inf\" and without _count");
       }
       cumulative.emplace(infinity, *series.count);
     }
     ++series_count;
     double below = 0;
     for (const auto& [le, count] : cumulative) {
-      if (count < below) return invalid("has a series of " + wanted.metric + " whose buckets are not cumulative");
+      if (count < below) return invalid("has a series of " + family.metric + " whose buckets are not cumulative");
       below = count;
       merged[le] += count;
       ++holders[le];
@@ -260,14 +274,14 @@ Result<Histogram> AppMetricsReader::merge(const Family& family) {
   }
   if (series_count == 0) {
     return retriable(
-        "has no series of " + wanted.metric +
+        "has no series of " + family.metric +
         " with the labels of podHistogram.labels: check them; a series appears with its first observation");
   }
   // Where layouts differ, only bounds that all series have can be added up.
   std::erase_if(merged, [&](const auto& bucket) { return holders[bucket.first] != series_count; });
-  if (only_native(family)) return invalid(native_text(wanted.metric));
+  if (only_native(family)) return invalid(native_text(family.metric));
   if (merged.size() < 2) {
-    return invalid("has series of " + wanted.metric +
+    return invalid("has series of " + family.metric +
                    " with no bucket bound in common: choose those that belong together by podHistogram.labels");
   }
   return Histogram(merged, sum);
@@ -298,15 +312,23 @@ Result<AppMetrics> AppMetricsReader::finish() {
   }
   if (seen_process_) metrics.process = process_;
   for (const Family& family : families_) {
-    Result<Histogram> merged = merge(family);
-    if (merged) {
-      metrics.latency.emplace(family.slo.name, std::move(*merged));
-    } else {
-      metrics.missing.emplace(family.slo.name, merged.error().message);
-      metrics.only_native = metrics.only_native || only_native(family);
+    const Result<Histogram> merged = merge(family);
+    for (const std::string& slo : family.slos) {
+      if (merged) {
+        metrics.latency.emplace(slo, *merged);
+      } else {
+        metrics.missing.emplace(slo, merged.error().message);
+      }
     }
+    metrics.only_native = metrics.only_native || (!merged && only_native(family));
   }
   return metrics;
+}
+
+std::size_t AppMetricsReader::kept() const {
+  std::size_t bytes = beginning_.size() + text_format_.kept() + proto_format_.kept();
+  for (const Family& family : families_) bytes += family.kept;
+  return bytes;
 }
 
 }  // namespace gopacer

@@ -29,21 +29,24 @@ struct AppMetrics {
 ///
 /// Of the process only what has no labels counts.
 /// All series of a histogram that have the wanted labels are merged: their counts add up at the bounds that all of them
-/// have. Memory is bounded by kMostSeries, kMostBuckets and Histogram::kMostBounds, work by kMostLines.
+/// have. SLOs with the same metric and the same labels share what is kept. Memory is bounded by kMostSeries,
+/// kMostBuckets and Histogram::kMostBounds, work by kMostLines.
 class AppMetricsReader {
  public:
-  static constexpr std::size_t kMostSeries = 4096;    ///< of one histogram
-  static constexpr std::size_t kMostBuckets = 65536;  ///< of one histogram, over all its series
-  static constexpr std::size_t kMostLines = 131'072;  ///< of all that is wanted of one page
+  static constexpr std::size_t kMostSeries = 4096;     ///< of one histogram
+  static constexpr std::size_t kMostBuckets = 32'768;  ///< of one histogram, over all its series
+  static constexpr std::size_t kMostLines = 131'072;   ///< of all that is wanted of one page
 
   /// `slos` are those whose histogram is on this page.
-  explicit AppMetricsReader(std::vector<Slo> slos);
+  explicit AppMetricsReader(const std::vector<Slo>& slos);
   AppMetricsReader(const AppMetricsReader&) = delete;
   AppMetricsReader& operator=(const AppMetricsReader&) = delete;
 
   /// In Prometheus' text format or its protobuf format; the first bytes tell.
   bool feed(std::string_view piece);
   Result<AppMetrics> finish();
+  /// Bytes that it keeps of the page now.
+  std::size_t kept() const;
 
  private:
   struct Series {
@@ -51,13 +54,17 @@ class AppMetricsReader {
     std::optional<double> sum;
     std::optional<double> count;
   };
+  /// What one histogram's series with the wanted labels gave.
   struct Family {
-    Slo slo;
+    std::string metric;
+    Labels labels;
+    std::vector<std::string> slos;   ///< the names of those that are about it
     std::string bucket, sum, count;  ///< the names of the three metrics
     /// By a hash of all labels but "le": the labels themselves may be megabytes.
     std::map<std::size_t, Series> series;
     std::size_t buckets = 0;
-    bool seen = false;  ///< with any labels
+    std::size_t kept = 0;  ///< bytes of all series
+    bool seen = false;     ///< with any labels
     bool is_summary = false;
     std::string problem;
   };

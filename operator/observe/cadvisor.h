@@ -32,6 +32,8 @@ class CadvisorReader {
 
   bool feed(std::string_view piece) { return exposition_.feed(piece); }
   Result<ContainerUsages> finish();
+  /// Bytes that it keeps of the page now, beside the readings of the containers that are wanted.
+  std::size_t kept() const { return exposition_.kept(); }
 
  private:
   struct Reading {

@@ -20,6 +20,8 @@ class CpuProfileReader {
   /// False when the profile is too long to be read.
   bool feed(std::string_view piece);
   Result<GcProfile> finish();
+  /// Bytes that it keeps of the page now.
+  std::size_t kept() const { return body_.capacity(); }
 
  private:
   std::string body_;

@@ -39,6 +39,8 @@ class Exposition {
   bool feed(std::string_view piece);
   /// After the body's end.
   Result<void> finish();
+  /// Bytes that it keeps of the page now.
+  std::size_t kept() const { return lines_.rest().size(); }
 
  private:
   bool take_line(std::string_view line, bool complete);

@@ -17,6 +17,8 @@ class Expvar {
   bool feed(std::string_view piece);
   /// kNotFound when the page is JSON, or anything else, without memstats: it is not expvar's.
   Result<MemStats> finish();
+  /// Bytes that it keeps of the page now.
+  std::size_t kept() const { return body_.capacity(); }
 
  private:
   std::string body_;

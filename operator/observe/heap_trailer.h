@@ -22,6 +22,8 @@ class HeapTrailer {
   bool feed(std::string_view piece);
   /// After the body's end.
   Result<MemStats> finish();
+  /// Bytes that it keeps of the page now.
+  std::size_t kept() const { return lines_.rest().size(); }
 
  private:
   bool check_beginning(std::string_view line);

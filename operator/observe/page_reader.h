@@ -11,6 +11,7 @@
 #include "observe/decoding_thread.h"
 #include "observe/fair_slots.h"
 #include "observe/page_error.h"
+#include "observe/reading_budget.h"
 #include "observe/scraper.h"
 
 namespace gopacer {
@@ -20,7 +21,11 @@ namespace gopacer {
 class PageReader : public std::enable_shared_from_this<PageReader> {
  public:
   PageReader(HttpFetcher& fetcher, const ScraperOptions& options)
-      : pages(options.fetches), profiles(options.cpu_profiles), fetcher_(fetcher), on_reading_(options.on_reading) {}
+      : pages(options.fetches),
+        profiles(options.cpu_profiles),
+        fetcher_(fetcher),
+        on_reading_(options.on_reading),
+        budget_(std::make_shared<ReadingBudget>(options.reading_bytes)) {}
 
   std::mutex& mutex() const { return mutex_; }
 
@@ -39,18 +44,19 @@ class PageReader : public std::enable_shared_from_this<PageReader> {
                         wanted = std::move(wanted), done = std::move(done)] {
       if (stopping_ || !wanted()) return false;
       const auto began = std::chrono::steady_clock::now();
+      const auto reading = std::make_shared<Reading<Reader>>(reader, budget_, owner.ns);
       fetcher_.fetch(
-          request, [reader](std::string_view piece) { return reader->feed(piece); },
-          [weak = weak_from_this(), &slots, owner, kind, reader, done,
+          request, [reading](std::string_view piece) { return reading->feed(piece); },
+          [weak = weak_from_this(), &slots, owner, kind, reading, done,
            began](const tl::expected<HttpAnswer, FetchError>& outcome) {
             const std::shared_ptr<PageReader> self = weak.lock();
             if (!self) return;
             const std::size_t bytes = outcome ? outcome->bytes : outcome.error().bytes;
-            auto take = [weak, &slots, owner, kind, reader, done, began, outcome, bytes] {
+            auto take = [weak, &slots, owner, kind, reading, done, began, outcome, bytes] {
               const std::shared_ptr<PageReader> pages_still_there = weak.lock();
               if (!pages_still_there) return;
               // Decoding may take a while: the lock is not held for it.
-              const auto page = page_of(outcome, *reader);
+              const auto page = page_of(outcome, *reading);
               pages_still_there->take(slots, owner, kind, bytes, began, page, done);
             };
             if (takes_long(kind, bytes)) {
@@ -76,6 +82,26 @@ class PageReader : public std::enable_shared_from_this<PageReader> {
   void stop_decoding() { decoding_.stop(); }
 
  private:
+  /// A page on its way through its reader.
+  template <typename Reader>
+  struct Reading {
+    Reading(std::shared_ptr<Reader> of_page, std::shared_ptr<ReadingBudget> budget, const std::string& ns)
+        : reader(std::move(of_page)), account(std::move(budget), ns) {}
+
+    /// False when no more of the page is needed, or there is no room for it.
+    bool feed(std::string_view piece) {
+      if (!reader) return false;
+      const bool more = reader->feed(piece);
+      if (account.keep(reader->kept())) return more;
+      reader.reset();
+      account.keep(0);
+      return false;
+    }
+
+    std::shared_ptr<Reader> reader;  ///< null once there was no room for what it keeps
+    ReadingBudget::Account account;
+  };
+
   template <typename Page, typename Done>
   void take(FairSlots& slots, const ObjectKey& owner, PageKind kind, std::size_t bytes,
             std::chrono::steady_clock::time_point began, const Page& page, const Done& done) {
@@ -105,10 +131,16 @@ class PageReader : public std::enable_shared_from_this<PageReader> {
 
   template <typename Reader>
   static tl::expected<Value<Reader>, PageError> page_of(const tl::expected<HttpAnswer, FetchError>& outcome,
-                                                        Reader& reader) {
+                                                        Reading<Reader>& reading) {
     if (!outcome) return tl::unexpected<PageError>(page_error(outcome.error()));
     if (outcome->status < 200 || outcome->status >= 300) return tl::unexpected<PageError>(page_error(*outcome));
-    auto value = reader.finish();
+    if (!reading.reader) {
+      return tl::unexpected<PageError>(PageError{
+          PageFailure::kContent, 0,
+          "was given up: too many large pages at once, its namespace's share of the memory for readings is used up; "
+          "let its pods have shorter pages, or raise the operator's resources.limits.memory"});
+    }
+    auto value = reading.reader->finish();
     if (!value) {
       return tl::unexpected<PageError>(
           PageError{PageFailure::kContent, 0, value.error().message, value.error().kind == ErrorKind::kNotFound});
@@ -118,6 +150,7 @@ class PageReader : public std::enable_shared_from_this<PageReader> {
 
   HttpFetcher& fetcher_;
   const std::function<void(const ObjectKey&)> on_reading_;
+  const std::shared_ptr<ReadingBudget> budget_;
   mutable std::mutex mutex_;
   DecodingThread decoding_;
   bool stopping_ = false;

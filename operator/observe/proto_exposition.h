@@ -30,6 +30,8 @@ class ProtoExposition {
   /// False when no more of the body is needed.
   bool feed(std::string_view piece);
   Result<void> finish();
+  /// Bytes that it keeps of the page now.
+  std::size_t kept() const { return kept_.size(); }
 
  private:
   bool take_fields(std::string_view& text);

@@ -140,6 +140,42 @@ TEST(AppMetrics, ServesSeveralSlosOfOnePage) {
   EXPECT_EQ(metrics->latency.at("bad").count(), 6);
 }
 
+TEST(AppMetrics, KeepsAHistogramOnceHoweverManySlosAreAboutIt) {
+  const std::string body = "h_bucket{le=\"1\"} 3\nh_bucket{le=\"+Inf\"} 4\n";
+  std::vector<Slo> slos;
+  for (const char* name : {"p50", "p90", "p99"}) {
+    slos.push_back(slo("h"));
+    slos.back().name = name;
+  }
+  AppMetricsReader one({slo("h")});
+  AppMetricsReader three(slos);
+  for (AppMetricsReader* const reader : {&one, &three}) reader->feed(body);
+  EXPECT_GT(one.kept(), 2 * sizeof(std::pair<double, double>));
+  EXPECT_EQ(three.kept(), one.kept());
+  const Result<AppMetrics> metrics = three.finish();
+  ASSERT_TRUE(metrics);
+  for (const Slo& slo : slos) EXPECT_EQ(metrics->latency.at(slo.name).count(), 4) << slo.name;
+}
+
+TEST(AppMetrics, KeepsNothingOfAHistogramThatHasAProblem) {
+  AppMetricsReader reader({slo("h")});
+  reader.feed("h_bucket{le=\"1\"} 3\nh_bucket{le=\"x\"} 4\n");
+  EXPECT_EQ(reader.kept(), 0U);
+  reader.feed("h_bucket{le=\"2\"} 4\nh_bucket{le= malformed\n");
+  const Result<AppMetrics> metrics = reader.finish();
+  ASSERT_TRUE(metrics) << "what follows is skipped unread";
+  EXPECT_THAT(metrics->missing.at("p99"), HasSubstr("which is no number"));
+}
+
+TEST(AppMetrics, RefusesAPageOfLinesWithoutEnd) {
+  AppMetricsReader reader({slo("h")});
+  const std::string line = "h_sum 1\n";
+  std::size_t lines = 0;
+  while (lines < 200'000 && reader.feed(line)) ++lines;
+  EXPECT_EQ(lines, AppMetricsReader::kMostLines);
+  EXPECT_THAT(reader.finish().error().message, HasSubstr("more than 131072 lines"));
+}
+
 TEST(AppMetrics, AddsUpOnlyTheBoundsThatAllSeriesHave) {
   const Result<Histogram> merged = histogram(
       "h_bucket{x=\"a\",le=\"0.1\"} 1\nh_bucket{x=\"a\",le=\"0.5\"} 2\nh_bucket{x=\"a\",le=\"+Inf\"} 3\n"
@@ -286,7 +322,7 @@ TEST(AppMetrics, BoundsWhatItKeeps) {
   for (std::size_t i = 0; i <= AppMetricsReader::kMostBuckets; ++i) {
     many_buckets.feed("h_bucket{id=\"" + std::to_string(i / 200) + "\",le=\"" + std::to_string(i % 200) + "\"} 1\n");
   }
-  EXPECT_THAT(many_buckets.finish()->missing.at("p99"), HasSubstr("more than 65536 buckets of h_bucket"));
+  EXPECT_THAT(many_buckets.finish()->missing.at("p99"), HasSubstr("more than 32768 buckets of h_bucket"));
 
   AppMetricsReader long_line({slo("h")});
   EXPECT_TRUE(long_line.feed("up 1\n"));

@@ -20,6 +20,7 @@ class SlowReader {
     body_ += piece;
     return true;
   }
+  std::size_t kept() const { return body_.size(); }
   Result<std::string> finish() {
     may_go_on_.wait();
     return body_;
@@ -55,7 +56,10 @@ class PageReaderTest : public testing::Test {
     const std::lock_guard lock(reader_->mutex());
     reader_->read(
         reader_->pages, false, kOwner, kind, request, std::make_shared<SlowReader>(std::move(may_go_on)),
-        [] { return true; }, [read](const tl::expected<std::string, PageError>& page) { read->set_value(*page); });
+        [] { return true; },
+        [read](const tl::expected<std::string, PageError>& page) {
+          read->set_value(page ? *page : page.error().detail);
+        });
     return read->get_future();
   }
 
@@ -77,6 +81,19 @@ TEST_F(PageReaderTest, ASlowDecodingKeepsNobodyFromReadingOtherPages) {
   release.set_value();
   EXPECT_EQ(profile.get(), "slow");
   EXPECT_EQ(page.get().size(), 1U << 20);
+}
+
+TEST_F(PageReaderTest, APageIsGivenUpWhenItsNamespaceHasNoRoomAndOthersAreRead) {
+  ScraperOptions options;
+  options.reading_bytes = 3 << 20;
+  reader_->stop_decoding();
+  reader_ = std::make_shared<PageReader>(fetcher_, options);
+  fetcher_.on("/longer", {std::string(2 << 20, 'x')});
+  std::future<std::string> given_up = read(PageKind::kHeap, "/longer", at_once_);
+  std::future<std::string> read_well = read(PageKind::kHeap, "/long", at_once_);
+  fetcher_.answer_all();
+  EXPECT_THAT(given_up.get(), testing::HasSubstr("too many large pages at once"));
+  EXPECT_EQ(read_well.get().size(), 1U << 20) << "what was given up takes no room";
 }
 
 TEST(DecodingThread, DoesJobsInTheirOrderAndDropsWhatComesAfterItsEnd) {
