@@ -11,22 +11,25 @@ void DecodingThread::start() {
 }
 
 void DecodingThread::stop() {
-  std::deque<std::function<void()>> dropped;
+  std::map<std::string, std::deque<Job>> dropped;
   {
     const std::lock_guard lock(mutex_);
     state_ = State::kStopped;
     dropped.swap(jobs_);
+    turns_.clear();
     changed_.notify_all();
   }
   if (thread_.joinable()) thread_.join();
 }
 
-void DecodingThread::post(std::function<void()> job) {
+void DecodingThread::post(const std::string& ns, std::function<void()> job) {
   {
     const std::lock_guard lock(mutex_);
     if (state_ == State::kStopped) return;
     if (state_ == State::kRunning) {
-      jobs_.push_back(std::move(job));
+      std::deque<Job>& waiting = jobs_[ns];
+      if (waiting.empty()) turns_.push_back(ns);
+      waiting.push_back(std::move(job));
       changed_.notify_all();
       return;
     }
@@ -37,13 +40,20 @@ void DecodingThread::post(std::function<void()> job) {
 void DecodingThread::run() {
   std::unique_lock lock(mutex_);
   while (state_ == State::kRunning) {
-    if (jobs_.empty()) {
+    if (turns_.empty()) {
       changed_.wait(lock);
       continue;
     }
     {
-      const std::function<void()> job = std::move(jobs_.front());
-      jobs_.pop_front();
+      const auto waiting = jobs_.find(turns_.front());
+      turns_.pop_front();
+      const Job job = std::move(waiting->second.front());
+      waiting->second.pop_front();
+      if (waiting->second.empty()) {
+        jobs_.erase(waiting);
+      } else {
+        turns_.push_back(waiting->first);
+      }
       lock.unlock();
       job();
     }

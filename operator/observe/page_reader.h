@@ -60,7 +60,7 @@ class PageReader : public std::enable_shared_from_this<PageReader> {
               pages_still_there->take(slots, owner, kind, bytes, began, page, done);
             };
             if (takes_long(kind, bytes)) {
-              self->decoding_.post(std::move(take));
+              self->decoding_.post(owner.ns, std::move(take));
             } else {
               take();
             }

@@ -99,18 +99,40 @@ TEST_F(PageReaderTest, APageIsGivenUpWhenItsNamespaceHasNoRoomAndOthersAreRead) 
 TEST(DecodingThread, DoesJobsInTheirOrderAndDropsWhatComesAfterItsEnd) {
   DecodingThread thread;
   std::string done;
-  thread.post([&] { done += "1"; });
+  thread.post("shop", [&] { done += "1"; });
   EXPECT_EQ(done, "1") << "before its start whoever brings a job does it";
   thread.start();
   std::promise<void> last;
-  thread.post([&] { done += "2"; });
-  thread.post([&] { done += "3"; });
-  thread.post([&] { last.set_value(); });
+  thread.post("shop", [&] { done += "2"; });
+  thread.post("shop", [&] { done += "3"; });
+  thread.post("shop", [&] { last.set_value(); });
   last.get_future().wait();
   EXPECT_EQ(done, "123");
   thread.stop();
-  thread.post([&] { done += "4"; });
+  thread.post("shop", [&] { done += "4"; });
   EXPECT_EQ(done, "123");
+}
+
+TEST(DecodingThread, LetsNamespacesTakeTurnsHoweverManyJobsOneOfThemHas) {
+  DecodingThread thread;
+  thread.start();
+  std::promise<void> begun;
+  std::promise<void> go_on;
+  std::promise<void> last;
+  std::string done;
+  thread.post("crowd", [&] {
+    begun.set_value();
+    go_on.get_future().wait();
+  });
+  begun.get_future().wait();
+  for (const char* name : {"1", "2", "3"}) thread.post("crowd", [&, name] { done += name; });
+  thread.post("", [&] { done += "a"; });
+  thread.post("", [&] { done += "b"; });
+  thread.post("crowd", [&] { last.set_value(); });
+  go_on.set_value();
+  last.get_future().wait();
+  EXPECT_EQ(done, "1a2b3");
+  thread.stop();
 }
 
 }  // namespace
