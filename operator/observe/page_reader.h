@@ -1,9 +1,11 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -46,7 +48,11 @@ class PageReader : public std::enable_shared_from_this<PageReader> {
       const auto began = std::chrono::steady_clock::now();
       const auto reading = std::make_shared<Reading<Reader>>(reader, budget_, owner.ns);
       fetcher_.fetch(
-          request, [reading](std::string_view piece) { return reading->feed(piece); },
+          request,
+          [weak = weak_from_this(), owner, kind, reading](std::string_view piece) {
+            const std::shared_ptr<PageReader> self = weak.lock();
+            return self && self->feed(owner, kind, reading, piece);
+          },
           [weak = weak_from_this(), &slots, owner, kind, reading, done,
            began](const tl::expected<HttpAnswer, FetchError>& outcome) {
             const std::shared_ptr<PageReader> self = weak.lock();
@@ -59,7 +65,8 @@ class PageReader : public std::enable_shared_from_this<PageReader> {
               const auto page = page_of(outcome, *reading);
               pages_still_there->take(slots, owner, kind, bytes, began, page, done);
             };
-            if (takes_long(kind, bytes)) {
+            // After the last piece of it, if there are some on the other thread.
+            if (takes_long(kind, bytes) || reading->handed_over) {
               self->decoding_.post(owner.ns, std::move(take));
             } else {
               take();
@@ -88,19 +95,51 @@ class PageReader : public std::enable_shared_from_this<PageReader> {
     Reading(std::shared_ptr<Reader> of_page, std::shared_ptr<ReadingBudget> budget, const std::string& ns)
         : reader(std::move(of_page)), account(std::move(budget), ns) {}
 
-    /// False when no more of the page is needed, or there is no room for it.
-    bool feed(std::string_view piece) {
-      if (!reader) return false;
-      const bool more = reader->feed(piece);
-      if (account.keep(reader->kept())) return more;
+    void feed(std::string_view piece) {
+      if (state != State::kWanted) return;
+      if (!reader->feed(piece)) state = State::kSettled;
+      if (account.keep(reader->kept())) return;
+      state = State::kCrowded;
       reader.reset();
       account.keep(0);
-      return false;
     }
 
+    enum class State { kWanted, kSettled, kCrowded };
+    std::atomic<State> state = State::kWanted;
     std::shared_ptr<Reader> reader;  ///< null once there was no room for what it keeps
     ReadingBudget::Account account;
+    std::size_t bytes = 0;     ///< that came
+    bool handed_over = false;  ///< the rest of the page is decoded on the other thread
   };
+
+  /// A part of a page that waits to be decoded.
+  struct Piece {
+    Piece(std::string_view part, std::shared_ptr<ReadingBudget> budget, const std::string& ns)
+        : text(part), account(std::move(budget), ns) {}
+
+    const std::string text;
+    ReadingBudget::Account account;
+  };
+
+  /// False when no more of the page is needed, or there is no room for it. A page of metrics can be made such that each
+  /// of its bytes takes long: what is beyond a short page goes to the thread on which namespaces take turns.
+  template <typename Reader>
+  bool feed(const ObjectKey& owner, PageKind kind, const std::shared_ptr<Reading<Reader>>& reading,
+            std::string_view piece) {
+    reading->bytes += piece.size();
+    reading->handed_over = kind == PageKind::kMetrics && reading->bytes > kShortPage;
+    if (!reading->handed_over) {
+      reading->feed(piece);
+    } else if (reading->state == Reading<Reader>::State::kWanted) {
+      const auto part = std::make_shared<Piece>(piece, budget_, owner.ns);
+      if (part->account.keep(piece.size())) {
+        decoding_.post(owner.ns, [reading, part] { reading->feed(part->text); });
+      } else {
+        reading->state = Reading<Reader>::State::kCrowded;
+      }
+    }
+    return reading->state == Reading<Reader>::State::kWanted;
+  }
 
   template <typename Page, typename Done>
   void take(FairSlots& slots, const ObjectKey& owner, PageKind kind, std::size_t bytes,
@@ -134,7 +173,7 @@ class PageReader : public std::enable_shared_from_this<PageReader> {
                                                         Reading<Reader>& reading) {
     if (!outcome) return tl::unexpected<PageError>(page_error(outcome.error()));
     if (outcome->status < 200 || outcome->status >= 300) return tl::unexpected<PageError>(page_error(*outcome));
-    if (!reading.reader) {
+    if (reading.state == Reading<Reader>::State::kCrowded) {
       return tl::unexpected<PageError>(PageError{
           PageFailure::kContent, 0,
           "was given up: too many large pages at once, its namespace's share of the memory for readings is used up; "

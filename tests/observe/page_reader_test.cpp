@@ -4,6 +4,7 @@
 
 #include <future>
 #include <string>
+#include <thread>
 
 #include "fakes/scripted_fetcher.h"
 
@@ -31,6 +32,21 @@ class SlowReader {
   std::string body_;
 };
 
+/// Gives the thread by which it was fed last.
+class WhoFedMe {
+ public:
+  bool feed(std::string_view) {
+    fed_by_ = std::this_thread::get_id();
+    return true;
+  }
+  std::size_t kept() const { return 0; }
+  Result<std::string> finish() { return std::string(fed_by_ == test_ ? "the fetcher's thread" : "another thread"); }
+
+ private:
+  const std::thread::id test_ = std::this_thread::get_id();
+  std::thread::id fed_by_;
+};
+
 class PageReaderTest : public testing::Test {
  protected:
   PageReaderTest() {
@@ -50,13 +66,16 @@ class PageReaderTest : public testing::Test {
 
   /// What the page gave, once it is decoded.
   std::future<std::string> read(PageKind kind, const std::string& target, std::shared_future<void> may_go_on) {
+    return read(kind, target, std::make_shared<SlowReader>(std::move(may_go_on)));
+  }
+  template <typename Reader>
+  std::future<std::string> read(PageKind kind, const std::string& target, std::shared_ptr<Reader> reader) {
     auto read = std::make_shared<std::promise<std::string>>();
     HttpRequest request;
     request.target = target;
     const std::lock_guard lock(reader_->mutex());
     reader_->read(
-        reader_->pages, false, kOwner, kind, request, std::make_shared<SlowReader>(std::move(may_go_on)),
-        [] { return true; },
+        reader_->pages, false, kOwner, kind, request, std::move(reader), [] { return true; },
         [read](const tl::expected<std::string, PageError>& page) {
           read->set_value(page ? *page : page.error().detail);
         });
@@ -83,6 +102,16 @@ TEST_F(PageReaderTest, ASlowDecodingKeepsNobodyFromReadingOtherPages) {
   EXPECT_EQ(page.get().size(), 1U << 20);
 }
 
+TEST_F(PageReaderTest, OnlyTheBeginningOfAPageOfMetricsIsDecodedByTheFetchersThread) {
+  std::future<std::string> quick = read(PageKind::kMetrics, "/quick", std::make_shared<WhoFedMe>());
+  std::future<std::string> rest = read(PageKind::kMetrics, "/long", std::make_shared<WhoFedMe>());
+  std::future<std::string> kubelet = read(PageKind::kCadvisor, "/long", std::make_shared<WhoFedMe>());
+  fetcher_.answer_all();
+  EXPECT_EQ(quick.get(), "the fetcher's thread");
+  EXPECT_EQ(rest.get(), "another thread");
+  EXPECT_EQ(kubelet.get(), "the fetcher's thread") << "no pod chooses what stands there";
+}
+
 TEST_F(PageReaderTest, APageIsGivenUpWhenItsNamespaceHasNoRoomAndOthersAreRead) {
   ScraperOptions options;
   options.reading_bytes = 3 << 20;
@@ -90,9 +119,11 @@ TEST_F(PageReaderTest, APageIsGivenUpWhenItsNamespaceHasNoRoomAndOthersAreRead) 
   reader_ = std::make_shared<PageReader>(fetcher_, options);
   fetcher_.on("/longer", {std::string(2 << 20, 'x')});
   std::future<std::string> given_up = read(PageKind::kHeap, "/longer", at_once_);
+  std::future<std::string> never_decoded = read(PageKind::kMetrics, "/longer", at_once_);
   std::future<std::string> read_well = read(PageKind::kHeap, "/long", at_once_);
   fetcher_.answer_all();
   EXPECT_THAT(given_up.get(), testing::HasSubstr("too many large pages at once"));
+  EXPECT_THAT(never_decoded.get(), testing::HasSubstr("too many large pages at once"));
   EXPECT_EQ(read_well.get().size(), 1U << 20) << "what was given up takes no room";
 }
 
