@@ -19,9 +19,11 @@ struct ScraperOptions {
   BudgetLimits history;
   /// Slow pods of one namespace, or of one profile in it, leave places to the others.
   SlotLimits fetches{.places = 128, .per_namespace = 96, .per_owner = 32};
+  /// A pod that finds no place for its CPU profile tries again at its next reading and does not wait for a turn: it is
+  /// read meanwhile. So nobody gets a place by waiting, and it takes four namespaces to hold all of them.
+  SlotLimits cpu_profiles{.places = 64, .per_namespace = 16, .per_owner = 8};
   /// Of all readings under way. Namespaces share it: see ReadingBudget.
   std::size_t reading_bytes = std::size_t{64} << 20;
-  SlotLimits cpu_profiles{.places = 32, .per_namespace = 24, .per_owner = 8};
   Duration fetch_timeout = std::chrono::seconds(5);
   Duration kubelet_interval = std::chrono::seconds(15);  ///< a trial's shorter interval holds down to 5 s
   Duration fallback_interval = std::chrono::seconds(15);

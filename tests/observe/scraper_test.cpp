@@ -876,5 +876,14 @@ TEST_F(ScraperContainerTest, AreKeptEvenWhenThePodItselfDoesNotAnswer) {
   EXPECT_THAT(series("a").error, Not(IsEmpty()));
 }
 
+TEST(PlacesForCpuProfiles, AreNotAllTakenByThreeNamespaces) {
+  FairSlots places(ScraperOptions{}.cpu_profiles);
+  const auto start = [] { return true; };
+  for (const char* ns : {"a", "b", "c"}) {
+    for (int i = 0; i < 1000; ++i) places.try_start({ns, std::to_string(i % 10)}, start);
+  }
+  EXPECT_TRUE(places.try_start({"quiet", "checkout"}, start));
+}
+
 }  // namespace
 }  // namespace gopacer
