@@ -1,0 +1,187 @@
+#include <gmock/gmock.h>
+
+#include "policy/world.h"
+
+namespace gopacer {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using worlds::World;
+
+/// The words of the first rule that stands against tuning, or against a trial.
+std::string against_tuning(World& world) { return world.words(policy::may_be_tuned()); }
+std::string against_a_trial(World& world) { return world.words(policy::may_start()); }
+
+TEST(TargetRules, SayWhatIsUnreadable) {
+  World world;
+  world.profile.unreadable = "spec.objective.strategy: no such strategy 'Best'.";
+  EXPECT_EQ(against_tuning(world), world.profile.unreadable);
+}
+
+TEST(TargetRules, SayWhatDoesNotExist) {
+  World world;
+  Facts facts = world.read();
+  facts.desired.target = nullptr;
+  EXPECT_EQ(
+      policy::first_objection(policy::may_be_tuned(), facts)->message,
+      "Deployment shop/checkout does not exist: create it, or delete this profile and make one for the right name "
+      "(targetRef can't be changed).");
+  facts.desired.target_name.clear();
+  EXPECT_THAT(policy::objections(policy::may_be_tuned(), facts), IsEmpty()) << "nothing names one";
+}
+
+TEST(TargetRules, AskNothingOfWhatIsNotThere) {
+  World world;
+  Facts facts = world.read();
+  facts.desired.rival = facts.desired.profile;
+  facts.desired.autoscalers = {std::make_shared<Autoscaler>()};
+  facts.desired.target = nullptr;
+  facts.desired.target_name.clear();
+  EXPECT_THAT(policy::objections(policy::may_be_tuned(), facts), IsEmpty());
+  EXPECT_THAT(policy::objections(policy::may_start(), facts), IsEmpty());
+  // Nor of a target that has all that a profile would have to allow.
+  world.target.recreates = true;
+  world.target.single_use = {{"HostPort", "it takes port 80"}};
+  facts = world.read();
+  facts.desired.profile = nullptr;
+  EXPECT_THAT(policy::objections(policy::may_be_tuned(), facts), IsEmpty());
+  EXPECT_THAT(policy::objections(policy::may_start(), facts), IsEmpty());
+}
+
+TEST(TargetRules, NameTheProfileThatCameFirst) {
+  World world;
+  Profile rival = builders::profile();
+  rival.key.name = "older";
+  world.facts.desired.rival = std::make_shared<Profile>(rival);
+  EXPECT_EQ(against_tuning(world),
+            "Deployment shop/checkout is already tuned by profile 'older': delete one of the two profiles.");
+}
+
+TEST(TargetRules, NameTheContainersThereAre) {
+  World world;
+  world.facts.desired.container.clear();
+  world.target.containers.emplace_back().name = "proxy";
+  EXPECT_EQ(against_tuning(world),
+            "Deployment shop/checkout has several containers (app, proxy): set spec.containerName to the one that runs "
+            "the Go program.");
+  world.profile.spec.container = "web";
+  EXPECT_EQ(against_tuning(world),
+            "Deployment shop/checkout has no container 'web': set spec.containerName to one of app, proxy.");
+}
+
+TEST(TargetRules, SayWhichVariableComesFromElsewhere) {
+  World world;
+  world.target.containers[0].env = {{"PORT", "80", false}, {"GOGC", "", true}};
+  EXPECT_EQ(
+      against_tuning(world),
+      "GOGC of container app of Deployment shop/checkout comes from valueFrom, which gopacer can't change: remove "
+      "the entry, or give it a plain value and leave it to gopacer.");
+}
+
+TEST(TargetRules, SayWhichVariableIsSetTwice) {
+  World world;
+  world.target.containers[0].env = {{"GOGC", "9", false}, {"GOMEMLIMIT", "1GiB", false}, {"GOMEMLIMIT", "2GiB", false}};
+  EXPECT_EQ(against_tuning(world),
+            "GOMEMLIMIT is set twice in container app of Deployment shop/checkout: remove one of the entries.");
+}
+
+TEST(TargetRules, SayWithWhichValueGoWouldNotStart) {
+  World world;
+  world.target.containers[0].env = {{"GOMEMLIMIT", "440Mi", false}};
+  EXPECT_THAT(against_tuning(world), testing::StartsWith("container app of Deployment shop/checkout: "));
+  EXPECT_THAT(against_tuning(world), testing::EndsWith(". Go would not start with it."));
+}
+
+TEST(TargetRules, LookAtTheContainerThatIsTunedOnly) {
+  World world;
+  ContainerSpec& proxy = world.target.containers.emplace_back();
+  proxy.name = "proxy";
+  proxy.env = {{"GOGC", "no number", false}, {"GOGC", "", true}};
+  world.target.env_owners = {{"proxy", "GOGC", "argocd"}};
+  EXPECT_THAT(world.reasons(policy::may_be_tuned()), IsEmpty());
+  EXPECT_THAT(world.reasons(policy::may_start()), IsEmpty());
+  world.facts.desired.container = "proxy";
+  EXPECT_THAT(world.reasons(policy::may_be_tuned()), ElementsAre("EnvFromSource", "EnvDuplicated", "EnvInvalid"));
+  EXPECT_THAT(world.reasons(policy::may_start()), ElementsAre("FieldConflict"));
+}
+
+TEST(TargetRules, LeaveOutAutoscalersThatDoNotGoByTheContainersMemory) {
+  World world;
+  Autoscaler by_cpu;
+  Autoscaler of_the_proxy;
+  of_the_proxy.by_memory_of = {{"proxy", true}};
+  world.facts.desired.autoscalers = {std::make_shared<Autoscaler>(by_cpu), std::make_shared<Autoscaler>(of_the_proxy)};
+  EXPECT_THAT(world.reasons(policy::may_be_tuned()), IsEmpty());
+  Autoscaler horizontal;
+  horizontal.key = {"shop", "checkout-hpa"};
+  horizontal.by_memory = true;
+  world.facts.desired.autoscalers.push_back(std::make_shared<Autoscaler>(horizontal));
+  EXPECT_EQ(
+      against_tuning(world),
+      "HorizontalPodAutoscaler shop/checkout-hpa scales Deployment shop/checkout on memory: the heap's size would "
+      "change the number of pods. Scale on CPU or on requests instead.");
+  Autoscaler vertical = horizontal;
+  vertical.key.name = "checkout-vpa";
+  vertical.vertical = true;
+  world.facts.desired.autoscalers = {std::make_shared<Autoscaler>(vertical)};
+  EXPECT_EQ(
+      against_tuning(world),
+      "VerticalPodAutoscaler shop/checkout-vpa sets the memory of container app: its limit would move, and "
+      "GOMEMLIMIT would not follow. Set its updatePolicy.updateMode to Off, or the container's controlledResources "
+      "to [cpu].");
+}
+
+TEST(TargetRules, SayHowAPausedTargetGoesOn) {
+  World world;
+  world.target.rollout.paused = true;
+  EXPECT_EQ(against_tuning(world),
+            "Deployment shop/checkout is paused, and nothing can be rolled out: run kubectl rollout resume "
+            "deployment/checkout.");
+}
+
+TEST(TargetRules, NameTheFieldsOwnerUnlessThatIsGopacer) {
+  World world;
+  world.target.env_owners = {{"app", "GOGC", "gopacer"}};
+  EXPECT_THAT(world.reasons(policy::may_start()), IsEmpty());
+  world.target.env_owners.push_back({"app", "GOMEMLIMIT", "argocd"});
+  EXPECT_EQ(
+      against_a_trial(world),
+      "GOMEMLIMIT of container app of Deployment shop/checkout is set by 'argocd', and gopacer never takes a field "
+      "over: remove the entry there to let gopacer tune it, or set updateMode Off.");
+}
+
+TEST(TargetRules, NameTheControllerThatWouldPutItsEnvBack) {
+  World world;
+  world.target.controller = {"Rollout", "checkout", "uid"};
+  EXPECT_EQ(
+      against_a_trial(world),
+      "Deployment shop/checkout is controlled by Rollout 'checkout', which would put its own env back: set GOGC and "
+      "GOMEMLIMIT there, as the recommendation says.");
+}
+
+TEST(TargetRules, SayWhatThereIsOnlyOnce) {
+  World world;
+  world.target.single_use = {{"HostPath", "it writes to /data"}, {"HostPort", "it takes port 80"}};
+  EXPECT_THAT(world.reasons(policy::may_start()), ElementsAre("HostPort", "HostPath"));
+  EXPECT_THAT(against_a_trial(world),
+              testing::StartsWith("Deployment shop/checkout is not run twice: it takes port 80. A trial would start"));
+  world.target.single_use.clear();
+  world.target.recreates = true;
+  EXPECT_THAT(against_a_trial(world), testing::StartsWith("Deployment shop/checkout has strategy Recreate: "));
+}
+
+TEST(TargetRules, SayWhatTheyWaitFor) {
+  World world;
+  world.target.updated_replicas = 1;
+  EXPECT_EQ(against_a_trial(world), "Waiting for the rollout or the scaling of Deployment shop/checkout to finish.");
+  world.target.replicas = world.target.updated_replicas = world.target.available_replicas =
+      world.target.total_replicas = 0;
+  EXPECT_EQ(against_a_trial(world), "Deployment shop/checkout is scaled to zero, so nothing of it may run.");
+  world.target.replicas = world.target.updated_replicas = world.target.available_replicas =
+      world.target.total_replicas = 1;
+  EXPECT_EQ(against_a_trial(world), "");
+}
+
+}  // namespace
+}  // namespace gopacer
