@@ -55,6 +55,9 @@ TEST_F(UnreadSources, TellWhyAHistogramIsMissingInThePodsOwnWords) {
   pod_.series.unread.clear();
   pod_.series.error = "shop/checkout-1 has no IP address yet";
   EXPECT_THAT(unread(), ElementsAre("SLO p99: shop/checkout-1 has no IP address yet"));
+  PodSeries silent;  // of which nothing is known
+  EXPECT_THAT(unread_sources(observed({silent, pod_.series}), {slo_}),
+              ElementsAre("SLO p99: shop/checkout-1 has no IP address yet"));
 }
 
 TEST_F(UnreadSources, AreAllWhereNoPodOfTheTargetWasRead) {
