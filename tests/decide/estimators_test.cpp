@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "decide/go_service.h"
+#include "decide/pod_estimate.h"
 
 namespace gopacer {
 namespace {
@@ -206,6 +207,72 @@ TEST(Estimators, TakeTheHighestPodForMemory) {
   EXPECT_EQ(found.estimate->live_heap, mib(100));
   EXPECT_EQ(found.estimate->non_go, mib(30));
   EXPECT_NEAR_REL(mib(76).value(), found.estimate->mean_live_heap.value(), 0.01);
+}
+
+TEST(Estimators, TakeMeansForBenefitsAndTheHighestPodForMemory) {
+  GoService small;
+  GoService large = small;
+  large.live = mib(100);
+  large.roots = mib(2);
+  large.non_heap = mib(12);
+  large.alloc_rate = 60e6;
+  large.container = mib(400);
+  large.age = std::chrono::minutes(40);
+  large.seen_for = std::chrono::minutes(6);
+  for (const bool large_first : {true, false}) {
+    DecideInput input = small.input(kNow);
+    input.observed.pods = {(large_first ? large : small).pod(kNow, "one"),
+                           (large_first ? small : large).pod(kNow, "two")};
+    const Estimate e = *estimate(input).estimate;
+    EXPECT_EQ(e.pods, 2);
+    EXPECT_NEAR_REL(80e6, e.alloc_rate, 0.01);
+    EXPECT_NEAR_REL(mib((65 + 102) / 2.0).value(), e.cycle_volume.value(), 0.02);
+    EXPECT_NEAR_REL(60 * (100e6 / mib(65).value() + 60e6 / mib(102).value()) / 2, e.cycles_per_minute, 0.02);
+    EXPECT_NEAR_REL(100 * 83.5 / (82 + 2), e.effective_gogc, 0.02);
+    EXPECT_NEAR_REL(300 * 100e6 / mib(65).value() + 360 * 60e6 / mib(102).value(), static_cast<double>(e.cycles), 0.02);
+    EXPECT_EQ(e.roots, mib(2));
+    EXPECT_EQ(e.heap_goal, mib(100 + 102));
+    EXPECT_EQ(e.non_heap, mib(12));
+    EXPECT_EQ(e.mapped, mib(202 + 2 + 12));
+    EXPECT_EQ(e.peak_memory, mib(216 + 10));
+    EXPECT_EQ(e.container_limit, mib(400)) << "the smallest of them";
+    EXPECT_EQ(e.window, std::chrono::minutes(6));
+    EXPECT_EQ(e.max_procs, 4);
+    EXPECT_TRUE(e.non_go_known);
+    EXPECT_EQ(e.memory_source, "container");
+  }
+}
+
+TEST(Estimators, GuessWhatIsOutsideGoWhereNothingTells) {
+  GoService service;
+  service.usage = false;
+  const Estimate e = *estimate(service).estimate;
+  EXPECT_FALSE(e.non_go_known);
+  EXPECT_EQ(e.non_go, mib(16));
+}
+
+TEST(Estimators, NeedTwentySecondsOrFourIntervals) {
+  const auto reason = [](Duration interval, Duration seen_for) {
+    GoService service;
+    service.interval = interval;
+    service.seen_for = seen_for;
+    return estimate(service).reason;
+  };
+  EXPECT_EQ(reason(seconds(5), seconds(20)), "");
+  EXPECT_EQ(reason(seconds(4), seconds(16)), "CollectingSamples");
+  EXPECT_EQ(reason(seconds(15), seconds(60)), "");
+  EXPECT_EQ(reason(seconds(15), seconds(45)), "CollectingSamples");
+}
+
+TEST(Estimators, SayHowMuchIsStillToBeCollected) {
+  GoService service;
+  service.alloc_rate = 3e6;
+  service.seen_for = seconds(35);
+  const Estimation found = estimate(service);
+  EXPECT_EQ(found.message,
+            "Collecting samples: 8 of 5, over 35s of 20s, with " +
+                std::to_string(deciding::SeriesReader(service.pod(kNow, ""), service.input(kNow).spec, kNow).cycles()) +
+                " collections of 3.");
 }
 
 TEST(Estimators, SayWhenNothingTellsTheCpu) {

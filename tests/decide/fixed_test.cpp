@@ -23,6 +23,8 @@ TEST(Fixed, TriesWhatAPersonAsksForEvenOutsideTheBounds) {
   ASSERT_EQ(decision.kind, Kind::kChange) << decision.message;
   EXPECT_EQ(describe(decision.settings), "GOGC=10");
   EXPECT_EQ(decision.reason, "FixedSettings");
+  EXPECT_EQ(decision.binding, "settings");
+  EXPECT_THAT(decision.message, HasSubstr("GOGC=10 instead of Go's defaults, as objective.settings asks. Collection"));
   // Ten times the collections, with less to sweep in each (0.964): 0.38 cores more beside 0.544.
   EXPECT_NEAR(decision.predicted->saving, -0.70, 0.02);
 }
@@ -41,6 +43,27 @@ TEST(Fixed, IsDoneOnceTheSettingsAreInForce) {
   const Decision decision = decide(asking_for(service, service.settings), kNow);
   EXPECT_EQ(decision.kind, Kind::kKeep);
   EXPECT_EQ(decision.reason, "InForce");
+  EXPECT_EQ(decision.settings, service.settings);
+  EXPECT_THAT(decision.message, HasSubstr("GOGC=150 GOMEMLIMIT=400MiB is in force. Collection takes"));
+}
+
+TEST(Fixed, TakesALimitThatIsJustBelowTheContainers) {
+  EXPECT_EQ(decide(asking_for(GoService{}, {Gogc(100), mib(511)}), kNow).kind, Kind::kChange);
+}
+
+TEST(Fixed, TriesGosOwnGogcWithNothingBehindIt) {
+  GoService service;
+  service.settings.gogc = Gogc(150);
+  EXPECT_EQ(decide(asking_for(service, {Gogc(100), std::nullopt}), kNow).kind, Kind::kChange);
+  EXPECT_EQ(decide(asking_for(service, {Gogc(101), std::nullopt}), kNow).kind, Kind::kRefuse);
+}
+
+TEST(Fixed, IsNoMatterOfABallast) {
+  GoService service;
+  service.container = mib(3072);
+  service.live = mib(1064);
+  service.ballast = mib(1024);
+  EXPECT_EQ(decide(asking_for(service, {Gogc(150), mib(2800)}), kNow).kind, Kind::kChange) << "a person knows";
 }
 
 TEST(Fixed, IsDoneWhereSomethingBesidesTheEnvListHasThemInForce) {
@@ -79,6 +102,7 @@ TEST(Fixed, TellsAPersonWhyBannedSettingsAreNotTriedAgain) {
 TEST(Fixed, RefusesALimitThatTheKernelReachesFirst) {
   const Decision decision = decide(asking_for(GoService{}, {Gogc(100), mib(512)}), kNow);
   EXPECT_EQ(decision.kind, Kind::kRefuse);
+  EXPECT_EQ(decision.settings, Settings{}) << "what is in force";
   EXPECT_THAT(decision.message, HasSubstr("454MiB would be safe"));
 }
 

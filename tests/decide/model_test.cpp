@@ -3,6 +3,7 @@
 
 #include "decide/go_service.h"
 #include "decide/guards.h"
+#include "decide/physics.h"
 #include "decide/strategies.h"
 #include "gopacer/decide/decision.h"
 
@@ -276,6 +277,17 @@ TEST(Model, LoosensALimitThatIsFarTooTight) {
   EXPECT_GT(decision.predicted->saving, 0.05);
 }
 
+TEST(Model, KeepsWhatAnIdleServiceHas) {
+  GoService service;
+  service.alloc_rate = 1000;
+  service.seen_for = std::chrono::minutes(8);
+  const Decision decision = decide(service);
+  EXPECT_EQ(decision.kind, Kind::kKeep);
+  EXPECT_EQ(decision.reason, "Idle");
+  service.seen_for = std::chrono::minutes(4);
+  EXPECT_EQ(decide(service).kind, Kind::kNoData) << "four minutes are too few to say so";
+}
+
 TEST(Model, WaitsWhileTheTargetRolls) {
   DecideInput input = GoService{}.input(kNow);
   input.target_settled = false;
@@ -525,6 +537,69 @@ TEST(Model, OnlyObservesAfterTwoMissedPredictions) {
   EXPECT_EQ(decision.kind, Kind::kKeep);
   EXPECT_EQ(decision.reason, "PredictionsMissed");
   EXPECT_TRUE(decision.recommended);
+}
+
+/// What the model says to a change to `gogc` of a service whose collections take `gc` of `cpu` cores, 100 MiB apart.
+/// Its container has room enough.
+Decision asked_for(int gogc, double gc, double cpu, Objective objective, double rel_error = 0) {
+  Decision decision;
+  Estimate& estimate = decision.estimate.emplace();
+  estimate.alloc_rate = mib(100).value();
+  estimate.cycle_volume = mib(100);
+  estimate.live_heap = estimate.mean_live_heap = mib(90);
+  estimate.roots = mib(10);
+  estimate.heap_goal = mib(190);
+  estimate.peak_memory = mib(250);
+  estimate.cycles = 100;
+  estimate.cycles_per_minute = 60;
+  estimate.gc_cpu = estimate.gc_cpu_per_cycle = gc;
+  estimate.gc_cpu_fraction = gc / cpu;
+  estimate.gc_cpu_rel_error = rel_error;
+  estimate.cpu = cpu;
+  estimate.container_limit = gib(4);
+  DecideInput input;
+  input.spec.objective = objective;
+  input.spec.bounds.min_gogc = input.spec.bounds.max_gogc = gogc;
+  deciding::decide_by_model(input, deciding::Physics(estimate), decision);
+  return decision;
+}
+
+TEST(Worth, IsASavingThatIsSurelyTwoPercent) {
+  // At GOGC=200 collection takes 0.052 instead of 0.1 cores, give or take 9 %.
+  EXPECT_EQ(asked_for(200, 0.1, 1.96, Objective::kBalanced).kind, Kind::kChange) << "2.45 %, and 2.008 at the least";
+  const Decision less = asked_for(200, 0.1, 1.98, Objective::kBalanced);
+  EXPECT_EQ(less.reason, "NotWorthIt") << "2.42 %, and 1.988";
+  EXPECT_THAT(less.message,
+              HasSubstr("Go's defaults stays: GOGC=200 GOMEMLIMIT=3686MiB would save 2.4 % of the CPU, at "
+                        "least 2.0 %; a restart is worth 2 %."));
+}
+
+TEST(Worth, IsASavingOfThreeStandardErrors) {
+  EXPECT_EQ(asked_for(200, 0.1, 0.5, Objective::kBalanced, 0.32).kind, Kind::kChange) << "√(0.32² + 0.09²) = 0.332";
+  EXPECT_EQ(asked_for(200, 0.1, 0.5, Objective::kBalanced, 0.325).reason, "NotWorthIt") << "0.337";
+}
+
+TEST(Worth, IsMemoryThatIsWorthMoreThanTheCpuItCosts) {
+  // GOGC=50 frees 50 MiB: 0.41 % of a core, four times that for the objective Memory.
+  const Decision freed = asked_for(50, 0.002, 0.1, Objective::kMemory);
+  EXPECT_EQ(freed.kind, Kind::kChange) << freed.message;
+  EXPECT_THAT(freed.message, HasSubstr("It frees 50.0MiB of memory. "));
+  EXPECT_EQ(asked_for(50, 0.0018, 0.1, Objective::kBalanced).kind, Kind::kChange) << "4.07 − 2.04 %";
+  EXPECT_EQ(asked_for(50, 0.002, 0.1, Objective::kBalanced).kind, Kind::kKeep) << "4.07 − 2.27 %";
+  for (const Objective other : {Objective::kThroughput, Objective::kLatency}) {
+    EXPECT_EQ(asked_for(50, 0.002, 0.1, other).kind, Kind::kKeep);
+  }
+}
+
+TEST(Worth, IsNoMemoryOfLessThanSixteenMebibytes) {
+  EXPECT_EQ(asked_for(80, 0.002, 0.1, Objective::kMemory).kind, Kind::kChange) << "20 MiB";
+  EXPECT_EQ(asked_for(85, 0.002, 0.1, Objective::kMemory).kind, Kind::kKeep) << "15 MiB";
+}
+
+TEST(Worth, IsNoMemoryThatMakesCollectionDear) {
+  // Of 50 millicores collection would take 4.5 or 6 at most: 9 and 12 % and more.
+  EXPECT_EQ(asked_for(50, 0.0023, 0.05, Objective::kMemory).kind, Kind::kChange);
+  EXPECT_EQ(asked_for(50, 0.0031, 0.05, Objective::kMemory).kind, Kind::kKeep);
 }
 
 TEST(Bans, StopHalfWayBeforeTheHarm) {
