@@ -472,6 +472,8 @@ TEST(RunningTrial, WaitsUntilTheStoreShowsItsPatch) {
     EXPECT_EQ(step.reason, "OldPicture");
     EXPECT_EQ(step.requeue_after, seconds(1));
     EXPECT_FALSE(step.trial);
+    scene.trial->status.applied_generation = scene.target.generation;
+    EXPECT_NE(scene.step().reason, "OldPicture") << "that is the patch";
   }
 }
 
