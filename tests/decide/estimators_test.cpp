@@ -243,6 +243,104 @@ TEST(Estimators, TakeMeansForBenefitsAndTheHighestPodForMemory) {
   }
 }
 
+/// Two pods of the same service, of which `change` is given the samples of one, in either order.
+template <typename Change>
+std::vector<Estimate> with_one_changed(const GoService& service, const Change& change) {
+  std::vector<Estimate> found;
+  for (const std::size_t which : {0U, 1U}) {
+    DecideInput input = service.input(kNow);
+    input.observed.pods[which].samples.change_each(change);
+    found.push_back(*estimate(input).estimate);
+  }
+  return found;
+}
+
+TEST(Estimators, AreAsSureAsThePodThatIsLeastSure) {
+  GoService service;
+  service.process_metrics = true;
+  service.profiles = false;
+  for (const Estimate& e : with_one_changed(service, [](Sample& sample) {
+         sample.mem->pauses.clear();
+         sample.process->cpu_seconds.reset();
+       })) {
+    EXPECT_EQ(e.cycle_volume_source, "GC count");
+    EXPECT_GT(e.cycle_volume_rel_error, 0.002);
+    EXPECT_EQ(e.cpu_source, "container");
+    EXPECT_EQ(e.cpu_rel_error, 0.02);
+  }
+  for (const Estimate& e :
+       with_one_changed(service, [&](Sample& sample) { sample.process->heap_live = service.live; })) {
+    EXPECT_EQ(e.live_heap_source, "heap goal");
+    EXPECT_NEAR(e.live_heap_rel_error, 0.02, 1e-9);
+  }
+  bool odd = false;
+  for (const Estimate& e : with_one_changed(service, [&](Sample& sample) {
+         odd = !odd;
+         sample.mem->total_alloc = sample.mem->total_alloc + (odd ? mib(100) : Bytes(0));
+       })) {
+    EXPECT_GT(e.alloc_rate_rel_error, 0.02) << "one hundredth is usual";
+  }
+}
+
+TEST(Estimators, SeeWhatOnlyOneOfThePodsShows) {
+  GoService service;
+  service.process_metrics = true;
+  double cycle = 0;
+  for (const Estimate& e :
+       with_one_changed(service, [&](Sample& sample) { sample.process->limited_cycle = ++cycle; })) {
+    EXPECT_TRUE(e.limiter_active);
+  }
+  int i = 0;
+  for (const Estimate& e : with_one_changed(service, [&](Sample& sample) {
+         if (++i % 20 == 0) sample.usage->anonymous = *sample.usage->anonymous + mib(40);
+       })) {
+    EXPECT_EQ(e.spike, mib(40));
+    EXPECT_EQ(e.non_go, mib(50));
+  }
+  for (const Estimate& e : with_one_changed(service, [](Sample& sample) { sample.usage.reset(); })) {
+    EXPECT_EQ(e.memory_source, "container");
+    EXPECT_TRUE(e.non_go_known);
+    EXPECT_EQ(e.non_go, mib(10));
+  }
+  for (const Estimate& e : with_one_changed(service, [](Sample& sample) { sample.process->max_procs = 2; })) {
+    EXPECT_EQ(e.max_procs, 4);
+  }
+}
+
+TEST(Estimators, FollowMostPodsInWhatStartsTheirCollections) {
+  GoService service;
+  service.settings = {Gogc(400), mib(200)};
+  service.pods = 3;
+  DecideInput input = service.input(kNow);
+  const auto free = [&](std::size_t which) {
+    input.observed.pods[which].samples.change_each([](Sample& sample) { sample.mem->next_gc = mib(90); });
+  };
+  free(0);
+  EXPECT_TRUE(estimate(input).estimate->limit_rules);
+  free(1);
+  EXPECT_FALSE(estimate(input).estimate->limit_rules);
+  input.observed.pods.erase(input.observed.pods.begin());
+  EXPECT_FALSE(estimate(input).estimate->limit_rules) << "one of two are not most";
+}
+
+TEST(Estimators, TakeTheCpuFromThePodsThatTellIt) {
+  GoService service;
+  service.profiles = false;
+  for (const Estimate& e : with_one_changed(service, [](Sample& sample) { sample.usage.reset(); })) {
+    EXPECT_NEAR_REL(service.gc_cores() + 0.5, e.cpu, 0.01);
+  }
+}
+
+TEST(Estimators, SayWhyAServiceIsIdle) {
+  GoService service;
+  service.alloc_rate = 1000;
+  service.seen_for = std::chrono::minutes(5);
+  EXPECT_EQ(estimate(service).message,
+            "The service hardly collects garbage: 0 collections in 5m. There is nothing to gain.");
+  service.seen_for = std::chrono::minutes(5) - seconds(5);
+  EXPECT_EQ(estimate(service).reason, "CollectingSamples");
+}
+
 TEST(Estimators, GuessWhatIsOutsideGoWhereNothingTells) {
   GoService service;
   service.usage = false;

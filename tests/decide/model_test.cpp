@@ -468,6 +468,7 @@ TEST(Model, ShowsWhatItWouldDoDuringTheCoolDown) {
   EXPECT_EQ(decision.settings, input.current);
   ASSERT_TRUE(decision.recommended);
   EXPECT_EQ(decision.recommended->gogc, Gogc(290));
+  EXPECT_THAT(decision.message, HasSubstr("(rollback.coolDown). Next: GOGC=290 GOMEMLIMIT=454MiB instead of Go's"));
   EXPECT_THAT(decision.message, HasSubstr(format_time(*input.memory.cool_down_until)));
   input.memory.cool_down_until = kNow;
   EXPECT_EQ(gopacer::decide(input, kNow).kind, Kind::kChange);
@@ -537,6 +538,9 @@ TEST(Model, OnlyObservesAfterTwoMissedPredictions) {
   EXPECT_EQ(decision.kind, Kind::kKeep);
   EXPECT_EQ(decision.reason, "PredictionsMissed");
   EXPECT_TRUE(decision.recommended);
+  EXPECT_EQ(decision.settings, input.current);
+  EXPECT_THAT(decision.message, HasSubstr("The model's last 2 predictions were off by more than a quarter"));
+  EXPECT_THAT(decision.message, HasSubstr("The model would set: GOGC=290 GOMEMLIMIT=454MiB instead of"));
 }
 
 /// What the model says to a change to `gogc` of a service whose collections take `gc` of `cpu` cores, 100 MiB apart.
@@ -647,6 +651,27 @@ TEST(Prediction, IsMissedWhenItIsOffByMoreThanAQuarter) {
   seen.gc_cpu_fraction = 0.08;
   seen.cycle_volume = mib(70);
   EXPECT_TRUE(prediction_missed(predicted, seen));
+  // More than a quarter, up or down.
+  seen = {};
+  for (const double share : {0.061, 0.099}) {
+    for (const double volume : {76, 124}) {
+      seen.gc_cpu_fraction = share;
+      seen.cycle_volume = mib(volume);
+      EXPECT_FALSE(prediction_missed(predicted, seen)) << share << " " << volume;
+    }
+  }
+  for (const auto& [share, volume] : {std::pair{0.059, 100}, {0.101, 100}, {0.08, 74}, {0.08, 126}}) {
+    seen.gc_cpu_fraction = share;
+    seen.cycle_volume = mib(volume);
+    EXPECT_TRUE(prediction_missed(predicted, seen)) << share << " " << volume;
+  }
+  predicted.gc_cpu_fraction = 0.02;
+  for (const auto& [share, missed] : {std::pair{0.0299, false}, {0.0301, true}, {0.0101, false}, {0.0099, true}}) {
+    seen = {};
+    seen.gc_cpu_fraction = share;
+    seen.cycle_volume = mib(100);
+    EXPECT_EQ(prediction_missed(predicted, seen), missed) << share;
+  }
   // Half a point more is noise.
   predicted.gc_cpu_fraction = 0.01;
   seen = {};
