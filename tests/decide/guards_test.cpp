@@ -26,12 +26,6 @@ TEST(AboutEqual, TakesAnUnsetGogcForOneHundredAndAnUnsetLimitForNone) {
   EXPECT_FALSE(about_equal({Gogc::off(), mib(400)}, {Gogc::off(), mib(300)}));
 }
 
-TEST(InForce, IsTheProgramsOwnDefaultWhereNothingElseIsAskedFor) {
-  EXPECT_EQ(in_force({}, {Gogc(75), mib(300)}), (Settings{Gogc(75), {}}));
-  EXPECT_EQ(in_force({}, {Gogc(100), {}}), Settings{});
-  EXPECT_EQ(in_force({Gogc(50), mib(200)}, {Gogc(75), mib(300)}), (Settings{Gogc(50), mib(200)}));
-}
-
 DecideInput banning(Settings settings) {
   DecideInput input;
   input.template_hash = "aaaa";
