@@ -369,7 +369,7 @@ TEST(Estimators, SayHowMuchIsStillToBeCollected) {
   const Estimation found = estimate(service);
   EXPECT_EQ(found.message,
             "Collecting samples: 8 of 5, over 35s of 20s, with " +
-                std::to_string(deciding::SeriesReader(service.pod(kNow, ""), service.input(kNow).spec, kNow).cycles()) +
+                std::to_string(deciding::SeriesReader(service.pod(kNow, ""), service.input(kNow), kNow).cycles()) +
                 " collections of 3.");
 }
 

@@ -60,7 +60,9 @@ PodSeries changed(const Change& change) {
   return changed(pod(), change);
 }
 
-SeriesReader reader_of(const PodSeries& pod) { return {pod, ProfileSpec{}, kNow}; }
+const DecideInput kPlain;
+
+SeriesReader reader_of(const PodSeries& pod) { return {pod, kPlain, kNow}; }
 PodEstimate read(const PodSeries& pod) { return reader_of(pod).read(); }
 double in_mib(double bytes) { return bytes / mib(1).value(); }
 
@@ -96,12 +98,12 @@ TEST(PodEstimate, SaysWhatOnePodDoes) {
 TEST(PodEstimate, LeavesTheWarmUpAndWhatIsOlderThanTenMinutesOut) {
   PodSeries young = pod();
   young.started = kNow - seconds(300);
-  ProfileSpec spec;
-  spec.canary.warm_up = seconds(120);
-  EXPECT_EQ(SeriesReader(young, spec, kNow).seconds(), 180);
-  EXPECT_EQ(SeriesReader(pod(), ProfileSpec{}, kNow + seconds(400)).seconds(), 200);
-  EXPECT_EQ(SeriesReader(pod(), ProfileSpec{}, kNow - seconds(100)).seconds(), 200) << "what is yet to come";
-  EXPECT_EQ(SeriesReader(pod(), ProfileSpec{}, kNow + seconds(600)).seconds(), 0);
+  DecideInput input;
+  input.spec.canary.warm_up = seconds(120);
+  EXPECT_EQ(SeriesReader(young, input, kNow).seconds(), 180);
+  EXPECT_EQ(SeriesReader(pod(), kPlain, kNow + seconds(400)).seconds(), 200);
+  EXPECT_EQ(SeriesReader(pod(), kPlain, kNow - seconds(100)).seconds(), 200) << "what is yet to come";
+  EXPECT_EQ(SeriesReader(pod(), kPlain, kNow + seconds(600)).seconds(), 0);
 }
 
 TEST(PodEstimate, CountsNoCollectionsOverTwoProcesses) {
