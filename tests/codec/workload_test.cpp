@@ -121,7 +121,7 @@ TEST(DecodeDeployment, KeepsStrangersTextsShortAndWithoutControlCharacters) {
   for (const std::string& kept :
        {got.containers[0].env[0].value, got.single_use[0].what, got.single_use[1].what, got.change_cause,
         got.controller.kind, got.controller.name, got.controller.uid, got.env_owners[0].manager, got.rollout.refusal}) {
-    EXPECT_THAT(kept, testing::AllOf(HasSubstr("..[31mxxx"), testing::EndsWith("x..."), testing::Not(HasSubstr("\n")))));
+    EXPECT_THAT(kept, testing::AllOf(HasSubstr("..[31mxxx"), testing::EndsWith("x..."), testing::Not(HasSubstr("\n"))));
     EXPECT_LE(kept.size(), codec::kLongestSentence + 3);
   }
 }

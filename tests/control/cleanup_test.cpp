@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "codec/fields.h"
 #include "control/simulation.h"
 
 namespace gopacer {

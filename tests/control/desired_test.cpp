@@ -45,7 +45,6 @@ struct Scene {
     FakeClusterView::put(cluster.all_replica_sets, set);
     Pod pod;
     pod.key = {"shop", name};
-    pod.labels = {{"app", "checkout"}};
     pod.controller = {"ReplicaSet", set.key.name, set.uid};
     FakeClusterView::put(cluster.all_pods, pod);
   }
@@ -371,7 +370,6 @@ TEST(Pods, WithTheTargetsLabelsAreNotThereforeTheTargets) {
   Scene scene;
   Pod pod;
   pod.key = {"shop", "of-a-job"};
-  pod.labels = {{"app", "checkout"}};
   pod.controller = {"Job", "nightly", "job-uid"};
   FakeClusterView::put(scene.cluster.all_pods, pod);
   pod.key.name = "of-nobody";

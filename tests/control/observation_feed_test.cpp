@@ -67,7 +67,9 @@ TEST_F(ObservationFeedTest, AsksNothingOfANodeUnlessTheProfileSaysSo) {
   Pod pod = *desired_.pods[0].pod;
   pod.host_network = true;
   desired_.pods[0].pod = std::make_shared<Pod>(pod);
-  desired_.profile->spec.slos.resize(1);
+  Profile profile = *desired_.profile;
+  profile.spec.slos.resize(1);
+  desired_.profile = std::make_shared<Profile>(profile);
   feed_->follow(desired_);
   pass(seconds(15));
   EXPECT_THAT(fetcher_.log, IsEmpty());

@@ -345,7 +345,6 @@ TEST(Tell, SaysWhatTheBucketsDoNotResolve) {
   metric.unresolved = 75;
   EXPECT_EQ(tell(metric), "p99 10.0ms → 10.0ms, 0.0 % in the 25 windows that its buckets resolve, of 100");
 }
-}
 
 }  // namespace
 }  // namespace gopacer::judging

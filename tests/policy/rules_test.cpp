@@ -15,6 +15,7 @@ namespace gopacer {
 namespace {
 
 using std::chrono::minutes;
+using std::chrono::seconds;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
