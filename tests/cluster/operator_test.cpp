@@ -88,7 +88,7 @@ TEST_F(Operator, AnUpgradeEndsNoTrialAndRestartsNoWorkload) {
 
 TEST_F(Operator, UninstallingLeavesNothingButTheDefinitions) {
   const std::string generation = text(deployment(), "/metadata/generation");
-  tune("checkout", {{"objective", {{"strategy", "Fixed"}, {"settings", {{"gogc", 150}}}}},
+  tune("checkout", {{"objective", {{"strategy", "Fixed"}, {"settings", {{"gogc", 150}, {"goMemLimit", "200MiB"}}}}},
                     {"canary", {{"maxDuration", "1h"}, {"minSamples", 100000000}}}});
   const json begun = eventually_trial("checkout-1", "warms up or measures", [](const json& trial) {
     return text(trial, "/status/phase") == "WarmUp" || text(trial, "/status/phase") == "Measuring";

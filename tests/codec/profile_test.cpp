@@ -166,6 +166,14 @@ TEST(DecodeProfile, SaysAllThatIsWrongInOneMessageAndReadsTheRest) {
   EXPECT_THAT(got->unreadable, HasSubstr("440MiB"));
 }
 
+TEST(DecodeProfile, KeepsNoLabelThatIsLongerThanTheDefinitionAllows) {
+  json object = profile();
+  object["spec"]["slos"][0]["podHistogram"]["labels"][std::string(1000, 'a')] = "x";
+  const Profile got = codec::decode_profile(object).value();
+  EXPECT_THAT(got.unreadable, HasSubstr("spec.slos[p99]: podHistogram.labels may have 8 labels"));
+  EXPECT_THAT(got.spec.slos.at(0).histogram.labels, IsEmpty());
+}
+
 TEST(DecodeProfile, IsReadableWhenAllOfItIsUnderstood) { EXPECT_EQ(codec::decode_profile(profile())->unreadable, ""); }
 
 TEST(DecodeProfile, HugeNumbersAreCutInsteadOfWrapped) {

@@ -230,7 +230,7 @@ class Chart(unittest.TestCase):
 
     def test_policies_come_where_the_cluster_has_them_and_they_are_wanted(self):
         newer = [*TEMPLATE[:-1], "1.30.0"]
-        self.assertEqual(helm(*newer).count("kind: ValidatingAdmissionPolicyBinding"), 3)
+        self.assertEqual(helm(*newer).count("kind: ValidatingAdmissionPolicyBinding"), 4)
         for arguments in (TEMPLATE, [*newer, "--set", "admissionPolicies.enabled=false"]):
             self.assertNotIn("ValidatingAdmissionPolicy\n", helm(*arguments))
 

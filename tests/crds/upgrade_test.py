@@ -64,6 +64,7 @@ class Upgrade(unittest.TestCase):
         profile, trial = live("grp", "checkout"), live("grt", "checkout-1")
         # What is new since has its default.
         self.assertIs(profile["spec"]["canary"].pop("allowDuplicates"), False)
+        self.assertIs(profile["spec"]["runtimeMetrics"].pop("allowHostNetwork"), False)
         self.assertEqual(trial["spec"]["targetRef"].pop("kind"), "Deployment")
         self.assertEqual([profile, trial], before)
         container = live("deployment", "gopacer", "gopacer")["spec"]["template"]["spec"]["containers"][0]
@@ -77,6 +78,7 @@ class Upgrade(unittest.TestCase):
         helm("rollback", "gopacer", "1", "-n", "gopacer")
         profile = live("grp", "checkout")
         profile["spec"]["canary"].pop("allowDuplicates", None)  # the definitions stay as they are
+        profile["spec"]["runtimeMetrics"].pop("allowHostNetwork", None)
         self.assertEqual(profile, before[0])
         self.assertNotEqual(attempt("kubectl", "get", "validatingadmissionpolicy", "gopacer-operator")[0], 0)
 

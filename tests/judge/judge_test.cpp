@@ -259,9 +259,9 @@ TEST(Judge, TellsTheWholeStoryOfABetterCanary) {
   const Verdict verdict = trial.window(kHalfTheCollection, {});
   EXPECT_EQ(verdict.outcome, Outcome::kBetter);
   EXPECT_EQ(verdict.message,
-            "p50 10.0ms → 10.0ms, +0.0 % (+0.0 % … +0.0 %, has to be below +5.0 %); gc-cpu 10.0 % → 5.0 % of CPU, -5.0 "
-            "points (-5.0 points … -5.0 points, has to be below -2.0 points); cpu-per-request 5.0ms → 5.0ms, +0.0 % "
-            "(+0.0 % … +0.0 %, has to be below +5.0 %); 20 windows.");
+            "p50 10.0ms → 10.0ms, 0.0 % (0.0 % … 0.0 %, has to be below +5.0 %); gc-cpu 10.0 % → 5.0 % of CPU, -5.0 "
+            "points (-5.0 points … -5.0 points, has to be below -2.0 points); cpu-per-request 5.0ms → 5.0ms, 0.0 % "
+            "(0.0 % … 0.0 %, has to be below +5.0 %); 20 windows.");
   EXPECT_NEAR(*verdict.gc_change, -0.5, 1e-9);
 }
 

@@ -238,7 +238,8 @@ TEST(ProtoExposition, TakesCountsThatAddUpToMoreThanThereIsForMalformed) {
 }
 
 TEST(ProtoExposition, PassesOverManyEmptyFamilies) {
-  EXPECT_TRUE(read(std::string(std::size_t{4} << 20, '\0') + page_with(native(3, {{0, 10}})), 1 << 20));
+  EXPECT_TRUE(
+      read(gauge("up", 1) + std::string(std::size_t{4} << 20, '\0') + page_with(native(3, {{0, 10}})), 1 << 20));
 }
 
 TEST(ProtoExposition, IsToldFromTextByItsFirstBytes) {

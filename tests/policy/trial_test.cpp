@@ -138,8 +138,10 @@ TEST(TrialRules, SayHowManyReplicasAreLeft) {
   World world = in(TrialPhase::kMeasuring);
   world.target.replicas = 5;
   world.target.available_replicas = 2;
+  world.target.rollout.unavailable_since = builders::kStart - std::chrono::hours(1);
   EXPECT_EQ(ending(world),
-            "Only 2 of 5 replicas of Deployment shop/checkout are available: this is no time for a trial.");
+            "For more than 2m only 2 of 5 replicas of Deployment shop/checkout are available: this is no time for a "
+            "trial.");
 }
 
 TEST(TrialRules, SayWhichPodWasEvicted) {

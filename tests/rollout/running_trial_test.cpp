@@ -274,7 +274,7 @@ TEST(RunningTrial, WaitsWithThePromotionUntilNothingStandsAgainstIt) {
   EXPECT_THAT(step.message, testing::StartsWith("Better, but not promoted yet. Waiting for the rollout"));
   // Until the time is over.
   scene.now = *scene.trial->status.measuring_since + minutes(30);
-  EXPECT_EQ(scene.end().trial->reason, "TimeOut");
+  EXPECT_EQ(scene.end().trial->reason, "TargetRolling");
 }
 
 TEST(RunningTrial, PromotesNothingThatWasMeasuredOnUnequalWork) {
