@@ -203,6 +203,9 @@ TEST(Watch, TakesAFewRequestsForDataAndNoneForNone) {
   target.run(3);
   EXPECT_EQ(target.evidence.windows, 3);
   EXPECT_EQ(target.evidence.canary_requests, 0) << "too few to be counted";
+  for (PodImposter& pod : target.pods) pod.requests_per_second = 40;
+  target.run(3);
+  EXPECT_EQ(target.evidence.windows, 6) << "nothing tells collection's CPU, but latency is something";
   for (PodImposter& pod : target.pods) pod.requests_per_second = 0;
   EXPECT_EQ(target.run(3).evidence.empty_windows, 3);
 }

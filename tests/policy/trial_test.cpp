@@ -10,7 +10,6 @@ using builders::old_settings;
 using std::chrono::seconds;
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::IsEmpty;
 using worlds::World;
 
 constexpr TrialPhase kBefore[] = {TrialPhase::kPending, TrialPhase::kWarmUp, TrialPhase::kMeasuring};
