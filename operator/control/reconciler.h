@@ -21,7 +21,7 @@ class Observations {
 struct Requeue {
   Duration after{0};       ///< 0: only when something changes
   bool failed = false;     ///< `after` is a wish only; the queue's back-off rules
-  std::string error = {};  ///< why it failed
+  std::string error = {};  ///< why it failed  NOLINT(readability-redundant-member-init): left out by initializers
 };
 
 /// One pass over one profile: reads, decides, acts, records. Level-based: it never matters what woke it.
