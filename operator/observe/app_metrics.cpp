@@ -48,7 +48,7 @@ std::string native_text(const std::string& metric) {
          "if this stays, it does not, so export classic buckets beside them or name another histogram";
 }
 
-std::size_t hash_of(const Labels& labels, Labels::const_iterator except) {
+std::size_t hash_of(const LineLabels& labels, LineLabels::const_iterator except) {
   std::size_t hash = 0;
   for (auto label = labels.begin(); label != labels.end(); ++label) {
     if (label == except) continue;
@@ -57,6 +57,13 @@ std::size_t hash_of(const Labels& labels, Labels::const_iterator except) {
     }
   }
   return hash;
+}
+
+bool has_all(const LineLabels& labels, const Labels& wanted) {
+  return std::all_of(wanted.begin(), wanted.end(), [&](const auto& label) {
+    const auto found = labels.find(label.first);
+    return found != labels.end() && found->second == label.second;
+  });
 }
 
 bool is_count(double value) { return std::isfinite(value) && value >= 0; }
@@ -136,7 +143,7 @@ void AppMetricsReader::take_into(Family& family, const ExpositionSample& sample)
   }
   const bool is_bucket = sample.name == family.bucket;
   family.seen = family.seen || is_bucket;
-  if (!family.labels.empty() && !selects(family.labels, sample.labels)) return;
+  if (!has_all(sample.labels, family.labels)) return;
 
   std::optional<double> le;
   const auto text = is_bucket ? sample.labels.find("le") : sample.labels.end();

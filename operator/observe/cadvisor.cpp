@@ -22,7 +22,7 @@ constexpr std::array kMetrics{kWorkingSet, kAnonymous, kFiles, kActiveFiles, kIn
 // A container has one cgroup, or two while the old one is still going away.
 constexpr std::size_t kMostCgroups = 16;
 
-const std::string& label(const Labels& labels, const char* name) {
+const std::string& label(const LineLabels& labels, const char* name) {
   static const std::string none;
   const auto found = labels.find(name);
   return found == labels.end() ? none : found->second;

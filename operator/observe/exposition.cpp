@@ -33,6 +33,13 @@ std::string_view take_name(std::string_view& text) {
 std::optional<std::string> take_quoted(std::string_view& text) {
   if (text.empty() || text.front() != '"') return std::nullopt;
   text.remove_prefix(1);
+  // Nearly no value has anything escaped.
+  if (const std::size_t quote = text.find('"');
+      quote != std::string_view::npos && text.substr(0, quote).find('\\') == std::string_view::npos) {
+    std::string value(text.substr(0, quote));
+    text.remove_prefix(quote + 1);
+    return value;
+  }
   std::string value;
   while (!text.empty() && text.front() != '"') {
     char c = text.front();
@@ -55,7 +62,7 @@ std::optional<std::string> take_quoted(std::string_view& text) {
 }
 
 /// The labels in braces at the front of `text`; false when they are malformed.
-bool take_labels(std::string_view& text, Labels& labels) {
+bool take_labels(std::string_view& text, LineLabels& labels) {
   if (text.empty() || text.front() != '{') return true;
   text.remove_prefix(1);
   for (;;) {
@@ -162,9 +169,8 @@ bool Exposition::take_line(std::string_view line, bool complete) {
   }
   if (!complete) return reject("has a line longer than " + std::to_string(kLongestLine) + " bytes: " + shown(line));
 
-  Labels labels;
   skip_blanks(rest);
-  const bool labelled = take_labels(rest, labels);
+  const bool labelled = take_labels(rest, labels_);
   skip_blanks(rest);
   const std::optional<double> value = labelled ? number(take_word(rest)) : std::nullopt;
   if (!value) return seen_metric_ ? reject("has a malformed line: " + shown(line, 120)) : reject_page(line);
@@ -173,7 +179,8 @@ bool Exposition::take_line(std::string_view line, bool complete) {
   // An exemplar, as OpenMetrics has it, begins with '#'.
   std::optional<Time> at;
   if (!rest.empty() && rest.front() != '#') at = timestamp(take_word(rest));
-  std::string problem = take_({name, labels, *value, at});
+  std::string problem = take_({name, labels_, *value, at});
+  labels_.clear();
   return problem.empty() || reject(std::move(problem));
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <boost/container/flat_map.hpp>
 #include <cstddef>
 #include <functional>
 #include <optional>
@@ -9,15 +10,17 @@
 
 #include "gopacer/base/clock.h"
 #include "gopacer/base/result.h"
-#include "gopacer/domain/workload.h"
 #include "observe/lines.h"
 
 namespace gopacer {
 
+/// The labels of one line, side by side, so that the next line can have their memory.
+using LineLabels = boost::container::flat_map<std::string, std::string, std::less<>>;
+
 /// One line of a page in Prometheus' text format.
 struct ExpositionSample {
   std::string_view name;
-  const Labels& labels;
+  const LineLabels& labels;
   double value;  ///< may be NaN or infinite
   std::optional<Time> at;
 };
@@ -50,6 +53,7 @@ class Exposition {
   Lines lines_;
   Wants wants_;
   Take take_;
+  LineLabels labels_;  ///< of the line that is read; empty between lines
   bool seen_metric_ = false;
   std::string error_;
 };

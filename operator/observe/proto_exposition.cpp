@@ -125,7 +125,7 @@ class MetricLines {
       return "has a series of " + shown(family_) + " with more than " + std::to_string(Exposition::kMostLabels) +
              " labels: give it fewer";
     }
-    Labels labels;
+    LineLabels labels;
     for (const metrics::LabelPair& label : metric.label()) labels.emplace(label.name(), label.value());
     if (metric.has_histogram()) return take(metric.histogram(), labels);
     if (metric.has_summary()) {
@@ -139,7 +139,7 @@ class MetricLines {
   }
 
  private:
-  std::string take(const metrics::Histogram& histogram, const Labels& labels) {
+  std::string take(const metrics::Histogram& histogram, const LineLabels& labels) {
     const double count = count_of(histogram.sample_count(), histogram.sample_count_float());
     std::map<double, double> cumulative;
     if (has_classic_buckets(histogram)) {
@@ -150,7 +150,7 @@ class MetricLines {
     } else if (auto native = from_native(histogram)) {
       cumulative = std::move(*native);
     }
-    Labels with_bound = labels;
+    LineLabels with_bound = labels;
     for (const auto& [bound, up_to] : cumulative) {
       with_bound["le"] = std::isinf(bound) ? "+Inf" : shortest(bound);
       if (std::string problem = line(family_ + "_bucket", with_bound, up_to); !problem.empty()) return problem;
@@ -159,7 +159,7 @@ class MetricLines {
     return line(family_ + "_count", labels, count);
   }
 
-  std::string line(const std::string& name, const Labels& labels, double value) {
+  std::string line(const std::string& name, const LineLabels& labels, double value) {
     return take_({name, labels, value, std::nullopt});
   }
 
