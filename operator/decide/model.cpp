@@ -138,8 +138,6 @@ class Model {
     const double paid = input_.memory_request ? std::min(enough, physics_.volume_within(*input_.memory_request)) : 0;
     const double balanced = std::max(traded, paid);
     switch (input_.spec.objective) {
-      case Objective::kBalanced:
-        return balanced;
       case Objective::kThroughput:
         return std::max(traded, enough);
       case Objective::kLatency:
@@ -147,6 +145,8 @@ class Model {
       case Objective::kMemory:
         return std::min(traded,
                         std::max(traded / std::sqrt(kMemoryWeight), physics_.volume_for_share(kMostShareForMemory)));
+      case Objective::kBalanced:
+        break;
     }
     return balanced;
   }
@@ -266,7 +266,6 @@ void decide_by_model(const DecideInput& input, const Physics& physics, Decision&
   const Model model(input, estimate, physics);
   const auto keep = [&](std::string reason, std::string message) {
     decision.kind = Decision::Kind::kKeep;
-    decision.settings = input.current;
     decision.reason = std::move(reason);
     decision.message = std::move(message);
   };

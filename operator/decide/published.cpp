@@ -75,12 +75,10 @@ Wanted wanted_by(Strategy strategy, const Signals& signals, double present) {
 void decide_by_formula(const DecideInput& input, const Physics& physics, Time now, Decision& decision) {
   const Estimate& estimate = *decision.estimate;
   const std::string name = to_string(input.spec.strategy);
-  decision.settings = input.current;
   const Gogc gogc_now = estimate.settings.gogc.value_or(Gogc(Gogc::kDefaultPercent));
   const double present = gogc_now.is_off() ? estimate.effective_gogc : gogc_now.percent();
   const Wanted wanted = wanted_by(input.spec.strategy, read_signals(input, now), present);
   if (!wanted.gogc) {
-    decision.kind = Decision::Kind::kNoData;
     decision.reason = "StrategyInputMissing";
     decision.message = "Strategy " + name + " lacks " + wanted.missing + ".";
     return;

@@ -129,6 +129,11 @@ TEST(Estimators, SeeThatTheProgramReportsAnotherGogc) {
   EXPECT_EQ(estimate(service).self_tuned, "") << "a default of its own may well heed the variable";
   service.settings.gogc = Gogc(100);
   EXPECT_THAT(estimate(service).self_tuned, HasSubstr("reports GOGC=50 while its environment asks for 100"));
+  DecideInput input = service.input(kNow);
+  input.observed.pods.back().samples.change_each([](Sample& sample) {
+    if (sample.process) sample.process->gogc.reset();
+  });
+  EXPECT_THAT(deciding::estimate(input, kNow).self_tuned, HasSubstr("reports GOGC=50")) << "one pod is enough";
 }
 
 TEST(Estimators, SeeFromTheGoalsThatTheProgramSetsGogc) {
@@ -177,6 +182,8 @@ TEST(Estimators, SayWhyAPodCannotBeRead) {
   const Estimation found = deciding::estimate(input, kNow);
   EXPECT_EQ(found.reason, "MetricsUnavailable");
   EXPECT_EQ(found.message, "shop/checkout-0: port 6060 refused the connection");
+  input.observed.pods.back().error = "";
+  EXPECT_EQ(deciding::estimate(input, kNow).message, found.message) << "not every pod has to fail";
 }
 
 TEST(Estimators, LookOnlyAtStablePodsWithTheCurrentSettings) {

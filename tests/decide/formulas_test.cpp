@@ -56,6 +56,7 @@ RC_GTEST_PROP(TwoFactor, RisesWithLoadAndFallsWithAFullHeap, ()) {
 
 TEST(PauseForecast, WeighsAllocationLiveObjectsAndTheLastPause) {
   EXPECT_NEAR(pause_forecast_ms({10, 10, 1, 1}), 10, 1e-9);
+  EXPECT_NEAR(pause_forecast_ms({10, 10}), 10, 1e-9) << "as always, unless somebody says otherwise";
   EXPECT_NEAR(pause_forecast_ms({10, 20, 1, 1}), 12, 1e-9);    // + 0.20·10
   EXPECT_NEAR(pause_forecast_ms({10, 10, 2, 1}), 14.5, 1e-9);  // + 0.45·10
   EXPECT_NEAR(pause_forecast_ms({10, 10, 1, 2}), 13.5, 1e-9);  // + 0.35·10
