@@ -18,14 +18,11 @@ bool tells_of_us(const Workload& workload) {
   return std::find(owners.begin(), owners.end(), kFieldManager) != owners.end();
 }
 
-/// The present settings without what somebody else has made theirs: that stays without us.
-Settings what_is_ours(const Desired& desired) {
-  Settings settings = desired.current;
-  for (const EnvOwner& owner : desired.target->env_owners) {
-    if (owner.container != place_of(desired).container || owner.manager == kFieldManager) continue;
-    if (owner.variable == kGogcVariable) settings.gogc.reset();
-    if (owner.variable == kGoMemLimitVariable) settings.go_mem_limit.reset();
-  }
+/// The settings without what somebody else has made theirs: that stays without us.
+Settings what_is_ours(const Desired& desired, Settings settings) {
+  const std::string container = place_of(desired).container;
+  if (set_by_another(*desired.target, container, kGogcVariable)) settings.gogc.reset();
+  if (set_by_another(*desired.target, container, kGoMemLimitVariable)) settings.go_mem_limit.reset();
   return settings;
 }
 
@@ -96,7 +93,7 @@ Result<std::optional<Receipt>> Actor::act(const Desired& desired, const Step& st
     case StepKind::kRollBack: {
       Trial told = *desired.trial;
       told.status = step.trial.value_or(told.status);
-      return with_receipt(put(desired, *step.settings, act::rollback_cause(told)));
+      return with_receipt(put(desired, what_is_ours(desired, *step.settings), act::rollback_cause(told)));
     }
     case StepKind::kRevert:
       return without_receipt(revert(desired));
@@ -130,7 +127,7 @@ Result<Receipt> Actor::put(const Desired& desired, const Settings& settings, con
 Result<void> Actor::untell(const Desired& desired) {
   const bool ours = desired.target && desired.target->uid == desired.trial->spec.target.uid;
   if (!ours || !tells_of_us(*desired.target)) return {};
-  const Result<Receipt> put_back = put(desired, what_is_ours(desired), "");
+  const Result<Receipt> put_back = put(desired, what_is_ours(desired, desired.current), "");
   if (put_back) return {};
   if (put_back.error().kind != ErrorKind::kTerminal) return tl::unexpected(put_back.error());
   spdlog::warn("the change cause stays at the target deployment={} error=\"{}\"", desired.target->key.text(),

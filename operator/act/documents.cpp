@@ -93,9 +93,9 @@ Result<json> arm_deployment(const json& target, const Trial& trial, Track track)
             {"revisionHistoryLimit", 0},
             {"selector", {{"matchLabels", track_labels}}},
             {"template", std::move(pod_template)}};
-  for (const char* const kept : {"minReadySeconds", "progressDeadlineSeconds"}) {
-    if (target_spec.contains(kept)) spec[kept] = target_spec[kept];
-  }
+  // Not minReadySeconds: the trial has a warm-up of its own.
+  const json& patience = codec::child(target_spec, "progressDeadlineSeconds");
+  if (patience.is_number()) spec["progressDeadlineSeconds"] = patience;
   return json{{"apiVersion", api_version(resources::kDeployments)},
               {"kind", resources::kDeployments.kind},
               {"metadata",

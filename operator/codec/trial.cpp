@@ -174,6 +174,7 @@ void put(json& object, const Evidence& evidence) {
   object["windows"] = evidence.windows;
   object["emptyWindows"] = evidence.empty_windows;
   object["samples"] = {{"canary", evidence.canary_requests}, {"baseline", evidence.baseline_requests}};
+  if (evidence.baseline_memory > 0) object["baselineMemoryPercent"] = exact(evidence.baseline_memory * 100);
   put(object, "measuredUntil", evidence.until);
   json metrics = json::array();
   for (const MetricEvidence& metric : evidence.metrics) metrics.push_back(encode(metric));
@@ -186,6 +187,7 @@ Evidence decode_evidence(const json& object, Complaints& complaints) {
   evidence.empty_windows = count(complaints, object, "emptyWindows");
   evidence.canary_requests = long_count(complaints, child(object, "samples"), "canary");
   evidence.baseline_requests = long_count(complaints, child(object, "samples"), "baseline");
+  evidence.baseline_memory = complaints.number(object, "baselineMemoryPercent", 0, 0, kGreatest) / 100;
   evidence.until = time(object, "measuredUntil");
   for (const json& metric : bounded_list(complaints, object, "metrics", kMostMetrics)) {
     evidence.metrics.push_back(decode_metric(metric, complaints));
@@ -319,8 +321,13 @@ Result<Trial> decode_trial(const json& object) {
   trial.spec.target.uid = text(target, "uid");
   trial.spec.container = text(spec, "container");
   trial.spec.number = static_cast<int>(complaints.integer(spec, "number", 0, 1, kHighestNumber));
-  trial.spec.from = decode_settings(spec, "from", complaints);
-  trial.spec.to = decode_settings(spec, "to", complaints);
+  Complaints settings;
+  trial.spec.from = decode_settings(spec, "from", settings);
+  trial.spec.to = decode_settings(spec, "to", settings);
+  if (!settings.none()) {
+    return invalid("GoRuntimeTrial " + trial.key.text() + " can't be used: " + settings.text() +
+                   ". gopacer did not make it so; delete it");
+  }
   trial.spec.strategy = strategy_named(text(spec, "strategy"));
   trial.spec.reason = text(spec, "reason");
   const json& predicted = child(spec, "predicted");
@@ -352,8 +359,11 @@ Result<Trial> decode_trial(const json& object) {
   }
 
   const json& status = child(object, "status");
-  // A trial that was just created has no status yet.
-  trial.status.phase = word(status, "phase", parse_trial_phase, TrialPhase::kPending, complaints);
+  trial.status.promoted = time(status, "promotedAt");
+  // A trial that was just created has no status yet. Of a phase that only another version knows this much is clear:
+  // whether the target has the new settings.
+  trial.status.phase = word(status, "phase", parse_trial_phase,
+                            trial.status.promoted ? TrialPhase::kWatching : TrialPhase::kPending, complaints);
   trial.status.verdict = word(status, "verdict", parse_trial_verdict, TrialVerdict::kNone, complaints);
   trial.status.reason = text(status, "reason");
   trial.status.message = text(status, "message");
@@ -364,7 +374,6 @@ Result<Trial> decode_trial(const json& object) {
   for (const json& pod : elements(status, "armPods")) {
     if (pod.is_string()) trial.status.arm_pods.push_back(pod.get<std::string>());
   }
-  trial.status.promoted = time(status, "promotedAt");
   trial.status.applied_generation = integer(status, "appliedGeneration");
   trial.status.after_rollback = parse_trial_verdict(text(status, "afterRollback")).value_or(TrialVerdict::kNone);
   trial.status.watching_since = time(status, "watchingSince");
@@ -386,8 +395,8 @@ Result<Trial> decode_trial(const json& object) {
                                   text(step, "message")});
   }
   if (!complaints.none()) {
-    return invalid("GoRuntimeTrial " + trial.key.text() + " can't be used: " + complaints.text() +
-                   ". gopacer did not make it so; delete it");
+    trial.unreadable = "GoRuntimeTrial " + trial.key.text() + " can't be used: " + complaints.text() +
+                       ". Another version of gopacer made it, or clocks went wrong; it is brought to an end.";
   }
   return trial;
 }

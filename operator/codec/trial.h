@@ -11,8 +11,9 @@ namespace gopacer::codec {
 nlohmann::json trial_object(const ObjectKey& key, const TrialSpec& spec);
 /// The object's status. Times are kept to the microsecond.
 nlohmann::json encode(const TrialStatus& status);
-/// Error: the object is not as gopacer makes them: it lacks what a trial needs, or has a value out of the bounds of
-/// kSpecFields or a word that this version does not know. The message names all of it and says what to do.
+/// A value out of the bounds of kSpecFields, or a word that this version does not know, makes the trial `unreadable`,
+/// not invisible: what it did has to be brought to an end. Error: it lacks what a trial needs, or its settings are
+/// none. The message names all of it and says what to do.
 Result<Trial> decode_trial(const nlohmann::json& object);
 
 }  // namespace gopacer::codec

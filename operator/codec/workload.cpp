@@ -68,6 +68,7 @@ Rollout rollout_of(const json& spec, const json& status) {
     if (type == "Progressing") {
       rollout.last_progress = time(condition, "lastUpdateTime");
       rollout.gave_up = text(condition, "reason") == "ProgressDeadlineExceeded";
+      rollout.complete = text(condition, "reason") == "NewReplicaSetAvailable";
     }
     if (type == "Available" && text(condition, "status") == "False") {
       rollout.unavailable_since = time(condition, "lastTransitionTime");
@@ -221,6 +222,7 @@ Result<Workload> decode_deployment(const json& object) {
   out.generation = integer(metadata, "generation");
   out.observed_generation = integer(status, "observedGeneration");
   out.deleting = codec::deleting(object);
+  out.min_ready = std::chrono::seconds(small(spec, "minReadySeconds", 0));
   out.replicas = small(spec, "replicas", 1);
   out.updated_replicas = small(status, "updatedReplicas");
   out.available_replicas = small(status, "availableReplicas");

@@ -270,7 +270,7 @@ Controller::Controller(ApiServer& api, EventSink& events, Observations& observat
 }
 Controller::~Controller() = default;
 
-void Controller::run(std::stop_token stop) { impl_->run(std::move(stop)); }
+void Controller::run(const std::stop_token& stop) { impl_->run(stop); }
 bool Controller::synced() const { return impl_->synced(); }
 std::string Controller::trouble() const { return impl_->trouble(); }
 std::vector<WatchAge> Controller::watch_ages() const { return impl_->watch_ages(); }

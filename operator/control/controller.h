@@ -40,7 +40,7 @@ class Controller {
   ~Controller();
 
   /// Watches and reconciles until `stop`; finishes the passes that are under way.
-  void run(std::stop_token stop);
+  void run(const std::stop_token& stop);
 
   /// All kinds were listed once, so that passes see the whole picture.
   bool synced() const;

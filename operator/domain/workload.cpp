@@ -4,13 +4,6 @@
 
 namespace gopacer {
 
-bool selects(const Labels& selector, const Labels& labels) {
-  return !selector.empty() && std::all_of(selector.begin(), selector.end(), [&](const auto& wanted) {
-    const auto found = labels.find(wanted.first);
-    return found != labels.end() && found->second == wanted.second;
-  });
-}
-
 const ContainerSpec* container_named(const std::vector<ContainerSpec>& containers, const std::string& name) {
   const auto found =
       std::find_if(containers.begin(), containers.end(), [&](const ContainerSpec& one) { return one.name == name; });
@@ -23,6 +16,12 @@ EnvText env_of(const ContainerSpec& container) {
     if (!entry.from_source) (entry.name == kGogcVariable ? env.gogc : env.go_mem_limit) = entry.value;
   }
   return env;
+}
+
+bool set_by_another(const Workload& workload, const std::string& container, const char* variable) {
+  return std::any_of(workload.env_owners.begin(), workload.env_owners.end(), [&](const EnvOwner& owner) {
+    return owner.container == container && owner.variable == variable && owner.manager != kFieldManager;
+  });
 }
 
 std::string describe(const Workload& workload) { return "Deployment " + workload.key.text(); }

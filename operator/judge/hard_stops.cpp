@@ -110,11 +110,15 @@ std::optional<HardStop> killed(const Arm& suspects, const Arm& reference, const 
                                    " were to be expected; see kubectl logs --previous for the reason."};
 }
 
-std::optional<HardStop> near_memory_limit(const Arm& suspects, const Arm& reference) {
-  double usual = 0;
-  for (const PodSeries* pod : reference) {
-    if (const auto memory = memory_of(*pod)) usual = std::max(usual, memory->share());
+double memory_share(const Arm& pods) {
+  double most = 0;
+  for (const PodSeries* pod : pods) {
+    if (const auto memory = memory_of(*pod)) most = std::max(most, memory->share());
   }
+  return most;
+}
+
+std::optional<HardStop> near_memory_limit(const Arm& suspects, double usual) {
   for (const PodSeries* pod : suspects) {
     const auto memory = memory_of(*pod);
     if (!memory || memory->share() <= kMostMemory || memory->share() <= usual) continue;

@@ -28,9 +28,12 @@ struct UsualRestarts {
 /// pod and day.
 std::optional<HardStop> killed(const Arm& suspects, const Arm& reference, const UsualRestarts& usual);
 
-/// A pod of `suspects` is about to be killed: its anonymous memory and its files in memory are above 93 % of the
-/// container's limit, and above what `reference` has.
-std::optional<HardStop> near_memory_limit(const Arm& suspects, const Arm& reference);
+/// The largest share of its container's limit that the anonymous memory and the files in memory of a pod take now; 0
+/// when it is known of none.
+double memory_share(const Arm& pods);
+
+/// A pod of `suspects` is about to be killed: such a share is above 93 %, and above `usual`, that of the old settings.
+std::optional<HardStop> near_memory_limit(const Arm& suspects, double usual);
 
 /// A sentence when a pod says that it runs other settings than its environment has; empty when none does.
 std::string self_tuned(const Arm& pods);

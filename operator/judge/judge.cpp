@@ -45,7 +45,8 @@ class Comparison {
     if (stopped(judging::killed(canary_, baseline_,
                                 {plan_.usual_restarts_per_day, now_ - plan_.measuring_since, Duration(0)})))
       return verdict_;
-    if (stopped(judging::near_memory_limit(canary_, baseline_))) return verdict_;
+    evidence().baseline_memory = std::max(evidence().baseline_memory, judging::memory_share(baseline_));
+    if (stopped(judging::near_memory_limit(canary_, evidence().baseline_memory))) return verdict_;
     if (const std::string found = judging::self_tuned(canary_); !found.empty()) {
       return say(Outcome::kPointless, "SelfTuned", found);
     }

@@ -39,7 +39,7 @@ class Watch {
   Verdict verdict() {
     const Arm nothing;
     if (stop(judging::killed(pods_, nothing, {plan_.usual_restarts_per_day, now_ - plan_.since, plan_.warm_up})) ||
-        stop(judging::near_memory_limit(pods_, nothing)))
+        stop(judging::near_memory_limit(pods_, plan_.before.baseline_memory)))
       return verdict_;
     for (const Slo& slo : plan_.slos) declare(slo);
     MetricEvidence& gc = judging::metric_named(verdict_.evidence, kGcCpuMetric);

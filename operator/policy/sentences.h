@@ -44,6 +44,7 @@ Answer profile_gone(const Facts& facts);
 Answer trial_unknown(const Facts& facts);
 Answer target_gone(const Facts& facts);
 Answer settings_changed(const Facts& facts);
+Answer trial_unreadable(const Facts& facts);
 Answer trial_deleted(const Facts& facts);
 Answer profile_deleted(const Facts& facts);
 Answer no_longer_wanted(const Facts& facts);

@@ -110,14 +110,17 @@ Answer settings_changed(const Facts& facts) {
     case TrialPhase::kWatching:
       if (new_ones) return std::nullopt;
       break;
-    case TrialPhase::kRollingBack:
-      if (old_ones || new_ones) return std::nullopt;
-      break;
+    case TrialPhase::kRollingBack:  // puts back what is not theirs already
     case TrialPhase::kEnded:
       return std::nullopt;
   }
   if (old_ones) return "Somebody put " + describe(current) + " back into the target; that stands.";
   return "Somebody set " + describe(current) + " on the target; that stands.";
+}
+
+Answer trial_unreadable(const Facts& facts) {
+  if (trial_of(facts).unreadable.empty()) return std::nullopt;
+  return trial_of(facts).unreadable;
 }
 
 Answer trial_deleted(const Facts& facts) {

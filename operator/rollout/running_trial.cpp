@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <tuple>
 
 #include "rollout/steps.h"
 
@@ -33,7 +34,7 @@ class RunningTrial {
         next_(facts.desired.trial->status) {}
 
   Step next() {
-    if (picture_is_old()) return hold("OldPicture", "Waiting until the watch shows the latest patch.", seconds(1));
+    if (picture_is_old()) return wait_for_picture();
     if (closing() || confirmed_before()) {
       return end(trial_.status.verdict, trial_.status.reason, trial_.status.message);
     }
@@ -87,11 +88,28 @@ class RunningTrial {
   bool picture_is_old() const {
     return target_is_the_same() && target()->generation < trial_.status.applied_generation;
   }
+  bool is_anothers(const char* variable) const { return set_by_another(*target(), trial_.spec.container, variable); }
+  /// The target's settings without what the trial put there. A variable that somebody else has set stays.
+  Settings taken_back() const {
+    Settings settings = current();
+    const auto& [from, to] = std::tie(trial_.spec.from, trial_.spec.to);
+    if (settings.gogc == to.gogc && !is_anothers(kGogcVariable)) settings.gogc = from.gogc;
+    if (settings.go_mem_limit == to.go_mem_limit && !is_anothers(kGoMemLimitVariable)) {
+      settings.go_mem_limit = from.go_mem_limit;
+    }
+    return settings;
+  }
   /// The target has settings of ours that nobody has judged to the end.
   bool unconfirmed() const {
     const TrialPhase phase = trial_.status.phase;
-    return (phase == TrialPhase::kPromoting || phase == TrialPhase::kWatching) && current() == trial_.spec.to &&
-           trial_.spec.to != trial_.spec.from;
+    return (phase == TrialPhase::kPromoting || phase == TrialPhase::kWatching) && current() != taken_back();
+  }
+
+  Step wait_for_picture() {
+    Step step = record("OldPicture");
+    step.message = "Waiting until the watch shows the latest patch.";
+    step.requeue_after = seconds(1);
+    return step;
   }
 
   /// What ends a trial from outside, whatever its own figures say.
@@ -101,8 +119,10 @@ class RunningTrial {
       // Bad settings are in the target: there is no reason to leave them there.
       if (trial_.status.phase == TrialPhase::kRollingBack) return std::nullopt;
       if (unconfirmed()) {
+        const bool all_of_it = taken_back() == trial_.spec.from;
         return start_rollback(rule.verdict, rule.reason, ending.message,
-                              ending.message + " The old settings are put back.");
+                              ending.message + (all_of_it ? " The old settings are put back."
+                                                          : " What else the trial changed is put back."));
       }
     }
     return end(rule.verdict, rule.reason, ending.message);
@@ -252,7 +272,7 @@ class RunningTrial {
     // An operator can die between the patch and its note.
     if (!next_.promoted) next_.promoted = now_;
     if (verdict_.outcome == Outcome::kWorse) return worse_than_before();
-    if (target()->settled()) {
+    if (target()->rolled_out()) {
       next_.watching_since = now_;
       enter(TrialPhase::kWatching, "All of the target's pods run " + describe(trial_.spec.to) + "; watching for " +
                                        format_duration(trial_.spec.watch_for) + ".");
@@ -281,8 +301,9 @@ class RunningTrial {
   std::optional<std::string> standstill(Time since) const {
     const Rollout& rollout = target()->rollout;
     if (rollout.gave_up) return "Kubernetes gave the target's rollout up: no progress within progressDeadlineSeconds.";
-    if (now_ - std::max(since, rollout.last_progress.value_or(since)) <= kLongestStandstill) return std::nullopt;
-    return "The target's rollout made no progress within " + format_duration(kLongestStandstill) + ".";
+    const Duration longest = kLongestStandstill + target()->min_ready;
+    if (now_ - std::max(since, rollout.last_progress.value_or(since)) <= longest) return std::nullopt;
+    return "The target's rollout made no progress within " + format_duration(longest) + ".";
   }
 
   Step watching() {
@@ -290,8 +311,11 @@ class RunningTrial {
     if (!next_.watching_since) next_.watching_since = now_;
     next_.watch_evidence = verdict_.evidence;
     if (verdict_.outcome == Outcome::kWorse) return worse_than_before();
-    const Duration watched = now_ - trial_.status.watching_since.value_or(now_);
-    if (watched < trial_.spec.watch_for || (!confirmed() && watched < 2 * trial_.spec.watch_for)) {
+    // Pods that are warming up show nothing.
+    const Duration watched = now_ - trial_.status.watching_since.value_or(now_) - trial_.spec.canary.warm_up;
+    const bool over = trial_.spec.watch_for <= Duration(0) ||
+                      watched >= (confirmed() ? trial_.spec.watch_for : 2 * trial_.spec.watch_for);
+    if (!over) {
       Step step = record("Watching");
       step.message = verdict_.message;
       return step;
@@ -327,18 +351,19 @@ class RunningTrial {
   }
 
   Step rolling_back() {
-    if (current() != trial_.spec.from) {
-      Step step = apply(StepKind::kRollBack, trial_.spec.from);
+    const Settings old = taken_back();
+    if (current() != old) {
+      Step step = apply(StepKind::kRollBack, old);
       step.trial = next_;
       return step;
     }
     // The old settings are in the pod template. If the pods still don't come up after so long, it is not for want of
     // them. Whoever takes gopacer away waits for no rollout.
     const bool waits =
-        !facts_.desired.uninstalling && !target()->settled() && !target()->rollout.paused && !standstill(entered());
+        !facts_.desired.uninstalling && !target()->rolled_out() && !target()->rollout.paused && !standstill(entered());
     if (waits) {
       Step step = record("RollingBack");
-      step.message = "Waiting for the target's pods to run " + describe(trial_.spec.from) + " again.";
+      step.message = "Waiting for the target's pods to run " + describe(old) + " again.";
       return step;
     }
     const TrialVerdict verdict = trial_.status.after_rollback;
@@ -452,14 +477,17 @@ class RunningTrial {
     ProfileMemory memory = facts_.desired.profile->memory;
     memory.active_trial.clear();
     memory.trial_count = std::max(memory.trial_count, trial_.spec.number);
+    const bool rolled_back = trial_.status.phase == TrialPhase::kRollingBack;
+    const bool person_decided = rolled_back && current() != trial_.spec.from;
     // A program that does not heed the variables would be tried again and again.
-    if (verdict == TrialVerdict::kRollBack || next_.reason == "SelfTuned") {
+    if (verdict == TrialVerdict::kRollBack || person_decided || next_.reason == "SelfTuned") {
       ban(memory, {trial_.spec.to, trial_.spec.template_hash, next_.reason, now_});
     }
     if (!target_is_the_same()) {
       forget_applied(memory);
-    } else if (trial_.status.phase == TrialPhase::kRollingBack) {
-      note_applied(memory, trial_.spec.from);
+    } else if (rolled_back) {
+      // What a person set meanwhile stayed, and is theirs.
+      person_decided ? forget_applied(memory) : note_applied(memory, trial_.spec.from);
     } else if (trial_.status.promoted) {
       // Also where a person has put something else there by now: then the next pass yields to them.
       note_applied(memory, trial_.spec.to);
@@ -467,8 +495,7 @@ class RunningTrial {
     const bool decided_by_us = verdict == TrialVerdict::kPromote || verdict == TrialVerdict::kRollBack ||
                                verdict == TrialVerdict::kInconclusive;
     // Two rollouts of the target are enough for a while, whoever ended the trial.
-    if (decided_by_us || trial_.status.phase == TrialPhase::kRollingBack)
-      memory.cool_down_until = now_ + facts_.desired.profile->spec.rollback.cool_down;
+    if (decided_by_us || rolled_back) memory.cool_down_until = now_ + facts_.desired.profile->spec.rollback.cool_down;
     return memory;
   }
 

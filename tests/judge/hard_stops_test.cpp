@@ -137,23 +137,23 @@ Sample using_memory(Time at, std::optional<Bytes> anonymous, Bytes working_set, 
 TEST(MemoryNearTheLimit, IsTheLatestAnonymousMemoryAboveNinetyThreePercent) {
   PodSeries pod = pod_named("p");
   pod.samples.push_back(using_memory(kStart, mib(930), mib(999), {}));
-  EXPECT_FALSE(near_memory_limit({&pod}, {})) << "at 93 %, however large the page cache is";
+  EXPECT_FALSE(near_memory_limit({&pod}, 0)) << "at 93 %, however large the page cache is";
   pod.samples.push_back(using_memory(kStart + seconds(5), mib(931), mib(999), {}));
-  const auto stop = near_memory_limit({&pod}, {});
+  const auto stop = near_memory_limit({&pod}, 0);
   ASSERT_TRUE(stop);
   EXPECT_EQ(stop->reason, "MemoryNearLimit");
   EXPECT_THAT(stop->message,
               HasSubstr("931.0MiB of memory that can't be given back, 93.1 % of its container's limit of 1000.0MiB"));
   pod.samples.push_back({});
-  EXPECT_TRUE(near_memory_limit({&pod}, {})) << "a reading without memory takes nothing back";
+  EXPECT_TRUE(near_memory_limit({&pod}, 0)) << "a reading without memory takes nothing back";
   pod.samples.push_back(using_memory(kStart + seconds(10), mib(500), mib(999), {}));
-  EXPECT_FALSE(near_memory_limit({&pod}, {}));
+  EXPECT_FALSE(near_memory_limit({&pod}, 0));
 }
 
 TEST(MemoryNearTheLimit, GoesByTheWorkingSetWhereThatIsAllThereIs) {
   PodSeries pod = pod_named("p");
   pod.samples.push_back(using_memory(kStart, {}, mib(940), {}));
-  const auto stop = near_memory_limit({&pod}, {});
+  const auto stop = near_memory_limit({&pod}, 0);
   ASSERT_TRUE(stop);
   EXPECT_THAT(stop->message, HasSubstr("940.0MiB of memory (working set), 94.0 %"));
 }
@@ -161,13 +161,13 @@ TEST(MemoryNearTheLimit, GoesByTheWorkingSetWhereThatIsAllThereIs) {
 TEST(MemoryNearTheLimit, GoesByTheLimitThatTheContainerReallyHas) {
   PodSeries pod = pod_named("p");
   pod.samples.push_back(using_memory(kStart, mib(600), mib(600), mib(640)));
-  EXPECT_TRUE(near_memory_limit({&pod}, {})) << "93.75 % of 640 MiB";
+  EXPECT_TRUE(near_memory_limit({&pod}, 0)) << "93.75 % of 640 MiB";
   pod.samples.change_last([](Sample& sample) { sample.usage->limit.reset(); });
-  EXPECT_FALSE(near_memory_limit({&pod}, {})) << "60 % of what the spec has";
+  EXPECT_FALSE(near_memory_limit({&pod}, 0)) << "60 % of what the spec has";
   pod.memory_limit.reset();
-  EXPECT_FALSE(near_memory_limit({&pod}, {})) << "without a limit nothing is near it";
+  EXPECT_FALSE(near_memory_limit({&pod}, 0)) << "without a limit nothing is near it";
   pod.memory_limit = Bytes(0);
-  EXPECT_FALSE(near_memory_limit({&pod}, {}));
+  EXPECT_FALSE(near_memory_limit({&pod}, 0));
 }
 
 TEST(MemoryNearTheLimit, IsNoHarmWhereAnyOtherHasAsMuch) {
@@ -175,11 +175,11 @@ TEST(MemoryNearTheLimit, IsNoHarmWhereAnyOtherHasAsMuch) {
   full.samples.push_back(using_memory(kStart, mib(950), mib(950), {}));
   PodSeries small = pod_named("small");
   small.samples.push_back(using_memory(kStart, mib(300), mib(300), {}));
-  EXPECT_TRUE(near_memory_limit({&small, &full}, {&small}));
-  EXPECT_FALSE(near_memory_limit({&full}, {&small, &full}));
+  EXPECT_TRUE(near_memory_limit({&small, &full}, memory_share({&small})));
+  EXPECT_FALSE(near_memory_limit({&full}, memory_share({&small, &full})));
   PodSeries fuller = pod_named("fuller");
   fuller.samples.push_back(using_memory(kStart, mib(960), mib(960), {}));
-  EXPECT_TRUE(near_memory_limit({&fuller}, {&full}));
+  EXPECT_TRUE(near_memory_limit({&fuller}, memory_share({&full})));
 }
 
 /// Two readings with `collections` between them, each after `volume` bytes, over a live heap of `live`.

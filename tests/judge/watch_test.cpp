@@ -262,6 +262,12 @@ TEST(Watch, StopsOnMemoryAndOnGcShare) {
   PromotedImposter full;
   full.pods[0].memory = mib(490);
   EXPECT_EQ(full.window().reason, "MemoryNearLimit");
+  PromotedImposter as_before;
+  as_before.plan.before.baseline_memory = 0.96;
+  as_before.pods[0].memory = mib(490);  // 95.7 %
+  EXPECT_EQ(as_before.window().outcome, Outcome::kUndecided) << "it was so full with the old settings, too";
+  as_before.pods[0].memory = mib(495);
+  EXPECT_EQ(as_before.window().reason, "MemoryNearLimit");
   PromotedImposter busy;
   for (PodImposter& pod : busy.pods) {
     pod.gc_share = 0.4;

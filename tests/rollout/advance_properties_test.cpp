@@ -2,6 +2,8 @@
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
 
+#include <tuple>
+
 #include "rollout/scene.h"
 
 namespace gopacer {
@@ -131,7 +133,14 @@ RC_GTEST_PROP(AnyTrial, PutsOnlyItsOwnTwoSettingsIntoTheTarget, ()) {
   const Step step = world.step();
   RC_ASSERT(step.settings.has_value() == (step.kind == StepKind::kPromote || step.kind == StepKind::kRollBack));
   if (step.kind == StepKind::kPromote) RC_ASSERT(*step.settings == world.trial.spec.to);
-  if (step.kind == StepKind::kRollBack) RC_ASSERT(*step.settings == world.trial.spec.from);
+  if (step.kind == StepKind::kRollBack) {
+    const TrialSpec& trial = world.trial.spec;
+    RC_ASSERT(step.settings->go_mem_limit ==
+              (world.current.go_mem_limit == trial.to.go_mem_limit ? trial.from : world.current).go_mem_limit);
+    const bool ours = world.conflict.empty() && world.current.gogc == trial.to.gogc;
+    RC_ASSERT(step.settings->gogc == (ours ? trial.from : world.current).gogc);
+    RC_ASSERT(*step.settings != world.current);
+  }
   RC_ASSERT(!step.start.has_value());
 }
 
@@ -141,7 +150,11 @@ RC_GTEST_PROP(AnyTrial, NeverWritesOverSettingsThatAreNeitherOfItsTwo, ()) {
   RC_PRE(world.current != world.trial.spec.from && world.current != world.trial.spec.to);
   describe_failure(world);
   const Step step = world.step();
-  RC_ASSERT(step.kind != StepKind::kPromote && step.kind != StepKind::kRollBack);
+  RC_ASSERT(step.kind != StepKind::kPromote);
+  if (step.kind != StepKind::kRollBack) return;
+  const Settings& to = world.trial.spec.to;
+  RC_ASSERT(step.settings->gogc == world.current.gogc || world.current.gogc == to.gogc);
+  RC_ASSERT(step.settings->go_mem_limit == world.current.go_mem_limit || world.current.go_mem_limit == to.go_mem_limit);
 }
 
 RC_GTEST_PROP(AnyTrial, TakesTheSameStepWhenItIsRepeated, ()) {
@@ -235,7 +248,11 @@ RC_GTEST_PROP(AnyTrial, EndsWithTheSettingsInTheTargetThatItsVerdictSays, ()) {
   const TrialVerdict verdict = world.trial.status.verdict;
   if (verdict == TrialVerdict::kPromote) RC_ASSERT(world.current == world.trial.spec.to);
   // One that was written before is kept, though a person may have changed the target since.
-  if (verdict == TrialVerdict::kRollBack && written != verdict) RC_ASSERT(world.current == world.trial.spec.from);
+  if (verdict == TrialVerdict::kRollBack && written != verdict) {
+    const auto& [from, to] = std::tie(world.trial.spec.from, world.trial.spec.to);
+    RC_ASSERT(from.gogc == to.gogc || world.current.gogc != to.gogc || !world.conflict.empty());
+    RC_ASSERT(from.go_mem_limit == to.go_mem_limit || world.current.go_mem_limit != to.go_mem_limit);
+  }
 }
 
 }  // namespace

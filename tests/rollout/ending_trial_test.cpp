@@ -149,11 +149,72 @@ TEST(RunningTrial, KeepsRollingBackAfterTheDeadline) {
 
 TEST(RunningTrial, DoesNotRollBackOverAPersonsSettings) {
   Scene scene = in(TrialPhase::kRollingBack);
+  scene.trial->status.reason = "OOMKilled";
   scene.current = settings(300);
   const Step step = scene.end();
   EXPECT_EQ(step.kind, StepKind::kEnd);
-  EXPECT_EQ(step.trial->verdict, TrialVerdict::kSuperseded);
-  EXPECT_EQ(step.trial->reason, "SettingsChanged");
+  EXPECT_EQ(step.trial->verdict, TrialVerdict::kRollBack);
+  EXPECT_EQ(step.trial->reason, "OOMKilled");
+  EXPECT_FALSE(step.memory->applied) << "nothing of ours is there";
+}
+
+TEST(RunningTrial, RollsBackTheVariableThatNobodyElseSet) {
+  Scene scene = in(TrialPhase::kRollingBack);
+  scene.current = settings(300, new_settings().go_mem_limit);
+  EXPECT_EQ(scene.step().kind, StepKind::kRollBack);
+  EXPECT_EQ(scene.step().settings, settings(300)) << "a person's GOGC stays";
+  scene.current = settings(new_settings().gogc->percent(), mib(100));
+  EXPECT_EQ(scene.step().settings, settings(std::nullopt, mib(100))) << "a person's GOMEMLIMIT stays";
+  scene.current = new_settings();
+  scene.give_gogc_to("kubectl-set");
+  EXPECT_EQ(scene.step().settings, settings(200)) << "they want the same value";
+}
+
+TEST(RunningTrial, PutsBackWhatIsLeftOfItWhenAPersonSetsOneVariableDuringTheWatch) {
+  for (const TrialPhase phase : {TrialPhase::kPromoting, TrialPhase::kWatching}) {
+    Scene scene = in(phase);
+    scene.trial->status.promoted = scene.now - seconds(30);
+    scene.current = settings(300, new_settings().go_mem_limit);
+    const Step step = scene.step();
+    EXPECT_EQ(step.trial->phase, TrialPhase::kRollingBack) << to_string(phase);
+    EXPECT_EQ(step.trial->reason, "SettingsChanged");
+    EXPECT_THAT(step.trial->steps.back().message, HasSubstr("What else the trial changed is put back."));
+    scene.trial->status = *step.trial;
+    EXPECT_EQ(scene.step().settings, settings(300));
+    scene.current = settings(300);
+    const Step end = scene.end();
+    EXPECT_EQ(end.trial->verdict, TrialVerdict::kSuperseded);
+    EXPECT_EQ(end.trial->reason, "SettingsChanged");
+    EXPECT_FALSE(end.memory->applied);
+    ASSERT_THAT(end.memory->banned, SizeIs(1)) << "or the next trial would take the person's word back";
+    EXPECT_EQ(end.memory->banned.front().settings, new_settings());
+    EXPECT_GT(end.memory->cool_down_until, scene.now);
+  }
+}
+
+TEST(RunningTrial, ThatThisVersionCannotReadIsBroughtToASafeEnd) {
+  for (const TrialPhase phase : kRunning) {
+    Scene scene = in(phase);
+    scene.trial->unreadable = "Trial shop/checkout-1 can't be used.";
+    if (phase == TrialPhase::kWatching || phase == TrialPhase::kRollingBack) {
+      EXPECT_EQ(scene.step().trial->phase, TrialPhase::kRollingBack) << to_string(phase);
+      continue;
+    }
+    const Step end = scene.end();
+    EXPECT_EQ(end.kind, StepKind::kEnd) << to_string(phase);
+    EXPECT_EQ(end.trial->verdict, TrialVerdict::kAborted);
+    EXPECT_EQ(end.trial->reason, "TrialUnreadable");
+  }
+}
+
+TEST(RunningTrial, KeepsItsStatusWhileThePictureIsOld) {
+  Scene scene = in(TrialPhase::kWatching);
+  scene.target.generation = 6;
+  scene.trial->status.applied_generation = 7;
+  const Step step = scene.step();
+  EXPECT_EQ(step.reason, "OldPicture");
+  ASSERT_TRUE(step.trial) << "or the profile would say that no trial runs";
+  EXPECT_EQ(step.trial->phase, TrialPhase::kWatching);
 }
 
 // What ends a trial from outside
@@ -238,6 +299,7 @@ TEST(RunningTrial, APersonsSettingsEndTheTrial) {
     scene.verdict = better();
     const Step step = scene.end();
     EXPECT_EQ(step.kind, StepKind::kEnd) << to_string(phase);
+    if (phase == TrialPhase::kRollingBack) continue;  // it has its reason already
     EXPECT_EQ(step.trial->verdict, TrialVerdict::kSuperseded);
     EXPECT_EQ(step.trial->reason, "SettingsChanged");
     EXPECT_THAT(step.trial->message, HasSubstr("GOGC=300"));
@@ -256,6 +318,13 @@ TEST(RunningTrial, AnotherManagersOwnershipEndsTheTrial) {
   for (const TrialPhase phase : kRunning) {
     Scene scene = in(phase);
     scene.give_gogc_to("kubectl-set");
+    if (scene.current == new_settings()) {
+      const Step first = scene.step();
+      EXPECT_EQ(first.trial->phase, TrialPhase::kRollingBack) << to_string(phase) << ": GOMEMLIMIT is still ours";
+      const bool known = phase == TrialPhase::kRollingBack;  // why it ends
+      EXPECT_EQ(first.trial->after_rollback, known ? TrialVerdict::kNone : TrialVerdict::kSuperseded);
+      continue;
+    }
     const Step step = scene.end();
     EXPECT_EQ(step.kind, StepKind::kEnd) << to_string(phase);
     EXPECT_EQ(step.trial->verdict, TrialVerdict::kSuperseded);

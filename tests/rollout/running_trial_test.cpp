@@ -471,7 +471,7 @@ TEST(RunningTrial, WaitsUntilTheStoreShowsItsPatch) {
     EXPECT_EQ(step.kind, StepKind::kHold) << to_string(phase);
     EXPECT_EQ(step.reason, "OldPicture");
     EXPECT_EQ(step.requeue_after, seconds(1));
-    EXPECT_FALSE(step.trial);
+    EXPECT_EQ(step.trial->phase, phase);
     scene.trial->status.applied_generation = scene.target.generation;
     EXPECT_NE(scene.step().reason, "OldPicture") << "that is the patch";
   }
@@ -602,10 +602,15 @@ TEST(RunningTrial, GivesUpAPromotionThatCannotBeWritten) {
 
 // Watching
 
+/// When pods that were warm as late as may be have been watched for so long.
+Time after_watching(const Scene& scene, Duration time) {
+  return *scene.trial->status.watching_since + scene.trial->spec.canary.warm_up + time;
+}
+
 TEST(RunningTrial, WatchesTheTargetForTheTimeThatTheProfileAsksFor) {
   Scene scene = in(TrialPhase::kWatching);
   scene.verdict.evidence.windows = 7;
-  scene.now = *scene.trial->status.watching_since + minutes(30) - seconds(1);
+  scene.now = after_watching(scene, minutes(30)) - seconds(1);
   const Step step = scene.step();
   EXPECT_EQ(step.kind, StepKind::kHold);
   EXPECT_EQ(step.trial->phase, TrialPhase::kWatching);
@@ -626,9 +631,9 @@ TEST(RunningTrial, NeverConfirmsWithoutData) {
     scene.verdict = no_data();
     scene.verdict.evidence.windows = windows;
     scene.verdict.evidence.empty_windows = 10;
-    scene.now = *scene.trial->status.watching_since + minutes(30);
+    scene.now = after_watching(scene, minutes(30));
     EXPECT_EQ(scene.step().trial->phase, TrialPhase::kWatching) << "it watches as long again";
-    scene.now = *scene.trial->status.watching_since + minutes(60);
+    scene.now = after_watching(scene, minutes(60));
     const Step step = scene.step();
     EXPECT_EQ(step.trial->phase, TrialPhase::kRollingBack);
     EXPECT_EQ(step.trial->reason, "Unconfirmed");
@@ -645,7 +650,7 @@ TEST(RunningTrial, NeverConfirmsWithoutData) {
 
 TEST(RunningTrial, ConfirmsWithDataInHalfOfTheWindows) {
   Scene scene = in(TrialPhase::kWatching);
-  scene.now = *scene.trial->status.watching_since + minutes(30);
+  scene.now = after_watching(scene, minutes(30));
   scene.verdict.evidence.windows = scene.verdict.evidence.empty_windows = 10;
   EXPECT_EQ(scene.step().trial->verdict, TrialVerdict::kPromote);
   EXPECT_EQ(scene.step().trial->phase, TrialPhase::kEnded);
@@ -656,10 +661,41 @@ TEST(RunningTrial, ConfirmsWithDataInHalfOfTheWindows) {
 TEST(RunningTrial, WatchesAsLongAgainBeforeItGivesUpToConfirm) {
   Scene scene = in(TrialPhase::kWatching);
   scene.verdict = no_data();
-  scene.now = *scene.trial->status.watching_since + minutes(60) - seconds(1);
+  scene.now = after_watching(scene, minutes(60)) - seconds(1);
   EXPECT_EQ(scene.step().trial->phase, TrialPhase::kWatching);
   scene.now += seconds(1);
   EXPECT_EQ(scene.step().trial->phase, TrialPhase::kRollingBack);
+}
+
+TEST(RunningTrial, ConfirmsWithinAWatchThatIsShorterThanTheWarmUp) {
+  Scene scene = in(TrialPhase::kWatching);
+  scene.trial->spec.canary.warm_up = minutes(5);
+  scene.trial->spec.watch_for = minutes(2);
+  scene.verdict = watched();
+  scene.now = *scene.trial->status.watching_since + minutes(6);
+  EXPECT_EQ(scene.step().trial->phase, TrialPhase::kWatching);
+  scene.now += minutes(1);
+  EXPECT_EQ(scene.step().trial->verdict, TrialVerdict::kPromote);
+}
+
+TEST(RunningTrial, WatchesATargetOfManyPodsOfWhichOneIsAlwaysMissing) {
+  Scene scene = in(TrialPhase::kPromoting);
+  scene.trial->status.promoted = scene.now - seconds(30);
+  scene.current = new_settings();
+  scene.target.available_replicas -= 1;
+  EXPECT_EQ(scene.step().trial->phase, TrialPhase::kPromoting);
+  scene.target.rollout.complete = true;
+  EXPECT_EQ(scene.step().trial->phase, TrialPhase::kWatching);
+}
+
+TEST(RunningTrial, GivesPodsThatHaveToBeReadyForLongMoreTimeToRollOut) {
+  Scene scene = in(TrialPhase::kPromoting);
+  scene.trial->status.promoted = scene.now - minutes(16);
+  scene.current = new_settings();
+  scene.target = builders::unsettled_deployment();
+  EXPECT_EQ(scene.step().trial->reason, "RolloutStuck");
+  scene.target.min_ready = minutes(5);
+  EXPECT_EQ(scene.step().reason, "Promoting");
 }
 
 TEST(RunningTrial, BeginsItsWatchNowWhereNobodyNotedWhenItBegan) {
@@ -677,7 +713,7 @@ TEST(RunningTrial, NeedsNoDataWhereNoWatchIsAskedFor) {
 TEST(RunningTrial, SucceedsWhenNothingHappensDuringTheWatch) {
   Scene scene = in(TrialPhase::kWatching);
   scene.verdict = watched();
-  scene.now = *scene.trial->status.watching_since + minutes(30);
+  scene.now = after_watching(scene, minutes(30));
   const Step step = scene.step();
   EXPECT_EQ(step.kind, StepKind::kEnd);
   EXPECT_EQ(step.trial->verdict, TrialVerdict::kPromote);
@@ -725,7 +761,7 @@ TEST(RunningTrial, LeavesTheOldSettingsWhereAPersonPutThemBackDuringTheWatch) {
 Scene at_the_end_of_the_watch(const char* promised_percent, double seen_share) {
   Scene scene = in(TrialPhase::kWatching);
   scene.verdict = watched();
-  scene.now = *scene.trial->status.watching_since + minutes(30);
+  scene.now = after_watching(scene, minutes(30));
   scene.trial->spec.predicted.gc_cpu_percent = promised_percent;
   scene.trial->spec.predicted.cycle_volume = "100MiB";
   scene.profile.memory.missed_predictions = 1;

@@ -51,6 +51,7 @@ struct Evidence {
   int empty_windows = 0;
   std::int64_t canary_requests = 0;
   std::int64_t baseline_requests = 0;
+  double baseline_memory = 0;  ///< the largest share of its limit that a baseline pod took; 0 while unknown
   /// End of the last window that was counted.
   std::optional<Time> until;
 };

@@ -99,6 +99,9 @@ struct Trial {
   Time created;
   bool deleting = false;
   std::vector<std::string> finalizers;
+  /// What of it this version of gopacer can't use, a sentence; what stands in its place is a default. Empty nearly
+  /// always: another version made it, or clocks went wrong.
+  std::string unreadable;
   TrialSpec spec;
   TrialStatus status;
 
@@ -115,7 +118,6 @@ inline constexpr const char* kExpiresAnnotation = "gopacer.dev/expires-at";
 inline constexpr const char* kRevertFinalizer = "gopacer.dev/revert";
 /// Of a trial: it goes only when what it did to the target is confirmed or taken back.
 inline constexpr const char* kTrialFinalizer = "gopacer.dev/trial";
-inline constexpr const char* kFieldManager = "gopacer";
 
 /// `name` as a label value: itself, or shortened with a hash when it is longer than the 63 characters allowed.
 std::string label_value(const std::string& name);

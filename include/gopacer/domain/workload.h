@@ -39,6 +39,9 @@ struct ContainerSpec {
   std::optional<double> cpu_limit;  ///< cores
 };
 
+/// Ours, for server-side apply.
+inline constexpr const char* kFieldManager = "gopacer";
+
 /// Who owns one of our env entries by server-side apply.
 struct EnvOwner {
   std::string container;
@@ -73,6 +76,8 @@ struct Rollout {
   bool paused = false;
   /// Kubernetes itself says that progressDeadlineSeconds went by without progress.
   bool gave_up = false;
+  /// Kubernetes itself says that all pods of the present template were available at one time, and has not begun anew.
+  bool complete = false;
   std::optional<Time> last_progress;
   /// Why pods can't be created, in the server's words; empty while they can.
   std::string refusal;
@@ -89,6 +94,7 @@ struct Workload {
   std::int64_t generation = 0;
   std::int64_t observed_generation = 0;
   bool deleting = false;
+  Duration min_ready{0};  ///< a pod has to be ready for so long before it counts as available
   int replicas = 1;
   int updated_replicas = 0;
   int available_replicas = 0;
@@ -109,9 +115,13 @@ struct Workload {
   std::optional<Time> expires;                   ///< of a trial's arm: whoever runs then removes it
 
   /// All replicas run the current template and are available.
-  bool settled() const {
-    return observed_generation >= generation && updated_replicas == replicas && total_replicas == replicas &&
-           available_replicas == replicas;
+  bool settled() const { return runs_one_template() && available_replicas == replicas; }
+  /// All replicas run the current template, and were available at some time since: of many pods one is always missing.
+  bool rolled_out() const { return settled() || (runs_one_template() && rollout.complete); }
+
+ private:
+  bool runs_one_template() const {
+    return observed_generation >= generation && updated_replicas == replicas && total_replicas == replicas;
   }
 };
 
@@ -173,11 +183,11 @@ struct Node {
   int kubelet_port = 10250;
 };
 
-/// True when every label of `selector` is in `labels`; an empty selector selects nothing.
-bool selects(const Labels& selector, const Labels& labels);
-
 /// The container of that name; null when there is none.
 const ContainerSpec* container_named(const std::vector<ContainerSpec>& containers, const std::string& name);
+
+/// Somebody else has set the variable (kGogcVariable or kGoMemLimitVariable) in that container.
+bool set_by_another(const Workload& workload, const std::string& container, const char* variable);
 
 /// The text of our two variables as a process of the container gets it: the last of equal names, nothing for valueFrom.
 EnvText env_of(const ContainerSpec& container);

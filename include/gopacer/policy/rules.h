@@ -25,8 +25,8 @@ namespace policy {
 
 /// What becomes of settings that the trial has put into the target and its watch has not confirmed.
 enum class Unconfirmed {
-  kTakenBack,  ///< what was there before the trial is put back
-  kLeft,       ///< a person, or another owner, has decided about them, or the target is gone
+  kTakenBack,  ///< what was there before the trial is put back, except where somebody else has set a variable by now
+  kLeft,       ///< the target, or all that says what they were for, is gone
 };
 
 /// One rule: a question to the facts whose answer may be a sentence that says what stands against it, with which
