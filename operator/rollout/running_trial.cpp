@@ -89,12 +89,14 @@ class RunningTrial {
     return target_is_the_same() && target()->generation < trial_.status.applied_generation;
   }
   bool is_anothers(const char* variable) const { return set_by_another(*target(), trial_.spec.container, variable); }
-  /// The target's settings without what the trial put there. A variable that somebody else has set stays.
+  /// The target's settings without what the trial put there. A variable that somebody else has set stays, and so does
+  /// the limit that they found when they let the heap grow further: it may be all that holds it.
   Settings taken_back() const {
     Settings settings = current();
     const auto& [from, to] = std::tie(trial_.spec.from, trial_.spec.to);
     if (settings.gogc == to.gogc && !is_anothers(kGogcVariable)) settings.gogc = from.gogc;
-    if (settings.go_mem_limit == to.go_mem_limit && !is_anothers(kGoMemLimitVariable)) {
+    const bool leaned_on = settings.gamma() > from.gamma();
+    if (settings.go_mem_limit == to.go_mem_limit && !is_anothers(kGoMemLimitVariable) && !leaned_on) {
       settings.go_mem_limit = from.go_mem_limit;
     }
     return settings;

@@ -160,28 +160,43 @@ TEST(RunningTrial, DoesNotRollBackOverAPersonsSettings) {
 
 TEST(RunningTrial, RollsBackTheVariableThatNobodyElseSet) {
   Scene scene = in(TrialPhase::kRollingBack);
-  scene.current = settings(300, new_settings().go_mem_limit);
+  scene.current = settings(50, new_settings().go_mem_limit);
   EXPECT_EQ(scene.step().kind, StepKind::kRollBack);
-  EXPECT_EQ(scene.step().settings, settings(300)) << "a person's GOGC stays";
+  EXPECT_EQ(scene.step().settings, settings(50)) << "a person's GOGC stays";
   scene.current = settings(new_settings().gogc->percent(), mib(100));
   EXPECT_EQ(scene.step().settings, settings(std::nullopt, mib(100))) << "a person's GOMEMLIMIT stays";
   scene.current = new_settings();
   scene.give_gogc_to("kubectl-set");
+  scene.trial->spec.from = settings(200);
   EXPECT_EQ(scene.step().settings, settings(200)) << "they want the same value";
+}
+
+TEST(RunningTrial, LeavesTheLimitOnWhichAPersonsLargerHeapLeans) {
+  for (const TrialPhase phase : {TrialPhase::kWatching, TrialPhase::kRollingBack}) {
+    Scene scene = in(phase);
+    scene.current = settings(101, new_settings().go_mem_limit);
+    EXPECT_EQ(scene.end().kind, StepKind::kEnd) << to_string(phase);
+    scene = in(phase);
+    scene.current = settings(100, new_settings().go_mem_limit);
+    EXPECT_EQ(scene.step().trial->phase, TrialPhase::kRollingBack) << "as large as it was before";
+    scene = in(phase);
+    scene.current.gogc = Gogc::off();
+    EXPECT_EQ(scene.end().kind, StepKind::kEnd) << to_string(phase);
+  }
 }
 
 TEST(RunningTrial, PutsBackWhatIsLeftOfItWhenAPersonSetsOneVariableDuringTheWatch) {
   for (const TrialPhase phase : {TrialPhase::kPromoting, TrialPhase::kWatching}) {
     Scene scene = in(phase);
     scene.trial->status.promoted = scene.now - seconds(30);
-    scene.current = settings(300, new_settings().go_mem_limit);
+    scene.current = settings(50, new_settings().go_mem_limit);
     const Step step = scene.step();
     EXPECT_EQ(step.trial->phase, TrialPhase::kRollingBack) << to_string(phase);
     EXPECT_EQ(step.trial->reason, "SettingsChanged");
     EXPECT_THAT(step.trial->steps.back().message, HasSubstr("What else the trial changed is put back."));
     scene.trial->status = *step.trial;
-    EXPECT_EQ(scene.step().settings, settings(300));
-    scene.current = settings(300);
+    EXPECT_EQ(scene.step().settings, settings(50));
+    scene.current = settings(50);
     const Step end = scene.end();
     EXPECT_EQ(end.trial->verdict, TrialVerdict::kSuperseded);
     EXPECT_EQ(end.trial->reason, "SettingsChanged");
@@ -319,6 +334,7 @@ TEST(RunningTrial, AnotherManagersOwnershipEndsTheTrial) {
     Scene scene = in(phase);
     scene.give_gogc_to("kubectl-set");
     if (scene.current == new_settings()) {
+      scene.trial->spec.from = settings(200);
       const Step first = scene.step();
       EXPECT_EQ(first.trial->phase, TrialPhase::kRollingBack) << to_string(phase) << ": GOMEMLIMIT is still ours";
       const bool known = phase == TrialPhase::kRollingBack;  // why it ends
