@@ -8,6 +8,7 @@
 
 #include "act/actor.h"
 #include "apply/deployment_env.h"
+#include "base/log_limit.h"
 #include "base/steady_clock.h"
 #include "codec/autoscaler.h"
 #include "codec/node.h"
@@ -26,6 +27,9 @@
 
 namespace gopacer {
 namespace {
+
+/// About objects that can't be read.
+constexpr int kWarningsAMinute = 30;
 
 std::string in_minutes(Duration duration) {
   return format_duration(std::chrono::duration_cast<std::chrono::minutes>(duration));
@@ -53,8 +57,8 @@ class Controller::Impl final : public ClusterView {
       how.optional = optional;
       how.page_turn = page_turn;
       if (optional) how.not_served_wait = std::chrono::seconds(15);
-      how.on_unreadable = [kind = type.kind, &metrics](const ObjectKey& key, const std::string& why) {
-        spdlog::warn("object can't be read and is left out kind={} object={} error=\"{}\"", kind, key.text(), why);
+      how.on_unreadable = [this, kind = type.kind, &metrics](const ObjectKey& key, const std::string& why) {
+        warn_of("object can't be read and is left out", kind, key, why);
         metrics.unreadable_object(kind);
       };
       reflectors_.push_back(std::make_unique<Reflector>(
@@ -229,7 +233,15 @@ class Controller::Impl final : public ClusterView {
   EventSink& events_;
   const ControllerOptions options_;
   const OnNode on_node_;
+  /// Anybody may write objects that can't be read, as often as they like.
+  void warn_of(const char* what, const std::string& kind, const ObjectKey& key, const std::string& why) {
+    const auto left_out = warnings_.may_log();
+    if (!left_out) return;
+    spdlog::warn("{} kind={} object={} left_out_before={} error=\"{}\"", what, kind, key.text(), *left_out, why);
+  }
+
   const SystemSteadyClock steady_;
+  LogLimit warnings_{steady_, kWarningsAMinute};
   WorkQueue queue_{steady_};
   DeploymentEnv applier_;
   Actor actor_;
@@ -240,14 +252,14 @@ class Controller::Impl final : public ClusterView {
       codec::decode_profile,
       [this](const ObjectKey& key, const auto& before, const auto& after) { on_profile(key, before, after); },
       [this](const ObjectKey& key, const Error& error) {
-        spdlog::warn("profile can't be read profile={} error=\"{}\"", key.text(), error.message);
+        warn_of("object can't be decoded", resources::kProfiles.kind, key, error.message);
         events_.post({resources::kProfiles, key.ns, key.name, "", true, "ConfigUnsupported", error.message, "Read"});
       }};
   Store<Trial> trials_{
       codec::decode_trial,
       [this](const ObjectKey& key, const auto& before, const auto& after) { on_trial(key, before, after); },
-      [](const ObjectKey& key, const Error& error) {
-        spdlog::warn("trial can't be read trial={} error=\"{}\"", key.text(), error.message);
+      [this](const ObjectKey& key, const Error& error) {
+        warn_of("object can't be decoded", resources::kTrials.kind, key, error.message);
       }};
   Store<Workload> deployments_{
       codec::decode_deployment,

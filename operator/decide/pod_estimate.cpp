@@ -215,7 +215,7 @@ void SeriesReader::read_cycles() {
 /// Mean time between the ends of collections within the window, where the ring of 256 holds all of them.
 std::optional<double> SeriesReader::cycle_seconds() const {
   const std::vector<GcPause>& ring = with_mem_.back()->mem->pauses;
-  if (found_.cycles + 1 >= ring.size()) return std::nullopt;
+  if (std::size_t{found_.cycles} + 1 >= ring.size()) return std::nullopt;
   const auto end = ring.end();
   const auto begin = end - static_cast<std::ptrdiff_t>(found_.cycles);
   const double spanned = to_seconds((end - 1)->end - begin->end);

@@ -193,7 +193,7 @@ class Comparison {
     for (MetricEvidence& metric : evidence().metrics) judging::weigh(metric, plan_.alpha, windows);
     for (const Slo& slo : plan_.slos) {
       const MetricEvidence& metric = judging::metric_named(evidence(), slo.name);
-      if (metric.violations >= kViolationsAllowed) {
+      if (slo.max && metric.violations >= kViolationsAllowed) {
         say(Outcome::kWorse, "SloViolated",
             "Only the canary is above " + format_duration(*slo.max) + ", in " + std::to_string(metric.violations) +
                 " windows in a row: " + judging::tell(metric) + ".");

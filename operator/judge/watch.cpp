@@ -141,7 +141,7 @@ class Watch {
     for (const Slo& slo : plan_.slos) {
       MetricEvidence& metric = judging::metric_named(evidence, slo.name);
       judging::weigh(metric, plan_.alpha, windows);
-      if (metric.violations >= kViolationsAllowed) {
+      if (slo.max && metric.violations >= kViolationsAllowed) {
         return worse("SloViolated", slo.name + " was above " + format_duration(*slo.max) + " in " +
                                         std::to_string(metric.violations) +
                                         " windows in a row after the promotion: " + judging::tell(metric) + ".");

@@ -242,7 +242,8 @@ std::optional<CycleSize> cycle_size_in(const PodSeries& pod, const Window& windo
   const MemStats& before = *ends->first->mem;
   const MemStats& after = *ends->last->mem;
   // A forced collection ends a cycle early: with some among them V is not what the heap's growth allows.
-  if (after.num_gc < before.num_gc + 3 || after.num_forced_gc != before.num_forced_gc) return std::nullopt;
+  if (after.num_gc < before.num_gc || after.num_gc - before.num_gc < 3 || after.num_forced_gc != before.num_forced_gc)
+    return std::nullopt;
   const double volume = (after.total_alloc - before.total_alloc).value() / (after.num_gc - before.num_gc);
   if (!(volume > 0)) return std::nullopt;
   return CycleSize{volume, std::max(0.0, after.next_gc.value() - volume)};

@@ -86,9 +86,9 @@ class HttpServer::Impl {
   };
   using PeerPtr = std::shared_ptr<Peer>;
   using AnswerPtr = std::shared_ptr<const Answer>;
-  /// The latest making of a page; gone when nobody is sent it any more.
+  /// The latest making of a page. Whoever asks soon after gets the same, so that asking often costs little.
   struct Made {
-    std::weak_ptr<const Answer> answer;
+    AnswerPtr answer;
     std::chrono::steady_clock::time_point at;
   };
 
@@ -156,12 +156,8 @@ class HttpServer::Impl {
     if (page == pages_.end()) return error(404, "there is no such page here\n");
     Made& made = made_[path];
     const auto now = std::chrono::steady_clock::now();
-    AnswerPtr answer = made.answer.lock();
-    if (!answer || now - made.at >= kSharedFor) {
-      answer = std::make_shared<const Answer>(page->second());
-      made = {answer, now};
-    }
-    return answer;
+    if (!made.answer || now - made.at >= kSharedFor) made = {std::make_shared<const Answer>(page->second()), now};
+    return made.answer;
   }
 
   const std::map<std::string, Page> pages_;

@@ -4,7 +4,6 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <functional>
 #include <limits>
 #include <utility>
 
@@ -46,17 +45,6 @@ std::string native_text(const std::string& metric) {
   return "has " + metric +
          " without classic buckets, only native: these are read where the server offers Prometheus' protobuf format; "
          "if this stays, it does not, so export classic buckets beside them or name another histogram";
-}
-
-std::size_t hash_of(const LineLabels& labels, LineLabels::const_iterator except) {
-  std::size_t hash = 0;
-  for (auto label = labels.begin(); label != labels.end(); ++label) {
-    if (label == except) continue;
-    for (const std::string* const text : {&label->first, &label->second}) {
-      hash = hash * 31 + std::hash<std::string>()(*text);
-    }
-  }
-  return hash;
 }
 
 bool has_all(const LineLabels& labels, const Labels& wanted) {
@@ -163,15 +151,14 @@ void AppMetricsReader::take_into(Family& family, const ExpositionSample& sample)
     family.problem = "has a count in " + std::string(sample.name) + " that is negative or no number";
     return;
   }
-  const std::size_t hash = hash_of(sample.labels, text);
-  auto found = family.series.find(hash);
+  auto found = family.series.find(sample.series);
   if (found == family.series.end()) {
     if (family.series.size() == kMostSeries) {
       family.problem = "has more than " + std::to_string(kMostSeries) + " series of " + family.bucket +
                        ": narrow them down by podHistogram.labels";
       return;
     }
-    found = family.series.emplace(hash, Series{}).first;
+    found = family.series.emplace(sample.series, Series{}).first;
     family.kept += sizeof(*found) + kNodeHead;
   }
   Series& series = found->second;

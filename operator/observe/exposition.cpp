@@ -127,6 +127,15 @@ std::optional<Time> timestamp(std::string_view word) {
 
 }  // namespace
 
+std::size_t series_of(const LineLabels& labels) {
+  std::size_t hash = 0;
+  for (const auto& [name, value] : labels) {
+    if (name == "le") continue;
+    for (const std::string* const text : {&name, &value}) hash = hash * 31 + std::hash<std::string>()(*text);
+  }
+  return hash;
+}
+
 Exposition::Exposition(Wants wants, Take take)
     : lines_(kLongestLine), wants_(std::move(wants)), take_(std::move(take)) {}
 
@@ -179,7 +188,7 @@ bool Exposition::take_line(std::string_view line, bool complete) {
   // An exemplar, as OpenMetrics has it, begins with '#'.
   std::optional<Time> at;
   if (!rest.empty() && rest.front() != '#') at = timestamp(take_word(rest));
-  std::string problem = take_({name, labels_, *value, at});
+  std::string problem = take_({name, labels_, series_of(labels_), *value, at});
   labels_.clear();
   return problem.empty() || reject(std::move(problem));
 }

@@ -21,9 +21,13 @@ using LineLabels = boost::container::flat_map<std::string, std::string, std::les
 struct ExpositionSample {
   std::string_view name;
   const LineLabels& labels;
-  double value;  ///< may be NaN or infinite
+  std::size_t series;  ///< a hash of all labels but "le", by which the lines of one histogram's series belong together
+  double value;        ///< may be NaN or infinite
   std::optional<Time> at;
 };
+
+/// For ExpositionSample::series. Takes as long as the labels are.
+std::size_t series_of(const LineLabels& labels);
 
 /// Reads Prometheus' text format, version 0.0.4, piece by piece and in the memory of one line. Lines of metrics that
 /// nobody wants are skipped unread; a wanted line that is malformed is an error.

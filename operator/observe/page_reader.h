@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/steady_clock.h"
 #include "observe/decoding_thread.h"
 #include "observe/fair_slots.h"
 #include "observe/page_error.h"
@@ -57,6 +58,7 @@ class PageReader : public std::enable_shared_from_this<PageReader> {
            began](const tl::expected<HttpAnswer, FetchError>& outcome) {
             const std::shared_ptr<PageReader> self = weak.lock();
             if (!self) return;
+            if (!reading->gathered.empty()) self->hand_over(owner, reading);
             const std::size_t bytes = outcome ? outcome->bytes : outcome.error().bytes;
             auto take = [weak, &slots, owner, kind, reading, done, began, outcome, bytes] {
               const std::shared_ptr<PageReader> pages_still_there = weak.lock();
@@ -108,14 +110,16 @@ class PageReader : public std::enable_shared_from_this<PageReader> {
     std::atomic<State> state = State::kWanted;
     std::shared_ptr<Reader> reader;  ///< null once there was no room for what it keeps
     ReadingBudget::Account account;
+    // Of the thread that fetches.
     std::size_t bytes = 0;     ///< that came
     bool handed_over = false;  ///< the rest of the page is decoded on the other thread
+    std::string gathered;      ///< of it, what is not on its way there yet
   };
 
   /// A part of a page that waits to be decoded.
   struct Piece {
-    Piece(std::string_view part, std::shared_ptr<ReadingBudget> budget, const std::string& ns)
-        : text(part), account(std::move(budget), ns) {}
+    Piece(std::string part, std::shared_ptr<ReadingBudget> budget, const std::string& ns)
+        : text(std::move(part)), account(std::move(budget), ns) {}
 
     const std::string text;
     ReadingBudget::Account account;
@@ -131,14 +135,21 @@ class PageReader : public std::enable_shared_from_this<PageReader> {
     if (!reading->handed_over) {
       reading->feed(piece);
     } else if (reading->state == Reading<Reader>::State::kWanted) {
-      const auto part = std::make_shared<Piece>(piece, budget_, owner.ns);
-      if (part->account.keep(piece.size())) {
-        decoding_.post(owner.ns, [reading, part] { reading->feed(part->text); });
-      } else {
-        reading->state = Reading<Reader>::State::kCrowded;
-      }
+      // Who sends single bytes must not fill the memory with what goes with each piece.
+      reading->gathered += piece;
+      if (reading->gathered.size() >= kShortestPiece) hand_over(owner, reading);
     }
     return reading->state == Reading<Reader>::State::kWanted;
+  }
+
+  template <typename Reader>
+  void hand_over(const ObjectKey& owner, const std::shared_ptr<Reading<Reader>>& reading) {
+    const auto part = std::make_shared<Piece>(std::exchange(reading->gathered, {}), budget_, owner.ns);
+    if (part->account.keep(part->text.size())) {
+      decoding_.post(owner.ns, [reading, part] { reading->feed(part->text); });
+    } else {
+      reading->state = Reading<Reader>::State::kCrowded;
+    }
   }
 
   template <typename Page, typename Done>
@@ -164,6 +175,7 @@ class PageReader : public std::enable_shared_from_this<PageReader> {
   }
 
   static constexpr std::size_t kShortPage = std::size_t{64} << 10;
+  static constexpr std::size_t kShortestPiece = std::size_t{16} << 10;  ///< but the last of a page
 
   template <typename Reader>
   using Value = typename decltype(std::declval<Reader&>().finish())::value_type;
@@ -191,7 +203,8 @@ class PageReader : public std::enable_shared_from_this<PageReader> {
   const std::function<void(const ObjectKey&)> on_reading_;
   const std::shared_ptr<ReadingBudget> budget_;
   mutable std::mutex mutex_;
-  DecodingThread decoding_;
+  const SystemSteadyClock steady_;
+  DecodingThread decoding_{steady_};
   bool stopping_ = false;
   std::vector<ObjectKey> read_;  ///< profiles of the pods whose reading has just ended
 };

@@ -127,6 +127,7 @@ class MetricLines {
     }
     LineLabels labels;
     for (const metrics::LabelPair& label : metric.label()) labels.emplace(label.name(), label.value());
+    series_ = series_of(labels);  // once, for the lines that are made of it
     if (metric.has_histogram()) return take(metric.histogram(), labels);
     if (metric.has_summary()) {
       labels.emplace("quantile", "");
@@ -160,11 +161,12 @@ class MetricLines {
   }
 
   std::string line(const std::string& name, const LineLabels& labels, double value) {
-    return take_({name, labels, value, std::nullopt});
+    return take_({name, labels, series_, value, std::nullopt});
   }
 
   const std::string& family_;
   const Exposition::Take& take_;
+  std::size_t series_ = 0;
 };
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include "decide/estimators.h"
+#include <limits>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -170,6 +171,16 @@ TEST(Estimators, CallAServiceIdleThatDoesNotCollect) {
   service.alloc_rate = 1000;
   service.seen_for = std::chrono::minutes(8);
   EXPECT_EQ(estimate(service).reason, "Idle");
+}
+
+TEST(Estimators, OutliveACountThatGrowsByAllThatItCan) {
+  GoService service;
+  DecideInput input = service.input(kNow);
+  for (PodSeries& pod : input.observed.pods) {
+    pod.samples.change_each([](Sample& sample) { sample.mem->num_gc = 0; });
+    pod.samples.change_last([](Sample& sample) { sample.mem->num_gc = std::numeric_limits<std::uint32_t>::max(); });
+  }
+  deciding::estimate(input, kNow);  // sanitizers look where it reads
 }
 
 TEST(Estimators, SayWhyAPodCannotBeRead) {

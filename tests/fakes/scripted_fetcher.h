@@ -1,10 +1,12 @@
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ports/http_fetcher.h"
@@ -19,6 +21,7 @@ class ScriptedFetcher final : public HttpFetcher {
     int status = 200;
     std::optional<FetchFailure> failure = std::nullopt;
     std::string detail = {};
+    std::size_t piece = std::string::npos;  ///< bytes that come at a time
   };
 
   /// What to answer at addresses and targets that begin so, from now on: "10.0.0.1/debug/vars". 404 where nothing is
@@ -55,7 +58,12 @@ class ScriptedFetcher final : public HttpFetcher {
     HttpAnswer answer;
     answer.status = reply.status;
     answer.bytes = reply.body.size();
-    if (reply.status >= 200 && reply.status < 300) fetch.sink(reply.body);
+    if (reply.status >= 200 && reply.status < 300) {
+      for (std::string_view rest = reply.body; !rest.empty(); rest.remove_prefix(std::min(reply.piece, rest.size()))) {
+        if (!fetch.sink(rest.substr(0, reply.piece))) break;
+      }
+      if (reply.body.empty()) fetch.sink(reply.body);
+    }
     fetch.done(answer);
   }
 

@@ -656,6 +656,16 @@ TEST(HardStop, OnMemoryNearTheLimit) {
   EXPECT_EQ(both.window().outcome, Outcome::kUndecided) << "the old settings came so far, too";
 }
 
+TEST(Verdict, TakesNoViolationOfAPromiseThatNobodyMade) {
+  TrialImposter trial;
+  for (Slo& slo : trial.plan.slos) slo.max.reset();
+  MetricEvidence forged;
+  forged.name = trial.plan.slos.front().name;
+  forged.violations = 100;
+  trial.evidence.metrics = {forged};
+  EXPECT_EQ(trial.window().outcome, Outcome::kUndecided);
+}
+
 TEST(HardStop, CountsFilesInMemory) {
   TrialImposter trial;
   trial.canary.files_in_memory = mib(280);  // of 512, with 200 of anonymous memory

@@ -258,6 +258,16 @@ TEST(Watch, CountsRequestsOfTheTargetsPods) {
   EXPECT_NEAR(static_cast<double>(target.run(20).evidence.canary_requests), 2 * 40 * 5 * 20, 500);
 }
 
+TEST(Watch, TakesNoViolationOfAPromiseThatNobodyMade) {
+  PromotedImposter target;
+  target.plan.slos[0].max.reset();
+  MetricEvidence forged;
+  forged.name = "p99";
+  forged.violations = 100;
+  target.evidence.metrics = {forged};
+  EXPECT_EQ(target.window().outcome, Outcome::kUndecided);
+}
+
 TEST(Watch, StopsOnMemoryAndOnGcShare) {
   PromotedImposter full;
   full.pods[0].memory = mib(490);

@@ -112,6 +112,29 @@ TEST_F(PageReaderTest, OnlyTheBeginningOfAPageOfMetricsIsDecodedByTheFetchersThr
   EXPECT_EQ(kubelet.get(), "the fetcher's thread") << "no pod chooses what stands there";
 }
 
+/// Gives how many pieces it was fed.
+class HowManyPieces {
+ public:
+  bool feed(std::string_view) {
+    ++pieces_;
+    return true;
+  }
+  std::size_t kept() const { return 0; }
+  Result<std::string> finish() { return std::to_string(pieces_); }
+
+ private:
+  int pieces_ = 0;
+};
+
+TEST_F(PageReaderTest, SingleBytesWaitForOneAnother) {
+  ScriptedFetcher::Reply drip{std::string((64 << 10) + 20'000, 'x')};
+  drip.piece = 1;
+  fetcher_.on("/drip", drip);
+  std::future<std::string> page = read(PageKind::kMetrics, "/drip", std::make_shared<HowManyPieces>());
+  fetcher_.answer_all();
+  EXPECT_EQ(page.get(), std::to_string((64 << 10) + 2)) << "beyond a short page 16 KiB, and what is left";
+}
+
 TEST_F(PageReaderTest, APageIsGivenUpWhenItsNamespaceHasNoRoomAndOthersAreRead) {
   ScraperOptions options;
   options.reading_bytes = 3 << 20;
@@ -125,45 +148,6 @@ TEST_F(PageReaderTest, APageIsGivenUpWhenItsNamespaceHasNoRoomAndOthersAreRead) 
   EXPECT_THAT(given_up.get(), testing::HasSubstr("too many large pages at once"));
   EXPECT_THAT(never_decoded.get(), testing::HasSubstr("too many large pages at once"));
   EXPECT_EQ(read_well.get().size(), 1U << 20) << "what was given up takes no room";
-}
-
-TEST(DecodingThread, DoesJobsInTheirOrderAndDropsWhatComesAfterItsEnd) {
-  DecodingThread thread;
-  std::string done;
-  thread.post("shop", [&] { done += "1"; });
-  EXPECT_EQ(done, "1") << "before its start whoever brings a job does it";
-  thread.start();
-  std::promise<void> last;
-  thread.post("shop", [&] { done += "2"; });
-  thread.post("shop", [&] { done += "3"; });
-  thread.post("shop", [&] { last.set_value(); });
-  last.get_future().wait();
-  EXPECT_EQ(done, "123");
-  thread.stop();
-  thread.post("shop", [&] { done += "4"; });
-  EXPECT_EQ(done, "123");
-}
-
-TEST(DecodingThread, LetsNamespacesTakeTurnsHoweverManyJobsOneOfThemHas) {
-  DecodingThread thread;
-  thread.start();
-  std::promise<void> begun;
-  std::promise<void> go_on;
-  std::promise<void> last;
-  std::string done;
-  thread.post("crowd", [&] {
-    begun.set_value();
-    go_on.get_future().wait();
-  });
-  begun.get_future().wait();
-  for (const char* name : {"1", "2", "3"}) thread.post("crowd", [&, name] { done += name; });
-  thread.post("", [&] { done += "a"; });
-  thread.post("", [&] { done += "b"; });
-  thread.post("crowd", [&] { last.set_value(); });
-  go_on.set_value();
-  last.get_future().wait();
-  EXPECT_EQ(done, "1a2b3");
-  thread.stop();
 }
 
 }  // namespace
