@@ -18,14 +18,6 @@ bool tells_of_us(const Workload& workload) {
   return std::find(owners.begin(), owners.end(), kFieldManager) != owners.end();
 }
 
-/// The settings without what somebody else has made theirs: that stays without us.
-Settings what_is_ours(const Desired& desired, Settings settings) {
-  const std::string container = place_of(desired).container;
-  if (set_by_another(*desired.target, container, kGogcVariable)) settings.gogc.reset();
-  if (set_by_another(*desired.target, container, kGoMemLimitVariable)) settings.go_mem_limit.reset();
-  return settings;
-}
-
 std::optional<Receipt> nothing_written() { return std::nullopt; }
 
 Result<std::optional<Receipt>> without_receipt(const Result<void>& result) {
@@ -93,11 +85,12 @@ Result<std::optional<Receipt>> Actor::act(const Desired& desired, const Step& st
     case StepKind::kRollBack: {
       Trial told = *desired.trial;
       told.status = step.trial.value_or(told.status);
-      return with_receipt(put(desired, what_is_ours(desired, *step.settings), act::rollback_cause(told)));
+      return with_receipt(put(desired, *step.settings, act::rollback_cause(told, *step.settings)));
     }
     case StepKind::kRevert:
       return without_receipt(revert(desired));
     case StepKind::kEnd: {
+      if (const auto seen = check_unpatched(desired); !seen) return tl::unexpected(seen.error());
       if (const auto fresh = trials_.check_unknown(desired); !fresh) return tl::unexpected(fresh.error());
       if (const auto retired = arms_.retire(*desired.trial); !retired) return tl::unexpected(retired.error());
       return without_receipt(untell(desired));
@@ -122,12 +115,24 @@ Result<Receipt> Actor::put(const Desired& desired, const Settings& settings, con
   return applier_.put(place, settings, in_force->version, why);
 }
 
+/// A promotion that nobody could note, because its answer or the note was lost, must not be left behind.
+Result<void> Actor::check_unpatched(const Desired& desired) {
+  const TrialStatus& trial = desired.trial->status;
+  const bool may_be_patched = trial.phase == TrialPhase::kPromoting && !trial.promoted && desired.target &&
+                              desired.target->uid == desired.trial->spec.target.uid;
+  if (!may_be_patched) return {};
+  const Result<SettingsInForce> in_force = applier_.read(place_of(desired));
+  if (!in_force && in_force.error().kind == ErrorKind::kRetriable) return tl::unexpected(in_force.error());
+  if (!in_force || in_force->settings == desired.current) return {};
+  return fail(ErrorKind::kConflict, describe(*desired.target) + " has changed; going on with the new version");
+}
+
 /// Our revision has its line in the history now. Left on the workload, the line would be copied to revisions that
 /// somebody else makes. But nothing rests on it: a server that refuses it keeps no trial open.
 Result<void> Actor::untell(const Desired& desired) {
   const bool ours = desired.target && desired.target->uid == desired.trial->spec.target.uid;
   if (!ours || !tells_of_us(*desired.target)) return {};
-  const Result<Receipt> put_back = put(desired, what_is_ours(desired, desired.current), "");
+  const Result<Receipt> put_back = put(desired, desired.current, "");
   if (put_back) return {};
   if (put_back.error().kind != ErrorKind::kTerminal) return tl::unexpected(put_back.error());
   spdlog::warn("the change cause stays at the target deployment={} error=\"{}\"", desired.target->key.text(),

@@ -121,9 +121,9 @@ std::string promotion_cause(const Trial& trial) {
   return cause + ")";
 }
 
-std::string rollback_cause(const Trial& trial) {
-  return "gopacer: back to " + describe(trial.spec.from) + " from " + describe(trial.spec.to) + " (trial " +
-         trial.key.name + ": " + trial.status.reason + ")";
+std::string rollback_cause(const Trial& trial, const Settings& settings) {
+  return "gopacer: back to " + describe(settings) + " from " + describe(trial.spec.to) + " (trial " + trial.key.name +
+         ": " + trial.status.reason + ")";
 }
 
 }  // namespace gopacer::act

@@ -14,6 +14,6 @@ Result<nlohmann::json> arm_deployment(const nlohmann::json& target, const Trial&
 
 /// The line for `kubectl rollout history`.
 std::string promotion_cause(const Trial& trial);
-std::string rollback_cause(const Trial& trial);
+std::string rollback_cause(const Trial& trial, const Settings& settings);
 
 }  // namespace gopacer::act

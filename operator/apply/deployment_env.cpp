@@ -29,8 +29,33 @@ json document_of(const SettingsPlace& place) {
             {"uid", place.uid}}}};
 }
 
-void put_env(json& document, const std::string& container, const Settings& settings) {
-  const EnvText env = to_env(settings);
+bool is_ours(const std::string& manager) { return manager == kFieldManager; }
+
+bool owned_by_us(const Workload& workload, const std::string& container, const char* variable) {
+  return std::any_of(workload.env_owners.begin(), workload.env_owners.end(), [&](const EnvOwner& owner) {
+    return owner.container == container && owner.variable == variable && is_ours(owner.manager);
+  });
+}
+
+/// The entries that an apply has to name. Of one whose value somebody else has set the entry itself may still be ours:
+/// left out, it would be taken off the list with their value. So it is named as it is, unless it is to become another.
+EnvText entries_of(const Workload& workload, const std::string& container, const Settings& settings) {
+  EnvText entries = to_env(settings);
+  const ContainerSpec* const found = container_named(workload.containers, container);
+  const EnvText live = found != nullptr ? env_of(*found) : EnvText();
+  const Settings present = readable_settings(live);
+  const auto keep_theirs = [&](const char* variable, bool stays, std::optional<std::string>& entry,
+                               const std::optional<std::string>& theirs) {
+    if (!stays || !set_by_another(workload, container, variable)) return;
+    entry = owned_by_us(workload, container, variable) ? theirs : std::nullopt;
+  };
+  keep_theirs(kGogcVariable, !settings.gogc || settings.gogc == present.gogc, entries.gogc, live.gogc);
+  keep_theirs(kGoMemLimitVariable, !settings.go_mem_limit || settings.go_mem_limit == present.go_mem_limit,
+              entries.go_mem_limit, live.go_mem_limit);
+  return entries;
+}
+
+void put_env(json& document, const std::string& container, const EnvText& env) {
   json entries = json::array();
   if (env.gogc) entries.push_back({{"name", kGogcVariable}, {"value", *env.gogc}});
   if (env.go_mem_limit) entries.push_back({{"name", kGoMemLimitVariable}, {"value", *env.go_mem_limit}});
@@ -38,8 +63,6 @@ void put_env(json& document, const std::string& container, const Settings& setti
   document["spec"]["template"]["spec"]["containers"] =
       json::array({{{"name", container}, {"env", std::move(entries)}}});
 }
-
-bool is_ours(const std::string& manager) { return manager == kFieldManager; }
 
 /// A cause that somebody else wrote is theirs; setting ours would be a conflict.
 bool may_tell(const Workload& workload) {
@@ -73,11 +96,13 @@ Result<SettingsInForce> DeploymentEnv::read(const SettingsPlace& place) {
   if (container == nullptr) {
     return invalid("Deployment " + place.workload.text() + " has no container '" + place.container + "' any more");
   }
-  const Result<Settings> settings = parse_settings(env_of(*container));
-  if (!settings) return tl::unexpected(settings.error());
-  return SettingsInForce{
-      *settings,         found->env_owners,      found->rollout, found->settled(), found->template_hash,
-      found->generation, found->resource_version};
+  return SettingsInForce{readable_settings(env_of(*container)),
+                         found->env_owners,
+                         found->rollout,
+                         found->settled(),
+                         found->template_hash,
+                         found->generation,
+                         found->resource_version};
 }
 
 Result<Receipt> DeploymentEnv::put(const SettingsPlace& place, const Settings& settings, const std::string& version,
@@ -87,13 +112,13 @@ Result<Receipt> DeploymentEnv::put(const SettingsPlace& place, const Settings& s
   json document = document_of(place);
   document["metadata"]["resourceVersion"] = version;
   if (!why.empty() && may_tell(*found)) document["metadata"]["annotations"] = {{kChangeCauseAnnotation, why}};
-  put_env(document, place.container, settings);
+  put_env(document, place.container, entries_of(*found, place.container, settings));
   return apply(place, document, false);
 }
 
 Result<void> DeploymentEnv::rehearse(const SettingsPlace& place, const Settings& settings) {
   json document = document_of(place);
-  put_env(document, place.container, settings);
+  put_env(document, place.container, to_env(settings));
   const Result<Receipt> receipt = apply(place, document, true);
   if (!receipt) return tl::unexpected(receipt.error());
   return {};
@@ -103,7 +128,9 @@ Result<void> DeploymentEnv::release(const SettingsPlace& place) {
   const Result<Workload> found = workload(place);
   if (!found) return tl::unexpected(found.error());
   if (!has_ours(*found)) return {};
-  const Result<Receipt> receipt = apply(place, document_of(place), false);
+  json document = document_of(place);
+  put_env(document, place.container, entries_of(*found, place.container, Settings()));
+  const Result<Receipt> receipt = apply(place, document, false);
   if (!receipt) return tl::unexpected(receipt.error());
   return {};
 }

@@ -284,6 +284,9 @@ json encode(const TrialStatus& status) {
   put(object, "promotedAt", status.promoted);
   if (status.applied_generation > 0) object["appliedGeneration"] = status.applied_generation;
   if (status.after_rollback != TrialVerdict::kNone) object["afterRollback"] = to_string(status.after_rollback);
+  // Also when it is empty: it comes and goes.
+  object["unavailableSince"] =
+      status.unavailable_since ? json(format_micro_time(*status.unavailable_since)) : json(nullptr);
   put(object, "watchingSince", status.watching_since);
   put(object, "endedAt", status.ended);
   if (status.latency_change) object["p99ChangePercent"] = signed_percent(*status.latency_change, "%");
@@ -376,15 +379,16 @@ Result<Trial> decode_trial(const json& object) {
   }
   trial.status.applied_generation = integer(status, "appliedGeneration");
   trial.status.after_rollback = parse_trial_verdict(text(status, "afterRollback")).value_or(TrialVerdict::kNone);
+  trial.status.unavailable_since = time(status, "unavailableSince");
   trial.status.watching_since = time(status, "watchingSince");
   trial.status.ended = time(status, "endedAt");
   trial.status.evidence = decode_evidence(status, complaints);
   trial.status.watch_evidence = decode_evidence(child(status, "watch"), complaints);
   const auto share = [&](const char* member) -> std::optional<double> {
     std::string percent = text(status, member);
+    if (percent.ends_with('%')) percent.pop_back();
+    if (percent.starts_with('+')) percent.erase(0, 1);
     if (percent.empty()) return std::nullopt;
-    if (percent.back() == '%') percent.pop_back();
-    if (percent.front() == '+') percent.erase(0, 1);
     return number(json{{"percent", percent}}, "percent") / 100;
   };
   trial.status.latency_change = share("p99ChangePercent");

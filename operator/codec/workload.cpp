@@ -19,6 +19,7 @@ using nlohmann::json;
 
 namespace {
 
+constexpr const char* kLastApplied = "kubectl.kubernetes.io/last-applied-configuration";
 constexpr const char* kRestartedAt = "kubectl.kubernetes.io/restartedAt";
 
 /// The name inside a key of fieldsV1, k:{"name":"app"}.
@@ -48,6 +49,28 @@ std::vector<EnvOwner> env_owners_of(const json& metadata) {
   return owners;
 }
 
+/// kubectl apply sends only what it has to change: of an entry that we have set already it owns nothing, though the
+/// manifest has it, too. What it applied last stands in an annotation.
+void add_owners_by_manifest(const json& metadata, Workload& out) {
+  const std::string manifest = text(child(metadata, "annotations"), kLastApplied);
+  const auto speaks_of = [&](const char* variable) { return manifest.find(variable) != std::string::npos; };
+  if (!speaks_of(kGogcVariable) && !speaks_of(kGoMemLimitVariable)) return;
+  const json object = json::parse(manifest, nullptr, /*allow_exceptions=*/false);
+  for (const json& declared : elements(child(child(child(object, "spec"), "template"), "spec"), "containers")) {
+    const ContainerSpec* const container = container_named(out.containers, text(declared, "name"));
+    if (container == nullptr) continue;
+    for (const EnvEntry& live : container->env) {
+      const json& entries = elements(declared, "env");
+      const bool same = std::any_of(entries.begin(), entries.end(), [&](const json& entry) {
+        return text(entry, "name") == live.name && text(entry, "value") == live.value;
+      });
+      if (!same || set_by_another(out, container->name, live.name.c_str()) || out.env_owners.size() == kMostKept)
+        continue;
+      out.env_owners.push_back({container->name, live.name, "kubectl apply"});
+    }
+  }
+}
+
 std::vector<std::string> change_cause_owners_of(const json& metadata) {
   std::vector<std::string> owners;
   for (const json& entry : elements(metadata, "managedFields")) {
@@ -69,9 +92,6 @@ Rollout rollout_of(const json& spec, const json& status) {
       rollout.last_progress = time(condition, "lastUpdateTime");
       rollout.gave_up = text(condition, "reason") == "ProgressDeadlineExceeded";
       rollout.complete = text(condition, "reason") == "NewReplicaSetAvailable";
-    }
-    if (type == "Available" && text(condition, "status") == "False") {
-      rollout.unavailable_since = time(condition, "lastTransitionTime");
     }
     if (type == "ReplicaFailure" && text(condition, "status") == "True") {
       rollout.refusal = strange(condition, "message", kLongestSentence);
@@ -237,6 +257,7 @@ Result<Workload> decode_deployment(const json& object) {
   out.containers = containers_of(child(pod_template, "spec"));
   out.template_hash = template_hash(pod_template);
   out.env_owners = env_owners_of(metadata);
+  add_owners_by_manifest(metadata, out);
   out.change_cause = strange(child(metadata, "annotations"), kChangeCauseAnnotation, kLongestSentence);
   out.change_cause_owners = change_cause_owners_of(metadata);
   out.arm_of = arm_of(object);

@@ -190,8 +190,8 @@ void tell_trials(const Objects& before, const Objects& now, CleanupReport& repor
       const bool put_back = std::any_of(steps.begin(), steps.end(),
                                         [](const TrialStep& step) { return step.phase == TrialPhase::kRollingBack; });
       report.done.push_back(name_of(*is) + " was ended: " + to_string(is->status.verdict) + ". " + is->status.message +
-                            (put_back ? " Deployment " + ObjectKey{key.ns, is->spec.target.name}.text() + " has " +
-                                            describe(is->spec.from) + " again."
+                            (put_back ? " What it had put into Deployment " +
+                                            ObjectKey{key.ns, is->spec.target.name}.text() + " was taken back."
                                       : ""));
     }
     if (!ended && !was->running() && holds(was->finalizers, kTrialFinalizer) &&

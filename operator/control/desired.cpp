@@ -30,7 +30,7 @@ Settings current_of(const Desired& desired) {
   const ContainerSpec* const container =
       desired.target ? container_named(desired.target->containers, desired.container) : nullptr;
   if (container == nullptr) return {};
-  return parse_settings(env_of(*container)).value_or(Settings{});
+  return readable_settings(env_of(*container));
 }
 
 /// The trial that the profile's status names goes first; one that it does not know is only to be brought to an end.

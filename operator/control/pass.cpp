@@ -65,7 +65,8 @@ Decision decide_on(const Facts& facts) {
 }
 
 Verdict judge_trial(const Facts& facts) {
-  if (!facts.desired.trial) return {};
+  // What is only to be brought to an end is not judged: what it says may be anything.
+  if (!facts.desired.trial || policy::nobody_knows(facts)) return {};
   return before_promotion(facts.desired.trial->status.phase) ? judge_arms(facts) : judge_target(facts);
 }
 

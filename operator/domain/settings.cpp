@@ -10,6 +10,11 @@ double Settings::gamma() const {
   return value.is_off() ? std::numeric_limits<double>::infinity() : value.percent() / 100.0;
 }
 
+bool Settings::bounded_by(const Settings& other) const {
+  const bool within = !other.go_mem_limit || (go_mem_limit && *go_mem_limit <= *other.go_mem_limit);
+  return gamma() <= other.gamma() && within;
+}
+
 Result<Settings> parse_settings(const EnvText& env) {
   Settings settings;
   if (env.gogc && !env.gogc->empty()) {
@@ -30,6 +35,12 @@ Result<Settings> parse_settings(const EnvText& env) {
     if (!limit) return invalid("GOMEMLIMIT: " + limit.error().message);
     settings.go_mem_limit = *limit;
   }
+  return settings;
+}
+
+Settings readable_settings(const EnvText& env) {
+  Settings settings = parse_settings({env.gogc, std::nullopt}).value_or(Settings{});
+  settings.go_mem_limit = parse_settings({std::nullopt, env.go_mem_limit}).value_or(Settings{}).go_mem_limit;
   return settings;
 }
 

@@ -28,10 +28,15 @@ long times_set(const ContainerSpec& container, const char* variable) {
 
 constexpr const char* kVariables[] = {kGogcVariable, kGoMemLimitVariable};
 
+/// A trial whose arms are gone runs nothing twice.
+bool runs_nothing_twice(const Facts& facts) {
+  return facts.desired.trial && !before_promotion(facts.desired.trial->status.phase);
+}
+
 /// Of what the target's template has only once. Two instances of it are run only when a person says so.
 Answer single_use(const Facts& facts, const char* reason) {
   if (!facts.desired.target || !facts.desired.profile) return std::nullopt;
-  if (facts.desired.profile->spec.canary.allow_duplicates) return std::nullopt;
+  if (facts.desired.profile->spec.canary.allow_duplicates || runs_nothing_twice(facts)) return std::nullopt;
   for (const SingleUse& found : facts.desired.target->single_use) {
     if (found.reason != reason) continue;
     return describe(*facts.desired.target) + " is not run twice: " + found.what +
@@ -157,7 +162,7 @@ Answer target_owned(const Facts& facts) {
 
 Answer recreates(const Facts& facts) {
   if (!facts.desired.target || !facts.desired.profile || !facts.desired.target->recreates) return std::nullopt;
-  if (facts.desired.profile->spec.canary.allow_duplicates) return std::nullopt;
+  if (facts.desired.profile->spec.canary.allow_duplicates || runs_nothing_twice(facts)) return std::nullopt;
   return describe(*facts.desired.target) +
          " has strategy Recreate, or one replica and maxSurge 0: there must never be two of its pods at once, and a "
          "trial would start two more. Set "

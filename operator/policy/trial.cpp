@@ -11,6 +11,8 @@ constexpr double kFarApart = 4;
 constexpr double kEnoughRequests = 100;
 /// Least share of the target's replicas that must be available while a trial runs.
 constexpr double kLeastAvailable = 0.5;
+/// Between the API server's clock and ours.
+constexpr Duration kClockSkew = std::chrono::minutes(1);
 /// For so long; an autoscaler's step and a drained node are over sooner.
 constexpr Duration kLongestUnavailable = std::chrono::minutes(2);
 
@@ -27,12 +29,18 @@ bool has_new_settings(const Facts& facts, const Pod& pod) {
   });
 }
 
-/// Of the target's pods only those that ran the trial's settings.
+/// Pods that ended long ago may be there for months, and may have run the same settings then.
+bool is_promoted_one(const Facts& facts, const Pod& pod) {
+  const std::optional<Time>& promoted = trial_of(facts).status.promoted;
+  return promoted && pod.created && *pod.created >= *promoted - kClockSkew && has_new_settings(facts, pod);
+}
+
 const Pod* evicted_for_memory(const Facts& facts, Track track) {
   for (const OwnedPod& owned : facts.desired.pods) {
     const Pod& pod = *owned.pod;
-    if (owned.track != track || pod.reason != "Evicted" || pod.message.find("memory") == std::string::npos) continue;
-    if (track != Track::kStable || has_new_settings(facts, pod)) return &pod;
+    const bool for_memory = pod.reason == "Evicted" && pod.message.find("resource: memory") != std::string::npos;
+    if (owned.track != track || !for_memory) continue;
+    if (track != Track::kStable || is_promoted_one(facts, pod)) return &pod;
   }
   return nullptr;
 }
@@ -69,9 +77,39 @@ Answer unequal(const std::string& done_by_each) {
          ": the two do not do the same work and can't be compared. Is one of them a leader, or the worker of a queue?";
 }
 
+/// "set GOGC=150 and removed GOMEMLIMIT": only what differs.
+std::string change(const Settings& before, const Settings& now) {
+  std::string text;
+  const auto tell = [&](const char* variable, bool differs, const std::optional<std::string>& value) {
+    if (!differs) return;
+    text += (text.empty() ? "" : " and ") +
+            (value ? "set " + std::string(variable) + "=" + *value : "removed " + std::string(variable));
+  };
+  const EnvText env = to_env(now);
+  tell(kGogcVariable, before.gogc != now.gogc, env.gogc);
+  tell(kGoMemLimitVariable, before.go_mem_limit != now.go_mem_limit, env.go_mem_limit);
+  return text;
+}
+
 bool far_apart(double a, double b) { return std::max(a, b) > kFarApart * std::min(a, b); }
 
 }  // namespace
+
+bool nobody_knows(const Facts& facts) {
+  return trial_unknown(facts).has_value() || trial_unreadable(facts).has_value();
+}
+
+bool half_gone(const Facts& facts) {
+  if (!facts.desired.target) return false;
+  const Workload& target = *facts.desired.target;
+  // An autoscaler that adds pods before there are nodes for them takes nothing away.
+  const bool watching = facts.desired.trial && facts.desired.trial->status.phase == TrialPhase::kWatching;
+  const auto homeless = std::count_if(facts.desired.pods.begin(), facts.desired.pods.end(), [](const OwnedPod& owned) {
+    return owned.track == Track::kStable && !owned.pod->deleting && owned.pod->phase == "Pending";
+  });
+  const auto expected = target.replicas - (watching ? static_cast<int>(homeless) : 0);
+  return target.available_replicas < kLeastAvailable * expected;
+}
 
 Answer profile_gone(const Facts& facts) {
   if (facts.desired.profile) return std::nullopt;
@@ -115,7 +153,9 @@ Answer settings_changed(const Facts& facts) {
       return std::nullopt;
   }
   if (old_ones) return "Somebody put " + describe(current) + " back into the target; that stands.";
-  return "Somebody set " + describe(current) + " on the target; that stands.";
+  const bool ours_are_there = trial.status.promoted || trial.status.phase == TrialPhase::kWatching;
+  return "Somebody " + change(ours_are_there ? trial.spec.to : trial.spec.from, current) +
+         " on the target; that stands.";
 }
 
 Answer trial_unreadable(const Facts& facts) {
@@ -164,8 +204,8 @@ Answer target_unavailable(const Facts& facts) {
   const TrialPhase phase = trial_of(facts).status.phase;
   if ((!before_promotion(phase) && phase != TrialPhase::kWatching) || !facts.desired.target) return std::nullopt;
   const Workload& target = *facts.desired.target;
-  if (target.available_replicas >= kLeastAvailable * target.replicas) return std::nullopt;
-  if (facts.now - target.rollout.unavailable_since.value_or(facts.now) < kLongestUnavailable) return std::nullopt;
+  const Time since = trial_of(facts).status.unavailable_since.value_or(facts.now);
+  if (!half_gone(facts) || facts.now - since < kLongestUnavailable) return std::nullopt;
   return "For more than " + format_duration(kLongestUnavailable) + " only " +
          std::to_string(target.available_replicas) + " of " + std::to_string(target.replicas) + " replicas of " +
          describe(target) + " are available: this is no time for a trial.";

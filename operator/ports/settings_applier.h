@@ -41,13 +41,13 @@ class SettingsApplier {
   virtual ~SettingsApplier() = default;
 
   virtual Result<SettingsInForce> read(const SettingsPlace& place) = 0;
-  /// Sets both; one that `settings` leaves out is released. `why` is one line for people, kept with the revision; empty
-  /// takes the line away.
+  /// Sets both; one that `settings` leaves out is released. A value that somebody else has set stays where `settings`
+  /// leaves it out or has the same. `why` is one line for people, kept with the revision; empty takes the line away.
   virtual Result<Receipt> put(const SettingsPlace& place, const Settings& settings, const std::string& version,
                               const std::string& why) = 0;
   /// Whether put() would succeed now; changes nothing.
   virtual Result<void> rehearse(const SettingsPlace& place, const Settings& settings) = 0;
-  /// Gives up all that is ours there.
+  /// Gives up all that is ours there; values that somebody else has set stay.
   virtual Result<void> release(const SettingsPlace& place) = 0;
 };
 

@@ -15,6 +15,8 @@ using std::chrono::seconds;
 /// A rollout of the target that makes no progress for so long is undone. Kubernetes itself calls one stuck after ten
 /// minutes, and says so before this where it watches.
 constexpr Duration kLongestStandstill = minutes(15);
+/// After that nobody waits any longer for pods that come and go; the old settings are in the template.
+constexpr Duration kLongestRollback = minutes(30);
 /// Pods that don't run by then hold room for nothing.
 constexpr Duration kLongestStart = minutes(5);
 constexpr Duration kShortestRefusal = seconds(30);
@@ -35,6 +37,11 @@ class RunningTrial {
 
   Step next() {
     if (picture_is_old()) return wait_for_picture();
+    note_availability();
+    if (closing() && patched_after_all()) {
+      return start_rollback(trial_.status.verdict, trial_.status.reason, trial_.status.message,
+                            trial_.status.message + " The promotion's patch arrived after that, and is taken back.");
+    }
     if (closing() || confirmed_before()) {
       return end(trial_.status.verdict, trial_.status.reason, trial_.status.message);
     }
@@ -76,7 +83,7 @@ class RunningTrial {
   }
   /// The watch is over and the profile knows it, but an operator died before the trial did.
   bool confirmed_before() const {
-    return !known() && trial_.status.phase == TrialPhase::kWatching &&
+    return facts_.desired.profile && !known() && trial_.status.phase == TrialPhase::kWatching &&
            trial_.status.verdict == TrialVerdict::kPromote && current() == trial_.spec.to;
   }
   bool target_is_the_same() const { return target() != nullptr && target()->uid == trial_.spec.target.uid; }
@@ -89,22 +96,37 @@ class RunningTrial {
     return target_is_the_same() && target()->generation < trial_.status.applied_generation;
   }
   bool is_anothers(const char* variable) const { return set_by_another(*target(), trial_.spec.container, variable); }
-  /// The target's settings without what the trial put there. A variable that somebody else has set stays, and so does
-  /// the limit that they found when they let the heap grow further: it may be all that holds it.
+  /// The target's settings without what the trial put there. A variable that somebody else has set stays. With it stays
+  /// the other one, too, where the two that would come together let the heap grow further than those before and those
+  /// now.
   Settings taken_back() const {
     Settings settings = current();
     const auto& [from, to] = std::tie(trial_.spec.from, trial_.spec.to);
     if (settings.gogc == to.gogc && !is_anothers(kGogcVariable)) settings.gogc = from.gogc;
-    const bool leaned_on = settings.gamma() > from.gamma();
-    if (settings.go_mem_limit == to.go_mem_limit && !is_anothers(kGoMemLimitVariable) && !leaned_on) {
+    if (settings.go_mem_limit == to.go_mem_limit && !is_anothers(kGoMemLimitVariable)) {
       settings.go_mem_limit = from.go_mem_limit;
     }
-    return settings;
+    return settings.bounded_by(from) || settings.bounded_by(current()) ? settings : current();
   }
   /// The target has settings of ours that nobody has judged to the end.
   bool unconfirmed() const {
     const TrialPhase phase = trial_.status.phase;
     return (phase == TrialPhase::kPromoting || phase == TrialPhase::kWatching) && current() != taken_back();
+  }
+
+  /// It was brought to an end on a picture that did not have its patch yet, by a pass that could not note it.
+  bool patched_after_all() const {
+    return known() && target_is_the_same() && trial_.status.phase == TrialPhase::kPromoting &&
+           !trial_.status.promoted && unconfirmed();
+  }
+
+  /// Since when the target has too few pods, over the passes.
+  void note_availability() {
+    if (!policy::half_gone(facts_)) {
+      next_.unavailable_since.reset();
+    } else if (!next_.unavailable_since) {
+      next_.unavailable_since = now_;
+    }
   }
 
   Step wait_for_picture() {
@@ -127,6 +149,8 @@ class RunningTrial {
                                                           : " What else the trial changed is put back."));
       }
     }
+    // Why it was rolled back stays the reason when the target is made anew before all of its pods are back.
+    if (trial_.status.phase == TrialPhase::kRollingBack && known()) return rolled_back();
     return end(rule.verdict, rule.reason, ending.message);
   }
 
@@ -285,7 +309,8 @@ class RunningTrial {
     }
     if (target()->rollout.paused) return paused();
     if (auto stuck = standstill(*next_.promoted)) {
-      return start_rollback(TrialVerdict::kRollBack, "RolloutStuck", *stuck, *stuck);
+      // The canary's pods started with these settings: the reason lies elsewhere.
+      return start_rollback(TrialVerdict::kInconclusive, "RolloutStuck", *stuck, *stuck);
     }
     Step step = record("Promoting");
     step.message = "Waiting for the target's rollout to finish.";
@@ -360,14 +385,20 @@ class RunningTrial {
       return step;
     }
     // The old settings are in the pod template. If the pods still don't come up after so long, it is not for want of
-    // them. Whoever takes gopacer away waits for no rollout.
-    const bool waits =
-        !facts_.desired.uninstalling && !target()->rolled_out() && !target()->rollout.paused && !standstill(entered());
-    if (waits) {
+    // them. Whoever takes the trial, the profile or gopacer away waits for no rollout.
+    const bool somebody_waits =
+        facts_.desired.uninstalling || trial_.deleting || (facts_.desired.profile && facts_.desired.profile->deleting);
+    const bool over = target()->rolled_out() || target()->rollout.paused || standstill(entered()) ||
+                      now_ - entered() > kLongestRollback + target()->min_ready;
+    if (!somebody_waits && !over) {
       Step step = record("RollingBack");
       step.message = "Waiting for the target's pods to run " + describe(old) + " again.";
       return step;
     }
+    return rolled_back();
+  }
+
+  Step rolled_back() {
     const TrialVerdict verdict = trial_.status.after_rollback;
     return end(verdict == TrialVerdict::kNone ? TrialVerdict::kRollBack : verdict, trial_.status.reason,
                trial_.status.message);
@@ -479,15 +510,15 @@ class RunningTrial {
     ProfileMemory memory = facts_.desired.profile->memory;
     memory.active_trial.clear();
     memory.trial_count = std::max(memory.trial_count, trial_.spec.number);
-    const bool rolled_back = trial_.status.phase == TrialPhase::kRollingBack;
-    const bool person_decided = rolled_back && current() != trial_.spec.from;
+    const bool was_rolled_back = trial_.status.phase == TrialPhase::kRollingBack;
+    const bool person_decided = was_rolled_back && target_is_the_same() && current() != trial_.spec.from;
     // A program that does not heed the variables would be tried again and again.
     if (verdict == TrialVerdict::kRollBack || person_decided || next_.reason == "SelfTuned") {
       ban(memory, {trial_.spec.to, trial_.spec.template_hash, next_.reason, now_});
     }
     if (!target_is_the_same()) {
       forget_applied(memory);
-    } else if (rolled_back) {
+    } else if (was_rolled_back) {
       // What a person set meanwhile stayed, and is theirs.
       person_decided ? forget_applied(memory) : note_applied(memory, trial_.spec.from);
     } else if (trial_.status.promoted) {
@@ -497,7 +528,8 @@ class RunningTrial {
     const bool decided_by_us = verdict == TrialVerdict::kPromote || verdict == TrialVerdict::kRollBack ||
                                verdict == TrialVerdict::kInconclusive;
     // Two rollouts of the target are enough for a while, whoever ended the trial.
-    if (decided_by_us || rolled_back) memory.cool_down_until = now_ + facts_.desired.profile->spec.rollback.cool_down;
+    if (decided_by_us || was_rolled_back)
+      memory.cool_down_until = now_ + facts_.desired.profile->spec.rollback.cool_down;
     return memory;
   }
 

@@ -505,9 +505,8 @@ TEST(End, DoesNotTouchATargetThatSomebodyElseSets) {
   EXPECT_EQ(cluster.target()["spec"], before);
   EXPECT_EQ(objects::annotation(cluster.target(), kCause), "");
   const Workload target = codec::decode_deployment(cluster.target()).value();
-  for (const EnvOwner& owner : target.env_owners) {
-    EXPECT_EQ(owner.manager, owner.variable == "GOGC" ? "kubectl-set" : "gopacer");
-  }
+  EXPECT_TRUE(set_by_another(target, "app", kGogcVariable));
+  EXPECT_FALSE(set_by_another(target, "app", kGoMemLimitVariable));
 }
 
 TEST(End, DoesNotTouchATargetThatWasReplaced) {

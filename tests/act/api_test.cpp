@@ -192,8 +192,34 @@ TEST_F(ActOnRealApi, ARollbackLeavesAPersonsVariableAndTakesOursBack) {
   perform(step(StepKind::kRollBack, builders::settings(80)));
   EXPECT_EQ(env_value(target(), "GOGC"), "80");
   EXPECT_EQ(env_value(target(), "GOMEMLIMIT"), "");
-  const Result<Workload> now = codec::decode_deployment(target());
-  for (const EnvOwner& owner : now->env_owners) EXPECT_EQ(owner.manager, "kubectl-set") << owner.variable;
+}
+
+TEST_F(ActOnRealApi, NothingTakesAPersonsValueAway) {
+  // The entry is still gopacer's, only its value is not; and another text of the same value is a conflict.
+  promote();
+  RealApiServer::kubectl("-n " + ns_ + " set env deployment/checkout GOGC=080 GOMEMLIMIT=1024MiB");
+  const json theirs = target()["spec"];
+  perform(step(StepKind::kRetireCanary));
+  EXPECT_EQ(target()["spec"], theirs);
+  EXPECT_EQ(objects::annotation(target(), kCause), "");
+  perform(step(StepKind::kRollBack, desired().current));
+  EXPECT_EQ(target()["spec"], theirs);
+  DeploymentEnv applier(*client_);
+  ASSERT_TRUE(applier.release({desired().target->key, desired().target->uid, "app"}));
+  EXPECT_EQ(target()["spec"], theirs);
+}
+
+TEST_F(ActOnRealApi, AManifestThatTookTheValuesOverOwnsThem) {
+  promote();
+  json manifest = objects::deployment_object();
+  manifest["metadata"]["namespace"] = ns_;
+  json& env = manifest["spec"]["template"]["spec"]["containers"][0]["env"];
+  env.push_back({{"name", "GOGC"}, {"value", "200"}});
+  env.push_back({{"name", "GOMEMLIMIT"}, {"value", "430MiB"}});
+  RealApiServer::kubectl("apply -f -", manifest.dump());
+  for (const char* const variable : {kGogcVariable, kGoMemLimitVariable}) {
+    EXPECT_TRUE(set_by_another(*codec::decode_deployment(target()), "app", variable)) << variable;
+  }
 }
 
 TEST_F(ActOnRealApi, ATargetThatIsGoneIsNotMadeAgain) {

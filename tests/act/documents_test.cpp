@@ -203,7 +203,7 @@ TEST(ChangeCause, SaysToPeopleWhatWasDoneAndWhy) {
       act::promotion_cause(trial),
       "gopacer: GOGC=200 GOMEMLIMIT=430MiB instead of Go's defaults (trial checkout-1, expected saving 5.1% of CPU)");
   trial.status.reason = "LatencyRegression";
-  EXPECT_EQ(act::rollback_cause(trial),
+  EXPECT_EQ(act::rollback_cause(trial, trial.spec.from),
             "gopacer: back to Go's defaults from GOGC=200 GOMEMLIMIT=430MiB (trial checkout-1: LatencyRegression)");
 }
 

@@ -267,6 +267,10 @@ TEST(TrialObject, OfAnyShapeIsNoReasonToCrash) {
                       {"startedAt", "yesterday"},
                       {"p99ChangePercent", "a lot"}};
   EXPECT_TRUE(codec::decode_trial(object));
+  for (const char* const percent : {"", "%", "+", "+%", "%%", "-"}) {
+    object["status"] = {{"p99ChangePercent", percent}, {"gcChangePercent", percent}};
+    EXPECT_TRUE(codec::decode_trial(object)) << percent;
+  }
 }
 
 TEST(TrialStatus, ThatLostItsVerdictSaysSo) {

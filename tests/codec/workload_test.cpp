@@ -157,15 +157,46 @@ TEST(DecodeDeployment, TellsHowFarItsRolloutCame) {
   EXPECT_FALSE(rollout.gave_up);
   EXPECT_EQ(rollout.refusal, "exceeded quota: small");
   EXPECT_EQ(format_time(rollout.refused_since.value()), "2024-05-01T10:01:00Z");
-  EXPECT_FALSE(rollout.unavailable_since);
-  object["status"]["conditions"][0] =
-      json::parse(R"({"type": "Available", "status": "False", "lastTransitionTime": "2024-05-01T10:02:00Z"})");
+  EXPECT_FALSE(rollout.complete);
   object["status"]["conditions"][1]["reason"] = "ProgressDeadlineExceeded";
   object["status"]["conditions"][2]["status"] = "False";
   const Workload stuck = codec::decode_deployment(object).value();
   EXPECT_TRUE(stuck.rollout.gave_up);
-  EXPECT_EQ(format_time(stuck.rollout.unavailable_since.value()), "2024-05-01T10:02:00Z");
   EXPECT_EQ(stuck.rollout.refusal, "");
+  object["status"]["conditions"][1]["reason"] = "NewReplicaSetAvailable";
+  EXPECT_TRUE(codec::decode_deployment(object)->rollout.complete);
+}
+
+TEST(Deployment, SaysHowLongAPodHasToBeReady) {
+  json object = deployment();
+  EXPECT_EQ(codec::decode_deployment(object)->min_ready, std::chrono::seconds(0));
+  object["spec"]["minReadySeconds"] = 5;
+  EXPECT_EQ(codec::decode_deployment(object)->min_ready, std::chrono::seconds(5));
+}
+
+/// As kubectl apply leaves it when the manifest has the values that gopacer has put there.
+json with_manifest(const std::string& env) {
+  json object = deployment();
+  object["metadata"].erase("managedFields");
+  object["spec"]["template"]["spec"]["containers"][0]["env"] =
+      json::parse(R"([{"name": "GOGC", "value": "200"}, {"name": "GOMEMLIMIT", "value": "430MiB"}])");
+  object["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"] =
+      R"({"spec": {"template": {"spec": {"containers": [{"name": "app", "env": )" + env + "}]}}}}";
+  return object;
+}
+
+TEST(Deployment, IsOwnedByAManifestThatHasTheSameValues) {
+  const auto owners = [](const json& object) {
+    std::map<std::string, std::string> out;
+    for (const EnvOwner& owner : codec::decode_deployment(object)->env_owners) out[owner.variable] = owner.manager;
+    return out;
+  };
+  using Owners = std::map<std::string, std::string>;
+  EXPECT_EQ(owners(with_manifest(R"([{"name": "GOGC", "value": "200"}])")), (Owners{{"GOGC", "kubectl apply"}}));
+  EXPECT_EQ(owners(with_manifest(R"([{"name": "GOGC", "value": "100"}])")), Owners{}) << "that was some time ago";
+  EXPECT_EQ(owners(with_manifest(R"([{"name": "PATH", "value": "GOGC"}])")), Owners{});
+  EXPECT_EQ(owners(with_manifest("GOGC")), Owners{}) << "no JSON";
+  EXPECT_EQ(owners(with_manifest(std::string(100'000, '[') + "\"GOGC\"")), Owners{});
 }
 
 /// Reasons for which the pod template must not run twice.

@@ -61,7 +61,7 @@ TEST(Cleanup, SaysWhatItPutBackAndDoesNotWaitForTheRollout) {
   ASSERT_TRUE(simulation.run_until_phase("Watching"));
   const Time begun = simulation.clock.now();
   const CleanupReport report = clean_up(simulation);
-  EXPECT_THAT(report.done, Contains(HasSubstr("Deployment shop/checkout has Go's defaults again")));
+  EXPECT_THAT(report.done, Contains(HasSubstr("What it had put into Deployment shop/checkout was taken back.")));
   EXPECT_LE(simulation.clock.now() - begun, seconds(10));
 }
 

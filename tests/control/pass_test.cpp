@@ -20,6 +20,7 @@ struct Scene {
   Workload canary = builders::deployment();
   Workload baseline = builders::deployment();
   std::optional<Trial> trial;
+  bool trial_is_known = true;
   testing::GoService service;
   Desired desired;
   Time now = kStart;
@@ -33,6 +34,7 @@ struct Scene {
   }
 
   const Desired& read() {
+    if (trial && trial_is_known) profile.memory.active_trial = trial->key.name;
     desired.key = profile.key;
     desired.target_name = target.key.name;
     desired.profile = std::make_shared<Profile>(profile);
@@ -120,6 +122,16 @@ TEST(JudgeTrial, OnlyLooksForHardStopsBeforeItMeasures) {
     facts.observed.pods[1].restarts = 1;
     EXPECT_TRUE(judge_trial(facts).hard_stop);
   }
+}
+
+TEST(JudgeTrial, DoesNotLookAtOneThatNobodyKnowsOrThatCannotBeRead) {
+  Scene scene;
+  scene.trial = builders::trial(TrialPhase::kMeasuring);
+  scene.trial_is_known = false;
+  EXPECT_EQ(judge_trial(scene.facts()).evidence.metrics.size(), 0U);
+  scene.trial_is_known = true;
+  scene.trial->unreadable = "It can't be used.";
+  EXPECT_EQ(judge_trial(scene.facts()).evidence.metrics.size(), 0U);
 }
 
 TEST(JudgeTrial, CountsWindowsOfTheTrialsOwnLengthFromWhereMeasuringBegan) {

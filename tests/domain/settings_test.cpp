@@ -29,6 +29,32 @@ TEST(Settings, NameTheVariableThatGoWouldNotAccept) {
   EXPECT_FALSE(parse_settings({"99999999999", std::nullopt}));
 }
 
+TEST(Settings, OneThatGoWouldNotAcceptDoesNotHideTheOther) {
+  const Settings limit_only = readable_settings({"a lot", "300MiB"});
+  EXPECT_FALSE(limit_only.gogc);
+  EXPECT_EQ(limit_only.go_mem_limit, mib(300));
+  const Settings gogc_only = readable_settings({"400", "300Mi"});
+  EXPECT_EQ(gogc_only.gogc, Gogc(400));
+  EXPECT_FALSE(gogc_only.go_mem_limit);
+}
+
+TEST(Settings, AreBoundedByThoseWithWhichTheHeapGrowsFurther) {
+  const auto of = [](std::optional<int> gogc, std::optional<int> limit) {
+    Settings settings;
+    if (gogc) settings.gogc = *gogc < 0 ? Gogc::off() : Gogc(*gogc);
+    if (limit) settings.go_mem_limit = mib(*limit);
+    return settings;
+  };
+  EXPECT_TRUE(of({}, {}).bounded_by(of(100, {})));
+  EXPECT_TRUE(of(50, {}).bounded_by(of({}, {})));
+  EXPECT_FALSE(of(101, {}).bounded_by(of({}, {})));
+  EXPECT_FALSE(of(-1, {}).bounded_by(of(10000, {})));
+  EXPECT_TRUE(of(400, 200).bounded_by(of(-1, 200)));
+  EXPECT_FALSE(of(100, 201).bounded_by(of(100, 200)));
+  EXPECT_FALSE(of(100, {}).bounded_by(of(100, 200)));
+  EXPECT_TRUE(of(100, 200).bounded_by(of(100, {})));
+}
+
 TEST(Settings, AreWrittenInGosSyntax) {
   EXPECT_EQ(to_env({Gogc(180), mib(430)}), (EnvText{"180", "430MiB"}));
   EXPECT_EQ(to_env({Gogc::off(), std::nullopt}), (EnvText{"off", std::nullopt}));

@@ -145,15 +145,32 @@ TEST(MustEnd, WhenTheTargetIsHalfGone) {
   world.target.available_replicas = 2;
   EXPECT_THAT(world.reasons(policy::must_end()), IsEmpty());
   world.target.available_replicas = 1;
-  world.target.rollout.unavailable_since = world.facts.now - minutes(2) + seconds(1);
+  world.trial->status.unavailable_since = world.facts.now - minutes(2) + seconds(1);
   EXPECT_THAT(world.reasons(policy::must_end()), IsEmpty()) << "an autoscaler's step looks like this";
-  world.target.rollout.unavailable_since = world.facts.now - minutes(2);
+  world.trial->status.unavailable_since = world.facts.now - minutes(2);
   EXPECT_THAT(world.reasons(policy::must_end()), ElementsAre("TargetUnavailable"));
   world.trial->status.phase = TrialPhase::kPromoting;
   EXPECT_THAT(world.reasons(policy::must_end()), IsEmpty()) << "a rollout may take pods away";
   world.trial->status.phase = TrialPhase::kWatching;
   world.facts.desired.current = builders::new_settings();
   EXPECT_THAT(world.reasons(policy::must_end()), ElementsAre("TargetUnavailable"));
+  for (int i = 0; i < 2; ++i) world.add_pod(Track::kStable, "", "");
+  for (OwnedPod& owned : world.facts.desired.pods) {
+    Pod pending = *owned.pod;
+    pending.phase = "Pending";
+    owned.pod = std::make_shared<Pod>(pending);
+  }
+  EXPECT_THAT(world.reasons(policy::must_end()), IsEmpty()) << "an autoscaler waits for nodes";
+}
+
+TEST(MustEnd, NotForTwoInstancesWhereTheArmsAreGone) {
+  for (const TrialPhase phase : {TrialPhase::kPromoting, TrialPhase::kWatching, TrialPhase::kRollingBack}) {
+    World world;
+    world.run_trial(phase);
+    world.target.recreates = true;
+    world.target.single_use = {{"HostPort", "it takes port 80"}};
+    EXPECT_THAT(world.reasons(policy::must_end()), IsEmpty()) << to_string(phase);
+  }
 }
 
 TEST(MustEnd, WhenOnlyTheCanaryIsEvictedForMemory) {
@@ -173,14 +190,25 @@ TEST(MustEnd, WhenAPodWithThePromotedSettingsIsEvictedForMemory) {
   world.run_trial(TrialPhase::kWatching);
   world.facts.desired.current = builders::new_settings();
   world.add_pod(Track::kStable, "Evicted", "The node was low on resource: memory.");
-  EXPECT_THAT(world.reasons(policy::must_end()), IsEmpty()) << "it ran before the promotion";
+  EXPECT_THAT(world.reasons(policy::must_end()), IsEmpty()) << "it ran with other settings";
   Pod evicted = *world.facts.desired.pods.back().pod;
   evicted.containers.emplace_back();
   evicted.containers.back().name = world.trial->spec.container;
   const EnvText env = to_env(world.trial->spec.to);
   evicted.containers.back().env = {{"GOGC", env.gogc.value_or("")}, {"GOMEMLIMIT", env.go_mem_limit.value_or("")}};
+  world.trial->status.promoted = world.facts.now;
+  evicted.created = world.facts.now - minutes(2);
+  world.facts.desired.pods.push_back({std::make_shared<Pod>(evicted), Track::kStable});
+  EXPECT_THAT(world.reasons(policy::must_end()), IsEmpty()) << "its end is months ago";
+  evicted.created = world.facts.now - seconds(30);
   world.facts.desired.pods.push_back({std::make_shared<Pod>(evicted), Track::kStable});
   EXPECT_THAT(world.reasons(policy::must_end()), ElementsAre("OOMKilled"));
+  world.trial->status.promoted.reset();
+  EXPECT_THAT(world.reasons(policy::must_end()), IsEmpty()) << "nothing of ours was there";
+  world.trial->status.promoted = world.facts.now;
+  evicted.message = "Pod ephemeral local storage usage exceeds the total limit. Container memory-cache was using 2Gi";
+  world.facts.desired.pods = {{std::make_shared<Pod>(evicted), Track::kStable}};
+  EXPECT_THAT(world.reasons(policy::must_end()), IsEmpty()) << "it was its disk";
 }
 
 TEST(MustEnd, WithoutAVerdictWhenBothArmsRunOutOfMemory) {

@@ -87,7 +87,9 @@ TEST(TrialRules, SayWhatAPersonDidToTheSettings) {
   world.facts.desired.current = old_settings();
   EXPECT_EQ(ending(world), "Somebody put Go's defaults back into the target; that stands.");
   world.facts.desired.current = builders::settings(300);
-  EXPECT_EQ(ending(world), "Somebody set GOGC=300 on the target; that stands.");
+  EXPECT_EQ(ending(world), "Somebody set GOGC=300 and removed GOMEMLIMIT on the target; that stands.");
+  world.facts.desired.current = builders::settings(300, builders::new_settings().go_mem_limit);
+  EXPECT_EQ(ending(world), "Somebody set GOGC=300 on the target; that stands.") << "the limit is ours";
 }
 
 TEST(TrialRules, SayWhoEndedTheTrial) {
@@ -137,7 +139,7 @@ TEST(TrialRules, SayHowManyReplicasAreLeft) {
   World world = in(TrialPhase::kMeasuring);
   world.target.replicas = 5;
   world.target.available_replicas = 2;
-  world.target.rollout.unavailable_since = builders::kStart - std::chrono::hours(1);
+  world.trial->status.unavailable_since = builders::kStart - std::chrono::hours(1);
   EXPECT_EQ(ending(world),
             "For more than 2m only 2 of 5 replicas of Deployment shop/checkout are available: this is no time for a "
             "trial.");

@@ -165,6 +165,10 @@ TEST(RunningTrial, RollsBackTheVariableThatNobodyElseSet) {
   EXPECT_EQ(scene.step().settings, settings(50)) << "a person's GOGC stays";
   scene.current = settings(new_settings().gogc->percent(), mib(100));
   EXPECT_EQ(scene.step().settings, settings(std::nullopt, mib(100))) << "a person's GOMEMLIMIT stays";
+  scene.trial->spec.from = settings(400, mib(400));
+  scene.current = settings(new_settings().gogc->percent());
+  EXPECT_EQ(scene.end().kind, StepKind::kEnd) << "a GOGC of 400 had a limit behind it that a person took away";
+  scene = in(TrialPhase::kRollingBack);
   scene.current = new_settings();
   scene.give_gogc_to("kubectl-set");
   scene.trial->spec.from = settings(200);
@@ -253,9 +257,6 @@ const Interruption kInterruptions[] = {
        scene.target.replicas = scene.target.updated_replicas = scene.target.available_replicas =
            scene.target.total_replicas = 0;
      }},
-    {"StrategyRecreate", TrialVerdict::kAborted, [](Scene& scene) { scene.target.recreates = true; }},
-    {"WritableVolume", TrialVerdict::kAborted,
-     [](Scene& scene) { scene.target.single_use = {{"WritableVolume", "it writes to the claim 'data'"}}; }},
 };
 
 TEST(RunningTrial, EndsBeforeThePromotionByWhatHappensOutside) {
@@ -272,6 +273,84 @@ TEST(RunningTrial, EndsBeforeThePromotionByWhatHappensOutside) {
       EXPECT_THAT(step.memory->active_trial, testing::IsEmpty());
     }
   }
+}
+
+TEST(RunningTrial, EndsWhenItsTargetMustNotBeRunTwiceAnyMore) {
+  for (const TrialPhase phase : kBeforePromotion) {
+    Scene scene = in(phase);
+    scene.target.recreates = true;
+    EXPECT_EQ(scene.end().trial->reason, "StrategyRecreate") << to_string(phase);
+    scene = in(phase);
+    scene.target.single_use = {{"WritableVolume", "it writes to the claim 'data'"}};
+    EXPECT_EQ(scene.end().trial->reason, "WritableVolume") << to_string(phase);
+  }
+}
+
+TEST(RunningTrial, TakesAPatchBackThatArrivedAfterItsEndWasDecided) {
+  Scene scene = in(TrialPhase::kPromoting);
+  scene.profile.spec.suspend = true;
+  const Step decided = scene.step();
+  EXPECT_EQ(decided.trial->verdict, TrialVerdict::kAborted);
+  scene.trial->status = *decided.trial;
+  scene.current = new_settings();  // the watch was late, and the pass that patched could note nothing
+  const Step step = scene.step();
+  EXPECT_EQ(step.trial->phase, TrialPhase::kRollingBack);
+  EXPECT_EQ(step.trial->after_rollback, TrialVerdict::kAborted);
+  scene.trial->status = *step.trial;
+  EXPECT_EQ(scene.step().settings, old_settings());
+  scene.current = old_settings();
+  EXPECT_EQ(scene.end().trial->reason, "Suspended");
+}
+
+TEST(RunningTrial, KeepsTheReasonOfItsRollbackWhenTheTargetIsMadeAnew) {
+  Scene scene = in(TrialPhase::kRollingBack);
+  scene.trial->status.reason = "OOMKilled";
+  scene.target.uid = "another-uid";
+  Step step = scene.end();
+  EXPECT_EQ(step.trial->verdict, TrialVerdict::kRollBack);
+  EXPECT_EQ(step.trial->reason, "OOMKilled");
+  ASSERT_THAT(step.memory->banned, SizeIs(1));
+  scene.trial->status.after_rollback = TrialVerdict::kAborted;
+  scene.trial->status.verdict = TrialVerdict::kNone;
+  step = scene.end();
+  EXPECT_EQ(step.trial->verdict, TrialVerdict::kAborted);
+  EXPECT_THAT(step.memory->banned, testing::IsEmpty()) << "nothing is known against these settings";
+}
+
+TEST(RunningTrial, WaitsForNoPodsThatComeAndGo) {
+  Scene scene = in(TrialPhase::kRollingBack);
+  scene.current = old_settings();
+  scene.target = builders::unsettled_deployment();
+  scene.now = builders::entered(TrialPhase::kRollingBack) + minutes(30);
+  scene.target.rollout.last_progress = scene.now;
+  EXPECT_EQ(scene.step().reason, "RollingBack");
+  scene.now += seconds(1);
+  EXPECT_EQ(scene.end().kind, StepKind::kEnd);
+  scene.now = builders::entered(TrialPhase::kRollingBack) + seconds(10);
+  scene.trial->status.verdict = TrialVerdict::kNone;
+  scene.trial->deleting = true;
+  EXPECT_EQ(scene.end().kind, StepKind::kEnd) << "somebody waits for it to go";
+}
+
+TEST(RunningTrial, IsNotConfirmedByAProfileThatIsGone) {
+  Scene scene = in(TrialPhase::kWatching);
+  scene.profile_is_there = false;
+  const Step step = scene.step();
+  EXPECT_EQ(step.trial->verdict, TrialVerdict::kAborted);
+  EXPECT_EQ(step.trial->reason, "ProfileGone");
+}
+
+TEST(RunningTrial, NotesSinceWhenTheTargetHasTooFewPods) {
+  Scene scene = in(TrialPhase::kMeasuring);
+  scene.target.replicas = 4;
+  scene.target.available_replicas = 1;
+  const Step first = scene.step();
+  EXPECT_EQ(first.trial->unavailable_since, scene.now);
+  scene.trial->status = *first.trial;
+  scene.now += minutes(1);
+  EXPECT_EQ(scene.step().trial->unavailable_since, first.trial->unavailable_since);
+  scene.target.available_replicas = 2;
+  EXPECT_FALSE(scene.step().trial->unavailable_since);
 }
 
 TEST(RunningTrial, TakesUnconfirmedSettingsBackWhateverEndsIt) {
@@ -354,9 +433,10 @@ TEST(RunningTrial, IsAbortedWhenTheTargetIsGone) {
     scene.target_is_there = false;
     const Step step = scene.end();
     EXPECT_EQ(step.kind, StepKind::kEnd) << to_string(phase);
+    EXPECT_FALSE(step.memory->applied);
+    if (phase == TrialPhase::kRollingBack) continue;  // it has its reason already
     EXPECT_EQ(step.trial->verdict, TrialVerdict::kAborted);
     EXPECT_EQ(step.trial->reason, "TargetGone");
-    EXPECT_FALSE(step.memory->applied);
   }
 }
 
@@ -366,7 +446,7 @@ TEST(RunningTrial, IsAbortedWhenTheTargetIsAnotherOneOfTheSameName) {
     scene.target.uid = "another-uid";
     const Step step = scene.end();
     EXPECT_EQ(step.kind, StepKind::kEnd) << to_string(phase);
-    EXPECT_EQ(step.trial->reason, "TargetGone");
+    EXPECT_EQ(step.trial->reason, phase == TrialPhase::kRollingBack ? scene.trial->status.reason : "TargetGone");
     EXPECT_FALSE(step.memory->applied) << "nothing was put into the new one";
   }
 }

@@ -552,9 +552,9 @@ TEST(RunningTrial, RollsBackARolloutThatIsStuck) {
   EXPECT_EQ(step.trial->phase, TrialPhase::kRollingBack);
   EXPECT_EQ(step.trial->reason, "RolloutStuck");
   EXPECT_EQ(step.trial->verdict, TrialVerdict::kNone) << "it is no promotion any more";
+  EXPECT_EQ(step.trial->after_rollback, TrialVerdict::kInconclusive) << "the canary's pods did start with them";
   EXPECT_EQ(step.trial->message, "The target's rollout made no progress within 15m.");
   EXPECT_EQ(step.trial->steps.back().message, step.trial->message);
-  EXPECT_EQ(step.trial->after_rollback, TrialVerdict::kRollBack);
 }
 
 TEST(RunningTrial, RollsBackARolloutThatKubernetesGaveUp) {

@@ -32,6 +32,9 @@ struct Settings {
 
   bool operator==(const Settings&) const = default;
 
+  /// Neither variable lets the heap grow further than that of `other`.
+  bool bounded_by(const Settings& other) const;
+
   /// γ of the pacer's model: GOGC/100, Go's default when unset. Infinite when off.
   double gamma() const;
 };
@@ -47,6 +50,9 @@ struct EnvText {
 /// Reads the variables as Go's runtime does ("off" is legal for both; an empty value counts as unset).
 /// The error names the variable and what Go would accept.
 Result<Settings> parse_settings(const EnvText& env);
+
+/// The same, variable by variable: one with which Go would not start counts as unset, and does not hide the other.
+Settings readable_settings(const EnvText& env);
 
 /// The variables' text in Go's syntax.
 EnvText to_env(const Settings& settings);

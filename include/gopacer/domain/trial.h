@@ -80,7 +80,8 @@ struct TrialStatus {
   std::int64_t applied_generation = 0;  ///< of the target after our latest write: an older picture of it says nothing
   /// How the trial ends once the old settings are back, where no harm of the new ones is the cause.
   TrialVerdict after_rollback = TrialVerdict::kNone;
-  std::optional<Time> watching_since;  ///< all of the target's pods run the new settings
+  std::optional<Time> unavailable_since;  ///< the target has too few pods
+  std::optional<Time> watching_since;     ///< all of the target's pods run the new settings
   std::optional<Time> ended;
   Evidence evidence;                     ///< canary against baseline
   Evidence watch_evidence;               ///< after promotion

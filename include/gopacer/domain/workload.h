@@ -82,8 +82,6 @@ struct Rollout {
   /// Why pods can't be created, in the server's words; empty while they can.
   std::string refusal;
   std::optional<Time> refused_since;
-  /// Since when fewer replicas are available than the workload's strategy wants; empty while enough are.
-  std::optional<Time> unavailable_since;
 };
 
 /// What gopacer needs of a workload: the controller of the pods that run the program, today a Deployment.

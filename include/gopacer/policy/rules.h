@@ -40,6 +40,12 @@ struct Rule {
   Unconfirmed settings = Unconfirmed::kTakenBack;  ///< of a trial that ends by it
 };
 
+/// Less than half of the target's replicas are available; in a watch those that find no place don't count as missing.
+bool half_gone(const Facts& facts);
+
+/// The running trial is none that the profile's status names, or none that this version can read.
+bool nobody_knows(const Facts& facts);
+
 /// A rule that objected, and its words.
 struct Objection {
   const Rule* rule = nullptr;
