@@ -188,7 +188,8 @@ json with_manifest(const std::string& env) {
 TEST(Deployment, IsOwnedByAManifestThatHasTheSameValues) {
   const auto owners = [](const json& object) {
     std::map<std::string, std::string> out;
-    for (const EnvOwner& owner : codec::decode_deployment(object)->env_owners) out[owner.variable] = owner.manager;
+    const Workload workload = codec::decode_deployment(object).value();
+    for (const EnvOwner& owner : workload.env_owners) out[owner.variable] = owner.manager;
     return out;
   };
   using Owners = std::map<std::string, std::string>;
