@@ -285,8 +285,7 @@ json encode(const TrialStatus& status) {
   if (status.applied_generation > 0) object["appliedGeneration"] = status.applied_generation;
   if (status.after_rollback != TrialVerdict::kNone) object["afterRollback"] = to_string(status.after_rollback);
   // Also when it is empty: it comes and goes.
-  object["unavailableSince"] =
-      status.unavailable_since ? json(format_micro_time(*status.unavailable_since)) : json(nullptr);
+  object["unavailableSince"] = status.unavailable_since ? format_micro_time(*status.unavailable_since) : std::string();
   put(object, "watchingSince", status.watching_since);
   put(object, "endedAt", status.ended);
   if (status.latency_change) object["p99ChangePercent"] = signed_percent(*status.latency_change, "%");

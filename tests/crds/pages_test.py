@@ -13,7 +13,7 @@ SOURCES = ["control/pass.cpp", "record/profile_status.cpp", "record/recorder.cpp
 NO_REASONS = {
     "Deployment", "True", "False", "GCCPUFraction", "Trial", "Tuned", "Change", "Keep", "Refuse", "Hold", "End", "Revert", "RunCanary",
     "RetireCanary", "StartTrial", "NoteTrial", "ForgetTrial", "TrialForgotten", "TrialNoted", "BegunAnew", "Failed", "Succeeded", "ReplicaSet",
-    "Evicted", "StatefulSet", "Promoting", "Recommend", "Observe", "ProfileGone", "TrialEnded", "RollingBack",
+    "Evicted", "Pending", "StatefulSet", "Promoting", "Recommend", "Observe", "ProfileGone", "TrialEnded", "RollingBack",
 }
 
 
