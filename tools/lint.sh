@@ -27,6 +27,7 @@ units=()
 for file in "${chosen[@]}"; do [[ $file == *.cpp ]] && units+=("$file"); done
 if [ ${#units[@]} -gt 0 ]; then
   quietly "$CACHE/log/cmake-dev.log" cmake --preset dev
+  quietly "$CACHE/log/build-dev.log" cmake --build --preset dev --target gopacer_messages # headers that protoc makes
   say "lint: clang-tidy on ${#units[@]} files"
   # clang does not know every flag of g++ that the compile commands hold.
   printf '%s\0' "${units[@]}" | xargs -0 -n 1 -P "$(nproc)" \

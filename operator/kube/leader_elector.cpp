@@ -219,7 +219,7 @@ Result<std::string> seize_lease(ApiServer& api, const LeaseOptions& options, con
     const Result<json> lease = api.get(path);
     if (!lease && lease.error().kind != ErrorKind::kNotFound) return tl::unexpected(lease.error());
     const json spec = lease ? codec::child(*lease, "spec") : json::object();
-    const std::string holder = codec::text(spec, "holderIdentity");
+    std::string holder = codec::text(spec, "holderIdentity");
     const bool acquire = holder != options.identity;
     const json document = held(lease ? *lease : json{{"metadata", {{"name", options.name}}}}, options, clock.now(),
                                codec::integer(spec, "leaseTransitions") + (lease && acquire ? 1 : 0), acquire);

@@ -255,6 +255,7 @@ void prepare_process() {
     system_authorities() = {file == nullptr ? X509_get_default_cert_file() : file,
                             dir == nullptr ? X509_get_default_cert_dir() : dir};
     // The library loads the system's authorities for each connection, about 45 ms; ours are in a store made once.
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread runs yet.
     ::setenv(X509_get_default_cert_file_env(), "", 1);
     try {
       crossplat::threadpool::initialize_with_threads(kThreads);

@@ -31,13 +31,13 @@ constexpr std::chrono::milliseconds kAcceptRetry(50);
 /// As long as a page that is still being sent is sent to others too: whoever takes pages slowly, on all connections,
 /// holds so many of them as are made in kLongestAnswer, and not one for each connection.
 constexpr std::chrono::seconds kSharedFor(1);
-constexpr std::size_t kMostHeaderBytes = 8 * 1024;
+constexpr std::size_t kMostHeaderBytes = std::size_t{8} * 1024;
 
 }  // namespace
 
 class HttpServer::Impl {
  public:
-  Impl(std::map<std::string, Page> pages) : pages_(std::move(pages)), acceptor_(context_) {}
+  explicit Impl(std::map<std::string, Page> pages) : pages_(std::move(pages)), acceptor_(context_) {}
 
   /// Lets the connections come to their end on their own thread: a stack that is torn down on another one runs its
   /// destructors there.
@@ -46,7 +46,7 @@ class HttpServer::Impl {
     asio::post(context_, [this] {
       closing_ = true;
       beast::error_code ignored;
-      acceptor_.close(ignored);
+      (void)acceptor_.close(ignored);
       make_room(0);
     });
     thread_.join();
@@ -55,18 +55,18 @@ class HttpServer::Impl {
   Result<void> listen(int port) {
     beast::error_code error;
     // One socket for both families; where the kernel has no IPv6, IPv4 alone.
-    acceptor_.open(tcp::v6(), error);
+    (void)acceptor_.open(tcp::v6(), error);
     const bool both = !error;
     if (both) {
-      acceptor_.set_option(asio::ip::v6_only(false), error);
+      (void)acceptor_.set_option(asio::ip::v6_only(false), error);
     } else {
-      acceptor_.open(tcp::v4(), error);
+      (void)acceptor_.open(tcp::v4(), error);
     }
-    if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
+    if (!error) (void)acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
     if (!error) {
-      acceptor_.bind(tcp::endpoint(both ? tcp::v6() : tcp::v4(), static_cast<unsigned short>(port)), error);
+      (void)acceptor_.bind(tcp::endpoint(both ? tcp::v6() : tcp::v4(), static_cast<unsigned short>(port)), error);
     }
-    if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
+    if (!error) (void)acceptor_.listen(asio::socket_base::max_listen_connections, error);
     if (error) {
       return invalid("can't listen on port " + std::to_string(port) + ": " + error.message() +
                      "; choose another port or end what uses it");
@@ -143,7 +143,7 @@ class HttpServer::Impl {
     response.prepare_payload();
     peer.stream.expires_after(kLongestAnswer);
     http::async_write(peer.stream, response, yield[error]);
-    peer.stream.socket().shutdown(tcp::socket::shutdown_both, error);
+    (void)peer.stream.socket().shutdown(tcp::socket::shutdown_both, error);
   }
 
   AnswerPtr answer_to(const http::request<http::empty_body>& request) {

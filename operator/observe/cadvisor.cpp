@@ -23,9 +23,9 @@ constexpr std::array kMetrics{kWorkingSet, kAnonymous, kFiles, kActiveFiles, kIn
 constexpr std::size_t kMostCgroups = 16;
 
 const std::string& label(const LineLabels& labels, const char* name) {
-  static const std::string none;
+  static const std::string kNone;
   const auto found = labels.find(name);
-  return found == labels.end() ? none : found->second;
+  return found == labels.end() ? kNone : found->second;
 }
 
 }  // namespace

@@ -131,7 +131,7 @@ void OperatorMetrics::settings(const ObjectKey& profile, double gogc, double go_
 }
 
 void OperatorMetrics::forget(const ObjectKey& profile) {
-  const auto drop = [&](auto& family, Labels labels) { family.Remove(&family.Add(labels)); };
+  const auto drop = [&](auto& family, const Labels& labels) { family.Remove(&family.Add(labels)); };
   drop(impl_->gc_share, of(profile));
   drop(impl_->gogc, of(profile));
   drop(impl_->limit, of(profile));

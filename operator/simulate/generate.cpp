@@ -197,7 +197,7 @@ struct Generator {
 };
 
 const std::vector<Generator>& generators() {
-  static const std::vector<Generator> all = {
+  static const std::vector<Generator> kGenerators = {
       {"steady", [](const std::string& name, Dice& dice) { return steady(name, {}, dice); }},
       {"diurnal", diurnal},
       {"live-step", live_step},
@@ -212,18 +212,18 @@ const std::vector<Generator>& generators() {
       {"procs-8", with_procs},
       {"off-heap-growth", off_heap_growth},
   };
-  return all;
+  return kGenerators;
 }
 
 }  // namespace
 
 const std::vector<std::string>& trace_names() {
-  static const std::vector<std::string> names = [] {
+  static const std::vector<std::string> kNames = [] {
     std::vector<std::string> all;
     for (const Generator& generator : generators()) all.push_back(generator.name);
     return all;
   }();
-  return names;
+  return kNames;
 }
 
 Result<Trace> generate(const std::string& name, std::uint64_t seed) {

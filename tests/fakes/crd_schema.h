@@ -23,7 +23,7 @@ inline nlohmann::json to_json(const YAML::Node& node) {
     return out;
   }
   if (node.IsNull()) return nullptr;
-  const std::string text = node.as<std::string>();
+  std::string text = node.as<std::string>();
   if (node.Tag() == "!") return text;  // in quotes
   const nlohmann::json value = nlohmann::json::parse(text, nullptr, false);
   return value.is_number() || value.is_boolean() ? value : nlohmann::json(text);
