@@ -40,9 +40,9 @@ Result<void> Arms::run(const Desired& desired) {
 
 Result<void> Arms::run(const Desired& desired, Track track) {
   const Trial& trial = *desired.trial;
-  const Result<json> target = api_.get(path_of(desired.target->key));
+  Result<json> target = api_.get(path_of(desired.target->key));
   if (!target) return without_value(target);
-  const Result<json> document = act::arm_deployment(*target, trial, track);
+  const Result<json> document = act::arm_deployment(std::move(*target), trial, track);
   if (!document) return without_value(document);
   const Result<json> created = api_.create(resources::kDeployments, trial.key.ns, *document);
   if (created || created.error().kind != ErrorKind::kConflict) return without_value(created);

@@ -62,9 +62,10 @@ const char* track_name(Track track) { return track == Track::kBaseline ? "baseli
 
 }  // namespace
 
-Result<json> arm_deployment(const json& target, const Trial& trial, Track track) {
+Result<json> arm_deployment(json target, const Trial& trial, Track track) {
+  // It may be large: it is not copied.
+  json pod_template = std::move(target["spec"]["template"]);
   const json& target_spec = codec::child(target, "spec");
-  json pod_template = codec::child(target_spec, "template");
   const json track_labels{{kTrialLabel, label_value(trial.key.name)}, {kTrackLabel, track_name(track)}};
   pod_template["metadata"]["labels"].update(track_labels);
 

@@ -10,7 +10,7 @@ namespace gopacer::act {
 /// One of the trial's two Deployments, made from the target as the API server returned it: the same pod template with
 /// labels that tell the tracks apart and, for the canary, the trial's settings. Owned by the trial.
 /// Error: the target has no container of the trial's name.
-Result<nlohmann::json> arm_deployment(const nlohmann::json& target, const Trial& trial, Track track);
+Result<nlohmann::json> arm_deployment(nlohmann::json target, const Trial& trial, Track track);
 
 /// The line for `kubectl rollout history`.
 std::string promotion_cause(const Trial& trial);

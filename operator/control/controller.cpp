@@ -30,6 +30,7 @@ namespace {
 
 /// About objects that can't be read.
 constexpr int kWarningsAMinute = 30;
+constexpr int kWarningsOfANamespace = 6;
 
 std::string in_minutes(Duration duration) {
   return format_duration(std::chrono::duration_cast<std::chrono::minutes>(duration));
@@ -235,13 +236,13 @@ class Controller::Impl final : public ClusterView {
   const OnNode on_node_;
   /// Anybody may write objects that can't be read, as often as they like.
   void warn_of(const char* what, const std::string& kind, const ObjectKey& key, const std::string& why) {
-    const auto left_out = warnings_.may_log();
+    const auto left_out = warnings_.may_log(key.ns);
     if (!left_out) return;
     spdlog::warn("{} kind={} object={} left_out_before={} error=\"{}\"", what, kind, key.text(), *left_out, why);
   }
 
   const SystemSteadyClock steady_;
-  LogLimit warnings_{steady_, kWarningsAMinute};
+  LogLimit warnings_{steady_, kWarningsAMinute, kWarningsOfANamespace};
   WorkQueue queue_{steady_};
   DeploymentEnv applier_;
   Actor actor_;

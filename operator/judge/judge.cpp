@@ -131,8 +131,8 @@ class Comparison {
     }
     metric.missing = 0;
     if (count_requests) {
-      evidence().canary_requests += static_cast<std::int64_t>(canary->count());
-      evidence().baseline_requests += static_cast<std::int64_t>(baseline->count());
+      judging::add_requests(evidence().canary_requests, canary->count());
+      judging::add_requests(evidence().baseline_requests, baseline->count());
     }
     metric.violations = judging::only_canary_violates(*canary, *baseline, slo) ? metric.violations + 1 : 0;
     if (const auto slowdown = judging::log_slowdown(*canary, *baseline, q)) {

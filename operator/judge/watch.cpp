@@ -104,7 +104,7 @@ class Watch {
     MetricEvidence& metric = judging::metric_named(verdict_.evidence, slo.name);
     const auto seen = judging::latency_in(warm, window, slo.name);
     if (!seen || seen->count() < judging::fewest_requests(slo.histogram.quantile)) return seen && seen->count() > 0;
-    if (count_requests) verdict_.evidence.canary_requests += static_cast<std::int64_t>(seen->count());
+    if (count_requests) judging::add_requests(verdict_.evidence.canary_requests, seen->count());
     const MetricEvidence* before = find(plan_.before, slo.name);
     const double now_at = quantile(*seen, slo.histogram.quantile)->value;
     // A promise that was not kept before can't be broken by the new settings.

@@ -174,6 +174,11 @@ std::optional<Histogram> latency_in(const Arm& arm, const Window& window, const 
   return sum;
 }
 
+void add_requests(std::int64_t& sum, double requests) {
+  constexpr double kMost = 1e15;
+  sum = static_cast<std::int64_t>(std::min(static_cast<double>(sum) + requests, kMost));
+}
+
 std::optional<Work> work_in(const Arm& arm, const Window& window, const std::string& slo) {
   constexpr double kFewestRequests = 50;
   Work work;

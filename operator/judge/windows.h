@@ -30,6 +30,9 @@ std::vector<Window> take_due_windows(Evidence& evidence, Time since, Duration in
 /// The change of an SLO's histogram over the window, all pods of the arm added up; none without data.
 std::optional<Histogram> latency_in(const Arm& arm, const Window& window, const std::string& slo);
 
+/// Adds a window's requests to those of a trial, as far as anybody counts.
+void add_requests(std::int64_t& sum, double requests);
+
 struct Work {
   double requests = 0;
   double cpu = 0;  ///< seconds

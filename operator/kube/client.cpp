@@ -82,8 +82,13 @@ class PageSizes {
 };
 
 constexpr const char* kUnreadableEvent =
-    "it is larger than gopacer reads, nested too deep, or its event was broken: look for what fills it, or make it "
+    "it is larger than gopacer reads, has too many values, is nested too deep, or its event was broken: look for what "
+    "fills it, or make it "
     "smaller";
+
+bool says_what_it_is(const ResourceType& type, const json& object) {
+  return codec::text(object, "kind") == type.kind && codec::text(object, "apiVersion") == api_version(type);
+}
 
 /// The API wants an object to say what it is, though the path has said it.
 json whole(const ResourceType& type, const json& object) {
@@ -214,7 +219,8 @@ struct Client::Impl {
 
   std::string unreadable(std::size_t bytes) const {
     return "it has " + std::to_string(bytes) + " bytes as JSON, of which gopacer reads " +
-           std::to_string(options.most_bytes) + ", or is nested too deep: look for what fills it, or make it smaller";
+           std::to_string(options.most_bytes) +
+           ", or has too many values, or is nested too deep: look for what fills it, or make it smaller";
   }
 
   Result<json> write(const ApiRequest& request, const std::string& what, const ResourceType& type) {
@@ -348,7 +354,9 @@ Result<json> Client::create(const ResourceType& type, const std::string& ns, con
   const auto metadata = object.find("metadata");
   std::string name = metadata == object.end() ? "" : codec::text(*metadata, "name");
   if (name.empty() && metadata != object.end()) name = codec::text(*metadata, "generateName") + "…";
-  return impl_->write({"POST", collection_path(type, ns) + "?" + kManager, kJson, to_text(whole(type, object))},
+  // It may be large: it is copied only where something is missing.
+  const std::string body = says_what_it_is(type, object) ? to_text(object) : to_text(whole(type, object));
+  return impl_->write({"POST", collection_path(type, ns) + "?" + kManager, kJson, body},
                       "create " + describe(ObjectPath{type, ns, name}), type);
 }
 

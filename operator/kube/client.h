@@ -21,8 +21,7 @@ struct ClientOptions {
   /// How long the server keeps a watch open; about 300 s are usual.
   Duration watch_timeout = std::chrono::seconds(290);
   int page_size = 500;
-  /// Of one response that is kept; taken apart it is up to thirteen times as large for a moment. An object that does
-  /// not fit alone is skipped.
+  /// Of one response that is kept. An object that does not fit alone, or has too many values, is skipped.
   std::size_t most_bytes = 8U << 20U;
   /// Of one page of a list with more than one object, most_bytes at most; what does not fit is asked for in smaller
   /// pages.

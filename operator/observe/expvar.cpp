@@ -121,7 +121,8 @@ class Handler final : public nlohmann::json_sax<nlohmann::json> {
     stats.heap_released = bytes(kHeapReleased);
     stats.heap_objects = numbers_[kHeapObjects];
     stats.stack_in_use = bytes(kStackInuse);
-    stats.next_gc = bytes(kNextGc);
+    // With GOGC=off the goal can be all ones.
+    stats.next_gc = Bytes(clamped(numbers_[kNextGc], std::numeric_limits<std::int64_t>::max()));
     stats.num_gc = static_cast<std::uint32_t>(numbers_[kNumGc]);
     stats.num_forced_gc = static_cast<std::uint32_t>(numbers_[kNumForcedGc]);
     stats.gc_cpu_fraction = fraction_;
@@ -129,8 +130,10 @@ class Handler final : public nlohmann::json_sax<nlohmann::json> {
     std::vector<Time> ends;
     pauses.reserve(pauses_.size());
     ends.reserve(ends_.size());
-    for (const std::uint64_t pause : pauses_) pauses.emplace_back(clamped(pause));
-    for (const std::uint64_t end : ends_) ends.emplace_back(Duration(clamped(end)));
+    for (const std::uint64_t pause : pauses_) pauses.emplace_back(clamped(pause, kLongestPause));
+    for (const std::uint64_t end : ends_) {
+      ends.emplace_back(Duration(clamped(end, std::numeric_limits<std::int64_t>::max())));
+    }
     stats.pauses = unroll_pauses(pauses, ends, stats.num_gc);
     return stats;
   }
@@ -144,10 +147,10 @@ class Handler final : public nlohmann::json_sax<nlohmann::json> {
              ", which Go's runtime never writes: something else than expvar answers there";
     return false;
   }
-  static std::int64_t clamped(std::uint64_t value) {
-    return static_cast<std::int64_t>(std::min<std::uint64_t>(value, std::numeric_limits<std::int64_t>::max()));
+  static std::int64_t clamped(std::uint64_t value, std::int64_t most) {
+    return static_cast<std::int64_t>(std::min(value, static_cast<std::uint64_t>(most)));
   }
-  Bytes bytes(Field field) const { return Bytes(clamped(numbers_[field])); }
+  Bytes bytes(Field field) const { return Bytes(clamped(numbers_[field], kMostMemory)); }
 
   int depth_ = 0;
   std::string top_;

@@ -51,22 +51,28 @@ std::optional<Number> whole(std::string_view text) {
   return value;
 }
 
-std::optional<Bytes> bytes(std::string_view text) {
+/// None unless it is a whole number of `most` at most.
+std::optional<std::int64_t> whole_up_to(std::string_view text, std::int64_t most) {
   const auto value = whole<std::uint64_t>(text);
-  if (!value || *value > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) return std::nullopt;
-  return Bytes(static_cast<std::int64_t>(*value));
+  if (!value || *value > static_cast<std::uint64_t>(most)) return std::nullopt;
+  return static_cast<std::int64_t>(*value);
 }
 
-/// "[1 2 3]"; none unless all are whole numbers that fit, and at most as many as the ring has.
-std::optional<std::vector<Duration>> ring(std::string_view text) {
+std::optional<Bytes> bytes(std::string_view text) {
+  const auto value = whole_up_to(text, kMostMemory);
+  return value ? std::optional(Bytes(*value)) : std::nullopt;
+}
+
+/// "[1 2 3]"; none unless all are whole numbers up to `most`, and at most as many as the ring has.
+std::optional<std::vector<Duration>> ring(std::string_view text, std::int64_t most) {
   if (text.size() < 2 || text.front() != '[' || text.back() != ']') return std::nullopt;
   text = text.substr(1, text.size() - 2);
   std::vector<Duration> numbers;
   while (!text.empty()) {
     const std::size_t space = std::min(text.find(' '), text.size());
-    const auto value = bytes(text.substr(0, space));
+    const auto value = whole_up_to(text.substr(0, space), most);
     if (!value || numbers.size() == kRing) return std::nullopt;
-    numbers.emplace_back(value->count());
+    numbers.emplace_back(*value);
     text.remove_prefix(std::min(space + 1, text.size()));
   }
   return numbers;
@@ -202,13 +208,13 @@ bool HeapTrailer::take_field(std::string_view name, std::string_view value) {
       break;
     }
     case kPauseNs: {
-      auto numbers = ring(value);
+      auto numbers = ring(value, kLongestPause);
       good = numbers.has_value();
       if (good) pauses_ = std::move(*numbers);
       break;
     }
     case kPauseEnd: {
-      const auto numbers = ring(value);
+      const auto numbers = ring(value, std::numeric_limits<std::int64_t>::max());
       good = numbers.has_value();
       ends_.clear();
       if (good)

@@ -10,6 +10,10 @@
 
 namespace gopacer {
 
+/// More bytes than a process ever had, and a longer pause than any: sums and differences of some of them still fit.
+inline constexpr std::int64_t kMostMemory = std::int64_t{1} << 60;
+inline constexpr std::int64_t kLongestPause = std::int64_t{1} << 50;  // nanoseconds: 13 days
+
 /// Reads runtime.MemStats from the end of /debug/pprof/heap?debug=1, piece by piece and in the memory of one line.
 ///
 /// The body is that of Go's runtime/pprof since 1.18: stacks of allocations, then "# runtime.MemStats", then lines

@@ -6,11 +6,14 @@
 namespace gopacer {
 namespace {
 
+/// Of a lone sample, which has only its histograms to give up.
+constexpr int kLast = 4;
 /// Later than any turn: there is nothing to give up.
-constexpr int kNever = 4;
+constexpr int kNever = 5;
 
 int turn_of(const PodHistory& history, bool in_trial) {
-  if (history.samples().size() <= 1) return kNever;
+  if (history.is_bare()) return kNever;
+  if (history.samples().size() == 1) return kLast;
   return (history.is_sparse() ? 2 : 0) + (in_trial ? 1 : 0);
 }
 

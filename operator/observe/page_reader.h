@@ -68,7 +68,7 @@ class PageReader : public std::enable_shared_from_this<PageReader> {
               pages_still_there->take(slots, owner, kind, bytes, began, page, done);
             };
             // After the last piece of it, if there are some on the other thread.
-            if (takes_long(kind, bytes) || reading->handed_over) {
+            if (takes_long(kind, bytes)) {
               self->decoding_.post(owner.ns, std::move(take));
             } else {
               take();
@@ -111,9 +111,7 @@ class PageReader : public std::enable_shared_from_this<PageReader> {
     std::shared_ptr<Reader> reader;  ///< null once there was no room for what it keeps
     ReadingBudget::Account account;
     // Of the thread that fetches.
-    std::size_t bytes = 0;     ///< that came
-    bool handed_over = false;  ///< the rest of the page is decoded on the other thread
-    std::string gathered;      ///< of it, what is not on its way there yet
+    std::string gathered;  ///< of a page of metrics, what is not on its way to the other thread yet
   };
 
   /// A part of a page that waits to be decoded.
@@ -126,13 +124,11 @@ class PageReader : public std::enable_shared_from_this<PageReader> {
   };
 
   /// False when no more of the page is needed, or there is no room for it. A page of metrics can be made such that each
-  /// of its bytes takes long: what is beyond a short page goes to the thread on which namespaces take turns.
+  /// of its bytes takes long: it goes to the thread on which namespaces take turns.
   template <typename Reader>
   bool feed(const ObjectKey& owner, PageKind kind, const std::shared_ptr<Reading<Reader>>& reading,
             std::string_view piece) {
-    reading->bytes += piece.size();
-    reading->handed_over = kind == PageKind::kMetrics && reading->bytes > kShortPage;
-    if (!reading->handed_over) {
+    if (kind != PageKind::kMetrics) {
       reading->feed(piece);
     } else if (reading->state == Reading<Reader>::State::kWanted) {
       // Who sends single bytes must not fill the memory with what goes with each piece.
@@ -169,9 +165,10 @@ class PageReader : public std::enable_shared_from_this<PageReader> {
     for (const ObjectKey& profile : read) on_reading_(profile);
   }
 
-  /// A profile is inflated and decoded at its end only, whatever its length on the wire.
+  /// A profile is inflated and decoded at its end only, and metrics have just come on the other thread, whatever their
+  /// length on the wire.
   static bool takes_long(PageKind kind, std::size_t bytes) {
-    return kind == PageKind::kCpuProfile || bytes > kShortPage;
+    return kind == PageKind::kCpuProfile || kind == PageKind::kMetrics || bytes > kShortPage;
   }
 
   static constexpr std::size_t kShortPage = std::size_t{64} << 10;

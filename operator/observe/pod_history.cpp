@@ -23,8 +23,9 @@ std::size_t bytes_of(const std::vector<T>& values) {
 }
 
 std::size_t bytes_of(const std::string& text) {
-  const auto* const object = reinterpret_cast<const char*>(&text);
-  const bool inside = text.data() >= object && text.data() < object + sizeof(text);
+  const auto* const begin = reinterpret_cast<const char*>(&text);
+  const auto* const end = reinterpret_cast<const char*>(&text + 1);
+  const bool inside = text.data() >= begin && text.data() < end;
   return inside ? 0 : allocated(text.capacity() + 1);
 }
 
@@ -45,7 +46,7 @@ std::size_t bytes_of(const Sample& sample, const Sample* before) {
       const auto same = before->latency.find(slo);
       if (same != before->latency.end() && same->second.bounds == histogram.bounds) continue;
     }
-    bytes += allocated(kSharedHead + sizeof(*histogram.bounds)) + bytes_of(*histogram.bounds);
+    bytes += allocated(kSharedHead + sizeof(BucketBounds::element_type)) + bytes_of(*histogram.bounds);
   }
   return bytes;
 }
@@ -70,14 +71,13 @@ bool is_another_process(const Sample& before, const Sample& next) {
 /// A page may lack some series of a histogram, which then come back with all that they ever counted: neither the fall
 /// nor the rise is what happened. Counts that stay low have begun anew.
 void PodHistory::drop_fallen(Sample& sample) {
+  std::erase_if(fallen_, [&](const auto& entry) { return !sample.latency.contains(entry.first); });
   for (auto slo = sample.latency.begin(); slo != sample.latency.end();) {
     const auto before = std::find_if(samples_.rbegin(), samples_.rend(),
                                      [&](const Sample& kept) { return kept.latency.contains(slo->first); });
     const bool fell = before != samples_.rend() && !difference(slo->second, before->latency.at(slo->first));
-    int& readings = fallen_[slo->first];
-    readings = fell ? readings + 1 : 0;
-    const bool anew = readings == kFallenReadings;
-    if (anew) readings = 0;
+    const bool anew = fell && ++fallen_[slo->first] == kFallenReadings;
+    if (!fell || anew) fallen_.erase(slo->first);
     slo = fell && !anew ? sample.latency.erase(slo) : std::next(slo);
   }
 }
@@ -94,9 +94,17 @@ void PodHistory::append(Sample sample, Duration keep) {
   weigh();
 }
 
+bool PodHistory::is_bare() const {
+  return samples_.empty() || (samples_.size() == 1 && samples_.front().latency.empty());
+}
+
 std::size_t PodHistory::thin() {
   const std::size_t before = samples_.size();
-  if (before <= 1) return 0;
+  if (before <= 1) {
+    if (before == 1) samples_.change(0, [](Sample& sample) { sample.latency.clear(); });
+    weigh();
+    return 0;
+  }
   std::vector<bool> given_up = to_spare();
   if (std::find(given_up.begin(), given_up.end(), true) == given_up.end()) {
     std::fill_n(given_up.begin(), before / 2, true);

@@ -30,8 +30,12 @@ class PodHistory {
   void append(Sample sample, Duration keep);
   /// Gives up every second sample, but for the newest kWhole, as far as the gaps allow; where none can go that way, the
   /// older half. Of two neighbours the one with a CPU profile stays. Of the older ones only the last GC cycle is kept.
-  /// Returns how many samples went; 0 when only one is left.
+  /// Returns how many samples went; 0 when only one is left, which gives up its histograms.
   std::size_t thin();
+  /// There is not even that.
+  bool is_bare() const;
+  /// Histograms that are being watched because their counts fell.
+  std::size_t fallen() const { return fallen_.size(); }
   /// Nothing can be given up but newer samples, or the length of time that they span.
   bool is_sparse() const;
   void clear();

@@ -46,12 +46,12 @@ Duration Reflector::list(const std::stop_token& stop) {
     if (!page) {
       return page.error().kind == ErrorKind::kNotFound ? not_served(page.error()) : failed(page.error());
     }
-    heard();
     for (const nlohmann::json& object : page->items) mirror_.add(object);
     for (const nlohmann::json& outline : page->unreadable) {
       mirror_.add_unreadable(outline);
       options_.on_unreadable(codec::key_of(outline), message_of(outline));
     }
+    heard();
     resource_version_ = page->resource_version;
     token = page->continue_token;
   } while (!token.empty());
@@ -68,7 +68,6 @@ Duration Reflector::watch(const std::stop_token& stop) {
   bool was_event = false;
   const auto on_event = [&](WatchEventType type, const nlohmann::json& object) {
     was_event = true;
-    heard();
     clear_trouble();
     switch (type) {
       case WatchEventType::kAdded:
@@ -87,6 +86,8 @@ Duration Reflector::watch(const std::stop_token& stop) {
     }
     if (std::string version = codec::resource_version_of(object); !version.empty())
       resource_version_ = std::move(version);
+    // Only now: what is heard and not taken in is not known.
+    heard();
   };
   const Result<void> ended = api_.watch(selection_, resource_version_, on_event, stop);
   if (stop.stop_requested()) return Duration(0);

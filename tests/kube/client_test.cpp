@@ -746,14 +746,28 @@ TEST(Watch, SkipsWhatItCannotReadAndGoesOn) {
         json gone = pod("gone", 9);
         gone["spec"]["env"] = std::string(50'000, 'x');
         c.begin();
-        c.chunk(event("ADDED", fat) + deep_line + broken + event("DELETED", gone) + event("ADDED", pod("b", 10)));
+        c.chunk(event("ADDED", fat) + deep_line + broken + event("DELETED", gone) +
+                event("ADDED", pod("b", 10)));
         c.end();
       },
       options);
   Heard heard;
   ASSERT_TRUE(pair.client->watch(kAllPods, "5", heard.listener(), {}));
-  EXPECT_THAT(heard.events,
-              ElementsAre("unreadable fat", "unreadable deep", "unreadable broken", "deleted gone", "added b"));
+  EXPECT_THAT(heard.events, ElementsAre("unreadable fat", "unreadable deep", "unreadable broken",
+                                        "deleted gone", "added b"));
+}
+
+TEST(Watch, SkipsWhatHasTooManyValues) {
+  Pair pair([](const Request&, Connection& c) {
+    json dense = pod("dense", 7);
+    dense["spec"]["args"] = std::vector<int>(120'000, 1);
+    c.begin();
+    c.chunk(event("ADDED", dense) + event("ADDED", pod("b", 10)));
+    c.end();
+  });
+  Heard heard;
+  ASSERT_TRUE(pair.client->watch(kAllPods, "5", heard.listener(), {}));
+  EXPECT_THAT(heard.events, ElementsAre("unreadable dense", "added b"));
 }
 
 TEST(Watch, HoldsTheServerBackWhenItsListenerIsSlow) {

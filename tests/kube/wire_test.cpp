@@ -92,6 +92,21 @@ TEST(Json, NeverThrows) {
   EXPECT_EQ(to_text({{"a", "\xff"}}), "{\"a\":\"\xEF\xBF\xBD\"}");
 }
 
+TEST(Json, OfTooManyValuesIsNone) {
+  // Three bytes each on the wire, sixty and more in memory.
+  const auto list = [](std::size_t values) {
+    std::string text = "[\"\"";
+    for (std::size_t i = 1; i < values; ++i) text += ",\"\"";
+    return text + "]";
+  };
+  EXPECT_NE(parse_json(list(100'000)), std::nullopt);
+  EXPECT_EQ(parse_json(list(100'001)), std::nullopt);
+  std::string objects = "[{}";
+  for (int i = 1; i < 60'000; ++i) objects += ",{}";
+  EXPECT_EQ(parse_json(objects + "]"), std::nullopt);
+  EXPECT_NE(parse_json("[\"" + std::string(200'000, ',') + "\"]"), std::nullopt) << "a text is one value";
+}
+
 TEST(Json, ThatIsNestedTooDeepIsNone) {
   const auto nested = [](std::size_t levels) { return std::string(levels, '[') + std::string(levels, ']'); };
   EXPECT_NE(parse_json(nested(100)), std::nullopt);

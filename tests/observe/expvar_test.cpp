@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "observe/heap_trailer.h"
 #include "observe/recorded.h"
 
 namespace gopacer {
@@ -59,6 +60,22 @@ TEST(Expvar, ReadsEveryField) {
   EXPECT_DOUBLE_EQ(stats->gc_cpu_fraction, 0.1670145522294591);
   EXPECT_EQ(stats->pauses.back().end.time_since_epoch().count(), 1795260671988418754);
   EXPECT_EQ(stats->pauses.back().pause.count(), 1607223);
+}
+
+TEST(Expvar, TakesFiguresBeyondAllReasonForAsMuchAsCanBeReckonedWith) {
+  std::string page = recorded("go/go1.26.vars.json");
+  const auto replace = [&](const std::string& was, const std::string& is) {
+    ASSERT_NE(page.find(was), std::string::npos) << was;
+    page.replace(page.find(was), was.size(), is);
+  };
+  replace("1368214408", "18446744073709551615");
+  replace("7203706", "18446744073709551615");
+  replace("1607223", "18446744073709551615");
+  const Result<MemStats> stats = read(page);
+  ASSERT_TRUE(stats) << stats.error().message;
+  EXPECT_EQ(stats->total_alloc, Bytes(kMostMemory));
+  EXPECT_EQ(stats->next_gc, Bytes(std::numeric_limits<std::int64_t>::max())) << "so says GOGC=off";
+  EXPECT_EQ(stats->pauses.back().pause.count(), kLongestPause);
 }
 
 TEST(Expvar, FindsMemstatsAmongWhateverElseIsPublished) {

@@ -160,6 +160,9 @@ TEST(HeapTrailer, RefusesNumbersThatGoNeverWrites) {
     const char* field;
   } cases[] = {{"TotalAlloc = 1360273856", "TotalAlloc = -5", "TotalAlloc = -5"},
                {"TotalAlloc = 1360273856", "TotalAlloc = NaN", "TotalAlloc = NaN"},
+               {"HeapIdle = 8314880", "HeapIdle = 9223372036854775807", "HeapIdle"},
+               {"TotalAlloc = 1360273856", "TotalAlloc = 1152921504606846977", "TotalAlloc"},
+               {"PauseNs = [160909", "PauseNs = [1125899906842625", "PauseNs"},
                {"NumGC = 302", "NumGC = 99999999999", "NumGC"},
                {"NumGC = 302", "NumGC = ", "NumGC"},
                {"GCCPUFraction = 0.16580484276469148", "GCCPUFraction = NaN", "GCCPUFraction = NaN"},

@@ -129,6 +129,25 @@ TEST(HistoryBudget, LeavesANamespaceAloneThatHoldsLessThanItsShare) {
   EXPECT_EQ(kept(quiet), kFull);
 }
 
+TEST(HistoryBudget, TakesFromACrowdOfSingleSamplesBeforeItTakesFromOthers) {
+  BudgetLimits limits;
+  limits.bytes = bytes_of(50) * 10;
+  Pods pods(limits);
+  HistoryBudget::Account& quiet = pods.add("quiet");
+  pods.read(quiet, 50);
+  std::map<double, double> wide;
+  for (int i = 0; i < 200; ++i) wide[i] = i;
+  for (int i = 0; i < 300; ++i) {
+    HistoryBudget::Account& one = pods.add("crowd");
+    Sample sample = reading(100);
+    sample.latency["p99"] = Histogram(wide);
+    pods.budget.append(one, sample, kKeep);
+    EXPECT_EQ(kept(one), 1U);
+  }
+  EXPECT_EQ(kept(quiet), 50U);
+  EXPECT_LE(pods.budget.bytes(), limits.bytes);
+}
+
 TEST(HistoryBudget, LeavesEachPodASampleHoweverSmallItIs) {
   BudgetLimits limits;
   limits.bytes = 1;

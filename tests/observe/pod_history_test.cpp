@@ -108,6 +108,21 @@ TEST(PodHistory, GivesUpTheOlderHalfOfFewSamplesButNeverTheLastOne) {
   EXPECT_THAT(seconds_of(history), ElementsAre(5));
 }
 
+TEST(PodHistory, GivesUpTheHistogramsOfItsLastSample) {
+  PodHistory history;
+  EXPECT_TRUE(history.is_bare());
+  EXPECT_EQ(history.thin(), 0U);
+  Sample only = sample(1);
+  only.latency["p99"] = Histogram(std::map<double, double>{{1, 10}});
+  history.append(only, kLong);
+  EXPECT_FALSE(history.is_bare());
+  const std::size_t before = history.bytes();
+  EXPECT_EQ(history.thin(), 0U);
+  EXPECT_TRUE(history.is_bare());
+  EXPECT_LT(history.bytes(), before);
+  EXPECT_EQ(history.samples().front().mem->total_alloc, mib(1));
+}
+
 TEST(PodHistory, SharesTheBoundsOfAHistogramThatStayTheSame) {
   PodHistory history;
   for (const double second : {2, 2, 3}) {
@@ -190,6 +205,20 @@ TEST(PodHistory, TakesCountsThatBeganAnewOnceTheyStay) {
   const PodHistory history = history_of({1000, 1100, 20, 120, 220, 320, 420});
   EXPECT_EQ(history.samples().size(), 7U) << "the process is the same";
   EXPECT_THAT(counts_of(history, "p99"), ElementsAre(1000, 1100, 220, 320, 420));
+}
+
+TEST(PodHistory, RemembersNothingOfHistogramsThatNobodyAsksForAnyMore) {
+  // A profile may name its SLOs anew each second.
+  PodHistory history;
+  for (int t = 1; t <= 100; ++t) {
+    Sample next = sample(t);
+    for (int i = 0; i < 8; ++i) {
+      next.latency["slo-" + std::to_string(t % 2 == 0 ? 0 : t) + "-" + std::to_string(i)] =
+          Histogram(std::map<double, double>{{1, t % 2 == 0 ? 100.0 / t : 1.0}});
+    }
+    history.append(next, kLong);
+    EXPECT_LE(history.fallen(), 8U);
+  }
 }
 
 TEST(PodHistory, GoesOnAcrossSamplesThatLackAPart) {

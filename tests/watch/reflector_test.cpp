@@ -32,7 +32,11 @@ class ReflectorTest : public testing::Test {
   std::condition_variable changed_;
   int changes_ = 0;
   std::vector<std::string> troubles_;
-  Store<std::string> store_{[](const json& object) -> Result<std::string> { return codec::text(object, "color"); },
+  std::function<void()> while_decoding_ = [] {};
+  Store<std::string> store_{[this](const json& object) -> Result<std::string> {
+                              while_decoding_();
+                              return codec::text(object, "color");
+                            },
                             [this](const ObjectKey&, const auto&, const auto&) {
                               const std::lock_guard lock(mutex_);
                               ++changes_;
@@ -51,6 +55,13 @@ class ReflectorTest : public testing::Test {
   bool wait_for_changes(int count) {
     std::unique_lock lock(mutex_);
     return changed_.wait_for(lock, kLong, [&] { return changes_ >= count; });
+  }
+  /// Until what came was taken in: it is told of before that.
+  void wait_until_heard() {
+    const auto deadline = std::chrono::steady_clock::now() + kLong;
+    while (reflector_.silence() != Duration(0) && std::chrono::steady_clock::now() < deadline)
+      std::this_thread::yield();
+    EXPECT_EQ(reflector_.silence(), Duration(0));
   }
   /// One watch during which `what` happens.
   template <typename What>
@@ -325,10 +336,23 @@ TEST_F(ReflectorTest, TellsSinceWhenTheServerIsSilent) {
     EXPECT_EQ(reflector_.silence(), Duration(seconds(60)));
     make("a", "red");
     EXPECT_TRUE(wait_for_changes(1));
-    EXPECT_EQ(reflector_.silence(), Duration(0));
+    wait_until_heard();
     clock_.advance(seconds(60));
   });
   EXPECT_EQ(reflector_.silence(), Duration(0)) << "the server ended the watch, so it was there";
+}
+
+TEST_F(ReflectorTest, IsSilentWhileItIsBusyWithWhatTheServerSaid) {
+  reflector_.step({});
+  Duration silence{};
+  while_decoding_ = [&] { silence = reflector_.silence(); };
+  watch_while([&] {
+    clock_.advance(seconds(60));
+    make("a", "red");
+    EXPECT_TRUE(wait_for_changes(1));
+    wait_until_heard();
+  });
+  EXPECT_EQ(silence, Duration(seconds(60))) << "what is not taken in is not known";
 }
 
 TEST_F(ReflectorTest, ABookmarkIsAWordOfTheServer) {
@@ -336,10 +360,7 @@ TEST_F(ReflectorTest, ABookmarkIsAWordOfTheServer) {
   watch_while([&] {
     clock_.advance(seconds(60));
     api_.bookmark();
-    const auto deadline = std::chrono::steady_clock::now() + kLong;
-    while (reflector_.silence() != Duration(0) && std::chrono::steady_clock::now() < deadline)
-      std::this_thread::yield();
-    EXPECT_EQ(reflector_.silence(), Duration(0));
+    wait_until_heard();
   });
 }
 
