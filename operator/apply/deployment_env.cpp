@@ -31,37 +31,58 @@ json document_of(const SettingsPlace& place) {
 
 bool is_ours(const std::string& manager) { return manager == kFieldManager; }
 
-bool owned_by_us(const Workload& workload, const std::string& container, const char* variable) {
-  return std::any_of(workload.env_owners.begin(), workload.env_owners.end(), [&](const EnvOwner& owner) {
-    return owner.container == container && owner.variable == variable && is_ours(owner.manager);
-  });
+json entry_of(const char* variable, const std::string& value) { return {{"name", variable}, {"value", value}}; }
+
+/// How an apply names an entry that is to stay as it is: not at all where nothing of it is ours. Where somebody else
+/// has the value, or a valueFrom, the entry itself may still be ours: left out it would go with what they set, so it is
+/// named without it.
+std::optional<json> kept(const Workload& workload, const std::string& container, const char* variable,
+                         const std::optional<std::string>& live) {
+  bool ours = false;
+  bool value_is_ours = false;
+  bool value_is_theirs = false;
+  for (const EnvOwner& owner : workload.env_owners) {
+    if (owner.container != container || owner.variable != variable) continue;
+    ours = ours || is_ours(owner.manager);
+    if (owner.of_value) (is_ours(owner.manager) ? value_is_ours : value_is_theirs) = true;
+  }
+  if (!ours) return std::nullopt;
+  if (value_is_ours && !value_is_theirs && live) return entry_of(variable, *live);
+  return json{{"name", variable}};
 }
 
-/// The entries that an apply has to name. Of one whose value somebody else has set the entry itself may still be ours:
-/// left out, it would be taken off the list with their value. So it is named as it is, unless it is to become another.
-EnvText entries_of(const Workload& workload, const std::string& container, const Settings& settings) {
-  EnvText entries = to_env(settings);
-  const ContainerSpec* const found = container_named(workload.containers, container);
-  const EnvText live = found != nullptr ? env_of(*found) : EnvText();
+/// A container's entries as an apply names them; `wanted` is null where all stay as they are.
+json entries_of(const Workload& workload, const ContainerSpec& container, const Settings* wanted) {
+  const EnvText live = env_of(container);
   const Settings present = readable_settings(live);
-  const auto keep_theirs = [&](const char* variable, bool stays, std::optional<std::string>& entry,
-                               const std::optional<std::string>& theirs) {
-    if (!stays || !set_by_another(workload, container, variable)) return;
-    entry = owned_by_us(workload, container, variable) ? theirs : std::nullopt;
+  const EnvText text = wanted != nullptr ? to_env(*wanted) : EnvText();
+  json entries = json::array();
+  const auto add = [&](const char* variable, bool changes, const std::optional<std::string>& is,
+                       const std::optional<std::string>& becomes) {
+    // What somebody else has set stays, unless it is to become another value.
+    const bool stays = wanted == nullptr || (!changes && set_by_another(workload, container.name, variable));
+    std::optional<json> entry = stays ? kept(workload, container.name, variable, is) : std::nullopt;
+    if (!stays && becomes) entry = entry_of(variable, *becomes);
+    if (entry) entries.push_back(std::move(*entry));
   };
-  keep_theirs(kGogcVariable, !settings.gogc || settings.gogc == present.gogc, entries.gogc, live.gogc);
-  keep_theirs(kGoMemLimitVariable, !settings.go_mem_limit || settings.go_mem_limit == present.go_mem_limit,
-              entries.go_mem_limit, live.go_mem_limit);
+  add(kGogcVariable, text.gogc && wanted->gogc != present.gogc, live.gogc, text.gogc);
+  add(kGoMemLimitVariable, text.go_mem_limit && wanted->go_mem_limit != present.go_mem_limit, live.go_mem_limit,
+      text.go_mem_limit);
   return entries;
 }
 
-void put_env(json& document, const std::string& container, const EnvText& env) {
-  json entries = json::array();
-  if (env.gogc) entries.push_back({{"name", kGogcVariable}, {"value", *env.gogc}});
-  if (env.go_mem_limit) entries.push_back({{"name", kGoMemLimitVariable}, {"value", *env.go_mem_limit}});
-  if (entries.empty()) return;
-  document["spec"]["template"]["spec"]["containers"] =
-      json::array({{{"name", container}, {"env", std::move(entries)}}});
+/// An apply that puts `settings` into the container of the place, or into all of them. What it does not name of ours is
+/// released.
+json document_with(const Workload& workload, const SettingsPlace& place, const Settings& settings, bool everywhere) {
+  json document = document_of(place);
+  for (const ContainerSpec& container : workload.containers) {
+    const bool is_meant = everywhere || container.name == place.container;
+    json entries = entries_of(workload, container, is_meant ? &settings : nullptr);
+    if (entries.empty()) continue;
+    document["spec"]["template"]["spec"]["containers"].push_back(
+        {{"name", container.name}, {"env", std::move(entries)}});
+  }
+  return document;
 }
 
 /// A cause that somebody else wrote is theirs; setting ours would be a conflict.
@@ -109,17 +130,16 @@ Result<Receipt> DeploymentEnv::put(const SettingsPlace& place, const Settings& s
                                    const std::string& why) {
   const Result<Workload> found = workload(place);
   if (!found) return tl::unexpected(found.error());
-  json document = document_of(place);
+  json document = document_with(*found, place, settings, false);
   document["metadata"]["resourceVersion"] = version;
   if (!why.empty() && may_tell(*found)) document["metadata"]["annotations"] = {{kChangeCauseAnnotation, why}};
-  put_env(document, place.container, entries_of(*found, place.container, settings));
   return apply(place, document, false);
 }
 
 Result<void> DeploymentEnv::rehearse(const SettingsPlace& place, const Settings& settings) {
-  json document = document_of(place);
-  put_env(document, place.container, to_env(settings));
-  const Result<Receipt> receipt = apply(place, document, true);
+  const Result<Workload> found = workload(place);
+  if (!found) return tl::unexpected(found.error());
+  const Result<Receipt> receipt = apply(place, document_with(*found, place, settings, false), true);
   if (!receipt) return tl::unexpected(receipt.error());
   return {};
 }
@@ -128,8 +148,8 @@ Result<void> DeploymentEnv::release(const SettingsPlace& place) {
   const Result<Workload> found = workload(place);
   if (!found) return tl::unexpected(found.error());
   if (!has_ours(*found)) return {};
-  json document = document_of(place);
-  put_env(document, place.container, entries_of(*found, place.container, Settings()));
+  json document = document_with(*found, place, Settings(), true);
+  document["metadata"]["resourceVersion"] = found->resource_version;
   const Result<Receipt> receipt = apply(place, document, false);
   if (!receipt) return tl::unexpected(receipt.error());
   return {};

@@ -91,6 +91,12 @@ ObjectKey key_of(const json& object) {
 
 std::string resource_version_of(const json& object) { return text(child(object, "metadata"), "resourceVersion"); }
 
+bool is_object_name(const std::string& text) {
+  const auto plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+  return !text.empty() && text.size() <= kLongestName && plain(text.front()) && plain(text.back()) &&
+         std::all_of(text.begin(), text.end(), [&](char c) { return plain(c) || c == '-' || c == '.'; });
+}
+
 Result<ObjectKey> named(const json& object) {
   ObjectKey key = key_of(object);
   if (key.name.empty()) return invalid("an object without metadata.name cannot be read");

@@ -48,6 +48,10 @@ Result<Labels> series_labels(const nlohmann::json& histogram);
 /// metadata.finalizers, which must be written back as they are. Error: more than kMostKept.
 Result<std::vector<std::string>> finalizers_of(const nlohmann::json& object);
 
+/// Whether Kubernetes takes it for the name of an object: letters, digits, '-' and '.', of which the latter two neither
+/// begin nor end it.
+bool is_object_name(const std::string& text);
+
 /// metadata.namespace and metadata.name.
 ObjectKey key_of(const nlohmann::json& object);
 /// The same; an error when the object has no name.

@@ -181,6 +181,7 @@ ProfileMemory decode_memory(const json& status) {
   if (child(status, "applied").is_object() && status.contains("applied")) {
     memory.applied = decode_settings(child(status, "applied"));
     memory.applied_uid = text(child(status, "applied"), "targetUid");
+    memory.applied_container = text(child(status, "applied"), "container");
   }
   memory.cool_down_until = time(status, "coolDownUntil");
   for (const json& region : elements(status, "bannedRegions")) {

@@ -44,7 +44,7 @@ const json& bounded_list(Complaints& complaints, const json& object, const char*
 
 std::string clipped(const std::string& message) { return codec::clipped(message, kLongestMessage); }
 
-/// Drops members that say nothing, so that a reader sees only what is there.
+/// Leaves out what says nothing, so that a reader sees only what is there.
 void put(json& object, const char* member, const std::string& value) {
   if (!value.empty()) object[member] = value;
 }
@@ -272,8 +272,7 @@ json trial_object(const ObjectKey& key, const TrialSpec& spec) {
 json encode(const TrialStatus& status) {
   json object = json::object();
   object["phase"] = to_string(status.phase);
-  // Also when it is empty: a promotion that the watch takes back takes its verdict back.
-  object["verdict"] = to_string(status.verdict);
+  put(object, "verdict", to_string(status.verdict));
   put(object, "reason", status.reason);
   put(object, "message", clipped(status.message));
   put(object, "startedAt", status.started);
@@ -284,9 +283,9 @@ json encode(const TrialStatus& status) {
   put(object, "promotedAt", status.promoted);
   if (status.applied_generation > 0) object["appliedGeneration"] = status.applied_generation;
   if (status.after_rollback != TrialVerdict::kNone) object["afterRollback"] = to_string(status.after_rollback);
-  // Also when it is empty: it comes and goes.
-  object["unavailableSince"] = status.unavailable_since ? format_micro_time(*status.unavailable_since) : std::string();
+  put(object, "unavailableSince", status.unavailable_since);
   put(object, "watchingSince", status.watching_since);
+  if (status.watched_replicas > 0) object["watchedReplicas"] = status.watched_replicas;
   put(object, "endedAt", status.ended);
   if (status.latency_change) object["p99ChangePercent"] = signed_percent(*status.latency_change, "%");
   if (status.gc_change) object["gcChangePercent"] = signed_percent(*status.gc_change, "%");
@@ -354,6 +353,11 @@ Result<Trial> decode_trial(const json& object) {
     return invalid("GoRuntimeTrial " + trial.key.text() +
                    " names no profile, target, container or deadline: it was not made by gopacer; delete it");
   }
+  // Requests and lines of the log are made of them.
+  if (!codec::is_object_name(trial.spec.profile) || !codec::is_object_name(trial.spec.target.name)) {
+    return invalid("GoRuntimeTrial " + trial.key.text() +
+                   " names a profile or target that can't exist: it was not made by gopacer; delete it");
+  }
   trial.spec.deadline = *deadline;
   if (trial.spec.deadline > trial.created + kLongestBeforePromotion) {
     complaints.add("the deadline is more than " + format_duration(kLongestBeforePromotion) +
@@ -380,6 +384,7 @@ Result<Trial> decode_trial(const json& object) {
   trial.status.after_rollback = parse_trial_verdict(text(status, "afterRollback")).value_or(TrialVerdict::kNone);
   trial.status.unavailable_since = time(status, "unavailableSince");
   trial.status.watching_since = time(status, "watchingSince");
+  trial.status.watched_replicas = count(complaints, status, "watchedReplicas");
   trial.status.ended = time(status, "endedAt");
   trial.status.evidence = decode_evidence(status, complaints);
   trial.status.watch_evidence = decode_evidence(child(status, "watch"), complaints);

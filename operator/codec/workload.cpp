@@ -39,10 +39,11 @@ std::vector<EnvOwner> env_owners_of(const json& metadata) {
       const std::string container = keyed_name(container_key);
       const json& env = child(fields, "f:env");
       if (container.empty() || !env.is_object()) continue;
-      for (const auto& [env_key, ignored] : env.items()) {
+      for (const auto& [env_key, parts] : env.items()) {
         const std::string variable = keyed_name(env_key);
         if (!is_ours(variable) || owners.size() == kMostKept) continue;
-        owners.push_back({shown(container, kLongestName), variable, strange(entry, "manager", kLongestName)});
+        owners.push_back({shown(container, kLongestName), variable, strange(entry, "manager", kLongestName),
+                          parts.contains("f:value") || parts.contains("f:valueFrom")});
       }
     }
   }
@@ -50,7 +51,8 @@ std::vector<EnvOwner> env_owners_of(const json& metadata) {
 }
 
 /// kubectl apply sends only what it has to change: of an entry that we have set already it owns nothing, though the
-/// manifest has it, too. What it applied last stands in an annotation.
+/// manifest has it, too; and one that is gone by now comes back with the next apply. What it applied last stands in an
+/// annotation.
 void add_owners_by_manifest(const json& metadata, Workload& out) {
   const std::string manifest = text(child(metadata, "annotations"), kLastApplied);
   const auto speaks_of = [&](const char* variable) { return manifest.find(variable) != std::string::npos; };
@@ -59,14 +61,11 @@ void add_owners_by_manifest(const json& metadata, Workload& out) {
   for (const json& declared : elements(child(child(child(object, "spec"), "template"), "spec"), "containers")) {
     const ContainerSpec* const container = container_named(out.containers, text(declared, "name"));
     if (container == nullptr) continue;
-    for (const EnvEntry& live : container->env) {
-      const json& entries = elements(declared, "env");
-      const bool same = std::any_of(entries.begin(), entries.end(), [&](const json& entry) {
-        return text(entry, "name") == live.name && text(entry, "value") == live.value;
-      });
-      if (!same || set_by_another(out, container->name, live.name.c_str()) || out.env_owners.size() == kMostKept)
-        continue;
-      out.env_owners.push_back({container->name, live.name, "kubectl apply"});
+    for (const json& entry : elements(declared, "env")) {
+      const std::string variable = text(entry, "name");
+      if (!is_ours(variable) || set_by_another(out, container->name, variable.c_str())) continue;
+      if (out.env_owners.size() < kMostKept)
+        out.env_owners.push_back({container->name, variable, "kubectl apply", false});
     }
   }
 }
@@ -83,12 +82,13 @@ std::vector<std::string> change_cause_owners_of(const json& metadata) {
   return owners;
 }
 
-Rollout rollout_of(const json& spec, const json& status) {
+/// `seen`: the controller has looked at the present template; until then its words are about an earlier one.
+Rollout rollout_of(const json& spec, const json& status, bool seen) {
   Rollout rollout;
   rollout.paused = boolean(spec, "paused");
   for (const json& condition : elements(status, "conditions")) {
     const std::string type = text(condition, "type");
-    if (type == "Progressing") {
+    if (type == "Progressing" && seen) {
       rollout.last_progress = time(condition, "lastUpdateTime");
       rollout.gave_up = text(condition, "reason") == "ProgressDeadlineExceeded";
       rollout.complete = text(condition, "reason") == "NewReplicaSetAvailable";
@@ -123,19 +123,18 @@ bool is_private(const std::string& kind) {
   return kPrivate.contains(kind);
 }
 
-/// Whether a container of the pod mounts the volume for writing.
-bool is_written(const json& pod_spec, const std::string& volume) {
+/// Names of the volumes that a container of the pod mounts for writing.
+std::set<std::string> written_volumes(const json& pod_spec) {
+  std::set<std::string> written;
   for (const char* const list : {"containers", "initContainers"}) {
     for (const json& container : elements(pod_spec, list)) {
       for (const json& mount : elements(container, "volumeMounts")) {
-        if (text(mount, "name") == volume && !boolean(mount, "readOnly")) return true;
+        if (!boolean(mount, "readOnly")) written.insert(text(mount, "name"));
       }
-      for (const json& device : elements(container, "volumeDevices")) {
-        if (text(device, "name") == volume) return true;
-      }
+      for (const json& device : elements(container, "volumeDevices")) written.insert(text(device, "name"));
     }
   }
-  return false;
+  return written;
 }
 
 std::vector<SingleUse> single_use_of(const json& pod_spec) {
@@ -155,9 +154,10 @@ std::vector<SingleUse> single_use_of(const json& pod_spec) {
       }
     }
   }
+  const std::set<std::string> written = written_volumes(pod_spec);
   for (const json& volume : elements(pod_spec, "volumes")) {
     const std::string name = text(volume, "name");
-    if (!is_written(pod_spec, name) || !volume.is_object()) continue;
+    if (!written.contains(name) || !volume.is_object()) continue;
     for (const auto& [kind, source] : volume.items()) {
       if (kind == "name" || is_private(kind) || boolean(source, "readOnly")) continue;
       if (kind == "csi" && is_private_driver(text(source, "driver"))) continue;
@@ -247,7 +247,7 @@ Result<Workload> decode_deployment(const json& object) {
   out.updated_replicas = small(status, "updatedReplicas");
   out.available_replicas = small(status, "availableReplicas");
   out.total_replicas = small(status, "replicas");
-  out.rollout = rollout_of(spec, status);
+  out.rollout = rollout_of(spec, status, out.observed_generation >= out.generation);
   for (const char* const label : {kTrialLabel, kProfileLabel}) {
     if (child(metadata, "labels").contains(label)) out.labels[label] = text(child(metadata, "labels"), label);
   }

@@ -13,11 +13,6 @@ const T* named(const std::vector<T>& all, const std::string& name) {
   return found == all.end() ? nullptr : &*found;
 }
 
-Settings settings_of(const ContainerSpec& container) {
-  // What can't be read was already told of the target's template; the pod runs with whatever Go made of it.
-  return parse_settings(env_of(container)).value_or(Settings{});
-}
-
 }  // namespace
 
 ScrapePlan scrape_plan(const Desired& desired) {
@@ -53,7 +48,8 @@ ScrapePlan scrape_plan(const Desired& desired) {
     target.container = container->name;
     target.track = track;
     target.ready = pod->ready;
-    target.settings = settings_of(*container);
+    // What can't be read was already told of the target's template; the pod runs with whatever Go made of it.
+    target.settings = readable_settings(env_of(*container));
     target.memory_limit = container->memory_limit;
     target.cpu_limit = container->cpu_limit;
     if (const ContainerState* const state = named(pod->states, container->name)) {

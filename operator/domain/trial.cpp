@@ -1,5 +1,6 @@
 #include "gopacer/domain/trial.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <string_view>
@@ -88,6 +89,12 @@ std::string to_string(TrialPhase phase) { return name_of(kPhases, phase); }
 std::string to_string(TrialVerdict verdict) { return name_of(kVerdicts, verdict); }
 std::optional<TrialPhase> parse_trial_phase(const std::string& text) { return value_of(kPhases, text); }
 std::optional<TrialVerdict> parse_trial_verdict(const std::string& text) { return value_of(kVerdicts, text); }
+
+std::optional<Time> entered(const TrialStatus& status, TrialPhase phase) {
+  const auto found = std::find_if(status.steps.rbegin(), status.steps.rend(),
+                                  [&](const TrialStep& step) { return step.phase == phase; });
+  return found == status.steps.rend() ? std::nullopt : std::optional<Time>(found->at);
+}
 
 std::string label_value(const std::string& name) { return shortened(name, kLongestLabel); }
 

@@ -20,7 +20,7 @@ constexpr Rule kMayBeTuned[] = {
     {"ContainerNotFound", "The pod has no container of the name in containerName.", container_not_found, kUnsupported},
     {"EnvFromSource", "GOGC or GOMEMLIMIT comes from valueFrom.", env_from_source, kUnsupported},
     {"EnvDuplicated", "GOGC or GOMEMLIMIT is set twice.", env_duplicated, kUnsupported},
-    {"EnvInvalid", "GOGC or GOMEMLIMIT has a value with which Go would not start.", env_invalid, kUnsupported},
+    {"EnvInvalid", "GOGC or GOMEMLIMIT has a value that Go can't read.", env_invalid, kUnsupported},
     {"MemoryAutoscaler", "An autoscaler goes by the memory of the container.", memory_autoscaler, kUnsupported},
     {"TargetPaused", "The Deployment is paused.", target_paused},
 };

@@ -113,7 +113,8 @@ Answer env_invalid(const Facts& facts) {
   if (container == nullptr) return std::nullopt;
   const Result<Settings> settings = parse_settings(env_of(*container));
   if (settings) return std::nullopt;
-  return place_of(*container, facts) + ": " + settings.error().message + ". Go would not start with it.";
+  return place_of(*container, facts) + ": " + settings.error().message +
+         ". Go takes such a GOGC for 100, and does not start with such a GOMEMLIMIT.";
 }
 
 /// For a horizontal one its figure means nothing once GOMEMLIMIT makes a plateau; a vertical one moves the limit away
@@ -146,7 +147,8 @@ Answer field_conflict(const Facts& facts) {
   if (container == nullptr) return std::nullopt;
   for (const EnvOwner& owner : facts.desired.target->env_owners) {
     if (owner.container != container->name || owner.manager == kFieldManager) continue;
-    return owner.variable + " of " + place_of(*container, facts) + " is set by '" + owner.manager +
+    return owner.variable + " of " + place_of(*container, facts) +
+           (owner.of_value ? " is set by '" : " is declared by '") + owner.manager +
            "', and gopacer never takes a field over: remove the entry there to let gopacer tune it, or set "
            "updateMode Off.";
   }

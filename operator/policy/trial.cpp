@@ -25,14 +25,17 @@ bool our_profile(const Facts& facts) {
 bool has_new_settings(const Facts& facts, const Pod& pod) {
   const TrialSpec& trial = trial_of(facts).spec;
   return std::any_of(pod.containers.begin(), pod.containers.end(), [&](const ContainerSpec& container) {
-    return container.name == trial.container && parse_settings(env_of(container)) == trial.to;
+    return container.name == trial.container && readable_settings(env_of(container)) == trial.to;
   });
 }
 
 /// Pods that ended long ago may be there for months, and may have run the same settings then.
 bool is_promoted_one(const Facts& facts, const Pod& pod) {
-  const std::optional<Time>& promoted = trial_of(facts).status.promoted;
-  return promoted && pod.created && *pod.created >= *promoted - kClockSkew && has_new_settings(facts, pod);
+  const TrialStatus& trial = trial_of(facts).status;
+  if (!trial.promoted || !pod.created) return false;
+  // The patch itself may have been noted much later than it was sent, by a successor.
+  const Time before_patch = entered(trial, TrialPhase::kPromoting).value_or(*trial.promoted);
+  return *pod.created >= before_patch - kClockSkew && has_new_settings(facts, pod);
 }
 
 const Pod* evicted_for_memory(const Facts& facts, Track track) {
@@ -77,8 +80,8 @@ Answer unequal(const std::string& done_by_each) {
          ": the two do not do the same work and can't be compared. Is one of them a leader, or the worker of a queue?";
 }
 
-/// "set GOGC=150 and removed GOMEMLIMIT": only what differs.
-std::string change(const Settings& before, const Settings& now) {
+/// "set GOGC=150 and removed GOMEMLIMIT": only what is neither as it was nor as the trial may have put it.
+std::string change(const Settings& before, const Settings& ours, const Settings& now) {
   std::string text;
   const auto tell = [&](const char* variable, bool differs, const std::optional<std::string>& value) {
     if (!differs) return;
@@ -86,9 +89,10 @@ std::string change(const Settings& before, const Settings& now) {
             (value ? "set " + std::string(variable) + "=" + *value : "removed " + std::string(variable));
   };
   const EnvText env = to_env(now);
-  tell(kGogcVariable, before.gogc != now.gogc, env.gogc);
-  tell(kGoMemLimitVariable, before.go_mem_limit != now.go_mem_limit, env.go_mem_limit);
-  return text;
+  tell(kGogcVariable, now.gogc != before.gogc && now.gogc != ours.gogc, env.gogc);
+  tell(kGoMemLimitVariable, now.go_mem_limit != before.go_mem_limit && now.go_mem_limit != ours.go_mem_limit,
+       env.go_mem_limit);
+  return text.empty() ? "set " + describe(now) : text;
 }
 
 bool far_apart(double a, double b) { return std::max(a, b) > kFarApart * std::min(a, b); }
@@ -99,15 +103,22 @@ bool nobody_knows(const Facts& facts) {
   return trial_unknown(facts).has_value() || trial_unreadable(facts).has_value();
 }
 
+bool is_a_persons(const std::string& reason) { return reason == "FieldConflict" || reason == "SettingsChanged"; }
+
 bool half_gone(const Facts& facts) {
   if (!facts.desired.target) return false;
   const Workload& target = *facts.desired.target;
-  // An autoscaler that adds pods before there are nodes for them takes nothing away.
-  const bool watching = facts.desired.trial && facts.desired.trial->status.phase == TrialPhase::kWatching;
-  const auto homeless = std::count_if(facts.desired.pods.begin(), facts.desired.pods.end(), [](const OwnedPod& owned) {
-    return owned.track == Track::kStable && !owned.pod->deleting && owned.pod->phase == "Pending";
-  });
-  const auto expected = target.replicas - (watching ? static_cast<int>(homeless) : 0);
+  int expected = target.replicas;
+  if (facts.desired.trial && facts.desired.trial->status.phase == TrialPhase::kWatching) {
+    // An autoscaler that adds pods before there are nodes for them takes nothing away.
+    const auto homeless =
+        std::count_if(facts.desired.pods.begin(), facts.desired.pods.end(), [](const OwnedPod& owned) {
+          return owned.track == Track::kStable && !owned.pod->deleting && owned.pod->phase == "Pending" &&
+                 owned.pod->node.empty();
+        });
+    const int before = std::min(facts.desired.trial->status.watched_replicas, target.replicas);
+    expected = std::max(target.replicas - static_cast<int>(homeless), before);
+  }
   return target.available_replicas < kLeastAvailable * expected;
 }
 
@@ -154,8 +165,10 @@ Answer settings_changed(const Facts& facts) {
   }
   if (old_ones) return "Somebody put " + describe(current) + " back into the target; that stands.";
   const bool ours_are_there = trial.status.promoted || trial.status.phase == TrialPhase::kWatching;
-  return "Somebody " + change(ours_are_there ? trial.spec.to : trial.spec.from, current) +
-         " on the target; that stands.";
+  const Settings& before = ours_are_there ? trial.spec.to : trial.spec.from;
+  // A patch may have arrived whose note was lost.
+  const Settings& ours = trial.status.phase == TrialPhase::kPromoting ? trial.spec.to : before;
+  return "Somebody " + change(before, ours, current) + " on the target; that stands.";
 }
 
 Answer trial_unreadable(const Facts& facts) {

@@ -195,7 +195,10 @@ json settings_or_null(const std::optional<Settings>& settings) {
 
 json applied_or_null(const ProfileMemory& memory) {
   json object = settings_or_null(memory.applied);
-  if (object.is_object()) object["targetUid"] = memory.applied_uid.empty() ? json(nullptr) : json(memory.applied_uid);
+  if (!object.is_object()) return object;
+  const auto text_or_null = [](const std::string& text) { return text.empty() ? json(nullptr) : json(text); };
+  object["targetUid"] = text_or_null(memory.applied_uid);
+  object["container"] = text_or_null(memory.applied_container);
   return object;
 }
 

@@ -24,6 +24,19 @@ using record::Pass;
 constexpr Duration kQuietTime = std::chrono::minutes(1);
 constexpr double kNotableDrift = 0.1;
 
+/// A merge patch that makes `before` into `after`: a member that goes has to be named for that.
+json replacing(const json& before, const json& after) {
+  json patch = after;
+  for (const auto& [member, value] : before.items()) {
+    if (!after.contains(member)) {
+      patch[member] = nullptr;
+    } else if (value.is_object() && after[member].is_object()) {
+      patch[member] = replacing(value, after[member]);
+    }
+  }
+  return patch;
+}
+
 Event event_about(const Profile& profile, bool warning, std::string reason, std::string note, std::string action) {
   return {resources::kProfiles, profile.key.ns,  profile.key.name, profile.uid, warning,
           std::move(reason),    std::move(note), std::move(action)};
@@ -145,9 +158,10 @@ Result<void> Recorder::write(const Pass& pass) {
 Result<void> Recorder::write_trial(const Pass& pass) {
   if (!pass.facts.desired.trial || !pass.step.trial || pass.error) return {};
   const Trial& trial = *pass.facts.desired.trial;
+  const json known = codec::encode(trial.status);
   const json status = codec::encode(*pass.step.trial);
-  if (status == codec::encode(trial.status)) return {};
-  const json patch{{"metadata", {{"resourceVersion", trial.resource_version}}}, {"status", status}};
+  if (status == known) return {};
+  const json patch{{"metadata", {{"resourceVersion", trial.resource_version}}}, {"status", replacing(known, status)}};
   const Result<json> patched = api_.merge_patch({resources::kTrials, trial.key.ns, trial.key.name}, patch, "status");
   if (patched || patched.error().kind == ErrorKind::kNotFound) return {};
   return tl::unexpected(patched.error());

@@ -97,19 +97,16 @@ Step yield_to_person(const Facts& facts) {
                    kIdlePass);
   step.memory = profile.memory;
   ban(*step.memory, {*profile.memory.applied, facts.desired.target->template_hash, "SettingsChanged", facts.now});
-  step.memory->applied.reset();
-  step.memory->applied_uid.clear();
+  step.memory->forget_applied();
   step.memory->cool_down_until = facts.now + profile.spec.rollback.cool_down;
   return step;
 }
 
-/// A target that was made anew has nothing of ours, and nobody took it away.
-Step forget_applied(const Facts& facts) {
-  Step step =
-      hold("TargetRecreated", "The target was made anew; what was applied to the old one is forgotten.", seconds(1));
+/// What is tuned now has nothing of ours, and nobody took it away.
+Step forget_applied(const Facts& facts, std::string reason, std::string message) {
+  Step step = hold(std::move(reason), std::move(message), seconds(1));
   step.memory = facts.desired.profile->memory;
-  step.memory->applied.reset();
-  step.memory->applied_uid.clear();
+  step.memory->forget_applied();
   return step;
 }
 
@@ -147,8 +144,16 @@ Step advance_idle(const Facts& facts) {
     return hold(against->reason(), against->message, kIdlePass);
   }
   if (profile.memory.applied) {
-    const std::string& uid = profile.memory.applied_uid;
-    if (!uid.empty() && uid != facts.desired.target->uid) return forget_applied(facts);
+    const ProfileMemory& memory = profile.memory;
+    if (!memory.applied_uid.empty() && memory.applied_uid != facts.desired.target->uid) {
+      return forget_applied(facts, "TargetRecreated",
+                            "The target was made anew; what was applied to the old one is forgotten.");
+    }
+    if (!memory.applied_container.empty() && memory.applied_container != facts.desired.container) {
+      return forget_applied(facts, "ContainerChanged",
+                            "Another container is tuned now; container '" + memory.applied_container + "' keeps " +
+                                describe(*memory.applied) + ".");
+    }
     if (*profile.memory.applied != facts.desired.current) return yield_to_person(facts);
   }
   const auto against = policy::first_objection(policy::may_start(), facts);

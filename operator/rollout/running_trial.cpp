@@ -83,8 +83,9 @@ class RunningTrial {
   }
   /// The watch is over and the profile knows it, but an operator died before the trial did.
   bool confirmed_before() const {
-    return facts_.desired.profile && !known() && trial_.status.phase == TrialPhase::kWatching &&
-           trial_.status.verdict == TrialVerdict::kPromote && current() == trial_.spec.to;
+    return facts_.desired.profile && facts_.desired.profile->uid == trial_.spec.profile_uid && !known() &&
+           trial_.status.phase == TrialPhase::kWatching && trial_.status.verdict == TrialVerdict::kPromote &&
+           current() == trial_.spec.to;
   }
   bool target_is_the_same() const { return target() != nullptr && target()->uid == trial_.spec.target.uid; }
   bool known() const {
@@ -300,6 +301,7 @@ class RunningTrial {
     if (verdict_.outcome == Outcome::kWorse) return worse_than_before();
     if (target()->rolled_out()) {
       next_.watching_since = now_;
+      next_.watched_replicas = target()->replicas;
       enter(TrialPhase::kWatching, "All of the target's pods run " + describe(trial_.spec.to) + "; watching for " +
                                        format_duration(trial_.spec.watch_for) + ".");
       Step step = record("Watching");
@@ -340,8 +342,10 @@ class RunningTrial {
     if (verdict_.outcome == Outcome::kWorse) return worse_than_before();
     // Pods that are warming up show nothing.
     const Duration watched = now_ - trial_.status.watching_since.value_or(now_) - trial_.spec.canary.warm_up;
-    const bool over = trial_.spec.watch_for <= Duration(0) ||
-                      watched >= (confirmed() ? trial_.spec.watch_for : 2 * trial_.spec.watch_for);
+    // The first window may begin a window later than the watch, and ends a window after that.
+    const Duration longest = std::max(2 * trial_.spec.watch_for, 3 * trial_.spec.canary.interval);
+    const bool over =
+        trial_.spec.watch_for <= Duration(0) || watched >= (confirmed() ? trial_.spec.watch_for : longest);
     if (!over) {
       Step step = record("Watching");
       step.message = verdict_.message;
@@ -349,7 +353,8 @@ class RunningTrial {
     }
     if (!confirmed()) {
       const std::string message = "The target's pods gave too little data to confirm the settings within " +
-                                  format_duration(watched) + ", twice as long as asked. " + verdict_.message;
+                                  format_duration(watched) + "; asked for were " +
+                                  format_duration(trial_.spec.watch_for) + ". " + verdict_.message;
       return start_rollback(TrialVerdict::kInconclusive, "Unconfirmed", message, message);
     }
     Step step = end(TrialVerdict::kPromote, trial_.status.reason, trial_.status.message);
@@ -388,8 +393,9 @@ class RunningTrial {
     // them. Whoever takes the trial, the profile or gopacer away waits for no rollout.
     const bool somebody_waits =
         facts_.desired.uninstalling || trial_.deleting || (facts_.desired.profile && facts_.desired.profile->deleting);
-    const bool over = target()->rolled_out() || target()->rollout.paused || standstill(entered()) ||
-                      now_ - entered() > kLongestRollback + target()->min_ready;
+    const Time since = entered(trial_.status, TrialPhase::kRollingBack).value_or(trial_.spec.deadline);
+    const bool over = target()->rolled_out() || target()->rollout.paused || standstill(since) ||
+                      now_ - since > kLongestRollback + target()->min_ready;
     if (!somebody_waits && !over) {
       Step step = record("RollingBack");
       step.message = "Waiting for the target's pods to run " + describe(old) + " again.";
@@ -442,14 +448,6 @@ class RunningTrial {
     if (next_.steps.size() > kMostTrialSteps) next_.steps.erase(next_.steps.begin() + 1);
   }
 
-  /// When the trial entered the phase that it is in.
-  Time entered() const {
-    const auto& steps = trial_.status.steps;
-    const auto found = std::find_if(steps.rbegin(), steps.rend(),
-                                    [&](const TrialStep& step) { return step.phase == trial_.status.phase; });
-    return found == steps.rend() ? trial_.spec.deadline : found->at;
-  }
-
   Duration pass() const { return std::clamp<Duration>(trial_.spec.canary.interval / 5, seconds(1), seconds(5)); }
 
   /// A step that only writes the trial's status.
@@ -496,14 +494,11 @@ class RunningTrial {
   }
 
   void note_applied(ProfileMemory& memory, const Settings& settings) const {
+    memory.forget_applied();
+    if (settings == Settings{}) return;
     memory.applied = settings;
     memory.applied_uid = trial_.spec.target.uid;
-    if (settings == Settings{}) forget_applied(memory);
-  }
-
-  static void forget_applied(ProfileMemory& memory) {
-    memory.applied.reset();
-    memory.applied_uid.clear();
+    memory.applied_container = trial_.spec.container;
   }
 
   ProfileMemory remember(TrialVerdict verdict) const {
@@ -511,16 +506,17 @@ class RunningTrial {
     memory.active_trial.clear();
     memory.trial_count = std::max(memory.trial_count, trial_.spec.number);
     const bool was_rolled_back = trial_.status.phase == TrialPhase::kRollingBack;
-    const bool person_decided = was_rolled_back && target_is_the_same() && current() != trial_.spec.from;
+    const bool person_decided = was_rolled_back && target_is_the_same() &&
+                                (current() != trial_.spec.from || policy::is_a_persons(next_.reason));
     // A program that does not heed the variables would be tried again and again.
     if (verdict == TrialVerdict::kRollBack || person_decided || next_.reason == "SelfTuned") {
       ban(memory, {trial_.spec.to, trial_.spec.template_hash, next_.reason, now_});
     }
     if (!target_is_the_same()) {
-      forget_applied(memory);
+      memory.forget_applied();
     } else if (was_rolled_back) {
       // What a person set meanwhile stayed, and is theirs.
-      person_decided ? forget_applied(memory) : note_applied(memory, trial_.spec.from);
+      person_decided ? memory.forget_applied() : note_applied(memory, trial_.spec.from);
     } else if (trial_.status.promoted) {
       // Also where a person has put something else there by now: then the next pass yields to them.
       note_applied(memory, trial_.spec.to);
@@ -528,8 +524,13 @@ class RunningTrial {
     const bool decided_by_us = verdict == TrialVerdict::kPromote || verdict == TrialVerdict::kRollBack ||
                                verdict == TrialVerdict::kInconclusive;
     // Two rollouts of the target are enough for a while, whoever ended the trial.
-    if (decided_by_us || was_rolled_back)
-      memory.cool_down_until = now_ + facts_.desired.profile->spec.rollback.cool_down;
+    const Duration cool_down = facts_.desired.profile->spec.rollback.cool_down;
+    if (decided_by_us || was_rolled_back) {
+      memory.cool_down_until = now_ + cool_down;
+    } else if (next_.reason == "TrialUnreadable") {
+      // With clocks that differ by hours the next one would be as unreadable.
+      memory.cool_down_until = now_ + std::min(cool_down, kRefusedPause);
+    }
     return memory;
   }
 

@@ -106,6 +106,27 @@ class ActOnRealApi : public testing::Test {
     const ActResult result = actor_.perform(desired(), step);
     ASSERT_TRUE(result.done()) << result.error->message;
   }
+  SettingsPlace place() { return {{ns_, "checkout"}, target()["metadata"]["uid"], "app"}; }
+  /// As kubectl edit would.
+  void patch_env(const std::string& entry) {
+    RealApiServer::kubectl(
+        "-n " + ns_ + " patch deployment checkout --field-manager=kubectl-edit --patch-file=/dev/stdin",
+        R"({"spec":{"template":{"spec":{"containers":[{"name":"app","env":[)" + entry + "]}]}}}}");
+  }
+  /// kubectl apply --server-side of a manifest that has this one entry.
+  void force_gogc(const std::string& value, const std::string& option) {
+    RealApiServer::kubectl(
+        "apply --server-side --field-manager=argocd" + option + " -f -",
+        json{{"apiVersion", "apps/v1"},
+             {"kind", "Deployment"},
+             {"metadata", {{"namespace", ns_}, {"name", "checkout"}}},
+             {"spec",
+              {{"template",
+                {{"spec",
+                  {{"containers", json::array({{{"name", "app"},
+                                                {"env", json::array({{{"name", "GOGC"}, {"value", value}}})}}})}}}}}}}}
+            .dump());
+  }
   void promote() { perform(step(StepKind::kPromote, new_settings())); }
 
   std::unique_ptr<kube::Client> client_ = RealApiServer::client();
@@ -207,6 +228,60 @@ TEST_F(ActOnRealApi, NothingTakesAPersonsValueAway) {
   DeploymentEnv applier(*client_);
   ASSERT_TRUE(applier.release({desired().target->key, desired().target->uid, "app"}));
   EXPECT_EQ(target()["spec"], theirs);
+}
+
+TEST_F(ActOnRealApi, NothingTakesAPersonsReferenceAway) {
+  promote();
+  patch_env(R"({"name":"GOGC","value":null,"valueFrom":{"configMapKeyRef":{"name":"tuning","key":"GOGC"}}})");
+  const json theirs = target()["spec"]["template"]["spec"]["containers"][0]["env"];
+  ASSERT_THAT(theirs.dump(), HasSubstr("configMapKeyRef"));
+  perform(step(StepKind::kRollBack, old_settings()));
+  EXPECT_THAT(target().dump(), HasSubstr("configMapKeyRef"));
+  EXPECT_EQ(env_value(target(), "GOMEMLIMIT"), "");
+  ASSERT_TRUE(applier_.release(place()));
+  EXPECT_THAT(target().dump(), HasSubstr("configMapKeyRef"));
+}
+
+TEST_F(ActOnRealApi, AValueThatGoCannotReadIsLeftAsItIs) {
+  promote();
+  patch_env(R"({"name":"GOGC","value":"50\n"})");
+  perform(step(StepKind::kRollBack, old_settings()));
+  EXPECT_EQ(env_value(target(), "GOGC"), "50\n");
+  EXPECT_EQ(env_value(target(), "GOMEMLIMIT"), "");
+}
+
+TEST_F(ActOnRealApi, WhoForcedAValueMayChangeItWithoutForceAfterARollback) {
+  promote();
+  force_gogc("50", " --force-conflicts");
+  perform(step(StepKind::kRollBack, builders::settings(50)));
+  EXPECT_EQ(env_value(target(), "GOGC"), "50");
+  ASSERT_TRUE(applier_.release(place()));
+  force_gogc("60", "");
+  EXPECT_EQ(env_value(target(), "GOGC"), "60");
+}
+
+TEST_F(ActOnRealApi, AnotherContainerKeepsWhatItGotBefore) {
+  RealApiServer::kubectl("-n " + ns_ + " patch deployment checkout --patch-file=/dev/stdin",
+                         R"({"spec":{"template":{"spec":{"containers":[{"name":"worker","image":"worker"}]}}}})");
+  promote();
+  const auto env_of_app = [&] {
+    for (const json& container : target()["spec"]["template"]["spec"]["containers"]) {
+      if (container["name"] == "app") return container["env"];
+    }
+    return json();
+  };
+  const json before = env_of_app();
+  ASSERT_THAT(before.dump(), HasSubstr("430MiB"));
+  SettingsPlace worker = place();
+  worker.container = "worker";
+  ASSERT_TRUE(applier_.rehearse(worker, new_settings()));
+  const auto version = [&] { return target()["metadata"]["resourceVersion"].get<std::string>(); };
+  ASSERT_TRUE(applier_.put(worker, new_settings(), version(), ""));
+  EXPECT_EQ(env_of_app(), before);
+  ASSERT_TRUE(applier_.put(worker, old_settings(), version(), ""));
+  EXPECT_EQ(env_of_app(), before);
+  ASSERT_TRUE(applier_.release(place()));
+  EXPECT_THAT(env_of_app().dump(), testing::Not(HasSubstr("430MiB")));
 }
 
 TEST_F(ActOnRealApi, AManifestThatTookTheValuesOverOwnsThem) {

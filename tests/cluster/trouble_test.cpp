@@ -208,7 +208,7 @@ TEST_F(Trouble, SaysWhatIsWrongWithATarget) {
       {"wrong", "ConfigUnsupported", "ContainerNotFound", "app, sidecar"},
       {"source", "ConfigUnsupported", "EnvFromSource", "valueFrom"},
       {"twice", "ConfigUnsupported", "EnvDuplicated", "set twice"},
-      {"invalid", "ConfigUnsupported", "EnvInvalid", "Go would not start"},
+      {"invalid", "ConfigUnsupported", "EnvInvalid", "does not start with such a GOMEMLIMIT"},
       {"wide", "ConfigUnsupported", "MemoryAutoscaler", "HorizontalPodAutoscaler"},
       {"tall", "ConfigUnsupported", "MemoryAutoscaler", "VerticalPodAutoscaler"},
   };

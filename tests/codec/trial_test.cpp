@@ -134,6 +134,18 @@ TEST(TrialObject, ThatSomebodyElseMadeIsRefusedWithWhatToDo) {
   }
 }
 
+TEST(TrialObject, OfNamesThatNoObjectCanHaveIsRefused) {
+  for (const char* const name : {"x%\n2026-01-01 info all is well", "Checkout", "-checkout", "a/b", "a."}) {
+    for (const char* const ref : {"profileRef", "targetRef"}) {
+      json object = stored(builders::trial(TrialPhase::kPending).spec, nullptr);
+      object["spec"][ref]["name"] = name;
+      const Result<Trial> trial = codec::decode_trial(object);
+      ASSERT_FALSE(trial) << ref << ' ' << name;
+      EXPECT_THAT(trial.error().message, HasSubstr("delete it"));
+    }
+  }
+}
+
 json measuring_trial() {
   const Trial trial = builders::trial(TrialPhase::kMeasuring);
   MetricEvidence metric;
@@ -271,11 +283,6 @@ TEST(TrialObject, OfAnyShapeIsNoReasonToCrash) {
     object["status"] = {{"p99ChangePercent", percent}, {"gcChangePercent", percent}};
     EXPECT_TRUE(codec::decode_trial(object)) << percent;
   }
-}
-
-TEST(TrialStatus, ThatLostItsVerdictSaysSo) {
-  // A merge patch keeps what is not named.
-  EXPECT_EQ(codec::encode(TrialStatus{}).at("verdict"), "");
 }
 
 TEST(TrialStatus, KeepsWhatASuccessorNeedsToGoOnWithTheTest) {

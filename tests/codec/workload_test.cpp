@@ -185,7 +185,7 @@ json with_manifest(const std::string& env) {
   return object;
 }
 
-TEST(Deployment, IsOwnedByAManifestThatHasTheSameValues) {
+TEST(Deployment, IsOwnedByAManifestThatHasTheVariables) {
   const auto owners = [](const json& object) {
     std::map<std::string, std::string> out;
     const Workload workload = codec::decode_deployment(object).value();
@@ -194,10 +194,41 @@ TEST(Deployment, IsOwnedByAManifestThatHasTheSameValues) {
   };
   using Owners = std::map<std::string, std::string>;
   EXPECT_EQ(owners(with_manifest(R"([{"name": "GOGC", "value": "200"}])")), (Owners{{"GOGC", "kubectl apply"}}));
-  EXPECT_EQ(owners(with_manifest(R"([{"name": "GOGC", "value": "100"}])")), Owners{}) << "that was some time ago";
+  EXPECT_EQ(owners(with_manifest(R"([{"name": "GOGC", "value": "100"}])")), (Owners{{"GOGC", "kubectl apply"}}))
+      << "the next apply brings it";
+  json removed = with_manifest(R"([{"name": "GOGC", "value": "100"}])");
+  removed["spec"]["template"]["spec"]["containers"][0].erase("env");
+  EXPECT_EQ(owners(removed), (Owners{{"GOGC", "kubectl apply"}})) << "the next apply brings it";
   EXPECT_EQ(owners(with_manifest(R"([{"name": "PATH", "value": "GOGC"}])")), Owners{});
   EXPECT_EQ(owners(with_manifest("GOGC")), Owners{}) << "no JSON";
   EXPECT_EQ(owners(with_manifest(std::string(100'000, '[') + "\"GOGC\"")), Owners{});
+}
+
+TEST(Deployment, HasOwnersOfAnEntryAndOfItsValue) {
+  const auto owner = [](const std::string& fields) {
+    json object = deployment();
+    object["metadata"]["managedFields"] = json::parse(
+        R"([{"manager": "m", "fieldsV1": {"f:spec": {"f:template": {"f:spec": {"f:containers": {"k:{\"name\":\"app\"}":
+           {"f:env": {"k:{\"name\":\"GOGC\"}": )" +
+        fields + "}}}}}}}}]");
+    return codec::decode_deployment(object)->env_owners.at(0).of_value;
+  };
+  EXPECT_TRUE(owner(R"({".": {}, "f:name": {}, "f:value": {}})"));
+  EXPECT_TRUE(owner(R"({"f:valueFrom": {"f:configMapKeyRef": {}}})"));
+  EXPECT_FALSE(owner(R"({".": {}, "f:name": {}})"));
+}
+
+TEST(Deployment, KeepsNothingOfWhatItsControllerSaidOfAnEarlierTemplate) {
+  json object = deployment();
+  object["metadata"]["generation"] = 5;
+  object["status"]["observedGeneration"] = 4;
+  object["status"]["conditions"] = json::parse(
+      R"([{"type": "Progressing", "reason": "ProgressDeadlineExceeded", "lastUpdateTime": "2024-05-01T10:00:00Z"}])");
+  EXPECT_FALSE(codec::decode_deployment(object)->rollout.gave_up);
+  EXPECT_FALSE(codec::decode_deployment(object)->rollout.last_progress);
+  object["status"]["observedGeneration"] = 5;
+  EXPECT_TRUE(codec::decode_deployment(object)->rollout.gave_up);
+  EXPECT_TRUE(codec::decode_deployment(object)->rollout.last_progress);
 }
 
 /// Reasons for which the pod template must not run twice.
@@ -209,6 +240,18 @@ std::vector<std::string> single_use(const json& pod_spec) {
   std::vector<std::string> reasons;
   for (const SingleUse& found : workload.single_use) reasons.push_back(found.reason);
   return reasons;
+}
+
+TEST(Deployment, OfManyVolumesAndMountsIsReadInOneGo) {
+  // Were each mount looked at for each volume, it would take minutes.
+  json spec = json::parse(R"({"containers": [{"name": "app"}]})");
+  for (int i = 0; i < 50'000; ++i) {
+    spec["volumes"].push_back({{"name", "v" + std::to_string(i)}, {"hostPath", {{"path", "/data"}}}});
+    spec["containers"][0]["volumeMounts"].push_back({{"name", "v0"}, {"readOnly", true}});
+  }
+  EXPECT_THAT(single_use(spec), testing::IsEmpty());
+  spec["containers"][0]["volumeMounts"].push_back({{"name", "v49999"}});
+  EXPECT_THAT(single_use(spec), ElementsAre("HostPath"));
 }
 
 json with_volume(const char* source, const char* mount) {

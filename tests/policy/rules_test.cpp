@@ -161,6 +161,37 @@ TEST(MustEnd, WhenTheTargetIsHalfGone) {
     owned.pod = std::make_shared<Pod>(pending);
   }
   EXPECT_THAT(world.reasons(policy::must_end()), IsEmpty()) << "an autoscaler waits for nodes";
+  world.trial->status.watched_replicas = 3;
+  EXPECT_THAT(world.reasons(policy::must_end()), ElementsAre("TargetUnavailable")) << "they were there before";
+  world.trial->status.watched_replicas = 9;
+  world.target.replicas = 2;
+  EXPECT_THAT(world.reasons(policy::must_end()), IsEmpty()) << "an autoscaler took the others away";
+  world.target.replicas = 4;
+  world.trial->status.watched_replicas = 0;
+  for (OwnedPod& owned : world.facts.desired.pods) {
+    Pod waiting = *owned.pod;
+    waiting.node = "n1";
+    owned.pod = std::make_shared<Pod>(waiting);
+  }
+  EXPECT_THAT(world.reasons(policy::must_end()), ElementsAre("TargetUnavailable")) << "they have a node, and no image";
+}
+
+TEST(MustEnd, WhenAPodOfThePromotionWasEvictedThoughItsPatchWasNotedLate) {
+  World world;
+  world.run_trial(TrialPhase::kWatching);
+  world.trial->status.steps = {{world.facts.now - minutes(10), TrialPhase::kPromoting, ""}};
+  world.trial->status.promoted = world.facts.now - minutes(5);
+  world.add_pod(Track::kStable, "Evicted", "The node was low on resource: memory.");
+  OwnedPod& owned = world.facts.desired.pods.front();
+  const auto made = [&](Time at) {
+    Pod pod = *owned.pod;
+    pod.created = at;
+    pod.containers = {ContainerSpec{"app", {{"GOGC", "200"}, {"GOMEMLIMIT", "430MiB"}}, "", {}, {}, {}}};
+    owned.pod = std::make_shared<Pod>(pod);
+    return world.reasons(policy::must_end());
+  };
+  EXPECT_THAT(made(world.facts.now - minutes(9)), ElementsAre("OOMKilled"));
+  EXPECT_THAT(made(world.facts.now - minutes(12)), IsEmpty()) << "it ran the same settings before the trial";
 }
 
 TEST(MustEnd, NotForTwoInstancesWhereTheArmsAreGone) {
@@ -197,6 +228,7 @@ TEST(MustEnd, WhenAPodWithThePromotedSettingsIsEvictedForMemory) {
   const EnvText env = to_env(world.trial->spec.to);
   evicted.containers.back().env = {{"GOGC", env.gogc.value_or("")}, {"GOMEMLIMIT", env.go_mem_limit.value_or("")}};
   world.trial->status.promoted = world.facts.now;
+  world.trial->status.steps.clear();
   evicted.created = world.facts.now - minutes(2);
   world.facts.desired.pods.push_back({std::make_shared<Pod>(evicted), Track::kStable});
   EXPECT_THAT(world.reasons(policy::must_end()), IsEmpty()) << "its end is months ago";

@@ -90,7 +90,8 @@ TEST(TargetRules, SayWithWhichValueGoWouldNotStart) {
   World world;
   world.target.containers[0].env = {{"GOMEMLIMIT", "440Mi", false}};
   EXPECT_THAT(against_tuning(world), testing::StartsWith("container app of Deployment shop/checkout: "));
-  EXPECT_THAT(against_tuning(world), testing::EndsWith(". Go would not start with it."));
+  EXPECT_THAT(against_tuning(world),
+              testing::EndsWith(". Go takes such a GOGC for 100, and does not start with such a GOMEMLIMIT."));
 }
 
 TEST(TargetRules, LookAtTheContainerThatIsTunedOnly) {

@@ -193,6 +193,47 @@ TEST(Recorder, DoesNotWriteATrialsStepThatWasNotTaken) {
   EXPECT_EQ(desk.events.count("Promoted", "GoRuntimeTrial"), 0);
 }
 
+TEST(Recorder, TakesAwayWhatATrialThatBeganAnewHasNoLonger) {
+  Desk desk;
+  desk.run_trial(TrialPhase::kMeasuring, TrialPhase::kPending);
+  const auto in_cluster = [&] {
+    return codec::decode_trial(desk.api.peek(objects::trial_path({"shop", "checkout-1"})))->status;
+  };
+  TrialStatus& status = *desk.scene.step.trial;
+  status.warm_until = status.measuring_since = status.unavailable_since = desk.scene.now;
+  status.arm_pods = {"canary", "baseline"};
+  status.verdict = TrialVerdict::kPromote;
+  status.evidence.until = desk.scene.now;
+  status.evidence.baseline_memory = 0.5;
+  status.watching_since = desk.scene.now;
+  status.watch_evidence.until = desk.scene.now;
+  ASSERT_TRUE(desk.write());
+  EXPECT_TRUE(in_cluster().evidence.until);
+  EXPECT_TRUE(in_cluster().watch_evidence.until);
+  status.warm_until.reset();
+  status.measuring_since.reset();
+  status.unavailable_since.reset();
+  status.arm_pods.clear();
+  status.verdict = TrialVerdict::kNone;
+  status.evidence = Evidence();
+  status.watch_evidence.until.reset();
+  ASSERT_TRUE(desk.write());
+  const TrialStatus after = in_cluster();
+  EXPECT_FALSE(after.warm_until);
+  EXPECT_FALSE(after.measuring_since) << "or cold pods would be judged";
+  EXPECT_FALSE(after.unavailable_since);
+  EXPECT_THAT(after.arm_pods, IsEmpty());
+  EXPECT_EQ(after.verdict, TrialVerdict::kNone) << "a watch takes a promotion's verdict back";
+  EXPECT_FALSE(after.evidence.until) << "or the warm-up would count as measured";
+  EXPECT_EQ(after.evidence.baseline_memory, 0);
+  EXPECT_TRUE(after.watching_since);
+  EXPECT_FALSE(after.watch_evidence.until);
+  status.watching_since.reset();
+  ASSERT_TRUE(desk.write());
+  EXPECT_FALSE(in_cluster().watching_since);
+  EXPECT_FALSE(desk.api.peek(objects::trial_path({"shop", "checkout-1"}))["status"].contains("watch"));
+}
+
 TEST(Recorder, WritesATrialOnlyWhenItChanged) {
   Desk desk;
   desk.run_trial(TrialPhase::kMeasuring, TrialPhase::kMeasuring);

@@ -211,6 +211,43 @@ TEST(RunningTrial, PutsBackWhatIsLeftOfItWhenAPersonSetsOneVariableDuringTheWatc
   }
 }
 
+TEST(RunningTrial, TakesARemovedVariableForAPersonsWordToo) {
+  Scene scene = in(TrialPhase::kWatching);
+  scene.current = settings(std::nullopt, new_settings().go_mem_limit);
+  const Step step = scene.step();
+  ASSERT_EQ(step.trial->reason, "SettingsChanged");
+  scene.trial->status = *step.trial;
+  EXPECT_EQ(scene.step().settings, old_settings());
+  scene.current = old_settings();
+  const Step end = scene.end();
+  EXPECT_EQ(end.trial->verdict, TrialVerdict::kSuperseded);
+  ASSERT_THAT(end.memory->banned, SizeIs(1)) << "or the same settings come back after the cool-down";
+}
+
+TEST(RunningTrial, DoesNotPassForConfirmedUnderAProfileThatWasMadeAnew) {
+  Scene scene = in(TrialPhase::kWatching);
+  scene.profile.uid = "another";
+  scene.profile.memory.active_trial = "";
+  const Step step = scene.step();
+  EXPECT_EQ(step.trial->verdict, TrialVerdict::kAborted);
+  EXPECT_EQ(step.trial->reason, "TrialUnknown");
+}
+
+TEST(RunningTrial, ThatNobodyCanReadIsNotFollowedByAnotherAtOnce) {
+  const auto until = [](const Scene& begun) {
+    Scene scene = begun;
+    return scene.end().memory->cool_down_until;
+  };
+  Scene scene = in(TrialPhase::kPending);
+  scene.trial->unreadable = "the deadline is too late";
+  EXPECT_EQ(until(scene), scene.now + minutes(10));
+  scene.profile.spec.rollback.cool_down = minutes(2);
+  EXPECT_EQ(until(scene), scene.now + minutes(2));
+  scene.trial->unreadable.clear();
+  scene.trial->deleting = true;
+  EXPECT_EQ(until(scene), std::nullopt);
+}
+
 TEST(RunningTrial, ThatThisVersionCannotReadIsBroughtToASafeEnd) {
   for (const TrialPhase phase : kRunning) {
     Scene scene = in(phase);

@@ -314,6 +314,22 @@ TEST(Profile, ForgetsWhatItAppliedToATargetThatIsMadeAnew) {
   EXPECT_EQ(step.requeue_after, std::chrono::seconds(1));
 }
 
+TEST(Profile, ForgetsWhatItAppliedToAContainerThatItTunesNoLonger) {
+  Scene scene;
+  scene.profile.memory.applied = new_settings();
+  scene.profile.memory.applied_uid = scene.target.uid;
+  scene.profile.memory.applied_container = "app";
+  scene.current = new_settings();
+  EXPECT_NE(scene.step().reason, "ContainerChanged");
+  scene.profile.memory.applied_container = "worker";
+  const Step step = scene.step();
+  EXPECT_EQ(step.reason, "ContainerChanged");
+  EXPECT_EQ(step.message, "Another container is tuned now; container 'worker' keeps GOGC=200 GOMEMLIMIT=430MiB.");
+  EXPECT_FALSE(step.memory->applied);
+  EXPECT_EQ(step.memory->applied_container, "");
+  EXPECT_THAT(step.memory->banned, testing::IsEmpty()) << "nobody took it away";
+}
+
 TEST(Profile, RemembersTheTenLatestBans) {
   Scene scene;
   scene.profile.memory.applied = new_settings();

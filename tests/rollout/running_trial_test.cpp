@@ -625,6 +625,20 @@ Verdict watched() {
   return verdict;
 }
 
+TEST(RunningTrial, DoesNotGiveAShortWatchUpBeforeAWindowCouldHaveBeenSeen) {
+  Scene scene = in(TrialPhase::kWatching);
+  scene.trial->spec.watch_for = minutes(2);
+  scene.trial->spec.canary.interval = minutes(5);
+  scene.verdict = no_data();
+  scene.now = after_watching(scene, minutes(15)) - seconds(1);
+  EXPECT_EQ(scene.step().trial->phase, TrialPhase::kWatching);
+  scene.now += seconds(1);
+  EXPECT_EQ(scene.step().trial->reason, "Unconfirmed");
+  scene.now -= minutes(13);
+  scene.verdict = watched();
+  EXPECT_EQ(scene.step().trial->verdict, TrialVerdict::kPromote) << "with data it lasts as long as asked";
+}
+
 TEST(RunningTrial, NeverConfirmsWithoutData) {
   for (const int windows : {0, 9}) {
     Scene scene = in(TrialPhase::kWatching);
@@ -638,7 +652,7 @@ TEST(RunningTrial, NeverConfirmsWithoutData) {
     EXPECT_EQ(step.trial->phase, TrialPhase::kRollingBack);
     EXPECT_EQ(step.trial->reason, "Unconfirmed");
     EXPECT_EQ(step.trial->message,
-              "The target's pods gave too little data to confirm the settings within 1h, twice as long as asked. "
+              "The target's pods gave too little data to confirm the settings within 1h; asked for were 30m. "
               "Because of NoData.");
     scene.trial->status = *step.trial;
     scene.current = old_settings();

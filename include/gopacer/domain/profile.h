@@ -124,11 +124,17 @@ struct ProfileMemory {
   /// What gopacer itself put into the target and still stands; empty when it applied nothing. When the target has
   /// something else, a person changed it. Kept in status.applied.
   std::optional<Settings> applied;
-  std::string applied_uid;  ///< of the target that has `applied`: one made anew knows nothing of it
+  std::string applied_uid;        ///< of the target that has `applied`: one made anew knows nothing of it
+  std::string applied_container;  ///< that has it: another one knows nothing of it either
   std::optional<Time> cool_down_until;
   std::vector<BannedRegion> banned;
   int missed_predictions = 0;
 
+  void forget_applied() {
+    applied.reset();
+    applied_uid.clear();
+    applied_container.clear();
+  }
   bool operator==(const ProfileMemory&) const = default;
 };
 

@@ -51,7 +51,7 @@ struct EnvText {
 /// The error names the variable and what Go would accept.
 Result<Settings> parse_settings(const EnvText& env);
 
-/// The same, variable by variable: one with which Go would not start counts as unset, and does not hide the other.
+/// The same, variable by variable: one that Go can't read counts as unset, and does not hide the other.
 Settings readable_settings(const EnvText& env);
 
 /// The variables' text in Go's syntax.

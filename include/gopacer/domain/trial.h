@@ -82,6 +82,7 @@ struct TrialStatus {
   TrialVerdict after_rollback = TrialVerdict::kNone;
   std::optional<Time> unavailable_since;  ///< the target has too few pods
   std::optional<Time> watching_since;     ///< all of the target's pods run the new settings
+  int watched_replicas = 0;               ///< the target's at that time
   std::optional<Time> ended;
   Evidence evidence;                     ///< canary against baseline
   Evidence watch_evidence;               ///< after promotion
@@ -92,6 +93,9 @@ struct TrialStatus {
 
 inline constexpr std::size_t kMostTrialSteps = 30;
 inline constexpr double kMostRestartsPerDay = 10'000;
+
+/// When the trial entered the phase, the latest time; none when its steps do not tell.
+std::optional<Time> entered(const TrialStatus& status, TrialPhase phase);
 
 struct Trial {
   ObjectKey key;

@@ -42,11 +42,13 @@ struct ContainerSpec {
 /// Ours, for server-side apply.
 inline constexpr const char* kFieldManager = "gopacer";
 
-/// Who owns one of our env entries by server-side apply.
+/// Who has a part in one of our env entries.
 struct EnvOwner {
   std::string container;
   std::string variable;
   std::string manager;
+  /// Of its value, or its valueFrom, by server-side apply; else of no more than its being there.
+  bool of_value = true;
 };
 
 /// The workload that a trial speaks of, within the trial's namespace.

@@ -46,6 +46,9 @@ bool half_gone(const Facts& facts);
 /// The running trial is none that the profile's status names, or none that this version can read.
 bool nobody_knows(const Facts& facts);
 
+/// Whether a trial that ended by this reason ended because somebody set one of the variables.
+bool is_a_persons(const std::string& reason);
+
 /// A rule that objected, and its words.
 struct Objection {
   const Rule* rule = nullptr;
