@@ -10,11 +10,9 @@
 namespace gopacer {
 namespace {
 
-using builders::new_settings;
 using builders::settings;
 using nlohmann::json;
 using objects::env_value;
-using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
 

@@ -50,7 +50,7 @@ void Decide(benchmark::State& state) {
   DecideInput input;
   for (int i = 0; i < state.range(0); ++i) input.observed.pods.push_back(pod(i));
   input.observed.at = kStart + kSamples * kInterval;
-  for (auto _ : state) benchmark::DoNotOptimize(decide(input, input.observed.at));
+  for ([[maybe_unused]] const auto _ : state) benchmark::DoNotOptimize(decide(input, input.observed.at));
   state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations()) * state.range(0));
 }
 BENCHMARK(Decide)->Arg(1)->Arg(10)->Arg(100);

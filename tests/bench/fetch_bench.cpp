@@ -22,7 +22,7 @@ void FetchPage(benchmark::State& state) {
   request.port = pod.port();
   request.target = "/metrics";
   Fetcher fetcher({}, {.local_addresses = true});
-  for (auto _ : state) {
+  for ([[maybe_unused]] const auto _ : state) {
     const auto answered = std::make_shared<std::promise<std::size_t>>();
     auto length = answered->get_future();
     fetcher.fetch(

@@ -18,7 +18,7 @@ namespace gopacer {
 namespace {
 
 /// As the network hands a body over.
-constexpr std::size_t kPiece = 16 * 1024;
+constexpr std::size_t kPiece = std::size_t{16} * 1024;
 
 std::string recorded(const std::string& name) {
   std::ifstream file(in_source("tests/data/" + name), std::ios::binary);
@@ -40,7 +40,7 @@ void report(benchmark::State& state, const std::string& body) {
 
 void HeapPage(benchmark::State& state) {
   const std::string body = recorded("metrics/checkout.heap.txt");
-  for (auto _ : state) {
+  for ([[maybe_unused]] const auto _ : state) {
     HeapTrailer reader;
     feed(reader, body);
     benchmark::DoNotOptimize(reader.finish());
@@ -51,7 +51,7 @@ BENCHMARK(HeapPage);
 
 void HeapPageByIostreams(benchmark::State& state) {
   const std::string body = recorded("metrics/checkout.heap.txt");
-  for (auto _ : state) {
+  for ([[maybe_unused]] const auto _ : state) {
     std::istringstream stream(body);
     std::map<std::string, std::string> fields;
     bool in_trailer = false;
@@ -79,7 +79,7 @@ std::vector<Slo> latency() {
 
 void MetricsPage(benchmark::State& state) {
   const std::string body = recorded("metrics/checkout.txt");
-  for (auto _ : state) {
+  for ([[maybe_unused]] const auto _ : state) {
     AppMetricsReader reader(latency());
     feed(reader, body);
     benchmark::DoNotOptimize(reader.finish());
@@ -90,7 +90,7 @@ BENCHMARK(MetricsPage);
 
 void MetricsPageByIostreams(benchmark::State& state) {
   const std::string body = recorded("metrics/checkout.txt");
-  for (auto _ : state) {
+  for ([[maybe_unused]] const auto _ : state) {
     std::istringstream stream(body);
     std::map<std::string, double> series;
     for (std::string line; std::getline(stream, line);) {
@@ -123,14 +123,14 @@ std::string pod_event() {
 
 void PodEvent(benchmark::State& state) {
   const std::string text = pod_event();
-  for (auto _ : state) benchmark::DoNotOptimize(codec::decode_pod(nlohmann::json::parse(text)));
+  for ([[maybe_unused]] const auto _ : state) benchmark::DoNotOptimize(codec::decode_pod(nlohmann::json::parse(text)));
   report(state, text);
 }
 BENCHMARK(PodEvent);
 
 void PodEventOnlyParsed(benchmark::State& state) {
   const std::string text = pod_event();
-  for (auto _ : state) benchmark::DoNotOptimize(nlohmann::json::parse(text));
+  for ([[maybe_unused]] const auto _ : state) benchmark::DoNotOptimize(nlohmann::json::parse(text));
   report(state, text);
 }
 BENCHMARK(PodEventOnlyParsed);

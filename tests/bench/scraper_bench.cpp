@@ -54,7 +54,7 @@ void Wake(benchmark::State& state) {
     for (int i = first; i < first + kPodsPerProfile; ++i) plan.pods.push_back(target(i));
     scraper.set_targets({"shop", "profile-" + std::to_string(first)}, plan);
   }
-  for (auto _ : state) benchmark::DoNotOptimize(scraper.run_due());
+  for ([[maybe_unused]] const auto _ : state) benchmark::DoNotOptimize(scraper.run_due());
 }
 BENCHMARK(Wake)->Arg(100)->Arg(10'000);
 
@@ -73,7 +73,7 @@ void WakeByWalkingAllPods(benchmark::State& state) {
     pod->due = clock.now() + kInterval / 2;
     profiles[{"shop", "profile-" + std::to_string(i / kPodsPerProfile)}][pod->target.pod] = pod;
   }
-  for (auto _ : state) {
+  for ([[maybe_unused]] const auto _ : state) {
     const Time now = clock.now();
     Time next = now + seconds(1);
     std::map<std::string, Duration> intervals;
@@ -113,7 +113,7 @@ Sample reading(int number) {
 void HistoryOfPods(benchmark::State& state) {
   double counted = 0;
   double estimated = 0;
-  for (auto _ : state) {
+  for ([[maybe_unused]] const auto _ : state) {
     BudgetLimits limits;
     limits.bytes = std::size_t{8} << 30;
     HistoryBudget budget(limits);
@@ -136,7 +136,7 @@ BENCHMARK(HistoryOfPods)->Arg(1)->Arg(100)->Arg(1000)->Unit(benchmark::kMillisec
 /// All that one more pod costs the scraper beside its samples.
 void ScraperOfPods(benchmark::State& state) {
   double counted = 0;
-  for (auto _ : state) {
+  for ([[maybe_unused]] const auto _ : state) {
     const StandingClock clock;
     NoFetcher fetcher;
     Scraper scraper(fetcher, clock, nullptr, nullptr);

@@ -20,7 +20,6 @@ using std::chrono::seconds;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using testing::kNow;
-using ::testing::Not;
 using testing::RecordedService;
 using testing::TemporaryDirectory;
 using testing::write_file;
@@ -31,7 +30,7 @@ struct Answer {
   std::string err;
 };
 
-Answer advise(AdviseOptions options) {
+Answer advise(const AdviseOptions& options) {
   std::ostringstream out, err;
   const AdviseExit status = run_advise(options, out, err);
   return {status, out.str(), err.str()};
@@ -42,7 +41,7 @@ class AdviseOnARecording : public ::testing::Test {
   const fs::path& directory() const { return temporary_.path(); }
   Answer advise(AdviseOptions options = {}) {
     options.samples = directory().string();
-    return gopacer::advise(std::move(options));
+    return gopacer::advise(options);
   }
   json advise_json(AdviseOptions options = {}) {
     options.output = "json";

@@ -23,7 +23,7 @@ class LocalProcessTest : public ::testing::Test {
         proc("stat"),
         "42 (a (strange) name) S 1 42 42 0 -1 4194304 0 0 0 0 250 50 0 0 20 0 9 0 1000 0 0 18446744073709551615");
     write_file(proc("status"), "Name:\tapp\nVmRSS:\t  204800 kB\nRssAnon:\t  102400 kB\nCpus_allowed_list:\t0-2,8\n");
-    write_file(proc("environ"), std::string("PATH=/bin\0GOGC=150\0GOMEMLIMIT=300MiB\0", 38));
+    write_file(proc("environ"), std::string("PATH=/bin\0GOGC=150\0GOMEMLIMIT=300MiB\0", 37));
     write_file(proc("exe"), std::string(5000, 'x') + executable("\x08go1.22.3"));
     write_file(root_.path() / "proc/stat", "cpu  1 2 3\nbtime 1700000000\n");
   }

@@ -9,9 +9,9 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <memory>
 #include <stdexcept>
+#include <system_error>
 
 namespace gopacer::cluster {
 namespace {
@@ -30,7 +30,7 @@ std::runtime_error failure(const std::vector<std::string>& command, const std::s
 struct Pipe {
   int ends[2];
   Pipe() {
-    if (::pipe(ends) != 0) throw std::runtime_error(std::string("pipe: ") + std::strerror(errno));
+    if (::pipe(ends) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
   }
   ~Pipe() {
     close_end(0);
@@ -45,9 +45,9 @@ struct Pipe {
 /// A file rather than a pipe: however long the input is, nobody has to wait for anybody.
 std::unique_ptr<FILE, int (*)(FILE*)> file_with(const std::string& input) {
   std::unique_ptr<FILE, int (*)(FILE*)> file(std::tmpfile(), &std::fclose);
-  if (!file) throw std::runtime_error(std::string("tmpfile: ") + std::strerror(errno));
+  if (!file) throw std::system_error(errno, std::generic_category(), "tmpfile");
   std::fwrite(input.data(), 1, input.size(), file.get());
-  std::rewind(file.get());
+  if (std::fseek(file.get(), 0, SEEK_SET) != 0) throw std::system_error(errno, std::generic_category(), "fseek");
   return file;
 }
 
@@ -63,7 +63,7 @@ CommandResult run(const std::vector<std::string>& command, const std::string& in
   words.push_back(nullptr);
 
   const pid_t child = ::fork();
-  if (child < 0) throw failure(command, std::string("fork: ") + std::strerror(errno), result);
+  if (child < 0) throw failure(command, std::string("fork: ") + std::generic_category().message(errno), result);
   if (child == 0) {
     // A group of its own, so that scripts end with what they started.
     ::setpgid(0, 0);

@@ -10,8 +10,6 @@ namespace {
 
 using std::chrono::steady_clock;
 using testing::HasSubstr;
-using testing::Not;
-using testing::StartsWith;
 
 class Tuning : public ClusterTest {
  protected:

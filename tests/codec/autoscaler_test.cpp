@@ -11,10 +11,6 @@ namespace gopacer {
 namespace {
 
 using nlohmann::json;
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::IsEmpty;
-using testing::Pair;
 
 TEST(DecodeAutoscaler, SeesMemoryMetricsOfPodsAndContainers) {
   const auto with = [](const char* metric) {

@@ -11,10 +11,7 @@ namespace gopacer {
 namespace {
 
 using nlohmann::json;
-using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::IsEmpty;
-using testing::Pair;
 
 TEST(DecodePod, ReadsStateAndLimits) {
   const json object = json::parse(R"({

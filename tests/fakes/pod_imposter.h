@@ -14,7 +14,8 @@ struct Page {
   std::string body;
   int status = 200;
   std::string content_type = "text/plain; version=0.0.4; charset=utf-8";
-  std::string headers = {};  ///< more lines, each with its CRLF
+  /// More lines, each with its CRLF.
+  std::string headers = {};  // NOLINT(readability-redundant-member-init): so that it may be left out
 };
 /// An answer that begins with `body` and then repeats `piece` for ever, each after `gap`.
 struct Drip {

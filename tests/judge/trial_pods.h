@@ -26,7 +26,7 @@ inline Histogram empty_histogram(double factor = 1.25, double first = 0.00025, i
 /// Cumulative counts by bound, the count of all, and the sum of the latencies in seconds.
 inline Histogram histogram_of(std::map<double, double> cumulative, double count, double sum = 0) {
   cumulative[std::numeric_limits<double>::infinity()] = count;
-  return Histogram{std::move(cumulative), sum};
+  return Histogram{cumulative, sum};
 }
 
 /// Empty, with these bounds.
