@@ -36,11 +36,12 @@ std::string ballast_text(const Estimate& estimate) {
          "is still to be filled looks the same: then wait until it is.)";
 }
 
-/// When the next trial may begin; none: at any time.
-std::optional<Time> next_trial(const DecideInput& input, bool urgent) {
+/// When the next trial may begin; none: at any time. What is left of a short pause, after a refusal, is waited for
+/// whatever the matter.
+std::optional<Time> next_trial(const DecideInput& input, bool urgent, Time now) {
   const std::optional<Time> until = input.memory.cool_down_until;
   const Duration cool_down = input.spec.rollback.cool_down;
-  if (!until || !urgent || cool_down <= kUrgentCoolDown) return until;
+  if (!until || !urgent || cool_down <= kUrgentCoolDown || *until - now <= kUrgentCoolDown) return until;
   return *until - (cool_down - kUrgentCoolDown);
 }
 
@@ -111,7 +112,7 @@ Decision decide(const DecideInput& input, Time now) {
   if (decision.kind != Decision::Kind::kChange) return decision;
 
   // 4. May they be tried now?
-  const std::optional<Time> from = next_trial(input, decision.urgent);
+  const std::optional<Time> from = next_trial(input, decision.urgent, now);
   const bool misses = input.memory.missed_predictions >= kMissesAllowed;
   if (input.spec.strategy == Strategy::kModel && misses && !decision.urgent) {
     hold_back(

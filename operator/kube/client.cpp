@@ -210,6 +210,10 @@ struct Client::Impl {
     ListPage page;
     page.resource_version = skimmer.value("metadata.resourceVersion");
     page.continue_token = skimmer.value("metadata.continue");
+    if (page.resource_version.empty() && !skimmer.value("items.metadata.name").empty()) {
+      return retriable("cannot " + what + ": the server gives no smaller pages, and " + std::to_string(bytes) +
+                       " bytes are more than gopacer reads at once");
+    }
     if (page.resource_version.empty() || skimmer.value("items.metadata.name").empty()) {
       return retriable("cannot " + what + ": the answer is not JSON; is something between gopacer and the API server?");
     }

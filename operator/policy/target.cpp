@@ -148,7 +148,7 @@ Answer field_conflict(const Facts& facts) {
   for (const EnvOwner& owner : facts.desired.target->env_owners) {
     if (owner.container != container->name || owner.manager == kFieldManager) continue;
     return owner.variable + " of " + place_of(*container, facts) +
-           (owner.of_value ? " is set by '" : " is declared by '") + owner.manager +
+           (owner.of_value ? " is set by '" : " is declared in what it was given last by '") + owner.manager +
            "', and gopacer never takes a field over: remove the entry there to let gopacer tune it, or set "
            "updateMode Off.";
   }

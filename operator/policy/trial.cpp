@@ -92,7 +92,7 @@ std::string change(const Settings& before, const Settings& ours, const Settings&
   tell(kGogcVariable, now.gogc != before.gogc && now.gogc != ours.gogc, env.gogc);
   tell(kGoMemLimitVariable, now.go_mem_limit != before.go_mem_limit && now.go_mem_limit != ours.go_mem_limit,
        env.go_mem_limit);
-  return text.empty() ? "set " + describe(now) : text;
+  return text;
 }
 
 bool far_apart(double a, double b) { return std::max(a, b) > kFarApart * std::min(a, b); }
@@ -168,7 +168,8 @@ Answer settings_changed(const Facts& facts) {
   const Settings& before = ours_are_there ? trial.spec.to : trial.spec.from;
   // A patch may have arrived whose note was lost.
   const Settings& ours = trial.status.phase == TrialPhase::kPromoting ? trial.spec.to : before;
-  return "Somebody " + change(before, ours, current) + " on the target; that stands.";
+  const std::string done = change(before, ours, current);
+  return "Somebody " + (done.empty() ? change(ours, ours, current) : done) + " on the target; that stands.";
 }
 
 Answer trial_unreadable(const Facts& facts) {

@@ -150,9 +150,11 @@ Step advance_idle(const Facts& facts) {
                             "The target was made anew; what was applied to the old one is forgotten.");
     }
     if (!memory.applied_container.empty() && memory.applied_container != facts.desired.container) {
-      return forget_applied(facts, "ContainerChanged",
-                            "Another container is tuned now; container '" + memory.applied_container + "' keeps " +
-                                describe(*memory.applied) + ".");
+      const bool is_there = container_named(facts.desired.target->containers, memory.applied_container) != nullptr;
+      return forget_applied(
+          facts, "ContainerChanged",
+          "Another container is tuned now; container '" + memory.applied_container +
+              (is_there ? "' keeps " + describe(*memory.applied) + "." : "' is gone, and its settings with it."));
     }
     if (*profile.memory.applied != facts.desired.current) return yield_to_person(facts);
   }

@@ -212,6 +212,8 @@ class RunningTrial {
   std::optional<Step> begun_anew() {
     if (arm_pods(facts_) == trial_.status.arm_pods) return std::nullopt;
     next_.evidence = Evidence{};
+    next_.latency_change.reset();
+    next_.gc_change.reset();
     next_.warm_until.reset();
     next_.measuring_since.reset();
     next_.arm_pods.clear();
@@ -339,6 +341,7 @@ class RunningTrial {
     // Whatever another version left out: a trial has to end some day.
     if (!next_.watching_since) next_.watching_since = now_;
     next_.watch_evidence = verdict_.evidence;
+    next_.watched_replicas = std::min(next_.watched_replicas, target()->replicas);
     if (verdict_.outcome == Outcome::kWorse) return worse_than_before();
     // Pods that are warming up show nothing.
     const Duration watched = now_ - trial_.status.watching_since.value_or(now_) - trial_.spec.canary.warm_up;

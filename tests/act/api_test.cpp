@@ -92,7 +92,7 @@ class ActOnRealApi : public testing::Test {
     out.key = {ns_, "checkout"};
     out.target = std::make_shared<Workload>(*codec::decode_deployment(target()));
     out.container = "app";
-    out.current = *parse_settings({env_value(target(), "GOGC"), env_value(target(), "GOMEMLIMIT")});
+    out.current = readable_settings({env_value(target(), "GOGC"), env_value(target(), "GOMEMLIMIT")});
     out.trial = std::make_shared<Trial>(*codec::decode_trial(*client_->get({resources::kTrials, ns_, "checkout-1"})));
     return out;
   }
@@ -113,19 +113,12 @@ class ActOnRealApi : public testing::Test {
         "-n " + ns_ + " patch deployment checkout --field-manager=kubectl-edit --patch-file=/dev/stdin",
         R"({"spec":{"template":{"spec":{"containers":[{"name":"app","env":[)" + entry + "]}]}}}}");
   }
-  /// kubectl apply --server-side of a manifest that has this one entry.
+  /// kubectl apply --server-side of the manifest, with GOGC in it.
   void force_gogc(const std::string& value, const std::string& option) {
-    RealApiServer::kubectl(
-        "apply --server-side --field-manager=argocd" + option + " -f -",
-        json{{"apiVersion", "apps/v1"},
-             {"kind", "Deployment"},
-             {"metadata", {{"namespace", ns_}, {"name", "checkout"}}},
-             {"spec",
-              {{"template",
-                {{"spec",
-                  {{"containers", json::array({{{"name", "app"},
-                                                {"env", json::array({{{"name", "GOGC"}, {"value", value}}})}}})}}}}}}}}
-            .dump());
+    json manifest = objects::deployment_object();
+    manifest["metadata"]["namespace"] = ns_;
+    manifest["spec"]["template"]["spec"]["containers"][0]["env"].push_back({{"name", "GOGC"}, {"value", value}});
+    RealApiServer::kubectl("apply --server-side --field-manager=argocd" + option + " -f -", manifest.dump());
   }
   void promote() { perform(step(StepKind::kPromote, new_settings())); }
 
@@ -265,7 +258,8 @@ TEST_F(ActOnRealApi, AnotherContainerKeepsWhatItGotBefore) {
                          R"({"spec":{"template":{"spec":{"containers":[{"name":"worker","image":"worker"}]}}}})");
   promote();
   const auto env_of_app = [&] {
-    for (const json& container : target()["spec"]["template"]["spec"]["containers"]) {
+    const json now = target();
+    for (const json& container : now["spec"]["template"]["spec"]["containers"]) {
       if (container["name"] == "app") return container["env"];
     }
     return json();

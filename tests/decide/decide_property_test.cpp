@@ -227,9 +227,9 @@ RC_GTEST_PROP(AnyStrategy, StartsNothingUnderACoolDownUnlessItIsUrgent, ()) {
   RC_PRE(left <= input.spec.rollback.cool_down);
   input.memory.cool_down_until = kNow + left;
   const Decision decision = decide(input, kNow);
-  // Of an urgent one's cool-down only the first ten minutes count.
+  // Of an urgent one's cool-down only the first ten minutes count; what is left of a pause as short is waited for.
   const auto gone = input.spec.rollback.cool_down - left;
-  if (free.urgent && gone >= std::chrono::minutes(10)) {
+  if (free.urgent && gone >= std::chrono::minutes(10) && left > std::chrono::minutes(10)) {
     RC_ASSERT(decision.kind == Kind::kChange);
     return;
   }

@@ -90,6 +90,13 @@ TEST(TrialRules, SayWhatAPersonDidToTheSettings) {
   EXPECT_EQ(ending(world), "Somebody set GOGC=300 and removed GOMEMLIMIT on the target; that stands.");
   world.facts.desired.current = builders::settings(300, builders::new_settings().go_mem_limit);
   EXPECT_EQ(ending(world), "Somebody set GOGC=300 on the target; that stands.") << "the limit is ours";
+  world = in(TrialPhase::kPromoting);
+  world.trial->status.promoted.reset();
+  world.facts.desired.current = builders::settings(50, builders::new_settings().go_mem_limit);
+  EXPECT_EQ(ending(world), "Somebody set GOGC=50 on the target; that stands.")
+      << "the patch came, and its note was lost";
+  world.facts.desired.current = builders::settings(builders::new_settings().gogc->percent());
+  EXPECT_EQ(ending(world), "Somebody removed GOMEMLIMIT on the target; that stands.");
 }
 
 TEST(TrialRules, SayWhoEndedTheTrial) {

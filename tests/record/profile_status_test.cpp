@@ -303,12 +303,14 @@ TEST(Status, KeepsTheMemoryUntilAStepChangesIt) {
   scene.profile.memory.trial_count = 3;
   scene.profile.memory.applied = new_settings();
   scene.profile.memory.applied_uid = "target-uid";
+  scene.profile.memory.applied_container = "app";
   scene.profile.memory.cool_down_until = builders::after(minutes(9));
   scene.profile.memory.banned = {{settings(400), "hash-1", "GcShare", builders::kStart}};
   scene.profile.memory.missed_predictions = 1;
   const json status = record::profile_status(scene.pass());
   EXPECT_EQ(status["trialCount"], 3);
-  EXPECT_EQ(status["applied"], (json{{"gogc", "200"}, {"goMemLimit", "430MiB"}, {"targetUid", "target-uid"}}));
+  EXPECT_EQ(status["applied"],
+            (json{{"gogc", "200"}, {"goMemLimit", "430MiB"}, {"targetUid", "target-uid"}, {"container", "app"}}));
   EXPECT_EQ(status["coolDownUntil"], "2024-05-01T10:09:00Z");
   EXPECT_EQ(status["bannedRegions"],
             json::array({json{

@@ -324,7 +324,11 @@ TEST(Profile, ForgetsWhatItAppliedToAContainerThatItTunesNoLonger) {
   scene.profile.memory.applied_container = "worker";
   const Step step = scene.step();
   EXPECT_EQ(step.reason, "ContainerChanged");
-  EXPECT_EQ(step.message, "Another container is tuned now; container 'worker' keeps GOGC=200 GOMEMLIMIT=430MiB.");
+  EXPECT_EQ(step.message, "Another container is tuned now; container 'worker' is gone, and its settings with it.");
+  Scene two = scene;
+  two.target.containers.emplace_back();
+  two.target.containers.back().name = "worker";
+  EXPECT_EQ(two.step().message, "Another container is tuned now; container 'worker' keeps GOGC=200 GOMEMLIMIT=430MiB.");
   EXPECT_FALSE(step.memory->applied);
   EXPECT_EQ(step.memory->applied_container, "");
   EXPECT_THAT(step.memory->banned, testing::IsEmpty()) << "nobody took it away";

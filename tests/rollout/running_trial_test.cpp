@@ -639,6 +639,15 @@ TEST(RunningTrial, DoesNotGiveAShortWatchUpBeforeAWindowCouldHaveBeenSeen) {
   EXPECT_EQ(scene.step().trial->verdict, TrialVerdict::kPromote) << "with data it lasts as long as asked";
 }
 
+TEST(RunningTrial, RemembersTheFewestReplicasThatItsWatchSaw) {
+  Scene scene = in(TrialPhase::kWatching);
+  scene.trial->status.watched_replicas = 10;
+  scene.target.replicas = 4;
+  EXPECT_EQ(scene.step().trial->watched_replicas, 4) << "of ten again six may wait for nodes";
+  scene.target.replicas = 12;
+  EXPECT_EQ(scene.step().trial->watched_replicas, 10);
+}
+
 TEST(RunningTrial, NeverConfirmsWithoutData) {
   for (const int windows : {0, 9}) {
     Scene scene = in(TrialPhase::kWatching);
@@ -850,12 +859,15 @@ TEST(RunningTrial, BeginsTheComparisonAnewWhenAPodIsReplacedOrRestarted) {
         scene.trial->status.arm_pods = {"a", "b"};
         scene.pods = {arm_pod("a", Track::kCanary), arm_pod("b", Track::kBaseline), arm_pod("z", Track::kStable, 3)};
         scene.verdict.evidence.windows = 15;
+        scene.trial->status.latency_change = scene.trial->status.gc_change = 0.1;
         EXPECT_EQ(scene.step().trial->phase, phase);
         scene.pods[track == Track::kCanary ? 0 : 1] = arm_pod(restarts > 0 ? "a" : "c", track, restarts);
         if (restarts > 0 && track == Track::kBaseline) scene.pods[1] = arm_pod("b", track, restarts);
         const Step step = scene.step();
         EXPECT_EQ(step.trial->phase, TrialPhase::kPending);
         EXPECT_EQ(step.trial->evidence.windows, 0);
+        EXPECT_FALSE(step.trial->latency_change);
+        EXPECT_FALSE(step.trial->gc_change);
         EXPECT_EQ(step.trial->waiting_since, scene.now);
         EXPECT_FALSE(step.trial->warm_until);
         EXPECT_FALSE(step.trial->measuring_since);

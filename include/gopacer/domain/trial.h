@@ -82,7 +82,7 @@ struct TrialStatus {
   TrialVerdict after_rollback = TrialVerdict::kNone;
   std::optional<Time> unavailable_since;  ///< the target has too few pods
   std::optional<Time> watching_since;     ///< all of the target's pods run the new settings
-  int watched_replicas = 0;               ///< the target's at that time
+  int watched_replicas = 0;               ///< the fewest that the target wanted since then
   std::optional<Time> ended;
   Evidence evidence;                     ///< canary against baseline
   Evidence watch_evidence;               ///< after promotion
