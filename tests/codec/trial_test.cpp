@@ -20,7 +20,6 @@ using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
 using testing::HasSubstr;
-using testing::IsEmpty;
 using testing::SizeIs;
 
 const ObjectKey kKey{"shop", "checkout-1"};

@@ -108,7 +108,7 @@ class ControllerTest : public ::testing::Test {
   }
 
   void start() {
-    running_ = std::jthread([this](std::stop_token stop) { controller_.run(std::move(stop)); });
+    running_ = std::jthread([this](const std::stop_token& stop) { controller_.run(stop); });
     settle();
     watches_ = api_.watches();
   }
@@ -211,7 +211,7 @@ TEST_F(ControllerTest, GivesEachProfileItsPassWhenItStarts) {
 TEST_F(ControllerTest, DoesNothingBeforeItKnowsTheWholeCluster) {
   // A pass that saw no pods yet could take them for gone.
   api_.stop_serving(resources::kPods.plural);
-  running_ = std::jthread([this](std::stop_token stop) { controller_.run(std::move(stop)); });
+  running_ = std::jthread([this](const std::stop_token& stop) { controller_.run(stop); });
   wait_for_trouble();
   EXPECT_FALSE(controller_.synced());
   EXPECT_THAT(passes_.all(), IsEmpty());
@@ -359,14 +359,14 @@ TEST_F(ControllerTest, LooksIntoItsOwnNamespaceOnly) {
   json profile = profile_of("only", "nothing");
   profile["metadata"]["namespace"] = "other";
   ASSERT_TRUE(api_.create(resources::kProfiles, "other", profile));
-  const std::jthread running([&](std::stop_token stop) { narrow.run(std::move(stop)); });
+  const std::jthread running([&](const std::stop_token& stop) { narrow.run(stop); });
   ASSERT_TRUE(passes_.wait_for_one_after({"other", "only"}, 0));
   EXPECT_EQ(passes_.of(kCheckout), 0);
 }
 
 TEST_F(ControllerTest, EndsAtOnceWhenItIsStoppedBeforeItKnowsTheCluster) {
   api_.stop_serving(resources::kDeployments.plural);
-  std::jthread running([this](std::stop_token stop) { controller_.run(std::move(stop)); });
+  std::jthread running([this](const std::stop_token& stop) { controller_.run(stop); });
   wait_for_trouble();
   running.request_stop();
   running.join();

@@ -9,7 +9,6 @@
 namespace gopacer {
 namespace {
 
-using builders::after;
 using builders::kStart;
 using builders::new_settings;
 using std::chrono::minutes;

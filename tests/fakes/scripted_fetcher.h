@@ -20,7 +20,7 @@ class ScriptedFetcher final : public HttpFetcher {
     std::string body;
     int status = 200;
     std::optional<FetchFailure> failure = std::nullopt;
-    std::string detail = {};
+    std::string detail = {};                // NOLINT(readability-redundant-member-init): so that it may be left out
     std::size_t piece = std::string::npos;  ///< bytes that come at a time
   };
 
