@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 namespace gopacer {
 namespace {
 
@@ -28,7 +30,8 @@ TEST(LongRow, HoldsAWeekAndForgetsWhatIsOlder) {
 }
 
 TEST(LongRow, KeepsFiguresToATenthOfAPerCentWhateverTheirSize) {
-  for (double value = 2e-3; value < 1e20; value *= 3.7) {
+  for (int i = 0; i < 40; ++i) {
+    const double value = 2e-3 * std::pow(3.7, i);
     LongRow row;
     row.add(point(0, value));
     EXPECT_NEAR(*row[0].memory / value, 1, 0.001) << value;
