@@ -161,6 +161,10 @@ TEST(MustEnd, WhenTheTargetIsHalfGone) {
     owned.pod = std::make_shared<Pod>(pending);
   }
   EXPECT_THAT(world.reasons(policy::must_end()), IsEmpty()) << "an autoscaler waits for nodes";
+  World before = world;
+  before.trial->status.phase = TrialPhase::kMeasuring;
+  before.facts.desired.current = builders::old_settings();
+  EXPECT_THAT(before.reasons(policy::must_end()), ElementsAre("TargetUnavailable")) << "no time to begin with";
   world.trial->status.watched_replicas = 3;
   EXPECT_THAT(world.reasons(policy::must_end()), ElementsAre("TargetUnavailable")) << "they were there before";
   world.trial->status.watched_replicas = 9;

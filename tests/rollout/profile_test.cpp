@@ -39,10 +39,11 @@ TEST(Profile, NotesATrialBeforeItStartsOne) {
 }
 
 TEST(Profile, StartsTheTrialThatItNoted) {
-  const Scene scene = noted();
+  Scene scene = noted();
+  scene.current = settings(150);
   const Step step = scene.step();
   ASSERT_EQ(step.kind, StepKind::kStartTrial);
-  EXPECT_EQ(step.start->from, old_settings());
+  EXPECT_EQ(step.start->from, settings(150));
   EXPECT_EQ(step.start->to, new_settings());
   EXPECT_EQ(step.start->target.uid, scene.target.uid);
   EXPECT_EQ(step.start->profile_uid, scene.profile.uid);

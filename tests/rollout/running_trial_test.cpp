@@ -428,6 +428,7 @@ TEST(RunningTrial, PutsItsSettingsIntoTheTarget) {
   EXPECT_EQ(step.trial->promoted, scene.now);
   EXPECT_EQ(step.memory->applied, new_settings());
   EXPECT_EQ(step.memory->applied_uid, scene.target.uid);
+  EXPECT_EQ(step.memory->applied_container, "app");
   EXPECT_EQ(step.reason, "Promote");
   EXPECT_EQ(step.message, "Putting GOGC=200 GOMEMLIMIT=430MiB into the target.");
   EXPECT_EQ(step.requeue_after, seconds(3));
@@ -441,6 +442,15 @@ TEST(RunningTrial, RemembersNothingWhereItPutsGosDefaultsIntoTheTarget) {
   EXPECT_EQ(step.kind, StepKind::kPromote);
   EXPECT_FALSE(step.memory->applied);
   EXPECT_EQ(step.memory->applied_uid, "");
+}
+
+TEST(RunningTrial, RemembersItsSettingsAlsoWhenItNotesOnlyThatAllPodsHaveThem) {
+  Scene scene = in(TrialPhase::kPromoting);
+  scene.current = new_settings();
+  const Step step = scene.step();
+  EXPECT_EQ(step.trial->phase, TrialPhase::kWatching);
+  EXPECT_EQ(step.trial->watched_replicas, scene.target.replicas);
+  EXPECT_EQ(step.memory->applied, new_settings());
 }
 
 TEST(RunningTrial, PutsNothingIntoATargetThatIsPaused) {
