@@ -256,6 +256,10 @@ CleanupReport clean_up(ApiServer& api, const std::string& ns, const Clock& clock
     if (open.empty()) break;
     for (const ObjectKey& key : open) errors[key] = reconciler.reconcile(key).error;
   } while (wait());
+  // The status of the others, too, says that nobody looks at them any more. It matters to nothing else.
+  for (const auto& [key, profile] : picture.objects.profiles) {
+    if (!open.contains(key)) reconciler.reconcile(key);
+  }
 
   CleanupReport report;
   if (!trouble.empty()) {

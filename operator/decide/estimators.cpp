@@ -92,6 +92,7 @@ Estimation estimate(const DecideInput& input, Time now) {
   std::size_t most_samples = 0;
   double longest = 0;
   std::uint32_t most_cycles = 0;
+  bool all_warm_up = true;
   std::string error;
   std::string clock_trouble;
   const double least_seconds = std::max(4 * to_seconds(input.spec.metrics.interval), 20.0);
@@ -99,6 +100,7 @@ Estimation estimate(const DecideInput& input, Time now) {
   for (const PodSeries& pod : input.observed.pods) {
     if (pod.track != Track::kStable || pod.settings != input.current) continue;
     ++stable;
+    all_warm_up = all_warm_up && now < pod.started + input.spec.canary.warm_up;
     if (!pod.error.empty() && error.empty()) error = pod.error;
     SeriesReader reader(pod, input, now);
     most_samples = std::max(most_samples, reader.samples());
@@ -134,12 +136,17 @@ Estimation estimate(const DecideInput& input, Time now) {
                                  " collections in " + format_duration(seconds(static_cast<std::int64_t>(longest))) +
                                  ". There is nothing to gain.");
     }
-    return nothing("CollectingSamples", "Collecting samples: " + std::to_string(most_samples) + " of " +
-                                            std::to_string(kFewestSamples) + ", over " +
-                                            format_duration(seconds(static_cast<std::int64_t>(longest))) + " of " +
+    if (all_warm_up && error.empty()) {
+      return nothing("CollectingSamples", "The pods warm up: what is read of one counts from " +
+                                              format_duration(input.spec.canary.warm_up) +
+                                              " (canary.warmUp) after its start.");
+    }
+    return nothing("CollectingSamples", "Collecting samples: " + std::to_string(most_samples) + " (" +
+                                            std::to_string(kFewestSamples) + " are needed), over " +
+                                            format_duration(seconds(static_cast<std::int64_t>(longest))) + " (" +
                                             format_duration(seconds(static_cast<std::int64_t>(least_seconds))) +
-                                            ", with " + std::to_string(most_cycles) + " collections of " +
-                                            std::to_string(kFewestCycles) + (error.empty() ? "." : ". " + error));
+                                            "), with " + std::to_string(most_cycles) + " collections (" +
+                                            std::to_string(kFewestCycles) + ")" + (error.empty() ? "." : ". " + error));
   }
   result.estimate = combine(pods, with_cpu);
   if (with_cpu.empty()) {

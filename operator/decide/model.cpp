@@ -175,6 +175,7 @@ struct Worth {
   bool enough = false;
   std::string why;  ///< for the message
   bool urgent = false;
+  bool unsure = false;  ///< it may well be worth it, but the estimate is too rough to tell
 };
 
 Worth worth_of(const DecideInput& input, const Estimate& estimate, const Settings& wanted,
@@ -198,7 +199,9 @@ Worth worth_of(const DecideInput& input, const Estimate& estimate, const Setting
   }
   const double error = (predicted.saving - predicted.saving_low) / 2;
   if (predicted.saving > 0) {
-    return {predicted.saving_low >= kLeastSaving && predicted.saving >= kLeastStandardErrors * error, ""};
+    const bool much = predicted.saving_low >= kLeastSaving;
+    const bool sure = predicted.saving >= kLeastStandardErrors * error;
+    return {much && sure, "", false, much && !sure};
   }
   // Less memory for more CPU: only where the objective weighs the two.
   const bool balanced = input.spec.objective == Objective::kBalanced;
@@ -333,6 +336,7 @@ void decide_by_model(const DecideInput& input, const Physics& physics, Decision&
                     format_fixed(predicted.saving * 100, 1) + " % of the CPU, at least " +
                     format_fixed(predicted.saving_low * 100, 1) + " %; a restart is worth " +
                     format_fixed(kLeastSaving * 100, 0) + " %." +
+                    (worth.unsure ? " That is still too rough an estimate; more readings make it better." : "") +
                     (no_limit ? " A larger GOGC needs a memory limit: " + limit_advice(model) + "." : ""));
   }
 

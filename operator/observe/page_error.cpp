@@ -8,13 +8,13 @@ std::string port_advice(PageKind kind) {
   if (kind == PageKind::kMetrics) return "check the port of the SLO's podHistogram";
   if (kind == PageKind::kCadvisor) return "check that the kubelet listens there and that nothing stands between";
   return "import net/http/pprof and serve it on that port at the pod's address, or give another port "
-         "(spec.runtimeMetrics.port, --url)";
+         "(spec.runtimeMetrics.port; advise: --url)";
 }
 
 std::string path_advice(PageKind kind) {
   if (kind == PageKind::kMetrics) return "check the port and the path of the SLO's podHistogram";
   if (kind == PageKind::kCadvisor) return "check that this is a kubelet's port";
-  return "import net/http/pprof there, or give another port and path (spec.runtimeMetrics, --url)";
+  return "import net/http/pprof there, or give another port and path (spec.runtimeMetrics; advise: --url)";
 }
 
 PageFailure page_failure(FetchFailure failure) {

@@ -5,7 +5,13 @@ namespace gopacer::policy {
 
 Answer uninstalling(const Facts& facts) {
   if (!facts.desired.uninstalling) return std::nullopt;
-  return "gopacer was uninstalled: nothing is tuned here until it is installed again.";
+  const auto& profile = facts.desired.profile;
+  const bool keeps = profile && profile->spec.revert_on_deletion && profile->memory.applied;
+  return "gopacer was uninstalled: nothing is tuned here until it is installed again." +
+         (keeps ? " The target keeps " + describe(*profile->memory.applied) +
+                      " although revertOnDeletion is set, as nobody takes it back meanwhile; to do so: kubectl -n " +
+                      profile->key.ns + " set env deployment/" + profile->spec.target + " GOGC- GOMEMLIMIT-"
+                : std::string());
 }
 
 Answer suspended(const Facts& facts) {

@@ -386,9 +386,21 @@ TEST(Estimators, SayHowMuchIsStillToBeCollected) {
   service.seen_for = seconds(35);
   const Estimation found = estimate(service);
   EXPECT_EQ(found.message,
-            "Collecting samples: 8 of 5, over 35s of 20s, with " +
+            "Collecting samples: 8 (5 are needed), over 35s (20s), with " +
                 std::to_string(deciding::SeriesReader(service.pod(kNow, ""), service.input(kNow), kNow).cycles()) +
-                " collections of 3.");
+                " collections (3).");
+}
+
+TEST(Estimators, SayThatThePodsWarmUp) {
+  GoService service;
+  service.seen_for = seconds(35);
+  DecideInput input = service.input(kNow);
+  input.spec.canary.warm_up = std::chrono::minutes(2);
+  for (PodSeries& pod : input.observed.pods) pod.started = kNow - seconds(119);
+  EXPECT_EQ(deciding::estimate(input, kNow).message,
+            "The pods warm up: what is read of one counts from 2m (canary.warmUp) after its start.");
+  for (PodSeries& pod : input.observed.pods) pod.started = kNow - seconds(120);
+  EXPECT_THAT(deciding::estimate(input, kNow).message, ::testing::StartsWith("Collecting samples: "));
 }
 
 TEST(Estimators, SayWhenNothingTellsTheCpu) {

@@ -528,7 +528,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadPage{"Missing",
                 {"404 page not found\n", 404},
                 "answered HTTP 404",
-                "another port and path (spec.runtimeMetrics, --url)"},
+                "another port and path (spec.runtimeMetrics; advise: --url)"},
         BadPage{"Broken", {"oh no", 500}, "answered HTTP 500: look", "log"},
         BadPage{"Forbidden", {"who are you", 401}, "answered HTTP 401", "credentials"},
         BadPage{"Html", {"<html>Welcome</html>\n"}, "an HTML page", "spec.runtimeMetrics.port and path"}),
