@@ -46,6 +46,12 @@ const T* find(const Map<T>& all, const ObjectKey& key) {
   return found == all.end() ? nullptr : found->second.get();
 }
 
+/// Its status tells already that gopacer was uninstalled.
+bool says_so(const Profile& profile) {
+  return std::any_of(profile.conditions.begin(), profile.conditions.end(),
+                     [](const Condition& condition) { return condition.reason == "Uninstalled"; });
+}
+
 /// Profiles that have something to clean up; a trial's profile need not exist.
 std::set<ObjectKey> open_profiles(const Objects& objects) {
   std::set<ObjectKey> open;
@@ -258,7 +264,7 @@ CleanupReport clean_up(ApiServer& api, const std::string& ns, const Clock& clock
   } while (wait());
   // The status of the others, too, says that nobody looks at them any more. It matters to nothing else.
   for (const auto& [key, profile] : picture.objects.profiles) {
-    if (!open.contains(key)) reconciler.reconcile(key);
+    if (!open.contains(key) && !says_so(*profile)) reconciler.reconcile(key);
   }
 
   CleanupReport report;

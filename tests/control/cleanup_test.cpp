@@ -114,7 +114,7 @@ TEST(Cleanup, DoesNothingTheSecondTime) {
   EXPECT_THAT(simulation.api.writes(), IsEmpty());
 }
 
-TEST(Cleanup, LeavesConfirmedSettingsAndQuietProfilesAlone) {
+TEST(Cleanup, LeavesConfirmedSettingsAndTellsQuietProfilesOnlyThatNobodyLooks) {
   Simulation simulation;
   ASSERT_TRUE(simulation.run_until_phase("Ended"));
   simulation.run_for(seconds(20));
@@ -122,9 +122,14 @@ TEST(Cleanup, LeavesConfirmedSettingsAndQuietProfilesAlone) {
   const json target = simulation.target();
   simulation.api.forget_writes();
   EXPECT_THAT(clean_up(simulation).done, IsEmpty());
-  EXPECT_THAT(simulation.api.writes(), IsEmpty());
-  EXPECT_EQ(simulation.profile(), profile);
+  EXPECT_THAT(simulation.api.writes(), ElementsAre("patch GoRuntimeProfile shop/checkout"));
   EXPECT_EQ(simulation.target(), target);
+  const json told = simulation.profile();
+  EXPECT_EQ(told["spec"], profile["spec"]);
+  EXPECT_EQ(told["metadata"]["finalizers"], profile["metadata"]["finalizers"]);
+  EXPECT_EQ(told["status"]["applied"], profile["status"]["applied"]) << "for whoever comes back";
+  EXPECT_EQ(told["status"]["phase"], "Blocked");
+  EXPECT_THAT(told["status"]["conditions"].dump(), HasSubstr("Uninstalled"));
 }
 
 TEST(Cleanup, LetsAProfileGoThatWantsToBeRevertedAndSaysWhatStays) {
@@ -140,6 +145,10 @@ TEST(Cleanup, LetsAProfileGoThatWantsToBeRevertedAndSaysWhatStays) {
   EXPECT_EQ(simulation.gogc(), confirmed);
   EXPECT_THAT(report.left, ElementsAre(AllOf(HasSubstr("Deployment shop/checkout keeps GOGC=" + confirmed),
                                              HasSubstr("set env deployment/checkout GOGC- GOMEMLIMIT-"))));
+  EXPECT_THAT(
+      simulation.profile()["status"]["conditions"].dump(),
+      HasSubstr("although revertOnDeletion is set, as nobody takes it back meanwhile; to do so: kubectl -n shop set "
+                "env deployment/checkout GOGC- GOMEMLIMIT-"));
 }
 
 TEST(Cleanup, RevertsForAProfileThatIsBeingDeleted) {

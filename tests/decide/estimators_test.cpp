@@ -156,7 +156,7 @@ TEST(Estimators, WaitForEnoughSamples) {
   const Estimation found = estimate(service);
   EXPECT_FALSE(found.estimate);
   EXPECT_EQ(found.reason, "CollectingSamples");
-  EXPECT_THAT(found.message, HasSubstr("3 of 5"));
+  EXPECT_THAT(found.message, HasSubstr("3 (5 are needed)"));
 }
 
 TEST(Estimators, LeaveTheWarmUpOut) {

@@ -49,7 +49,7 @@ TEST(Profile, StartsTheTrialThatItNoted) {
   EXPECT_EQ(step.start->profile_uid, scene.profile.uid);
   EXPECT_EQ(step.start->template_hash, scene.target.template_hash);
   EXPECT_EQ(step.start->number, 1);
-  EXPECT_EQ(step.message, "Trying GOGC=200 GOMEMLIMIT=430MiB beside Go's defaults.");
+  EXPECT_EQ(step.message, "Trying GOGC=200 GOMEMLIMIT=430MiB beside GOGC=150.");
   EXPECT_EQ(step.requeue_after, std::chrono::seconds(1)) << "by then it shows";
   EXPECT_EQ(noted(9).step().start->number, 9);
   EXPECT_EQ(step.start->predicted.gc_cpu_percent, "") << "nothing was promised";
