@@ -172,7 +172,7 @@ Histogram any_histogram() {
     count += *rc::gen::inRange(0, 3000);
     cumulative[bound] = count;
   }
-  return of(std::move(cumulative));
+  return of(cumulative);
 }
 
 RC_GTEST_PROP(SlowdownProperty, IsNoneBetweenArmsThatDifferInTheNumberOfRequestsOnly, ()) {

@@ -21,7 +21,6 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::Not;
 using Request = ApiServerImposter::Request;
 using Connection = ApiServerImposter::Connection;
 
@@ -746,15 +745,14 @@ TEST(Watch, SkipsWhatItCannotReadAndGoesOn) {
         json gone = pod("gone", 9);
         gone["spec"]["env"] = std::string(50'000, 'x');
         c.begin();
-        c.chunk(event("ADDED", fat) + deep_line + broken + event("DELETED", gone) +
-                event("ADDED", pod("b", 10)));
+        c.chunk(event("ADDED", fat) + deep_line + broken + event("DELETED", gone) + event("ADDED", pod("b", 10)));
         c.end();
       },
       options);
   Heard heard;
   ASSERT_TRUE(pair.client->watch(kAllPods, "5", heard.listener(), {}));
-  EXPECT_THAT(heard.events, ElementsAre("unreadable fat", "unreadable deep", "unreadable broken",
-                                        "deleted gone", "added b"));
+  EXPECT_THAT(heard.events,
+              ElementsAre("unreadable fat", "unreadable deep", "unreadable broken", "deleted gone", "added b"));
 }
 
 TEST(Watch, SkipsWhatHasTooManyValues) {

@@ -15,6 +15,9 @@ using testing::HasSubstr;
 
 /// A directory of its own for each test.
 class ConfigTest : public testing::Test {
+ public:
+  ~ConfigTest() override { std::filesystem::remove_all(dir_); }
+
  protected:
   ConfigTest()
       : dir_(std::filesystem::path(testing::TempDir()) /
@@ -22,7 +25,6 @@ class ConfigTest : public testing::Test {
               testing::UnitTest::GetInstance()->current_test_info()->name())) {
     std::filesystem::create_directories(dir_);
   }
-  ~ConfigTest() override { std::filesystem::remove_all(dir_); }
 
   std::string write(const std::string& name, const std::string& text) {
     std::ofstream(dir_ / name) << text;

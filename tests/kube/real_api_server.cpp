@@ -61,8 +61,8 @@ struct Running {
 };
 
 const Running& running() {
-  static const Running instance;
-  return instance;
+  static const Running kInstance;
+  return kInstance;
 }
 
 }  // namespace

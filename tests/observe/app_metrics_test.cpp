@@ -13,7 +13,6 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::Pair;
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
 
@@ -25,8 +24,8 @@ Slo slo(const std::string& metric, Labels labels = {}) {
   return out;
 }
 
-Result<AppMetrics> read(std::string_view body, std::vector<Slo> slos, std::size_t piece = 1000) {
-  AppMetricsReader reader(std::move(slos));
+Result<AppMetrics> read(std::string_view body, const std::vector<Slo>& slos, std::size_t piece = 1000) {
+  AppMetricsReader reader(slos);
   feed_in_pieces(reader, body, piece);
   return reader.finish();
 }

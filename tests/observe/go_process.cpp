@@ -12,8 +12,6 @@
 #include <cstdio>
 #include <stdexcept>
 
-extern char** environ;
-
 namespace gopacer {
 namespace {
 

@@ -74,7 +74,7 @@ TEST_P(HeapTrailerOfGo, DoesNotDependOnHowTheBodyIsCutIntoPieces) {
 TEST_P(HeapTrailerOfGo, IsRefusedWhereverItIsCutOff) {
   const std::string whole = body("busy");
   const std::size_t trailer = whole.find("# runtime.MemStats");
-  const std::size_t last = whole.find("\n", whole.find("# GCCPUFraction"));
+  const std::size_t last = whole.find('\n', whole.find("# GCCPUFraction"));
   for (std::size_t end = trailer; end <= last; end += 97) {
     EXPECT_FALSE(read(whole.substr(0, end))) << "cut at " << end << " of " << last;
   }

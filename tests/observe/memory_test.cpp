@@ -184,7 +184,7 @@ std::string times(const std::string& text, int count) {
 }
 
 std::vector<Hostile> hostile_pods() {
-  const std::string long_text(60'000, 'x');
+  std::string long_text(60'000, 'x');
   const auto buckets = [](int series, int bounds) {
     return [series, bounds](int i) {
       std::string lines;
@@ -196,7 +196,7 @@ std::vector<Hostile> hostile_pods() {
     };
   };
   const std::string heap = recorded("go/go1.26-busy.heap.txt");
-  const std::string stacks = heap.substr(0, heap.find("# runtime.MemStats"));
+  std::string stacks = heap.substr(0, heap.find("# runtime.MemStats"));
   // A family of a gigabyte, of which one series comes over and over, as often as the page may have it.
   const auto family = [](const std::string& series) {
     return Body{std::string("\x80\x80\x80\x80\x04\x0a\x02h0", 9),

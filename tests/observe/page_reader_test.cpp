@@ -48,6 +48,15 @@ class WhoFedMe {
 };
 
 class PageReaderTest : public testing::Test {
+ public:
+  ~PageReaderTest() override {
+    {
+      const std::lock_guard lock(reader_->mutex());
+      reader_->stop();
+    }
+    reader_->stop_decoding();
+  }
+
  protected:
   PageReaderTest() {
     fetcher_.on("/slow", {"slow"});
@@ -55,13 +64,6 @@ class PageReaderTest : public testing::Test {
     fetcher_.on("/quick", {"quick"});
     reader_->start_decoding();
     go_on_.set_value();
-  }
-  ~PageReaderTest() override {
-    {
-      const std::lock_guard lock(reader_->mutex());
-      reader_->stop();
-    }
-    reader_->stop_decoding();
   }
 
   /// What the page gave, once it is decoded.
