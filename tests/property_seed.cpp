@@ -14,6 +14,7 @@ const bool kSeeded = [] {
   const char* const seed = std::getenv("GOPACER_SEED");
   const std::string params = "seed=" + std::string(seed != nullptr && *seed != '\0' ? seed : "1") +
                              " max_success=" + std::to_string(GOPACER_PROPERTY_CASES);
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread runs yet.
   return ::setenv("RC_PARAMS", params.c_str(), /*overwrite=*/0) == 0;
 }();
 

@@ -61,7 +61,7 @@ struct Scene {
 
   /// The two passes that end a trial: the verdict is written down, then the trial is closed.
   Step end() {
-    const Step written = step();
+    Step written = step();
     EXPECT_EQ(written.kind, StepKind::kHold) << written.message;
     if (!written.trial) return written;
     EXPECT_NE(written.trial->verdict, TrialVerdict::kNone) << written.message;
