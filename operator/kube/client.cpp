@@ -83,8 +83,7 @@ class PageSizes {
 
 constexpr const char* kUnreadableEvent =
     "it is larger than gopacer reads, has too many values, is nested too deep, or its event was broken: look for what "
-    "fills it, or make it "
-    "smaller";
+    "fills it, or make it smaller";
 
 bool says_what_it_is(const ResourceType& type, const json& object) {
   return codec::text(object, "kind") == type.kind && codec::text(object, "apiVersion") == api_version(type);
