@@ -28,6 +28,10 @@ Requeue Reconciler::reconcile(const ObjectKey& key) {
   if (result.receipt && step.trial) step.trial->applied_generation = result.receipt->generation;
   const Result<void> recorded = recorder_.write({facts, step, error});
 
+  spdlog::debug("pass done profile={} decision={} step={} reason={} next_seconds={} message=\"{}\"", key.text(),
+                facts.decision.reason, to_string(step.kind), step.reason,
+                std::chrono::duration_cast<std::chrono::seconds>(step.requeue_after).count(), step.message);
+
   metrics_.pass_done(key, clock_.now() - facts.now, error || !recorded);
   return conclude(facts.desired, step, error, recorded);
 }

@@ -1,9 +1,12 @@
 #include "kube/leader_elector.h"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <thread>
+#include <utility>
 
 #include "codec/fields.h"
 
@@ -72,9 +75,13 @@ void LeaderElector::run(std::stop_token stop) {
 
 Duration LeaderElector::step() {
   const Result<void> done = attempt();
+  std::string trouble = done ? "" : done.error().message;
   {
     const std::lock_guard lock(mutex_);
-    trouble_ = done ? "" : done.error().message;
+    std::swap(trouble_, trouble);
+  }
+  if (!done && done.error().message != trouble) {
+    spdlog::warn("lease not held lease={}/{} error=\"{}\"", options_.ns, options_.name, done.error().message);
   }
   check_deadline();
   return options_.retry_period;
@@ -109,7 +116,13 @@ Result<void> LeaderElector::attempt() {
   }
   const Duration theirs = std::chrono::seconds(std::clamp<std::int64_t>(
       codec::integer(spec, "leaseDurationSeconds", seconds_of(options_.lease_duration)), 1, 3600));
-  if (!holder.empty() && steady_.now() < seen_at_ + theirs) return {};
+  if (!holder.empty() && steady_.now() < seen_at_ + theirs) {
+    if (std::exchange(waited_for_, holder) != holder) {
+      spdlog::info("standing by lease={}/{} holder={} seconds={}", options_.ns, options_.name, holder,
+                   seconds_of(theirs));
+    }
+    return {};
+  }
   return write(std::move(*lease), true, transitions + 1, true);
 }
 

@@ -84,6 +84,7 @@ class LeaderElector {
   // not to be trusted.
   std::string seen_version_;
   Duration seen_at_{0};
+  std::string waited_for_;  ///< the holder that was logged last
 };
 
 /// Takes the lease from whoever has it, so that no operator acts, and keeps the others away for

@@ -147,10 +147,11 @@ Answer field_conflict(const Facts& facts) {
   if (container == nullptr) return std::nullopt;
   for (const EnvOwner& owner : facts.desired.target->env_owners) {
     if (owner.container != container->name || owner.manager == kFieldManager) continue;
+    const bool off = facts.desired.profile && facts.desired.profile->spec.update_mode == UpdateMode::kOff;
     return owner.variable + " of " + place_of(*container, facts) +
            (owner.of_value ? " is set by '" : " is declared in what it was given last by '") + owner.manager +
-           "', and gopacer never takes a field over: remove the entry there to let gopacer tune it, or set "
-           "updateMode Off.";
+           "', and gopacer never takes a field over: remove the entry there to let gopacer tune it" +
+           (off ? "." : ", or set updateMode Off.");
   }
   return std::nullopt;
 }

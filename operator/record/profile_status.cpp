@@ -47,6 +47,14 @@ const Settings& recommended(const Decision& decision) {
 /// for every profile that waits for it.
 bool waits_for_rival(const Pass& pass) { return pass.facts.desired.rival != nullptr; }
 
+/// Whether it is known what there is to look at. Without it "nothing stands against it" would be no more than a guess.
+bool knows_container(const Pass& pass) {
+  const Desired& desired = pass.facts.desired;
+  return desired.target && container_named(desired.target->containers, desired.container) != nullptr;
+}
+
+constexpr const char* kNoContainer = "The container to tune is not there, so nothing is known of it.";
+
 struct Verdicts {
   bool status;
   std::string reason;
@@ -89,6 +97,7 @@ Verdicts ready(const Pass& pass) {
 Verdicts metrics_available(const Pass& pass) {
   const int scraped = scraped_pods(pass.facts.observed);
   const int all = static_cast<int>(pass.facts.observed.pods.size());
+  if (all == 0 && !knows_container(pass)) return {false, "NoContainer", kNoContainer};
   if (all == 0) return {false, "NoPods", "The target has no running pods."};
   const PodSeries* const failing = first_failing(pass.facts.observed);
   const std::string share = std::to_string(scraped) + " of " + std::to_string(all) + " pods were read.";
@@ -124,6 +133,7 @@ Verdicts config_unsupported(const Pass& pass) {
       }
     }
   }
+  if (!knows_container(pass)) return {false, "NoContainer", kNoContainer};
   return {false, "Supported", "The target can be tuned."};
 }
 
@@ -132,6 +142,7 @@ Verdicts field_conflict(const Pass& pass) {
   for (const policy::Objection& against : policy::objections(policy::may_start(), pass.facts)) {
     if (against.rule->condition == std::string_view("FieldConflict")) return {true, "OtherManager", against.message};
   }
+  if (!knows_container(pass)) return {false, "NoContainer", kNoContainer};
   return {false, "NoConflict", "Nobody else sets GOGC or GOMEMLIMIT on the target."};
 }
 

@@ -110,6 +110,13 @@ bool is_true(const std::vector<Condition>& conditions, const char* type, bool ot
   return otherwise;
 }
 
+std::string reason_of(const std::vector<Condition>& conditions, const char* type) {
+  for (const Condition& condition : conditions) {
+    if (condition.type == type) return condition.reason;
+  }
+  return {};
+}
+
 const Condition& named(const std::vector<Condition>& conditions, const char* type) {
   return *std::find_if(conditions.begin(), conditions.end(),
                        [type](const Condition& condition) { return condition.type == type; });
@@ -233,6 +240,12 @@ void Recorder::tell(const Pass& pass) {
     };
     tell_change("FieldConflict", true, false, "FieldConflict");
     tell_change("ConfigUnsupported", true, false, "ConfigUnsupported");
+    // A rule of Ready has no condition of its own that an event could follow.
+    const auto against = policy::first_objection(policy::may_be_tuned(), pass.facts);
+    if (against && against->rule->condition == std::string_view("Ready") &&
+        reason_of(profile.conditions, "Ready") != against->reason()) {
+      events_.post(event_about(profile, true, against->reason(), against->message, "Observe"));
+    }
     const bool scrape_failed = named(now, "MetricsAvailable").reason == "ScrapeFailed";
     if (scrape_failed) tell_change("MetricsAvailable", false, true, "MetricsUnavailable");
 

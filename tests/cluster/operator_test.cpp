@@ -95,6 +95,8 @@ TEST_F(Operator, UninstallingLeavesNothingButTheDefinitions) {
   });
   ASSERT_THAT(begun["/metadata/finalizers"_json_pointer].dump(), HasSubstr("gopacer.dev/trial"));
   ASSERT_FALSE(deployment("checkout-gopacer-canary").is_null());
+  tune("quiet", json::object());  // of a Deployment that is not there
+  eventually("the quiet profile was looked at", [&] { return !text(profile("quiet"), "/status/phase").empty(); });
   // The Job that cleans up waits for fifteen seconds until the operator has surely stopped.
   cluster().helm({"uninstall", "gopacer", "--wait", "--timeout=140s"});
 
@@ -105,6 +107,7 @@ TEST_F(Operator, UninstallingLeavesNothingButTheDefinitions) {
   EXPECT_EQ(text(ended, "/metadata/finalizers"), "");
   EXPECT_EQ(text(profile(), "/metadata/finalizers"), "");
   EXPECT_EQ(text(condition(profile(), "Ready"), "/reason"), "Uninstalled");
+  EXPECT_EQ(text(condition(profile("quiet"), "Ready"), "/reason"), "Uninstalled") << "told to those without a trial";
   EXPECT_EQ(text(deployment(), "/metadata/generation"), generation) << "the target was never touched";
   expect_no_leftovers();
   EXPECT_EQ(list("grt").size(), 1U) << "the operator started nothing while it was being removed";

@@ -107,6 +107,16 @@ TEST(TargetRules, LookAtTheContainerThatIsTunedOnly) {
   EXPECT_THAT(world.reasons(policy::may_start()), ElementsAre("FieldConflict"));
 }
 
+TEST(TargetRules, TellNobodyToSetWhatIsSetAlready) {
+  World world;
+  world.target.env_owners = {{"app", "GOGC", "argocd"}};
+  const auto told = [&] { return policy::objections(policy::may_start(), world.read()).back().message; };
+  world.profile.spec.update_mode = UpdateMode::kCanary;
+  EXPECT_THAT(told(), testing::EndsWith("to let gopacer tune it, or set updateMode Off."));
+  world.profile.spec.update_mode = UpdateMode::kOff;
+  EXPECT_THAT(told(), testing::EndsWith("to let gopacer tune it."));
+}
+
 TEST(TargetRules, LeaveOutAutoscalersThatDoNotGoByTheContainersMemory) {
   World world;
   Autoscaler by_cpu;

@@ -206,6 +206,20 @@ TEST(ConfigUnsupported, ShowsTheProblemThatIsMeantForIt) {
   EXPECT_EQ(condition(scene, "ConfigUnsupported").reason, "EnvDuplicated");
 }
 
+TEST(Conditions, ClaimNothingOfAContainerThatIsNotThere) {
+  PassScene scene;
+  scene.observed.pods.clear();
+  for (const bool target_is_there : {false, true}) {
+    scene.target_is_there = target_is_there;
+    if (target_is_there) scene.desired.container.clear();
+    for (const char* const type : {"MetricsAvailable", "FieldConflict"}) {
+      EXPECT_FALSE(condition(scene, type).status);
+      EXPECT_EQ(condition(scene, type).reason, "NoContainer") << type;
+    }
+    EXPECT_EQ(condition(scene, "ConfigUnsupported").reason, target_is_there ? "ContainerAmbiguous" : "NoContainer");
+  }
+}
+
 TEST(ConfigUnsupported, ShowsWhatKeepsTrialsAwayThoughTheTargetCanBeTuned) {
   PassScene scene;
   scene.decision = change();

@@ -331,6 +331,18 @@ TEST(Events, OfAConflictComeWhenItBegins) {
   EXPECT_EQ(desk.events.count("FieldConflict", "GoRuntimeProfile"), 2);
 }
 
+TEST(Events, OfATargetThatIsNotThereComeWhenItBegins) {
+  Desk desk;
+  ASSERT_TRUE(desk.write());
+  desk.scene.target_is_there = false;
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(desk.write());
+  EXPECT_EQ(desk.events.count("TargetNotFound", "GoRuntimeProfile"), 1);
+  desk.scene.target_is_there = true;
+  desk.scene.target.rollout.paused = true;
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(desk.write());
+  EXPECT_EQ(desk.events.count("TargetPaused", "GoRuntimeProfile"), 1);
+}
+
 TEST(Events, OfPodsThatCannotBeReadComeWhenItBegins) {
   Desk desk;
   desk.scene.observed.pods.clear();
