@@ -19,8 +19,10 @@
 namespace gopacer::kube {
 namespace {
 
-/// Requests wait for the network, not for a processor.
-constexpr std::size_t kThreads = 3;
+/// The library closes a cancelled request's socket while another of its threads may be in the middle of reading from
+/// it, which crashes now and then. All that it does happens on one thread, from the first byte to the cancelling:
+/// requests wait for the network, not for a processor.
+constexpr std::size_t kThreads = 1;
 /// Bytes that wait for their reader before the connection is read no further.
 constexpr std::size_t kMostPending = 1U << 20U;
 /// How long a cancelled request may take to come back before it is left to itself.
@@ -214,9 +216,13 @@ std::optional<std::chrono::milliseconds> parse_retry_after(const std::string& te
   return std::chrono::seconds(std::min(seconds, 3600U));
 }
 
-/// Starts the request; all that follows happens on the library's threads and ends in Exchange::finish().
-void start(web::http::client::http_client& client, const web::http::http_request& request,
-           const pplx::cancellation_token& token, const std::shared_ptr<Exchange>& exchange) {
+void on_library_thread(std::function<void()> work) {
+  crossplat::threadpool::shared_instance().service().post(std::move(work));
+}
+
+/// Sends the request and ends in Exchange::finish(). Only on the library's thread.
+void send(web::http::client::http_client& client, const web::http::http_request& request,
+          const pplx::cancellation_token& token, const std::shared_ptr<Exchange>& exchange) {
   using Response = web::http::http_response;
   client.request(request, token).then([exchange](const pplx::task<Response>& head) {
     try {
@@ -257,11 +263,7 @@ void prepare_process() {
     // The library loads the system's authorities for each connection, about 45 ms; ours are in a store made once.
     // NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread runs yet.
     ::setenv(X509_get_default_cert_file_env(), "", 1);
-    try {
-      crossplat::threadpool::initialize_with_threads(kThreads);
-    } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch)
-      // Somebody used the library before: its default of 40 threads works as well.
-    }
+    crossplat::threadpool::initialize_with_threads(kThreads);
   });
 }
 
@@ -271,7 +273,7 @@ struct Transport::Impl {
   std::string host_header;
   std::shared_ptr<TokenSource> token;
   const std::shared_ptr<VerifyFailure> verify_failure = std::make_shared<VerifyFailure>();
-  std::unique_ptr<web::http::client::http_client> client;
+  std::shared_ptr<web::http::client::http_client> client;
 
   std::string explain(std::string failure) {
     const std::lock_guard lock(verify_failure->mutex);
@@ -334,7 +336,7 @@ Result<std::unique_ptr<Transport>> Transport::open(const ClusterConfig& config, 
     client_config.set_ssl_context_callback(set_up_tls);
     // The library verifies the certificate against the Host header.
     impl->host_header = config.tls_server_name;
-    impl->client = std::make_unique<web::http::client::http_client>(base, client_config);
+    impl->client = std::make_shared<web::http::client::http_client>(base, client_config);
   } catch (const std::exception& error) {
     return invalid("the API server's address " + config.server + " cannot be used: " + error.what());
   }
@@ -375,7 +377,13 @@ Result<ApiResponse> Transport::Impl::exchange(const ApiRequest& request, const H
     if (!bearer->empty()) message.headers().add("Authorization", "Bearer " + *bearer);
     if (!request.body.empty()) message.set_body(request.body, request.content_type);
     message.set_response_stream(concurrency::streams::ostream(concurrency::streams::streambuf<std::uint8_t>(inbox)));
-    start(*client, message, cancel.get_token(), shared);
+    on_library_thread([client = client, message, token = cancel.get_token(), shared] {
+      try {
+        kube::send(*client, message, token, shared);
+      } catch (const std::exception& error) {
+        shared->finish(error.what());
+      }
+    });
   } catch (const std::exception& error) {
     return retriable(explain(error.what()));
   }
@@ -429,7 +437,7 @@ Result<ApiResponse> Transport::Impl::exchange(const ApiRequest& request, const H
     shared->abandoned = true;
     const auto room = std::exchange(shared->room, std::nullopt);
     lock.unlock();
-    cancel.cancel();
+    on_library_thread([cancel] { cancel.cancel(); });
     if (room) room->set();
     lock.lock();
     shared->changed.wait_for(lock, kCancelGrace, [&] { return shared->done; });

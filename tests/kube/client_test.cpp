@@ -687,6 +687,28 @@ TEST(Watch, StopsInTheMiddleOfSilence) {
   while (!closed) std::this_thread::yield();
 }
 
+TEST(Watch, MayStopAtAnyInstantOfAReading) {
+  // The library's sockets are no friends of several threads: one that closed what another was about to read crashed.
+  Pair pair([](const Request&, Connection& c) {
+    c.begin();
+    while (c.chunk("\n")) {
+    }
+  });
+  std::vector<std::jthread> watchers;
+  for (int watcher = 0; watcher < 4; ++watcher) {
+    watchers.emplace_back([&pair, watcher] {
+      for (int i = 0; i < 100; ++i) {
+        std::stop_source stop;
+        std::jthread stopping([&stop, watcher, i] {
+          std::this_thread::sleep_for(std::chrono::microseconds(500 + 37 * ((watcher + 4 * i) % 50)));
+          stop.request_stop();
+        });
+        EXPECT_TRUE(pair.client->watch(kAllPods, "5", Heard().listener(), stop.get_token()));
+      }
+    });
+  }
+}
+
 TEST(Watch, EndsWhenTheServerIsSilentForTooLong) {
   ClientOptions options = fast();
   options.watch_timeout = seconds(-20) + milliseconds(200);
