@@ -341,6 +341,16 @@ TEST(Estimators, FollowMostPodsInWhatStartsTheirCollections) {
   EXPECT_FALSE(estimate(input).estimate->limit_rules) << "one of two are not most";
 }
 
+TEST(Estimators, KnowNothingOfProcessorsWhereNothingTells) {
+  GoService service;
+  service.profiles = false;
+  DecideInput input = service.input(kNow);
+  for (PodSeries& pod : input.observed.pods) pod.cpu_limit.reset();
+  const Estimate e = *estimate(input).estimate;
+  EXPECT_EQ(e.max_procs, 0);
+  EXPECT_EQ(e.live_heap_rel_error, 0.02) << "the goal and the volume tell it";
+}
+
 TEST(Estimators, TakeTheCpuFromThePodsThatTellIt) {
   GoService service;
   service.profiles = false;

@@ -397,6 +397,17 @@ TEST(EnvFrom, IsNotBelievedToSayNothingWhereTheCollectionsContradict) {
   EXPECT_THAT(fixed.message, HasSubstr("as if GOGC were about"));
 }
 
+TEST(EnvFrom, IsDoubtedThoughOnlyOneOfThePodsContradicts) {
+  GoService other;
+  other.settings = {Gogc(40), std::nullopt};
+  const DecideInput plain = from_config_map(GoService());
+  for (const std::size_t odd : {0U, 1U}) {
+    DecideInput input = plain;
+    input.observed.pods[odd] = from_config_map(other).observed.pods[odd];
+    EXPECT_EQ(gopacer::decide(input, kNow).reason, "SettingsUnknown") << odd;
+  }
+}
+
 TEST(EnvFrom, IsSaidToBeAssumedEmptyWhereNothingContradicts) {
   const Decision decision = gopacer::decide(from_config_map(GoService{}), kNow);
   EXPECT_EQ(describe(decision.settings), "GOGC=290 GOMEMLIMIT=454MiB");
