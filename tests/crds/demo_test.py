@@ -70,7 +70,7 @@ class Demo(unittest.TestCase):
 
     def test_definitions_of_its_own_go_unless_somebody_uses_them_by_now(self):
         self.made()
-        kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", *CRDS)
+        harness.eventually(lambda: all(harness.attempt("kubectl", "get", name)[0] == 0 for name in CRDS))
         profile = {"apiVersion": "gopacer.dev/v1alpha1", "kind": "GoRuntimeProfile", "metadata": {"name": "theirs", "namespace": "default"},
                    "spec": {"targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "checkout"}}}
         harness.eventually(lambda: attempt("kubectl", "create", "-f", "-", stdin=json.dumps(profile))[0] == 0)
