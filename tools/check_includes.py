@@ -43,7 +43,7 @@ ALLOWED = {
     "apply": _VALUES | {"ports", "codec"},
     "act": _VALUES | {"rollout", "ports", "codec"},
     "record": _VALUES | {"rollout", "ports", "codec"},
-    "control": _VALUES | {"policy", "ports", "codec", "watch", "observe", "apply", "act", "record"},
+    "control": _VALUES | {"rollout", "ports", "codec", "watch", "observe", "apply", "act", "record"},
     "cli": _VALUES | {"decide", "simulate", "ports", "codec", "observe", "record", "control", "kube", "net"},
 }
 

@@ -2,7 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
-#include "control/pass.h"
+#include "gopacer/rollout/pass.h"
 #include "record/operator_metrics.h"
 
 namespace gopacer {

@@ -8,7 +8,7 @@ import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Where reasons of conditions, trials and events come from.
-SOURCES = ["control/pass.cpp", "record/profile_status.cpp", "record/recorder.cpp", "policy", "rollout", "decide", "judge"]
+SOURCES = ["record/profile_status.cpp", "record/recorder.cpp", "policy", "rollout", "decide", "judge"]
 # Capitalized words in these files that are no reasons: kinds, words of enumerations, names of steps and of actions.
 NO_REASONS = {
     "Deployment", "True", "False", "GCCPUFraction", "Trial", "Tuned", "Change", "Keep", "Refuse", "Hold", "End", "Revert", "RunCanary",

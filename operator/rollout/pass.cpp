@@ -1,4 +1,4 @@
-#include "control/pass.h"
+#include "gopacer/rollout/pass.h"
 
 namespace gopacer {
 namespace {
