@@ -77,9 +77,12 @@ Result<std::optional<Receipt>> Actor::act(const Desired& desired, const Step& st
     case StepKind::kRunCanary:
       return without_receipt(arms_.run(desired));
     case StepKind::kRetireCanary: {
-      if (const auto retired = arms_.retire(*desired.trial); !retired) return tl::unexpected(retired.error());
+      const auto retired = arms_.retire(*desired.trial, Track::kCanary);
+      if (!retired) return tl::unexpected(retired.error());
       return without_receipt(untell(desired));
     }
+    case StepKind::kRetireBaseline:
+      return without_receipt(arms_.retire(*desired.trial, Track::kBaseline));
     case StepKind::kPromote:
       return with_receipt(put(desired, *step.settings, act::promotion_cause(*desired.trial)));
     case StepKind::kRollBack: {
@@ -92,7 +95,9 @@ Result<std::optional<Receipt>> Actor::act(const Desired& desired, const Step& st
     case StepKind::kEnd: {
       if (const auto seen = check_unpatched(desired); !seen) return tl::unexpected(seen.error());
       if (const auto fresh = trials_.check_unknown(desired); !fresh) return tl::unexpected(fresh.error());
-      if (const auto retired = arms_.retire(*desired.trial); !retired) return tl::unexpected(retired.error());
+      for (const Track arm : {Track::kCanary, Track::kBaseline}) {
+        if (const auto retired = arms_.retire(*desired.trial, arm); !retired) return tl::unexpected(retired.error());
+      }
       return without_receipt(untell(desired));
     }
   }

@@ -62,18 +62,13 @@ Result<void> Arms::run(const Desired& desired, Track track) {
                    " of an earlier trial was in the way and is being deleted");
 }
 
-Result<void> Arms::retire(const Trial& trial) {
-  for (const Track track : {Track::kCanary, Track::kBaseline}) {
-    const ObjectPath path = path_of(trial, track);
-    const Result<json> existing = api_.get(path);
-    if (!existing) {
-      if (existing.error().kind == ErrorKind::kNotFound) continue;
-      return without_value(existing);
-    }
-    if (codec::arm_of(*existing) != trial.uid) continue;
-    if (auto removed = api_.remove(path, uid_of(*existing)); !removed) return removed;
-  }
-  return {};
+Result<void> Arms::retire(const Trial& trial, Track track) {
+  const ObjectPath path = path_of(trial, track);
+  const Result<json> existing = api_.get(path);
+  if (!existing && existing.error().kind == ErrorKind::kNotFound) return {};
+  if (!existing) return without_value(existing);
+  if (codec::arm_of(*existing) != trial.uid) return {};
+  return api_.remove(path, uid_of(*existing));
 }
 
 Result<void> Arms::remove(const Workload& arm) { return api_.remove(path_of(arm.key), arm.uid); }

@@ -14,8 +14,8 @@ class Arms {
 
   /// Makes sure that both are there. Error kTerminal: the server refuses one, in its own words.
   Result<void> run(const Desired& desired);
-  /// Deletes both; success when they are gone already.
-  Result<void> retire(const Trial& trial);
+  /// Deletes one of them; success when it is gone already.
+  Result<void> retire(const Trial& trial, Track track);
   /// Deletes one that was left over.
   Result<void> remove(const Workload& arm);
 

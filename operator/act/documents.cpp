@@ -60,6 +60,36 @@ json harmless(const json& entries) {
 
 const char* track_name(Track track) { return track == Track::kBaseline ? "baseline" : "canary"; }
 
+/// Wishes of the arm's pods for their node, besides the target's own ones: nodes are faster and slower than each other
+/// by more than settings make of it, so each pod of one arm is to run beside one of the other. Wishes only: where they
+/// can't be granted the judge knows of it.
+void wish_for_pairs(json& pod_spec, const json& trial_label, Track track) {
+  constexpr int kHeaviest = 100;
+  const auto pods_of = [&](Track arm) {
+    json labels = trial_label;
+    labels[kTrackLabel] = track_name(arm);
+    return json{{"labelSelector", {{"matchLabels", std::move(labels)}}}, {"topologyKey", "kubernetes.io/hostname"}};
+  };
+  const auto wish = [&](const char* what, int weight, Track arm) {
+    json& wishes = pod_spec["affinity"][what]["preferredDuringSchedulingIgnoredDuringExecution"];
+    wishes.push_back({{"weight", weight}, {"podAffinityTerm", pods_of(arm)}});
+  };
+  const Track other = track == Track::kCanary ? Track::kBaseline : Track::kCanary;
+  // Said twice, for many templates ask as strongly for the opposite: no two pods of the service on a node.
+  wish("podAffinity", kHeaviest, other);
+  wish("podAffinity", kHeaviest, other);
+  // Of several pairs each has a node of its own.
+  wish("podAntiAffinity", kHeaviest / 2, track);
+}
+
+/// The latest time at which a running trial may still need the arm. The baseline stays for the watch, which lasts twice
+/// as long as it should where there is little data.
+Time needed_until(const Trial& trial, Track track) {
+  constexpr Duration kRollout = std::chrono::hours(1);
+  if (track == Track::kCanary) return trial.spec.deadline;
+  return trial.spec.deadline + kRollout + 2 * trial.spec.watch_for;
+}
+
 }  // namespace
 
 Result<json> arm_deployment(json target, const Trial& trial, Track track) {
@@ -68,6 +98,7 @@ Result<json> arm_deployment(json target, const Trial& trial, Track track) {
   const json& target_spec = codec::child(target, "spec");
   const json track_labels{{kTrialLabel, label_value(trial.key.name)}, {kTrackLabel, track_name(track)}};
   pod_template["metadata"]["labels"].update(track_labels);
+  wish_for_pairs(pod_template["spec"], {{kTrialLabel, label_value(trial.key.name)}}, track);
 
   bool found = false;
   for (json& container : pod_template["spec"]["containers"]) {
@@ -89,7 +120,7 @@ Result<json> arm_deployment(json target, const Trial& trial, Track track) {
   labels[kProfileLabel] = label_value(trial.spec.profile);
   labels["app.kubernetes.io/managed-by"] = "gopacer";
   json annotations = harmless(codec::child(metadata, "annotations"));
-  annotations[kExpiresAnnotation] = format_time(trial.spec.deadline);
+  annotations[kExpiresAnnotation] = format_time(needed_until(trial, track));
   json spec{{"replicas", trial.spec.canary.replicas},
             {"revisionHistoryLimit", 0},
             {"selector", {{"matchLabels", track_labels}}},

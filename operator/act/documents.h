@@ -8,7 +8,8 @@
 namespace gopacer::act {
 
 /// One of the trial's two Deployments, made from the target as the API server returned it: the same pod template with
-/// labels that tell the tracks apart and, for the canary, the trial's settings. Owned by the trial.
+/// labels that tell the tracks apart, the wish to run on the node of a pod of the other arm and, for the canary, the
+/// trial's settings. Owned by the trial.
 /// Error: the target has no container of the trial's name.
 Result<nlohmann::json> arm_deployment(nlohmann::json target, const Trial& trial, Track track);
 

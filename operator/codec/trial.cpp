@@ -145,6 +145,7 @@ json encode(const MetricEvidence& metric) {
               {"unresolved", metric.unresolved},
               {"windows", metric.stats.n},
               {"statistics", encode(metric.stats)}};
+  if (metric.peers.n > 0) object["peers"] = encode(metric.peers);
   put(object, "source", metric.source);
   put(object, "pendingSince", metric.pending_since);
   return object;
@@ -166,6 +167,7 @@ MetricEvidence decode_metric(const json& object, Complaints& complaints) {
   metric.unresolved = count(complaints, object, "unresolved");
   metric.pending_since = time(object, "pendingSince");
   metric.stats = decode_stats(child(object, "statistics"), complaints);
+  metric.peers = decode_stats(child(object, "peers"), complaints);
   return metric;
 }
 

@@ -18,8 +18,6 @@ using judging::Window;
 
 /// Consecutive windows over the absolute limit that end a trial.
 constexpr int kViolationsAllowed = 3;
-/// Windows with too few requests are added up, this many at most.
-constexpr int kMostPendingWindows = 8;
 /// A source of GC's CPU that stays silent for so many windows is given up for another one.
 constexpr int kSilentWindows = 4;
 
@@ -30,6 +28,12 @@ constexpr double kCpuTolerance = 0.05;
 /// CPU for each request is compared where the arms' numbers of requests are within this factor.
 constexpr double kMostUneven = 1.25;
 
+/// Standard deviation of the logarithm of the speed of pods with equal settings on different nodes: hardware,
+/// neighbours and the order of a rollout. A few per cent within one pool of nodes.
+constexpr double kNodeSpread = 0.05;
+/// One-sided 5 %.
+constexpr double kNodeConfidence = 1.645;
+
 /// One call of judge(): counts the windows that are complete, and concludes.
 class Comparison {
  public:
@@ -37,7 +41,8 @@ class Comparison {
       : plan_(plan),
         now_(now),
         canary_(judging::arm_of(observed, Track::kCanary)),
-        baseline_(judging::arm_of(observed, Track::kBaseline)) {
+        baseline_(judging::arm_of(observed, Track::kBaseline)),
+        target_(judging::arm_of(observed, Track::kStable)) {
     verdict_.evidence = so_far;
   }
 
@@ -115,30 +120,23 @@ class Comparison {
 
   bool count_latency(const Slo& slo, const Window& window, bool count_requests) {
     MetricEvidence& metric = judging::metric_named(evidence(), slo.name);
-    const Window span{metric.pending_since.value_or(window.from), window.to};
-    const auto canary = judging::latency_in(canary_, span, slo.name);
-    const auto baseline = judging::latency_in(baseline_, span, slo.name);
+    const judging::Pooled pooled = judging::pool(metric, canary_, baseline_, window, slo, plan_.interval);
+    if (!pooled.sides) return pooled.requests;
+    const auto& [canary, baseline] = *pooled.sides;
     const double q = slo.histogram.quantile;
-    const double fewest = canary && baseline ? std::min(canary->count(), baseline->count()) : 0;
-    const bool enough = fewest >= judging::fewest_requests(q);
-    const double needed = enough ? judging::requests_needed(*canary, *baseline, q) : judging::fewest_requests(q);
-    const bool more_would_do = fewest < needed && std::isfinite(needed);
-    const bool go_on = fewest > 0 && more_would_do && window.to - span.from < kMostPendingWindows * plan_.interval;
-    metric.pending_since = go_on ? std::optional<Time>(span.from) : std::nullopt;
-    if (!enough || go_on) {
-      ++metric.missing;
-      return fewest > 0;
-    }
-    metric.missing = 0;
     if (count_requests) {
-      judging::add_requests(evidence().canary_requests, canary->count());
-      judging::add_requests(evidence().baseline_requests, baseline->count());
+      judging::add_requests(evidence().canary_requests, canary.count());
+      judging::add_requests(evidence().baseline_requests, baseline.count());
     }
-    metric.violations = judging::only_canary_violates(*canary, *baseline, slo) ? metric.violations + 1 : 0;
-    if (const auto slowdown = judging::log_slowdown(*canary, *baseline, q)) {
-      judging::count(metric, *slowdown, quantile(*canary, q)->value, quantile(*baseline, q)->value);
+    metric.violations = judging::only_canary_violates(canary, baseline, slo) ? metric.violations + 1 : 0;
+    if (const auto slowdown = judging::log_slowdown(canary, baseline, q)) {
+      judging::count(metric, *slowdown, quantile(canary, q)->value, quantile(baseline, q)->value);
     } else {
       ++metric.unresolved;
+    }
+    const auto target = judging::latency_in(target_, pooled.span, slo.name);
+    if (target && target->count() >= judging::fewest_requests(q)) {
+      if (const auto usual = judging::log_slowdown(*target, baseline, q)) metric.peers.add(*usual);
     }
     return true;
   }
@@ -190,7 +188,9 @@ class Comparison {
 
   void conclude() {
     const int windows = evidence().windows + evidence().empty_windows;
-    for (MetricEvidence& metric : evidence().metrics) judging::weigh(metric, plan_.alpha, windows);
+    for (MetricEvidence& metric : evidence().metrics) {
+      judging::weigh(metric, plan_.alpha, windows, metric.ratio ? node_margin() : 0);
+    }
     for (const Slo& slo : plan_.slos) {
       const MetricEvidence& metric = judging::metric_named(evidence(), slo.name);
       if (slo.max && metric.violations >= kViolationsAllowed) {
@@ -245,6 +245,13 @@ class Comparison {
     say(Outcome::kUndecided, "Measuring", story() + ". " + outlook());
   }
 
+  /// What the nodes may make of a ratio, as a logarithm. No number of windows makes it smaller: a node that is slow
+  /// stays slow. Shares of CPU are the same on any node.
+  double node_margin() const {
+    if (plan_.pairs <= 0) return 0;
+    return kNodeConfidence * kNodeSpread * std::sqrt(2.0 * plan_.apart) / plan_.pairs;
+  }
+
   /// What has to be shown before the canary is called better.
   static bool required(const MetricEvidence& metric) { return metric.name != kCpuMetric; }
 
@@ -267,6 +274,10 @@ class Comparison {
     std::string text;
     for (const MetricEvidence& metric : evidence().metrics) {
       if (metric.stats.n > 0 || required(metric)) text += (text.empty() ? "" : "; ") + judging::tell(metric);
+    }
+    if (plan_.apart > 0) {
+      text += "; canary and baseline run on different nodes, whose difference may be " +
+              signed_percent(std::expm1(node_margin())) + " by itself";
     }
     return text;
   }
@@ -307,7 +318,7 @@ class Comparison {
     double most = 1;
     for (const MetricEvidence& metric : verdict_.evidence.metrics) {
       if (!required(metric)) continue;
-      const double distance = std::abs(metric.stats.mean - metric.threshold);
+      const double distance = std::abs(metric.stats.mean - metric.threshold) - (metric.ratio ? node_margin() : 0);
       // Before ten windows even the spread is a guess.
       const double all = metric.stats.n < 10 ? kFewestWindows : windows_needed(metric.stats, distance, plan_.alpha);
       // Windows with few requests count as one: the pace so far tells how many go into one.
@@ -332,6 +343,7 @@ class Comparison {
   const Time now_;
   const Arm canary_;
   const Arm baseline_;
+  const Arm target_;
   Verdict verdict_;
 };
 

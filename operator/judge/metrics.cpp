@@ -24,6 +24,8 @@ constexpr double kFewestBeyond = 5;
 constexpr double kUsualTailSlope = 4;
 /// One-sided 5 %, three times in a row.
 constexpr double kClearly = 1.645;
+/// Windows with too few requests are added up, this many at most.
+constexpr int kMostPendingWindows = 8;
 /// Windows without any data before a metric is said to have none.
 constexpr int kWindowsUntilNoData = 4;
 
@@ -194,7 +196,30 @@ void count(MetricEvidence& metric, double difference, double canary, double base
   follow(metric.baseline, baseline);
 }
 
-void weigh(MetricEvidence& metric, double alpha, int windows) {
+Pooled pool(MetricEvidence& metric, const Arm& ours, const Arm& theirs, const Window& window, const Slo& slo,
+            Duration interval) {
+  Pooled pooled;
+  pooled.span = {metric.pending_since.value_or(window.from), window.to};
+  auto our = latency_in(ours, pooled.span, slo.name);
+  auto their = latency_in(theirs, pooled.span, slo.name);
+  const double q = slo.histogram.quantile;
+  const double fewest = our && their ? std::min(our->count(), their->count()) : 0;
+  const bool enough = fewest >= fewest_requests(q);
+  const double needed = enough ? requests_needed(*our, *their, q) : fewest_requests(q);
+  const bool more_would_do = fewest < needed && std::isfinite(needed);
+  const bool go_on = fewest > 0 && more_would_do && window.to - pooled.span.from < kMostPendingWindows * interval;
+  metric.pending_since = go_on ? std::optional<Time>(pooled.span.from) : std::nullopt;
+  pooled.requests = fewest > 0;
+  if (!enough || go_on) {
+    ++metric.missing;
+    return pooled;
+  }
+  metric.missing = 0;
+  pooled.sides.emplace(std::move(*our), std::move(*their));
+  return pooled;
+}
+
+void weigh(MetricEvidence& metric, double alpha, int windows, double margin) {
   metric.low = metric.high = 0;
   metric.state = MetricState::kUndecided;
   if (metric.stats.n + metric.unresolved == 0) {
@@ -203,10 +228,10 @@ void weigh(MetricEvidence& metric, double alpha, int windows) {
   }
   if (metric.stats.n < kFewestWindows || mostly_unresolved(metric)) return;
   const Interval interval = confidence_sequence(metric.stats, alpha);
-  metric.low = interval.low;
-  metric.high = interval.high;
-  if (interval.low > metric.threshold) metric.state = MetricState::kFail;
-  if (interval.high < metric.threshold) metric.state = MetricState::kPass;
+  metric.low = interval.low - margin;
+  metric.high = interval.high + margin;
+  if (metric.low > metric.threshold) metric.state = MetricState::kFail;
+  if (metric.high < metric.threshold) metric.state = MetricState::kPass;
 }
 
 bool mostly_unresolved(const MetricEvidence& metric) { return metric.unresolved > metric.stats.n; }

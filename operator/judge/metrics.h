@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gopacer/domain/evidence.h"
@@ -46,8 +47,20 @@ MetricEvidence& metric_named(Evidence& evidence, const std::string& name);
 /// Adds one window to a metric.
 void count(MetricEvidence& metric, double difference, double canary, double baseline);
 
+/// What two sides answered over the windows that are added up.
+struct Pooled {
+  Window span;
+  bool requests = false;                                 ///< both sides answered some
+  std::optional<std::pair<Histogram, Histogram>> sides;  ///< once they are enough to be compared
+};
+
+/// Windows in which either side answered too few requests are added up with those after them, up to a bound.
+Pooled pool(MetricEvidence& metric, const Arm& ours, const Arm& theirs, const Window& window, const Slo& slo,
+            Duration interval);
+
 /// The interval and what it says, from what was counted. `windows`: all windows so far, with and without data.
-void weigh(MetricEvidence& metric, double alpha, int windows);
+/// `margin`: of what no number of windows shows, on each side and on the scale of the threshold.
+void weigh(MetricEvidence& metric, double alpha, int windows, double margin = 0);
 
 /// More of its windows than not had buckets in which nothing can be told.
 bool mostly_unresolved(const MetricEvidence& metric);

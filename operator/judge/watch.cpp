@@ -15,6 +15,9 @@ using judging::GcShare;
 using judging::Window;
 
 constexpr int kViolationsAllowed = 3;
+/// What the target's pods are compared with, as the metric's source tells.
+constexpr const char* kBaseline = "baseline";
+constexpr const char* kTimeBefore = "time before";
 /// Load and the age of heaps move latency between one hour and the next; only what is clearly beyond that counts.
 constexpr double kLeastTolerance = 0.25;
 constexpr double kToleranceFactor = 3;
@@ -33,6 +36,7 @@ class Watch {
     verdict_.outcome = Outcome::kUndecided;
     for (const PodSeries& pod : observed.pods) {
       if (pod.track == Track::kStable && pod.settings == plan.settings) pods_.push_back(&pod);
+      if (pod.track == Track::kBaseline) baseline_.push_back(&pod);
     }
   }
 
@@ -46,7 +50,7 @@ class Watch {
     if (const MetricEvidence* before = find(plan_.before, kGcCpuMetric)) gc.source = before->source;
 
     for (const Window& window :
-         judging::take_due_windows(verdict_.evidence, plan_.since, plan_.interval, now_, {&pods_})) {
+         judging::take_due_windows(verdict_.evidence, plan_.since, plan_.interval, now_, {&pods_, &baseline_})) {
       if (count_window(window)) return verdict_;
     }
     conclude();
@@ -97,16 +101,21 @@ class Watch {
       return stop(judging::HardStop{"GcShare", "Collection takes " + format_fixed(gc.canary * 100, 1) +
                                                    " % of the target's CPU with " + describe(plan_.settings) + "."});
     }
-    return stop(judging::collection_runs_away(warm, {}, window));
+    return stop(judging::collection_runs_away(warm, baseline_, window));
   }
 
   bool count_latency(const Arm& warm, const Slo& slo, const Window& window, bool count_requests) {
     MetricEvidence& metric = judging::metric_named(verdict_.evidence, slo.name);
     const auto seen = judging::latency_in(warm, window, slo.name);
-    if (!seen || seen->count() < judging::fewest_requests(slo.histogram.quantile)) return seen && seen->count() > 0;
-    if (count_requests) judging::add_requests(verdict_.evidence.canary_requests, seen->count());
+    const double q = slo.histogram.quantile;
+    const bool any = seen && seen->count() > 0;
+    const bool enough = seen && seen->count() >= judging::fewest_requests(q);
+    if (enough && count_requests) judging::add_requests(verdict_.evidence.canary_requests, seen->count());
+    compare_by(metric, baseline_.empty() ? kTimeBefore : kBaseline);
+    if (!baseline_.empty()) compare_with_baseline(metric, warm, slo, window);
+    if (!baseline_.empty() || !enough) return any;
     const MetricEvidence* before = find(plan_.before, slo.name);
-    const double now_at = quantile(*seen, slo.histogram.quantile)->value;
+    const double now_at = quantile(*seen, q)->value;
     // A promise that was not kept before can't be broken by the new settings.
     const bool kept_before = before == nullptr || !slo.max || before->baseline <= to_seconds(*slo.max);
     metric.violations = kept_before && judging::violates(*seen, slo) ? metric.violations + 1 : 0;
@@ -114,6 +123,28 @@ class Watch {
       judging::count(metric, std::log(now_at / before->baseline), now_at, before->baseline);
     }
     return true;
+  }
+
+  /// What was added up against something else is no use.
+  static void compare_by(MetricEvidence& metric, const char* reference) {
+    if (metric.source == reference) return;
+    metric.source = reference;
+    metric.stats = {};
+    metric.violations = 0;
+    metric.pending_since.reset();
+  }
+
+  void compare_with_baseline(MetricEvidence& metric, const Arm& warm, const Slo& slo, const Window& window) {
+    const judging::Pooled pooled = judging::pool(metric, warm, baseline_, window, slo, plan_.interval);
+    if (!pooled.sides) return;
+    const auto& [ours, theirs] = *pooled.sides;
+    const double q = slo.histogram.quantile;
+    metric.violations = judging::only_canary_violates(ours, theirs, slo) ? metric.violations + 1 : 0;
+    const MetricEvidence* const before = find(plan_.before, slo.name);
+    const double usual = before != nullptr && before->peers.n > 0 ? before->peers.mean : 0;
+    if (const auto slowdown = judging::log_slowdown(ours, theirs, q)) {
+      judging::count(metric, *slowdown - usual, quantile(ours, q)->value, quantile(theirs, q)->value);
+    }
   }
 
   bool count_gc(const Arm& warm, const Window& window) {
@@ -127,8 +158,12 @@ class Watch {
     }
     if (!seen) return false;
     const MetricEvidence* before = find(plan_.before, kGcCpuMetric);
-    const double usual = before != nullptr ? before->baseline : seen->share;
-    const auto reference = before != nullptr ? std::optional(usual) : std::nullopt;
+    std::optional<double> reference;
+    if (before != nullptr) reference = before->baseline;
+    if (const auto beside = judging::gc_share_in(baseline_, window, *judging::gc_source_named(metric.source))) {
+      reference = beside->share;
+    }
+    const double usual = reference.value_or(seen->share);
     judging::count(metric, seen->share - usual, seen->share, usual);
     metric.violations = judging::gc_share_too_high(*seen, reference) ? metric.violations + 1 : 0;
     return true;
@@ -147,7 +182,10 @@ class Watch {
                                         " windows in a row after the promotion: " + judging::tell(metric) + ".");
       }
       if (metric.state == MetricState::kFail) {
-        return worse("LatencyRegression", "Slower than before the promotion: " + judging::tell(metric) + ".");
+        return worse("LatencyRegression",
+                     std::string("Slower than ") +
+                         (metric.source == kBaseline ? "the baseline beside it" : "before the promotion") + ": " +
+                         judging::tell(metric) + ".");
       }
       if (metric.stats.n > 0 && !verdict_.p99_change) verdict_.p99_change = std::expm1(metric.stats.mean);
       story += (story.empty() ? "" : "; ") + judging::tell(metric);
@@ -172,6 +210,7 @@ class Watch {
   const WatchPlan& plan_;
   const Time now_;
   Arm pods_;
+  Arm baseline_;  ///< empty once it is gone
   Verdict verdict_;
 };
 

@@ -202,6 +202,8 @@ std::string to_string(StepKind kind) {
       return "Promote";
     case StepKind::kRetireCanary:
       return "RetireCanary";
+    case StepKind::kRetireBaseline:
+      return "RetireBaseline";
     case StepKind::kRollBack:
       return "RollBack";
     case StepKind::kRevert:

@@ -1,10 +1,26 @@
 #include "gopacer/rollout/pass.h"
 
+#include <algorithm>
+#include <map>
+#include <string>
+
 namespace gopacer {
 namespace {
 
 /// Later than any window that a pass could look at.
 constexpr Duration kNotYet = std::chrono::hours(24 * 365);
+
+/// Pairs whose canary has no baseline of its own on the same node.
+int pairs_apart(const Facts& facts) {
+  std::map<std::string, int> more_canaries;
+  for (const OwnedPod& owned : facts.desired.pods) {
+    if (owned.track == Track::kCanary) ++more_canaries[owned.pod->node];
+    if (owned.track == Track::kBaseline) --more_canaries[owned.pod->node];
+  }
+  int apart = 0;
+  for (const auto& [node, more] : more_canaries) apart += std::max(0, more);
+  return apart;
+}
 
 Verdict judge_arms(const Facts& facts) {
   const TrialSpec& spec = facts.desired.trial->spec;
@@ -17,6 +33,8 @@ Verdict judge_arms(const Facts& facts) {
   plan.min_saving = spec.min_saving;
   plan.usual_restarts_per_day = spec.usual_restarts_per_day;
   plan.max_duration = spec.canary.max_duration;
+  plan.pairs = spec.canary.replicas;
+  plan.apart = std::min(pairs_apart(facts), plan.pairs);
   return judge(plan, status.evidence, facts.observed, facts.now);
 }
 

@@ -277,14 +277,10 @@ class RunningTrial {
   }
 
   Step promoting() {
-    // Their room is needed: quotas, full nodes and anti-affinity count the trial's pods, too.
-    if (facts_.desired.canary || facts_.desired.baseline) {
-      Step step = record("Promoting");
-      step.kind = StepKind::kRetireCanary;
-      step.message = "Removing the trial's pods before the target's rollout.";
-      step.requeue_after = seconds(1);
-      return step;
-    }
+    // Its room is needed: quotas, full nodes and anti-affinity count the trial's pods, too.
+    if (facts_.desired.canary)
+      return retire(StepKind::kRetireCanary, "Removing the canary before the target's rollout.");
+    if (auto step = without_need_of_baseline()) return *step;
     if (current() != trial_.spec.to) {
       if (now_ >= trial_.spec.deadline + kLongestStandstill) {
         return end(TrialVerdict::kInconclusive, "PromotionFailed",
@@ -322,6 +318,28 @@ class RunningTrial {
     return step;
   }
 
+  /// The baseline stays for the watch: what happens to it at the same time is no fault of the new settings. Not where
+  /// it is no twin any longer, where it may be in the way, or where nothing should run twice for longer than it must.
+  std::optional<Step> without_need_of_baseline() const {
+    if (!facts_.desired.baseline) return std::nullopt;
+    const auto retired = [&](const char* why) {
+      return retire(StepKind::kRetireBaseline, std::string("Removing the baseline: ") + why);
+    };
+    if (trial_.spec.watch_for <= Duration(0)) return retired("there is no watch.");
+    if (target()->recreates || !target()->single_use.empty()) return retired("the target is not to be run twice.");
+    if (!baseline_is_the_same(facts_)) return retired("its pods are others than those that were measured.");
+    const std::string trouble = target_trouble(facts_);
+    if (!trouble.empty()) return retired(("the target's pods may need its room: " + trouble).c_str());
+    return std::nullopt;
+  }
+
+  Step retire(StepKind kind, const std::string& message) const {
+    Step step = hold(to_string(trial_.status.phase), message, seconds(1));
+    step.kind = kind;
+    step.trial = next_;
+    return step;
+  }
+
   Step paused() {
     Step step = record("TargetPaused");
     step.message = "The target is paused; going on when somebody runs kubectl rollout resume.";
@@ -340,6 +358,7 @@ class RunningTrial {
   Step watching() {
     // Whatever another version left out: a trial has to end some day.
     if (!next_.watching_since) next_.watching_since = now_;
+    if (auto step = without_need_of_baseline()) return *step;
     next_.watch_evidence = verdict_.evidence;
     next_.watched_replicas = std::min(next_.watched_replicas, target()->replicas);
     if (verdict_.outcome == Outcome::kWorse) return worse_than_before();
@@ -392,6 +411,7 @@ class RunningTrial {
       step.trial = next_;
       return step;
     }
+    if (facts_.desired.baseline) return retire(StepKind::kRetireBaseline, "Removing the baseline: the watch is over.");
     // The old settings are in the pod template. If the pods still don't come up after so long, it is not for want of
     // them. Whoever takes the trial, the profile or gopacer away waits for no rollout.
     const bool somebody_waits =
@@ -572,6 +592,7 @@ std::optional<Step> after_refusal(const Facts& facts, const Step& step, const st
     case StepKind::kHold:
     case StepKind::kForgetTrial:
     case StepKind::kRetireCanary:
+    case StepKind::kRetireBaseline:
     case StepKind::kRollBack:
     case StepKind::kRevert:
     case StepKind::kEnd:

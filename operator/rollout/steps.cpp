@@ -1,6 +1,7 @@
 #include "rollout/steps.h"
 
 #include <algorithm>
+#include <initializer_list>
 #include <utility>
 
 namespace gopacer {
@@ -21,6 +22,22 @@ int restarts_of(const Pod& pod, const std::string& container) {
     if (state.name == container) return state.restarts;
   }
   return 0;
+}
+
+/// A pod that was restarted is another one to a comparison.
+std::string name_of_life(const Pod& pod, const std::string& container) {
+  const int restarts = restarts_of(pod, container);
+  return pod.uid + (restarts > 0 ? "#" + std::to_string(restarts) : "");
+}
+
+std::string pod_trouble(const Facts& facts, std::initializer_list<Track> tracks) {
+  for (const OwnedPod& owned : facts.desired.pods) {
+    const bool asked_for = std::find(tracks.begin(), tracks.end(), owned.track) != tracks.end();
+    if (asked_for && lives(*owned.pod) && !owned.pod->trouble.empty()) {
+      return "pod " + owned.pod->key.name + ": " + owned.pod->trouble;
+    }
+  }
+  return {};
 }
 
 }  // namespace
@@ -50,23 +67,36 @@ std::vector<std::string> arm_pods(const Facts& facts) {
   std::vector<std::string> names;
   for (const OwnedPod& owned : facts.desired.pods) {
     if (owned.track == Track::kStable || !lives(*owned.pod)) continue;
-    const int restarts = restarts_of(*owned.pod, facts.desired.container);
-    names.push_back(owned.pod->uid + (restarts > 0 ? "#" + std::to_string(restarts) : ""));
+    names.push_back(name_of_life(*owned.pod, facts.desired.container));
   }
   std::sort(names.begin(), names.end());
   return names;
+}
+
+bool baseline_is_the_same(const Facts& facts) {
+  const std::vector<std::string>& measured = facts.desired.trial->status.arm_pods;
+  int there = 0;
+  for (const OwnedPod& owned : facts.desired.pods) {
+    if (owned.track != Track::kBaseline || !lives(*owned.pod)) continue;
+    if (std::find(measured.begin(), measured.end(), name_of_life(*owned.pod, facts.desired.container)) ==
+        measured.end()) {
+      return false;
+    }
+    ++there;
+  }
+  return there == facts.desired.trial->spec.canary.replicas;
+}
+
+std::string target_trouble(const Facts& facts) {
+  const std::string& refusal = facts.desired.target->rollout.refusal;
+  return refusal.empty() ? pod_trouble(facts, {Track::kStable}) : refusal;
 }
 
 std::string arm_trouble(const Facts& facts) {
   for (const auto& arm : {facts.desired.baseline, facts.desired.canary}) {
     if (arm && !arm->rollout.refusal.empty()) return arm->rollout.refusal;
   }
-  for (const OwnedPod& owned : facts.desired.pods) {
-    if (owned.track != Track::kStable && lives(*owned.pod) && !owned.pod->trouble.empty()) {
-      return "pod " + owned.pod->key.name + ": " + owned.pod->trouble;
-    }
-  }
-  return {};
+  return pod_trouble(facts, {Track::kCanary, Track::kBaseline});
 }
 
 double usual_restarts_per_day(const Facts& facts) {

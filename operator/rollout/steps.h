@@ -25,6 +25,12 @@ bool arms_ready(const Facts& facts);
 /// restarted are other processes.
 std::vector<std::string> arm_pods(const Facts& facts);
 
+/// The baseline's processes are all there, and no others than those that the trial measured.
+bool baseline_is_the_same(const Facts& facts);
+
+/// What keeps the target's pods from starting, likewise.
+std::string target_trouble(const Facts& facts);
+
 /// What keeps the pods of an arm from starting, in the words of the server, the scheduler or a kubelet; empty when
 /// nothing is known.
 std::string arm_trouble(const Facts& facts);

@@ -439,7 +439,17 @@ TEST(RetireCanary, IsDoneThoughTheChangeCauseCannotBeTakenBack) {
   EXPECT_TRUE(cluster.canary().is_null());
 }
 
-TEST(RetireCanary, DeletesTheTwoDeploymentsOfItsOwnTrialOnly) {
+TEST(RetireBaseline, DeletesItAndNotTheCanary) {
+  Cluster cluster;
+  cluster.begin_trial(TrialPhase::kPromoting);
+  cluster.make_canary();
+  ASSERT_TRUE(cluster.perform(StepKind::kRetireBaseline).done());
+  EXPECT_FALSE(cluster.canary().is_null());
+  EXPECT_TRUE(cluster.baseline().is_null());
+  ASSERT_TRUE(cluster.perform(StepKind::kRetireBaseline).done()) << "gone already";
+}
+
+TEST(End, DeletesTheTwoDeploymentsOfItsOwnTrialOnly) {
   Cluster cluster;
   cluster.begin_trial(TrialPhase::kPromoting);
   cluster.make_canary();
@@ -447,7 +457,7 @@ TEST(RetireCanary, DeletesTheTwoDeploymentsOfItsOwnTrialOnly) {
   const json foreign = objects::arm_object("baseline", "checkout-1", "made-up");
   ASSERT_TRUE(cluster.api.remove(objects::deployment_path(objects::kBaseline), ""));
   objects::deploy(cluster.api, foreign);
-  ASSERT_TRUE(cluster.perform(StepKind::kRetireCanary).done());
+  ASSERT_TRUE(cluster.perform(StepKind::kEnd).done());
   EXPECT_TRUE(cluster.canary().is_null());
   EXPECT_FALSE(cluster.baseline().is_null());
   EXPECT_FALSE(cluster.target().is_null());

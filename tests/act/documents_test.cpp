@@ -36,9 +36,11 @@ TEST(Canary, DiffersFromTheBaselineInTwoEntriesAndTheTrackOnly) {
   const json canary = tracks.canary();
   json expected = tracks.baseline();
   expected["metadata"]["name"] = "checkout-gopacer-canary";
+  expected["metadata"]["annotations"][kExpiresAnnotation] = canary["metadata"]["annotations"][kExpiresAnnotation];
   expected["metadata"]["labels"][kTrackLabel] = "canary";
   expected["spec"]["selector"]["matchLabels"][kTrackLabel] = "canary";
   expected["spec"]["template"]["metadata"]["labels"][kTrackLabel] = "canary";
+  expected["spec"]["template"]["spec"]["affinity"] = canary["spec"]["template"]["spec"]["affinity"];
   json& env = expected["spec"]["template"]["spec"]["containers"][0]["env"];
   env.push_back({{"name", "GOGC"}, {"value", "200"}});
   env.push_back({{"name", "GOMEMLIMIT"}, {"value", "430MiB"}});
@@ -50,7 +52,45 @@ TEST(Baseline, RunsTheTargetsTemplateWithTwoLabelsMore) {
   json expected = tracks.target["spec"]["template"];
   expected["metadata"]["labels"][kTrialLabel] = "checkout-1";
   expected["metadata"]["labels"][kTrackLabel] = "baseline";
-  EXPECT_EQ(tracks.baseline()["spec"]["template"], expected);
+  json made = tracks.baseline()["spec"]["template"];
+  made["spec"].erase("affinity");
+  EXPECT_EQ(made, expected);
+}
+
+TEST(Arms, WishToRunInPairsOnEachNode) {
+  const Tracks tracks;
+  for (const auto& [track, own, other] :
+       {std::tuple(Track::kCanary, "canary", "baseline"), std::tuple(Track::kBaseline, "baseline", "canary")}) {
+    const auto term = [](int weight, const char* of) {
+      return json{{"weight", weight},
+                  {"podAffinityTerm",
+                   {{"labelSelector", {{"matchLabels", {{kTrialLabel, "checkout-1"}, {kTrackLabel, of}}}}},
+                    {"topologyKey", "kubernetes.io/hostname"}}}};
+    };
+    const char* const wishes = "preferredDuringSchedulingIgnoredDuringExecution";
+    EXPECT_EQ(tracks.make(track)["spec"]["template"]["spec"]["affinity"],
+              (json{{"podAffinity", {{wishes, {term(100, other), term(100, other)}}}},
+                    {"podAntiAffinity", {{wishes, {term(50, own)}}}}}));
+  }
+}
+
+TEST(Arms, KeepWhatTheTargetAsksOfNodes) {
+  Tracks tracks;
+  const json own = json::parse(R"({
+    "nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [
+      {"matchExpressions": [{"key": "disk", "operator": "In", "values": ["ssd"]}]}]}},
+    "podAntiAffinity": {
+      "requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "kubernetes.io/hostname",
+        "labelSelector": {"matchLabels": {"app": "checkout"}}}],
+      "preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "podAffinityTerm": {"topologyKey": "zone"}}]}})");
+  tracks.target["spec"]["template"]["spec"]["affinity"] = own;
+  const json made = tracks.canary()["spec"]["template"]["spec"]["affinity"];
+  EXPECT_EQ(made["nodeAffinity"], own["nodeAffinity"]);
+  const char* const needs = "requiredDuringSchedulingIgnoredDuringExecution";
+  const char* const wishes = "preferredDuringSchedulingIgnoredDuringExecution";
+  EXPECT_EQ(made["podAntiAffinity"][needs], own["podAntiAffinity"][needs]);
+  EXPECT_EQ(made["podAntiAffinity"][wishes].size(), 2U);
+  EXPECT_EQ(made["podAntiAffinity"][wishes][0], own["podAntiAffinity"][wishes][0]);
 }
 
 TEST(Canary, KeepsVariablesThatComeFromElsewhere) {
@@ -121,6 +161,8 @@ TEST(Canary, HasAsManyReplicasAsTheBaselineAndTheTrialSays) {
 
 TEST(Canary, SaysWhenItMayBeRemovedByAnybody) {
   EXPECT_EQ(objects::annotation(Tracks().canary(), kExpiresAnnotation), "2024-05-01T10:37:00Z");
+  EXPECT_EQ(objects::annotation(Tracks().baseline(), kExpiresAnnotation), "2024-05-01T12:37:00Z")
+      << "it stays for the watch";
 }
 
 TEST(Canary, HasTheLabelsThatPoliciesAskForAndNoneByWhichOthersKnowWhatIsTheirs) {

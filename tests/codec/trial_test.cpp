@@ -289,6 +289,7 @@ TEST(TrialStatus, KeepsWhatASuccessorNeedsToGoOnWithTheTest) {
   MetricEvidence metric;
   metric.name = kGcCpuMetric;
   for (const double x : {0.01, -0.02, 1.0 / 3}) metric.stats.add(x);
+  for (const double x : {0.03, 0.05}) metric.peers.add(x);
   metric.canary = 0.1;
   metric.baseline = 0.2;
   metric.low = -0.3;
@@ -313,6 +314,7 @@ TEST(TrialStatus, KeepsWhatASuccessorNeedsToGoOnWithTheTest) {
   const MetricEvidence& same = back.metrics.front();
   EXPECT_EQ(same.name, metric.name);
   EXPECT_EQ(same.stats, metric.stats);
+  EXPECT_EQ(same.peers, metric.peers);
   EXPECT_EQ(same.canary, metric.canary);
   EXPECT_EQ(same.baseline, metric.baseline);
   EXPECT_EQ(same.low, metric.low);
@@ -413,6 +415,7 @@ void expect_same(const Evidence& a, const Evidence& b) {
     const MetricEvidence& y = b.metrics[i];
     RC_ASSERT(x.name == y.name);
     RC_ASSERT(x.stats == y.stats);
+    RC_ASSERT(x.peers == y.peers);
     RC_ASSERT(x.canary == y.canary);
     RC_ASSERT(x.baseline == y.baseline);
     RC_ASSERT(x.low == y.low);

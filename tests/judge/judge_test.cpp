@@ -294,6 +294,34 @@ TEST(Judge, TellsTheChangeOfTheFirstSloThatHasData) {
   EXPECT_FALSE(idle.window(kNoRequests, kNoRequests).p99_change);
 }
 
+TEST(Judge, TrustsPairsThatAreApartLess) {
+  // 1.645 · 5 % · √(2 · apart) / pairs, for the two nodes of each pair that is apart.
+  for (const auto& [pairs, apart, margin] : {std::tuple(1, 0, 0.0), {1, 1, 0.1163}, {4, 4, 0.0582}, {4, 1, 0.0291}}) {
+    ExactTrial trial;
+    trial.plan.pairs = pairs;
+    trial.plan.apart = apart;
+    const Verdict verdict = trial.windows(30, {}, {});
+    const MetricEvidence& latency = metric(trial.evidence, trial.plan.slos[0].name);
+    EXPECT_NEAR(latency.high, margin, 1e-4) << "the windows are all equal";
+    EXPECT_NEAR(latency.low, -margin, 1e-4);
+    EXPECT_EQ(metric(trial.evidence, kGcCpuMetric).high, metric(trial.evidence, kGcCpuMetric).low)
+        << "a share of CPU is the same on any node";
+    EXPECT_EQ(verdict.message.find("different nodes") != std::string::npos, apart > 0) << verdict.message;
+  }
+}
+
+TEST(Judge, RemembersByHowMuchTheTargetDiffersFromTheBaseline) {
+  ExactTrial trial;
+  trial.windows(3, Account{.seconds = 0.0125}, {});
+  EXPECT_EQ(metric(trial.evidence, "p50").peers.n, 0) << "there is no pod of the target";
+  PodSeries target = trial.canary;
+  target.track = Track::kStable;
+  const Observation observed{trial.now, {trial.canary, trial.baseline, target}, {}, {}};
+  const MetricEvidence latency = metric(judge(trial.plan, Evidence(), observed, trial.now).evidence, "p50");
+  EXPECT_EQ(latency.peers.n, 3);
+  EXPECT_NEAR(latency.peers.mean, std::log(1.25), 1e-9);
+}
+
 TEST(Judge, TellsNoRelativeChangeOfACollectionThatTookNothing) {
   ExactTrial trial;
   const Verdict verdict = trial.windows(3, {}, Account{.gc = 0});

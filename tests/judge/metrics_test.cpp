@@ -236,6 +236,19 @@ TEST(Weigh, FailsAndPassesByTheWholeInterval) {
   EXPECT_EQ(open.state, MetricState::kUndecided);
 }
 
+TEST(Weigh, AddsWhatNoNumberOfWindowsShowsOnBothSides) {
+  MetricEvidence metric = seen(4000, 0.1, 0.01);
+  weigh(metric, 0.05, 4000, 0.08);
+  EXPECT_EQ(metric.state, MetricState::kFail);
+  weigh(metric, 0.05, 4000, 0.12);
+  EXPECT_EQ(metric.state, MetricState::kUndecided);
+  EXPECT_NEAR(metric.low, -0.02, 0.002);
+  EXPECT_NEAR(metric.high, 0.22, 0.002);
+  metric.threshold = 0.25;
+  weigh(metric, 0.05, 4000, 0.12);
+  EXPECT_EQ(metric.state, MetricState::kPass);
+}
+
 TEST(Weigh, IsUndecidedExactlyAtTheThreshold) {
   MetricEvidence metric = seen(40, 0.5, 0);
   metric.threshold = 0.5;

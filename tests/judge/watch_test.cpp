@@ -67,6 +67,78 @@ struct PromotedImposter {
   std::vector<PodImposter> pods;
 };
 
+/// A pod of the trial's baseline beside them, as slow as the time before.
+PodImposter& add_baseline(PromotedImposter& target) {
+  target.pods.emplace_back("baseline", Track::kBaseline, kStart - std::chrono::minutes(30));
+  PodImposter& baseline = target.pods.back();
+  baseline.gc_share = 0.10;
+  baseline.requests_per_second = 200;
+  baseline.advance(target.now, target.random);
+  return baseline;
+}
+
+TEST(WatchBesideABaseline, TakesNeitherTheLoadNorTheHourForHarm) {
+  PromotedImposter target;
+  add_baseline(target);
+  for (PodImposter& pod : target.pods) pod.median_seconds *= 3;
+  const Verdict verdict = target.run(100);
+  EXPECT_EQ(verdict.outcome, Outcome::kUndecided) << verdict.message;
+  EXPECT_EQ(metric(verdict.evidence, "p99").source, "baseline");
+  EXPECT_NEAR(*verdict.p99_change, 0, 0.05);
+  target.pods.pop_back();
+  EXPECT_EQ(target.run(20).outcome, Outcome::kWorse) << "without it nobody can tell";
+}
+
+TEST(WatchBesideABaseline, SeesWhatSlowsTheNewSettingsAlone) {
+  PromotedImposter target;
+  add_baseline(target);
+  for (PodImposter& pod : target.pods) pod.median_seconds *= pod.series.track == Track::kStable ? 1.4 : 1;
+  const Verdict verdict = target.run(60);
+  EXPECT_EQ(verdict.reason, "LatencyRegression") << verdict.message;
+  EXPECT_THAT(verdict.message, HasSubstr("Slower than the baseline beside it"));
+}
+
+TEST(WatchBesideABaseline, SubtractsWhatTheyDifferedByBefore) {
+  PromotedImposter target;
+  add_baseline(target);
+  for (PodImposter& pod : target.pods) pod.median_seconds *= pod.series.track == Track::kStable ? 1.4 : 1;
+  for (int i = 0; i < 20; ++i) target.plan.before.metrics.front().peers.add(std::log(1.4));
+  const Verdict verdict = target.run(60);
+  EXPECT_EQ(verdict.outcome, Outcome::kUndecided) << verdict.message;
+  EXPECT_NEAR(*verdict.p99_change, 0, 0.05);
+}
+
+TEST(WatchBesideABaseline, BeginsAnewWhenItIsGone) {
+  PromotedImposter target;
+  add_baseline(target);
+  EXPECT_EQ(metric(target.run(10).evidence, "p99").stats.n, 10);
+  target.pods.pop_back();
+  const MetricEvidence latency = metric(target.run(3).evidence, "p99");
+  EXPECT_EQ(latency.source, "time before");
+  EXPECT_EQ(latency.stats.n, 3);
+}
+
+TEST(WatchBesideABaseline, AddsWindowsUpInWhichItAnswersTooLittle) {
+  PromotedImposter target;
+  add_baseline(target).requests_per_second = 20;
+  EXPECT_THAT(metric(target.run(18).evidence, "p99").stats.n, ::testing::AllOf(::testing::Ge(6), ::testing::Le(9)))
+      << "a hundred a window, by chance some more or fewer, and two hundred are needed";
+}
+
+TEST(WatchBesideABaseline, HoldsNoAbsoluteLimitAgainstWhatTheBaselineBreaksToo) {
+  PromotedImposter target;
+  target.plan.slos[0].max = std::chrono::milliseconds(10);
+  target.plan.before.metrics.front().baseline = 0.005;
+  add_baseline(target);
+  EXPECT_EQ(target.run(20).outcome, Outcome::kUndecided);
+}
+
+TEST(WatchBesideABaseline, SetsCollectionAgainstIt) {
+  PromotedImposter target;
+  add_baseline(target).gc_share = 0.20;
+  EXPECT_NEAR(*target.run(20).gc_change, 0.05 / 0.20 - 1, 0.05);
+}
+
 TEST(Watch, IsContentWithWhatTheTrialPromised) {
   PromotedImposter target;
   const Verdict verdict = target.run(100);

@@ -151,6 +151,30 @@ TEST(JudgeTrial, GoesOnWithTheEvidenceThatTheTrialKeeps) {
   EXPECT_EQ(judge_trial(scene.facts()).evidence.windows, 31);
 }
 
+TEST(JudgeTrial, KnowsWhichPairsDoNotShareANode) {
+  const auto told = [](const std::vector<std::string>& canaries, const std::vector<std::string>& baselines) {
+    Scene scene;
+    scene.trial = builders::trial(TrialPhase::kMeasuring);
+    scene.trial->spec.canary.replicas = static_cast<int>(canaries.size());
+    scene.now = *scene.trial->status.measuring_since + seconds(40);
+    for (const auto& [nodes, track] : {std::pair(&canaries, Track::kCanary), {&baselines, Track::kBaseline}}) {
+      for (const std::string& node : *nodes) {
+        Pod pod;
+        pod.node = node;
+        scene.desired.pods.push_back({std::make_shared<Pod>(pod), track});
+      }
+    }
+    const std::string message = judge_trial(scene.facts()).message;
+    const auto at = message.find("may be +");
+    return at == std::string::npos ? std::string() : message.substr(at + 7, message.find(' ', at + 7) - at - 7);
+  };
+  EXPECT_EQ(told({"a"}, {"a"}), "");
+  EXPECT_EQ(told({"a"}, {"b"}), "+12.3");
+  EXPECT_EQ(told({"a", "b"}, {"b", "a"}), "") << "in whatever order";
+  EXPECT_EQ(told({"a", "a"}, {"a", "b"}), "+6.0") << "one of two";
+  EXPECT_EQ(told({"a", "b"}, {"c", "d"}), "+8.6");
+}
+
 TEST(JudgeTrial, WatchesTheTargetsOwnPodsAfterThePromotion) {
   Scene scene;
   scene.service.settings = builders::new_settings();

@@ -363,6 +363,7 @@ TEST(StepKind, HasAWord) {
   EXPECT_EQ(to_string(StepKind::kRunCanary), "RunCanary");
   EXPECT_EQ(to_string(StepKind::kPromote), "Promote");
   EXPECT_EQ(to_string(StepKind::kRetireCanary), "RetireCanary");
+  EXPECT_EQ(to_string(StepKind::kRetireBaseline), "RetireBaseline");
   EXPECT_EQ(to_string(StepKind::kRollBack), "RollBack");
   EXPECT_EQ(to_string(StepKind::kRevert), "Revert");
   EXPECT_EQ(to_string(StepKind::kEnd), "End");

@@ -90,20 +90,83 @@ TEST(RunningTrial, WaitsUntilTheStoreShowsItsPatch) {
   }
 }
 
-TEST(RunningTrial, RemovesItsPodsBeforeTheTargetsRolloutNeedsTheirRoom) {
+TEST(RunningTrial, RemovesItsCanaryBeforeTheTargetsRolloutNeedsItsRoom) {
   Scene scene = in(TrialPhase::kPromoting);
   scene.arms_are_there = true;
   const Step step = scene.step();
   EXPECT_EQ(step.kind, StepKind::kRetireCanary);
   EXPECT_EQ(step.trial->phase, TrialPhase::kPromoting);
   EXPECT_FALSE(step.trial->promoted);
-  EXPECT_EQ(step.message, "Removing the trial's pods before the target's rollout.");
+  EXPECT_EQ(step.message, "Removing the canary before the target's rollout.");
   EXPECT_EQ(step.requeue_after, seconds(1));
-  for (const bool canary : {true, false}) {
-    Facts facts = scene.facts();
-    (canary ? facts.desired.canary : facts.desired.baseline) = nullptr;
-    EXPECT_EQ(advance(facts).kind, StepKind::kRetireCanary) << "either arm takes room";
+}
+
+/// A trial whose baseline, one pod, is there as it was measured, and whose canary is gone.
+struct WithBaseline {
+  Scene scene;
+  Pod pod;
+
+  explicit WithBaseline(TrialPhase phase) : scene(in(phase)) {
+    scene.arms_are_there = true;
+    pod.key = {"shop", "baseline"};
+    pod.uid = "b";
+    pod.phase = "Running";
+    scene.trial->status.arm_pods = {"b", "c"};
+    if (phase == TrialPhase::kWatching) scene.trial->status.watching_since = scene.now;
   }
+
+  Step step() {
+    scene.pods.push_back({std::make_shared<Pod>(pod), Track::kBaseline});
+    Facts facts = scene.facts();
+    facts.desired.canary = nullptr;
+    return advance(facts);
+  }
+  void add_target_pod(const std::string& trouble) {
+    Pod stable;
+    stable.key = {"shop", "checkout-a"};
+    stable.phase = "Pending";
+    stable.trouble = trouble;
+    scene.pods.push_back({std::make_shared<Pod>(stable), Track::kStable});
+  }
+};
+
+TEST(Baseline, StaysThroughThePromotionAndTheWatch) {
+  EXPECT_EQ(WithBaseline(TrialPhase::kPromoting).step().kind, StepKind::kPromote);
+  const Step step = WithBaseline(TrialPhase::kWatching).step();
+  EXPECT_EQ(step.kind, StepKind::kHold) << step.message;
+  EXPECT_EQ(step.reason, "Watching");
+}
+
+TEST(Baseline, GoesWhereItIsOfNoUseOrInTheWay) {
+  const std::pair<const char*, std::function<void(WithBaseline&)>> cases[] = {
+      {"there is no watch", [](WithBaseline& trial) { trial.scene.trial->spec.watch_for = Duration(0); }},
+      {"not to be run twice", [](WithBaseline& trial) { trial.scene.target.single_use = {{"HostPort", "port 80"}}; }},
+      {"others than those that were measured", [](WithBaseline& trial) { trial.pod.uid = "another"; }},
+      {"others than those that were measured",
+       [](WithBaseline& trial) { trial.pod.states = {{"app", true, 1, {}, ""}}; }},
+      {"others than those that were measured", [](WithBaseline& trial) { trial.pod.deleting = true; }},
+      {"may need its room: exceeded quota",
+       [](WithBaseline& trial) { trial.scene.target.rollout.refusal = "exceeded quota"; }},
+      {"may need its room: pod checkout-a: no node has room",
+       [](WithBaseline& trial) { trial.add_target_pod("no node has room"); }},
+  };
+  for (const auto& [why, change] : cases) {
+    for (const TrialPhase phase : {TrialPhase::kPromoting, TrialPhase::kWatching}) {
+      WithBaseline trial(phase);
+      change(trial);
+      const Step step = trial.step();
+      EXPECT_EQ(step.kind, StepKind::kRetireBaseline) << why;
+      EXPECT_THAT(step.message, HasSubstr(why));
+      EXPECT_EQ(step.trial->phase, phase);
+    }
+  }
+}
+
+TEST(Baseline, IsRemovedByARollbackOnceTheOldSettingsAreBack) {
+  WithBaseline trial(TrialPhase::kRollingBack);
+  EXPECT_EQ(trial.step().kind, StepKind::kRollBack) << "first what matters";
+  trial.scene.current = builders::old_settings();
+  EXPECT_EQ(trial.step().kind, StepKind::kRetireBaseline);
 }
 
 TEST(RunningTrial, YieldsToAPersonWhoUndoesThePromotionDuringItsRollout) {

@@ -29,7 +29,10 @@ enum class MetricState { kUndecided, kPass, kFail, kNoData };
 struct MetricEvidence {
   std::string name;
   RunningStats stats;  ///< of the windows' differences, on the scale of `threshold`
-  double canary = 0;   ///< mean of the windows' values (geometric where `ratio`), in the metric's own unit
+  /// Likewise of the target's own pods against the baseline while both run the old settings: by so much their nodes and
+  /// their age make them differ.
+  RunningStats peers = {};
+  double canary = 0;  ///< mean of the windows' values (geometric where `ratio`), in the metric's own unit
   double baseline = 0;
   double low = 0;  ///< confidence interval of the mean difference
   double high = 0;

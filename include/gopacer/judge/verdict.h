@@ -30,11 +30,15 @@ struct JudgePlan {
   double usual_restarts_per_day = 0;
   double min_saving = 0;     ///< least difference of GC's share of CPU, canary below baseline; negative: accepted loss
   double alpha = 0.05;       ///< error probability of each metric's interval, over all windows together
+  int pairs = 1;             ///< pods of each arm
+  int apart = 0;             ///< of them, those whose canary and baseline run on different nodes
   Duration max_duration{0};  ///< for the message's outlook only; 0: none
 };
 
-/// The rules of the watch over the target's own pods once they run the new settings. There is no baseline at the same
-/// time, so tolerances are wider than in a trial, and only a promise that was kept before can be broken.
+/// The rules of the watch over the target's own pods once they run the new settings. As long as the baseline is there
+/// they are compared with it, less what they differed by before the promotion; then neither load nor the hour is taken
+/// for harm. Without it they are compared with the time before, and only a promise that was kept then can be broken.
+/// Pods move to other nodes by a rollout, so tolerances are wider than in a trial.
 struct WatchPlan {
   std::vector<Slo> slos;
   Settings settings;    ///< what was promoted; pods with other settings are not looked at
@@ -73,7 +77,7 @@ struct Verdict {
 /// [measuring_since + k·interval, + interval) counts once, however often this is called.
 Verdict judge(const JudgePlan& plan, const Evidence& so_far, const Observation& observed, Time now);
 
-/// Compares the target's pods after a promotion with the baseline of the trial before it. Never kBetter by statistics
+/// Compares the target's pods after a promotion with the trial's baseline. Never kBetter by statistics
 /// alone: kUndecided means that nothing speaks against the settings so far.
 Verdict watch_after_promotion(const WatchPlan& plan, const Evidence& so_far, const Observation& observed, Time now);
 

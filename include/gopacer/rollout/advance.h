@@ -13,16 +13,17 @@
 namespace gopacer {
 
 enum class StepKind {
-  kHold,          ///< nothing to do to the cluster but to record
-  kNoteTrial,     ///< make sure that the trial can begin, and note it in the profile
-  kStartTrial,    ///< create the trial object that the profile notes
-  kForgetTrial,   ///< make sure that the trial which the profile notes does not run
-  kRunCanary,     ///< make sure that the trial's two arms are there
-  kPromote,       ///< put the trial's settings into the target
-  kRetireCanary,  ///< delete the trial's two arms; the trial goes on
-  kRollBack,      ///< put back what the target had before
-  kRevert,        ///< release everything: the profile is being deleted and asks for it
-  kEnd,           ///< delete the trial's two arms and close the trial
+  kHold,            ///< nothing to do to the cluster but to record
+  kNoteTrial,       ///< make sure that the trial can begin, and note it in the profile
+  kStartTrial,      ///< create the trial object that the profile notes
+  kForgetTrial,     ///< make sure that the trial which the profile notes does not run
+  kRunCanary,       ///< make sure that the trial's two arms are there
+  kPromote,         ///< put the trial's settings into the target
+  kRetireCanary,    ///< delete the trial's canary; the trial goes on
+  kRetireBaseline,  ///< delete the trial's baseline; the trial goes on
+  kRollBack,        ///< put back what the target had before
+  kRevert,          ///< release everything: the profile is being deleted and asks for it
+  kEnd,             ///< delete the trial's two arms and close the trial
 };
 
 std::string to_string(StepKind kind);
