@@ -8,6 +8,13 @@ for argument in "$@"; do
   case $argument in -h | --help) exec python3 -B $lab/main.py --help ;; esac
 done
 
+# Another kind of trial: whole rollouts in simulation. They need nothing but the program.
+if [ "${1:-}" = --rollouts ]; then
+  shift
+  tools/build.sh release rollouts
+  exec build/release/tests/lab/rollouts "$@"
+fi
+
 # The programs, kept by a hash of what they are made of.
 programs=(caddy checkout coredns gcshare load nats tsdb)
 hash=$({

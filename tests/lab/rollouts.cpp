@@ -1,0 +1,190 @@
+// Whole rollouts in simulation, many of them, and how often the verdict was wrong:  rollouts [--count N] [--seed S]
+// [--json] Prints the page docs/lab/rollouts.md, or one JSON object.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdint>
+#include <iomanip>
+#include <iostream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "gopacer/simulate/rollout.h"
+
+namespace gopacer {
+namespace {
+
+using nlohmann::json;
+
+/// One world, and which figure its rollouts are counted for.
+struct Scenario {
+  const char* name;
+  const char* means;
+  void (*change)(RolloutWorld&);
+};
+
+double harm(const RolloutWorld& world, double times) { return 1 + times * world.tolerance_percent / 100.0; }
+
+const Scenario kScenarios[] = {
+    {"better", "the settings save 5 % of the CPU and slow nothing down", [](RolloutWorld&) {}},
+    {"loadAfter", "better, and twice the load from the promotion on",
+     [](RolloutWorld& world) { world.load_after = 2; }},
+    {"drift", "better, and everything 20 % slower by the end of the watch",
+     [](RolloutWorld& world) { world.drift = 0.2; }},
+    {"harm2x", "slower by twice what is tolerated", [](RolloutWorld& world) { world.slowdown = harm(world, 2); }},
+    {"harm1_5x", "slower by 1.5 times what is tolerated",
+     [](RolloutWorld& world) { world.slowdown = harm(world, 1.5); }},
+};
+
+/// What became of the rollouts of one world.
+struct Tally {
+  int rollouts = 0;
+  int promoted = 0;     ///< the target got the new settings
+  int confirmed = 0;    ///< and has them
+  int rolled_back = 0;  ///< in the trial
+  int taken_back = 0;   ///< in the watch
+  int undecided = 0;
+  std::vector<double> minutes;
+  std::map<std::string, int> reasons;
+
+  void add(const RolloutResult& result) {
+    ++rollouts;
+    promoted += result.promoted ? 1 : 0;
+    confirmed += result.in_force ? 1 : 0;
+    if (result.verdict == TrialVerdict::kRollBack) ++(result.promoted ? taken_back : rolled_back);
+    if (result.verdict == TrialVerdict::kInconclusive) ++undecided;
+    minutes.push_back(to_seconds(result.until_decided) / 60);
+    ++reasons[(result.promoted && !result.in_force ? "watch:" : "") + result.reason];
+  }
+  double share(int count) const { return static_cast<double>(count) / std::max(1, rollouts); }
+  double median_minutes() {
+    if (minutes.empty()) return 0;
+    const auto middle = minutes.begin() + static_cast<std::ptrdiff_t>(minutes.size() / 2);
+    std::nth_element(minutes.begin(), middle, minutes.end());
+    return *middle;
+  }
+};
+
+json to_json(std::map<std::string, Tally>& tallies) {
+  Tally& better = tallies["better"];
+  json figures{{"falseRollback", better.share(better.rolled_back)},
+               {"falseRollbackWatch", better.share(better.taken_back)},
+               {"falseRollbackWatchLoad", tallies["loadAfter"].share(tallies["loadAfter"].taken_back)},
+               {"falseRollbackWatchDrift", tallies["drift"].share(tallies["drift"].taken_back)},
+               {"inconclusive", better.share(better.undecided)},
+               {"promotedHarm2x", tallies["harm2x"].share(tallies["harm2x"].promoted)},
+               {"promotedHarm1_5x", tallies["harm1_5x"].share(tallies["harm1_5x"].promoted)},
+               {"escaped", tallies["harm2x"].share(tallies["harm2x"].confirmed)},
+               {"medianMinutes", better.median_minutes()}};
+  for (auto& [name, tally] : tallies) figures["reasons"][name] = tally.reasons;
+  return figures;
+}
+
+/// One line of the page: a figure, what it has to be, and in which scenario it is counted.
+struct Row {
+  const char* figure;
+  const char* means;
+  const char* goal;
+};
+
+const Row kRows[] = {
+    {"falseRollback", "better settings rolled back in the trial", "≤ 1 %"},
+    {"inconclusive", "better settings on which the trial ends undecided", "–"},
+    {"falseRollbackWatch", "better settings taken back in the watch", "≤ 1 %"},
+    {"falseRollbackWatchLoad", "the same, with twice the load from the promotion on", "≤ 1 %"},
+    {"falseRollbackWatchDrift", "the same, with everything 20 % slower by the end of the watch", "≤ 1 %"},
+    {"promotedHarm2x", "settings promoted that slow p99 by twice the tolerance of 10 %", "≤ 0.5 %"},
+    {"promotedHarm1_5x", "settings promoted that slow it by 1.5 times the tolerance", "≤ 5 %"},
+    {"escaped", "those of twice the tolerance that the watch did not take back either", "0"},
+};
+
+std::string percent(double share) {
+  std::ostringstream text;
+  text << std::fixed << std::setprecision(2) << 100 * share << " %";
+  return text.str();
+}
+
+void print_page(const json& report) {
+  const RolloutWorld world;
+  std::cout << "# Rollouts in simulation\n\nWritten by `./dev lab --rollouts --count " << report["count"] << " --seed "
+            << report["seed"] << "`; do not edit.\n\n"
+            << report["rollouts"] << " rollouts in " << std::lround(report["seconds"].get<double>())
+            << " s on one core, with the real rules, judge and state machine: " << world.replicas
+            << " pods and one pair, " << world.requests_per_second << " requests a second in all at "
+            << std::lround(100 * world.utilisation) << " % of the CPU; pods differ by "
+            << std::lround(100 * world.pod_spread) << " % (standard deviation), " << std::lround(100 * world.node_part)
+            << " % of the variance is the node's; windows by " << std::lround(100 * world.disturbance)
+            << " %, neighbours of them correlated by " << world.autocorrelation << ". Each scenario is run "
+            << report["count"] << " times with each design.\n\n| figure | goal |";
+  for (const auto& [design, judges] : report["designs"].items()) std::cout << " " << design << " |";
+  std::cout << "\n|---|---|";
+  for (std::size_t i = 0; i < report["designs"].size(); ++i) std::cout << "---|";
+  std::cout << "\n";
+  for (const Row& row : kRows) {
+    std::cout << "| " << row.means << " | " << row.goal << " |";
+    for (const auto& [design, judges] : report["designs"].items()) {
+      std::cout << " " << percent(judges["ours"][row.figure]) << " |";
+    }
+    std::cout << "\n";
+  }
+  std::cout << "| median time to a verdict on better settings | – |";
+  for (const auto& [design, judges] : report["designs"].items()) {
+    std::cout << " " << judges["ours"]["medianMinutes"] << " min |";
+  }
+  std::cout << "\n\n`sameNode`: canary and baseline share a node, as gopacer asks the scheduler. `anywhere`: they do "
+               "not, and the "
+               "judge knows it.\n";
+}
+
+int run(int count, std::uint64_t seed, bool as_json) {
+  const auto begun = std::chrono::steady_clock::now();
+  json report{{"count", count}, {"seed", seed}};
+  int rollouts = 0;
+  for (const Placement placement : {Placement::kSameNode, Placement::kAnywhere}) {
+    std::map<std::string, Tally> tallies;
+    for (const Scenario& scenario : kScenarios) {
+      RolloutWorld world;
+      world.placement = placement;
+      scenario.change(world);
+      for (int i = 0; i < count; ++i) {
+        const std::uint64_t own = seed + static_cast<std::uint64_t>(i);
+        const RolloutResult result = simulate_rollout(world, own);
+        if (!result.broken.empty()) {
+          std::cerr << scenario.name << ", " << to_string(placement) << ", seed " << own << ": " << result.broken
+                    << "\n";
+          return 1;
+        }
+        tallies[scenario.name].add(result);
+        ++rollouts;
+      }
+    }
+    report["designs"][to_string(placement)]["ours"] = to_json(tallies);
+  }
+  report["rollouts"] = rollouts;
+  report["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+  if (as_json) {
+    std::cout << report.dump() << "\n";
+  } else {
+    print_page(report);
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace gopacer
+
+int main(int argc, char** argv) {
+  CLI::App app("Whole rollouts in simulation, and how often their verdicts are wrong.");
+  int count = 1000;
+  std::uint64_t seed = 1;
+  bool as_json = false;
+  app.add_option("--count", count, "rollouts of each scenario and design")->check(CLI::Range(1, 1'000'000));
+  app.add_option("--seed", seed, "of the first one; each has the next one");
+  app.add_flag("--json", as_json, "one object, with the reasons of all ends");
+  CLI11_PARSE(app, argc, argv);
+  return gopacer::run(count, seed, as_json);
+}

@@ -1,0 +1,101 @@
+#include "gopacer/simulate/rollout.h"
+
+#include <gmock/gmock.h>
+
+#include <map>
+#include <string>
+
+namespace gopacer {
+namespace {
+
+/// What became of some rollouts of one world.
+struct Ends {
+  int promoted = 0;
+  int in_force = 0;
+  int rolled_back = 0;
+  int taken_back = 0;
+  std::map<std::string, int> reasons;
+};
+
+Ends ends_of(const RolloutWorld& world, int count) {
+  Ends ends;
+  for (int seed = 1; seed <= count; ++seed) {
+    const RolloutResult result = simulate_rollout(world, static_cast<std::uint64_t>(seed));
+    EXPECT_EQ(result.broken, "") << "seed " << seed;
+    ends.promoted += result.promoted ? 1 : 0;
+    ends.in_force += result.in_force ? 1 : 0;
+    if (result.verdict == TrialVerdict::kRollBack) ++(result.promoted ? ends.taken_back : ends.rolled_back);
+    ++ends.reasons[result.reason];
+  }
+  return ends;
+}
+
+RolloutWorld on_one_node() {
+  RolloutWorld world;
+  world.placement = Placement::kSameNode;
+  return world;
+}
+
+constexpr int kRollouts = 60;
+
+TEST(SimulatedRollout, IsTheSameForTheSameSeed) {
+  const RolloutResult one = simulate_rollout(on_one_node(), 7);
+  const RolloutResult two = simulate_rollout(on_one_node(), 7);
+  EXPECT_EQ(one.reason, two.reason);
+  EXPECT_EQ(one.until_decided, two.until_decided);
+  EXPECT_GT(one.until_decided, std::chrono::minutes(7)) << "a warm-up of two minutes and twenty windows";
+}
+
+TEST(SimulatedRollout, PromotesWhatIsBetter) {
+  const Ends ends = ends_of(on_one_node(), kRollouts);
+  EXPECT_EQ(ends.rolled_back + ends.taken_back, 0);
+  EXPECT_GE(ends.in_force, kRollouts * 9 / 10);
+}
+
+TEST(SimulatedRollout, NeverPromotesWhatIsTwiceAsSlowAsIsTolerated) {
+  RolloutWorld world = on_one_node();
+  world.slowdown = 1.2;
+  const Ends ends = ends_of(world, kRollouts);
+  EXPECT_EQ(ends.promoted, 0);
+  EXPECT_GE(ends.rolled_back, kRollouts / 2);
+  EXPECT_GE(ends.reasons.at("LatencyRegression"), kRollouts / 2);
+}
+
+TEST(SimulatedRollout, RollsBackWhatCostsMoreThanWasPromised) {
+  RolloutWorld world = on_one_node();
+  world.saving_in_truth = -0.05;
+  const Ends ends = ends_of(world, kRollouts / 3);
+  EXPECT_EQ(ends.promoted, 0);
+  EXPECT_EQ(ends.reasons.at("NoBenefit"), kRollouts / 3);
+}
+
+TEST(SimulatedRollout, TakesNothingBackForLoadOrDrift) {
+  for (const auto& [load, drift] : {std::pair{2.0, 0.0}, {0.5, 0.0}, {1.0, 0.2}}) {
+    RolloutWorld world = on_one_node();
+    world.load_after = load;
+    world.drift = drift;
+    EXPECT_LE(ends_of(world, kRollouts).taken_back, 1) << load << " " << drift;
+  }
+}
+
+TEST(SimulatedRollout, DoesNotTakeANodesSlownessForTheSettings) {
+  RolloutWorld world;
+  world.placement = Placement::kAnywhere;
+  EXPECT_LE(ends_of(world, kRollouts).rolled_back, 1);
+  world.slowdown = 1.2;
+  EXPECT_LE(ends_of(world, kRollouts).in_force, 1);
+}
+
+TEST(SimulatedRollout, DecidesWithMorePairsWhereOneIsTooFew) {
+  RolloutWorld world;
+  world.placement = Placement::kAnywhere;
+  world.replicas = 40;
+  world.requests_per_second = 4000;
+  world.pairs = 1;
+  const int with_one = ends_of(world, 20).in_force;
+  world.pairs = 8;
+  EXPECT_GT(ends_of(world, 20).in_force, with_one);
+}
+
+}  // namespace
+}  // namespace gopacer
