@@ -81,8 +81,6 @@ Result<std::optional<Receipt>> Actor::act(const Desired& desired, const Step& st
       if (!retired) return tl::unexpected(retired.error());
       return without_receipt(untell(desired));
     }
-    case StepKind::kRetireBaseline:
-      return without_receipt(arms_.retire(*desired.trial, Track::kBaseline));
     case StepKind::kPromote:
       return with_receipt(put(desired, *step.settings, act::promotion_cause(*desired.trial)));
     case StepKind::kRollBack: {

@@ -55,6 +55,7 @@ Result<Pod> decode_pod(const json& object) {
   out.containers = containers_of(spec);
   for (const json& condition : elements(status, "conditions")) {
     if (text(condition, "type") == "Ready") out.ready = text(condition, "status") == "True";
+    if (text(condition, "type") == "PodScheduled") out.unschedulable = text(condition, "reason") == "Unschedulable";
   }
   for (const json& from : elements(status, "containerStatuses")) {
     if (out.states.size() == kMostKept) break;

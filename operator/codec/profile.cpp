@@ -174,6 +174,9 @@ ProfileSpec decode_spec(const json& from, Reader& reader) {
   return spec;
 }
 
+/// Trials after which a ban lasts: what a version that did not count them had banned, it had for good.
+constexpr int kLasting = 2;
+
 ProfileMemory decode_memory(const json& status) {
   ProfileMemory memory;
   memory.trial_count = std::clamp(small(status, "trialCount"), 0, kMostTrials);
@@ -186,9 +189,11 @@ ProfileMemory decode_memory(const json& status) {
   memory.cool_down_until = time(status, "coolDownUntil");
   for (const json& region : elements(status, "bannedRegions")) {
     memory.banned.push_back({decode_settings(region), text(region, "templateHash"), text(region, "reason"),
-                             time(region, "at").value_or(Time())});
+                             time(region, "at").value_or(Time()),
+                             region.contains("trials") ? std::max(1, small(region, "trials")) : kLasting});
   }
   memory.missed_predictions = small(status, "missedPredictions");
+  memory.missed_template = text(status, "missedTemplate");
   return memory;
 }
 

@@ -113,7 +113,8 @@ Decision decide(const DecideInput& input, Time now) {
 
   // 4. May they be tried now?
   const std::optional<Time> from = next_trial(input, decision.urgent, now);
-  const bool misses = input.memory.missed_predictions >= kMissesAllowed;
+  const bool same_program = input.memory.missed_template == input.template_hash;
+  const bool misses = same_program && input.memory.missed_predictions >= kMissesAllowed;
   if (input.spec.strategy == Strategy::kModel && misses && !decision.urgent) {
     hold_back(
         decision, input.current, "PredictionsMissed",

@@ -29,9 +29,12 @@ void decide_fixed(const DecideInput& input, const Physics& physics, Decision& de
     decision.message = std::move(message);
   };
   if (const BannedRegion* ban = ban_of(input, wanted)) {
+    const auto until = banned_until(*ban);
     return refuse("SettingsBanned",
                   wanted_text + " was tried on this pod template and rolled back at " + format_time(ban->at) + " (" +
-                      ban->reason + "). It is not tried again: change objective.settings, or change the pod template.");
+                      ban->reason + "). It is not tried again" +
+                      (until ? " before " + format_time(*until) + ", since that may have been chance" : "") +
+                      ": change objective.settings, or change the pod template.");
   }
   if (input.spec.fixed.go_mem_limit && !knows_memory_limit(estimate.go_version)) {
     return refuse("FixedSettingsUnsafe", "The program was built with " + estimate.go_version +

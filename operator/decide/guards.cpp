@@ -4,14 +4,6 @@
 #include <cmath>
 
 namespace gopacer::deciding {
-namespace {
-
-constexpr double kSame = 0.05;
-
-bool close(double a, double b) { return std::abs(a - b) <= kSame * std::max(std::abs(a), std::abs(b)); }
-
-}  // namespace
-
 bool knows_memory_limit(std::string_view go_version) {
   constexpr std::string_view kPrefix = "go1.";
   constexpr int kFirstMinor = 19;
@@ -20,16 +12,6 @@ bool knows_memory_limit(std::string_view go_version) {
   int minor = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), minor);
   return error != std::errc() || minor >= kFirstMinor;
-}
-
-bool about_equal(const Settings& a, const Settings& b) {
-  const Gogc unset(Gogc::kDefaultPercent);
-  const Gogc first = a.gogc.value_or(unset);
-  const Gogc second = b.gogc.value_or(unset);
-  if (first.is_off() != second.is_off()) return false;
-  if (!first.is_off() && !close(first.percent(), second.percent())) return false;
-  if (a.go_mem_limit.has_value() != b.go_mem_limit.has_value()) return false;
-  return !a.go_mem_limit || close(a.go_mem_limit->value(), b.go_mem_limit->value());
 }
 
 Settings in_force(Settings settings, const Settings& current, const Settings& seen) {
@@ -50,8 +32,8 @@ const BannedRegion* ban_towards(const DecideInput& input, double now_gogc, int w
   for (const BannedRegion& ban : input.memory.banned) {
     if (ban.template_hash != input.template_hash || !ban.settings.gogc || ban.settings.gogc->is_off()) continue;
     const double banned = ban.settings.gogc->percent();
-    const bool up = banned > now_gogc && wanted_gogc >= banned * (1 - 2 * kSame);
-    const bool down = banned < now_gogc && wanted_gogc <= banned * (1 + 2 * kSame);
+    const bool up = banned > now_gogc && wanted_gogc >= banned * (1 - 2 * kAboutEqual);
+    const bool down = banned < now_gogc && wanted_gogc <= banned * (1 + 2 * kAboutEqual);
     if (up || down) return &ban;
   }
   return nullptr;

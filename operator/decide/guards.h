@@ -15,10 +15,6 @@ inline constexpr const char* kOldGo = "Go older than 1.19";
 /// GOMEMLIMIT came with Go 1.19. An unknown version ("", "devel …") counts as new enough.
 bool knows_memory_limit(std::string_view go_version);
 
-/// Both settings within 5 % of each other; an unset GOGC is Go's 100. A limit that only one of them has is a
-/// difference.
-bool about_equal(const Settings& a, const Settings& b);
-
 /// `settings` of an env list as pods would run them: what neither they nor the present list set stays as it was `seen`,
 /// since it comes from elsewhere (the program, envFrom).
 Settings in_force(Settings settings, const Settings& current, const Settings& seen);

@@ -1,9 +1,16 @@
 #include "gopacer/domain/settings.h"
 
+#include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <limits>
 
 namespace gopacer {
+namespace {
+
+bool close(double a, double b) { return std::abs(a - b) <= kAboutEqual * std::max(std::abs(a), std::abs(b)); }
+
+}  // namespace
 
 double Settings::gamma() const {
   const Gogc value = gogc.value_or(Gogc(Gogc::kDefaultPercent));
@@ -57,6 +64,16 @@ std::string describe(const Settings& settings) {
   if (env.gogc) text = "GOGC=" + *env.gogc;
   if (env.go_mem_limit) text += (text.empty() ? "GOMEMLIMIT=" : " GOMEMLIMIT=") + *env.go_mem_limit;
   return text.empty() ? "Go's defaults" : text;
+}
+
+bool about_equal(const Settings& a, const Settings& b) {
+  const Gogc unset(Gogc::kDefaultPercent);
+  const Gogc first = a.gogc.value_or(unset);
+  const Gogc second = b.gogc.value_or(unset);
+  if (first.is_off() != second.is_off()) return false;
+  if (!first.is_off() && !close(first.percent(), second.percent())) return false;
+  if (a.go_mem_limit.has_value() != b.go_mem_limit.has_value()) return false;
+  return !a.go_mem_limit || close(a.go_mem_limit->value(), b.go_mem_limit->value());
 }
 
 }  // namespace gopacer

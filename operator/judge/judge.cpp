@@ -21,18 +21,12 @@ constexpr int kViolationsAllowed = 3;
 /// A source of GC's CPU that stays silent for so many windows is given up for another one.
 constexpr int kSilentWindows = 4;
 
-/// CPU for each request may rise by so much beyond the loss of GC CPU that was accepted: page faults of a grown heap,
-/// noise of neighbours.
+/// CPU for each request may rise by so much beyond the loss of GC CPU that was accepted (page faults of a grown heap,
+/// noise of neighbours), or by what the profile tolerates of latency where that is more.
 constexpr double kCpuTolerance = 0.05;
 
 /// CPU for each request is compared where the arms' numbers of requests are within this factor.
 constexpr double kMostUneven = 1.25;
-
-/// Standard deviation of the logarithm of the speed of pods with equal settings on different nodes: hardware,
-/// neighbours and the order of a rollout. A few per cent within one pool of nodes.
-constexpr double kNodeSpread = 0.05;
-/// One-sided 5 %.
-constexpr double kNodeConfidence = 1.645;
 
 /// One call of judge(): counts the windows that are complete, and concludes.
 class Comparison {
@@ -92,7 +86,9 @@ class Comparison {
     if (plan_.slos.empty()) return;
     MetricEvidence& cpu = judging::metric_named(evidence(), kCpuMetric);
     cpu.ratio = true;
-    cpu.threshold = std::log1p(kCpuTolerance + std::max(0.0, -plan_.min_saving));
+    int tolerated = 0;
+    for (const Slo& slo : plan_.slos) tolerated = std::max(tolerated, slo.max_regression_percent);
+    cpu.threshold = std::log1p(std::max(kCpuTolerance, tolerated / 100.0) + std::max(0.0, -plan_.min_saving));
   }
 
   std::optional<HardStop> count_windows() {
@@ -128,8 +124,12 @@ class Comparison {
       judging::add_requests(evidence().canary_requests, canary.count());
       judging::add_requests(evidence().baseline_requests, baseline.count());
     }
-    metric.violations = judging::only_canary_violates(canary, baseline, slo) ? metric.violations + 1 : 0;
-    if (const auto slowdown = judging::log_slowdown(canary, baseline, q)) {
+    const auto slowdown = judging::log_slowdown(canary, baseline, q);
+    // A node that is slow stays slow: three windows in a row are no protection from it.
+    const bool by_its_node = plan_.nodes_apart > 0 && slowdown && *slowdown <= metric.threshold + node_margin();
+    metric.violations =
+        judging::only_canary_violates(canary, baseline, slo) && !by_its_node ? metric.violations + 1 : 0;
+    if (slowdown) {
       judging::count(metric, *slowdown, quantile(canary, q)->value, quantile(baseline, q)->value);
     } else {
       ++metric.unresolved;
@@ -249,7 +249,8 @@ class Comparison {
   /// stays slow. Shares of CPU are the same on any node.
   double node_margin() const {
     if (plan_.pairs <= 0) return 0;
-    return kNodeConfidence * kNodeSpread * std::sqrt(2.0 * plan_.apart) / plan_.pairs;
+    return judging::kNodeConfidence * judging::kNodeSpread * std::sqrt(static_cast<double>(plan_.nodes_apart)) /
+           plan_.pairs;
   }
 
   /// What has to be shown before the canary is called better.
@@ -275,7 +276,7 @@ class Comparison {
     for (const MetricEvidence& metric : evidence().metrics) {
       if (metric.stats.n > 0 || required(metric)) text += (text.empty() ? "" : "; ") + judging::tell(metric);
     }
-    if (plan_.apart > 0) {
+    if (plan_.nodes_apart > 0) {
       text += "; canary and baseline run on different nodes, whose difference may be " +
               signed_percent(std::expm1(node_margin())) + " by itself";
     }
@@ -316,9 +317,11 @@ class Comparison {
   /// How much longer it takes if nothing changes, for the metric that needs most.
   std::string outlook() const {
     double most = 1;
+    bool hopeless = false;
     for (const MetricEvidence& metric : verdict_.evidence.metrics) {
       if (!required(metric)) continue;
       const double distance = std::abs(metric.stats.mean - metric.threshold) - (metric.ratio ? node_margin() : 0);
+      hopeless = hopeless || (plan_.nodes_apart > 0 && metric.stats.n >= kFewestWindows && distance <= 0);
       // Before ten windows even the spread is a guess.
       const double all = metric.stats.n < 10 ? kFewestWindows : windows_needed(metric.stats, distance, plan_.alpha);
       // Windows with few requests count as one: the pace so far tells how many go into one.
@@ -330,6 +333,11 @@ class Comparison {
     const double seconds = most * to_seconds(plan_.interval);
     if (plan_.max_duration > Duration(0)) {
       const double left = to_seconds(plan_.measuring_since + plan_.max_duration - now_);
+      if (hopeless) {
+        return "No time would decide it: what nodes may differ by is more than what is tolerated. More "
+               "canary.replicas, a "
+               "wider maxRegressionPercent, or room for canary and baseline on one node would.";
+      }
       if (seconds > left) {
         return "At this pace the time left is not enough: more requests, more canary.replicas, a longer "
                "canary.maxDuration or a wider maxRegressionPercent would decide it.";

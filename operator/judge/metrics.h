@@ -47,6 +47,12 @@ MetricEvidence& metric_named(Evidence& evidence, const std::string& name);
 /// Adds one window to a metric.
 void count(MetricEvidence& metric, double difference, double canary, double baseline);
 
+/// Standard deviation of the logarithm of the speed of pods with equal settings on different nodes: hardware,
+/// neighbours and the order of a rollout. A few per cent within one pool of nodes.
+inline constexpr double kNodeSpread = 0.05;
+/// One-sided 5 %.
+inline constexpr double kNodeConfidence = 1.645;
+
 /// What two sides answered over the windows that are added up.
 struct Pooled {
   Window span;

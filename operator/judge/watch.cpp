@@ -15,9 +15,15 @@ using judging::GcShare;
 using judging::Window;
 
 constexpr int kViolationsAllowed = 3;
-/// What the target's pods are compared with, as the metric's source tells.
+/// Windows of the trial that tell by how much target and baseline differ.
+constexpr int kFewestPeers = 10;
+/// Target and baseline are compared where the requests of a pod of each are within this factor.
+constexpr double kMostUneven = 1.5;
+/// Windows after which the comparison begins anew.
+constexpr int kStretch = 40;
+/// What violations in a row are counted against, as the metric's source tells.
 constexpr const char* kBaseline = "baseline";
-constexpr const char* kTimeBefore = "time before";
+constexpr const char* kPromise = "max";
 /// Load and the age of heaps move latency between one hour and the next; only what is clearly beyond that counts.
 constexpr double kLeastTolerance = 0.25;
 constexpr double kToleranceFactor = 3;
@@ -36,13 +42,14 @@ class Watch {
     verdict_.outcome = Outcome::kUndecided;
     for (const PodSeries& pod : observed.pods) {
       if (pod.track == Track::kStable && pod.settings == plan.settings) pods_.push_back(&pod);
-      if (pod.track == Track::kBaseline) baseline_.push_back(&pod);
+      if (pod.track != Track::kBaseline) continue;
+      witnesses_.push_back(&pod);
+      if (plan.beside_baseline) baseline_.push_back(&pod);
     }
   }
 
   Verdict verdict() {
-    const Arm nothing;
-    if (stop(judging::killed(pods_, nothing, {plan_.usual_restarts_per_day, now_ - plan_.since, plan_.warm_up})) ||
+    if (stop(judging::killed(pods_, witnesses_, {plan_.usual_restarts_per_day, now_ - plan_.since, plan_.warm_up})) ||
         stop(judging::near_memory_limit(pods_, plan_.before.baseline_memory)))
       return verdict_;
     for (const Slo& slo : plan_.slos) declare(slo);
@@ -111,40 +118,62 @@ class Watch {
     const bool any = seen && seen->count() > 0;
     const bool enough = seen && seen->count() >= judging::fewest_requests(q);
     if (enough && count_requests) judging::add_requests(verdict_.evidence.canary_requests, seen->count());
-    compare_by(metric, baseline_.empty() ? kTimeBefore : kBaseline);
-    if (!baseline_.empty()) compare_with_baseline(metric, warm, slo, window);
-    if (!baseline_.empty() || !enough) return any;
+    if (compare_with_baseline(metric, slo, window)) return any;
+    if (!enough) return any;
+    // Without a baseline that answers there is nothing to tell the settings from the hour by, but for what was promised
+    // in so many words. And a promise that was not kept before can't be broken by the new settings.
     const MetricEvidence* before = find(plan_.before, slo.name);
-    const double now_at = quantile(*seen, q)->value;
-    // A promise that was not kept before can't be broken by the new settings.
-    const bool kept_before = before == nullptr || !slo.max || before->baseline <= to_seconds(*slo.max);
+    const bool kept_before =
+        before == nullptr || !slo.max || before->baseline * std::exp(usual_of(slo)) <= to_seconds(*slo.max);
+    refer_to(metric, kPromise);
     metric.violations = kept_before && judging::violates(*seen, slo) ? metric.violations + 1 : 0;
-    if (before != nullptr && before->baseline > 0 && now_at > 0) {
-      judging::count(metric, std::log(now_at / before->baseline), now_at, before->baseline);
-    }
     return true;
   }
 
-  /// What was added up against something else is no use.
-  static void compare_by(MetricEvidence& metric, const char* reference) {
-    if (metric.source == reference) return;
+  /// Violations in a row count against one and the same.
+  static void refer_to(MetricEvidence& metric, const char* reference) {
+    if (metric.source != reference) metric.violations = 0;
     metric.source = reference;
-    metric.stats = {};
-    metric.violations = 0;
-    metric.pending_since.reset();
   }
 
-  void compare_with_baseline(MetricEvidence& metric, const Arm& warm, const Slo& slo, const Window& window) {
-    const judging::Pooled pooled = judging::pool(metric, warm, baseline_, window, slo, plan_.interval);
-    if (!pooled.sides) return;
-    const auto& [ours, theirs] = *pooled.sides;
-    const double q = slo.histogram.quantile;
-    metric.violations = judging::only_canary_violates(ours, theirs, slo) ? metric.violations + 1 : 0;
+  /// What a rollout, which moves pods to other nodes, may make of the difference between target and baseline.
+  double move_margin() const {
+    const double places = 1.0 / static_cast<double>(baseline_.size()) + 1.0 / static_cast<double>(pods_.size());
+    return judging::kNodeConfidence * judging::kNodeSpread * std::sqrt(places);
+  }
+
+  /// By how much the target's pods differed from the baseline with the old settings. No more of it is believed than
+  /// nodes explain: old pods are larger and warmer than fresh ones, and that is over by now.
+  double usual_of(const Slo& slo) const {
     const MetricEvidence* const before = find(plan_.before, slo.name);
-    const double usual = before != nullptr && before->peers.n > 0 ? before->peers.mean : 0;
-    if (const auto slowdown = judging::log_slowdown(ours, theirs, q)) {
-      judging::count(metric, *slowdown - usual, quantile(ours, q)->value, quantile(theirs, q)->value);
+    if (before == nullptr || before->peers.n < kFewestPeers || baseline_.empty() || pods_.empty()) return 0;
+    return std::clamp(before->peers.mean, -move_margin(), move_margin());
+  }
+
+  /// False where the baseline shows nothing, or does other work than the target.
+  bool compare_with_baseline(MetricEvidence& metric, const Slo& slo, const Window& window) {
+    if (baseline_.empty()) return false;
+    Arm warm;
+    for (const PodSeries* pod : pods_) {
+      if (pod->started + plan_.warm_up <= metric.pending_since.value_or(window.from)) warm.push_back(pod);
     }
+    const judging::Pooled pooled = judging::pool(metric, warm, baseline_, window, slo, plan_.interval);
+    if (!pooled.sides) return metric.pending_since.has_value();
+    const auto& [ours, theirs] = *pooled.sides;
+    const double uneven =
+        ours.count() / static_cast<double>(warm.size()) / theirs.count() * static_cast<double>(baseline_.size());
+    if (uneven > kMostUneven || uneven < 1 / kMostUneven) return false;
+    const double q = slo.histogram.quantile;
+    const auto slowdown = judging::log_slowdown(ours, theirs, q);
+    const double change = slowdown.value_or(0) - usual_of(slo);
+    const bool by_the_move = slowdown && change <= std::log1p(slo.max_regression_percent / 100.0) + move_margin();
+    refer_to(metric, kBaseline);
+    metric.violations = judging::only_canary_violates(ours, theirs, slo) && !by_the_move ? metric.violations + 1 : 0;
+    if (!slowdown) return true;
+    // What begins late would drown in all that was well before.
+    if (metric.stats.n >= kStretch) metric.stats = {};
+    judging::count(metric, change, quantile(ours, q)->value, quantile(theirs, q)->value);
+    return true;
   }
 
   bool count_gc(const Arm& warm, const Window& window) {
@@ -158,12 +187,8 @@ class Watch {
     }
     if (!seen) return false;
     const MetricEvidence* before = find(plan_.before, kGcCpuMetric);
-    std::optional<double> reference;
-    if (before != nullptr) reference = before->baseline;
-    if (const auto beside = judging::gc_share_in(baseline_, window, *judging::gc_source_named(metric.source))) {
-      reference = beside->share;
-    }
-    const double usual = reference.value_or(seen->share);
+    const double usual = before != nullptr ? before->baseline : seen->share;
+    const auto reference = before != nullptr ? std::optional(usual) : std::nullopt;
     judging::count(metric, seen->share - usual, seen->share, usual);
     metric.violations = judging::gc_share_too_high(*seen, reference) ? metric.violations + 1 : 0;
     return true;
@@ -182,10 +207,7 @@ class Watch {
                                         " windows in a row after the promotion: " + judging::tell(metric) + ".");
       }
       if (metric.state == MetricState::kFail) {
-        return worse("LatencyRegression",
-                     std::string("Slower than ") +
-                         (metric.source == kBaseline ? "the baseline beside it" : "before the promotion") + ": " +
-                         judging::tell(metric) + ".");
+        return worse("LatencyRegression", "Slower than the baseline beside it: " + judging::tell(metric) + ".");
       }
       if (metric.stats.n > 0 && !verdict_.p99_change) verdict_.p99_change = std::expm1(metric.stats.mean);
       story += (story.empty() ? "" : "; ") + judging::tell(metric);
@@ -204,13 +226,17 @@ class Watch {
     }
     verdict_.reason = "Watching";
     verdict_.message = "Nothing speaks against the settings so far, in " + std::to_string(evidence.windows) +
-                       " windows" + (story.empty() ? "" : ": " + story) + ".";
+                       " windows" + (story.empty() ? "" : ": " + story) + "." +
+                       (baseline_.empty() && !plan_.slos.empty()
+                            ? " There is no baseline beside the target: of latency only an SLO's max is looked at."
+                            : "");
   }
 
   const WatchPlan& plan_;
   const Time now_;
   Arm pods_;
-  Arm baseline_;  ///< empty once it is gone
+  Arm baseline_;   ///< empty once it is gone, or no longer the one that was measured
+  Arm witnesses_;  ///< the baseline whether or not: what kills it kills the target's pods, too
   Verdict verdict_;
 };
 

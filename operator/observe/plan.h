@@ -36,7 +36,7 @@ struct PodTarget {
 enum class Profiling {
   kNever,
   kBackground,  ///< 10 s every 2 min
-  kTrial,       ///< half of each interval, of canary and baseline pods; of all pods when there are none of these
+  kTrial,       ///< half of each interval, of canary and baseline pods; of all pods when there is no canary
 };
 
 /// What a recommendation looks back on, and a little more.

@@ -87,8 +87,8 @@ class Scraper::Impl {
     ProfileState& profile = profiles_[key];
     const bool moved =
         profile.plan.endpoint.port != plan.endpoint.port || profile.plan.endpoint.path != plan.endpoint.path;
-    const bool has_arms = std::any_of(plan.pods.begin(), plan.pods.end(),
-                                      [](const PodTarget& target) { return target.track != Track::kStable; });
+    const bool has_canary = std::any_of(plan.pods.begin(), plan.pods.end(),
+                                        [](const PodTarget& target) { return target.track == Track::kCanary; });
     std::map<ObjectKey, PodPtr> pods;
     for (PodTarget& target : plan.pods) {
       const ObjectKey name = target.pod;
@@ -104,7 +104,7 @@ class Scraper::Impl {
         pod->source = MemSource::kUnknown;
         pod->no_profiles = false;
       }
-      follow(*pod, plan, has_arms, now);
+      follow(*pod, plan, has_canary, now);
       schedule(pod);
     }
     profile.pods = std::move(pods);
@@ -244,9 +244,9 @@ class Scraper::Impl {
   }
 
   /// A pod is read as `plan` asks for from now on.
-  void follow(PodState& pod, const ScrapePlan& plan, bool has_arms, Time now) {
+  void follow(PodState& pod, const ScrapePlan& plan, bool has_canary, Time now) {
     pod.due = std::min(pod.due, now + plan.interval);
-    const Profiling before = std::exchange(pod.profiling, profiling_of(plan.profiling, has_arms, pod.target));
+    const Profiling before = std::exchange(pod.profiling, profiling_of(plan.profiling, has_canary, pod.target));
     if (pod.profiling == Profiling::kTrial && before != Profiling::kTrial) {
       pod.profile_due = std::min(pod.profile_due, now);
     }
@@ -339,9 +339,10 @@ class Scraper::Impl {
 
   // --- small things --------------------------------------------------------------------------------------------------
 
-  /// While there are canary and baseline pods, the places for CPU profiles are theirs.
-  static Profiling profiling_of(Profiling wanted, bool has_arms, const PodTarget& target) {
-    const bool aside = has_arms && target.track == Track::kStable;
+  /// While there is a canary, the places for CPU profiles are its and the baseline's; in the watch that follows the
+  /// target's pods are what is judged.
+  static Profiling profiling_of(Profiling wanted, bool has_canary, const PodTarget& target) {
+    const bool aside = has_canary && target.track == Track::kStable;
     return wanted == Profiling::kTrial && aside ? Profiling::kBackground : wanted;
   }
 

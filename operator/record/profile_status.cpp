@@ -262,7 +262,8 @@ json profile_status(const Pass& pass) {
               {"trialCount", memory.trial_count},
               {"applied", applied_or_null(memory)},
               {"coolDownUntil", nullptr},
-              {"missedPredictions", memory.missed_predictions}};
+              {"missedPredictions", memory.missed_predictions},
+              {"missedTemplate", memory.missed_template}};
   if (memory.cool_down_until) status["coolDownUntil"] = format_time(*memory.cool_down_until);
   json banned = json::array();
   for (const BannedRegion& region : memory.banned) {
@@ -270,6 +271,8 @@ json profile_status(const Pass& pass) {
     object["templateHash"] = region.template_hash;
     object["reason"] = region.reason;
     object["at"] = format_time(region.at);
+    object["trials"] = region.trials;
+    if (const auto until = banned_until(region)) object["until"] = format_time(*until);
     banned.push_back(std::move(object));
   }
   status["bannedRegions"] = std::move(banned);

@@ -202,8 +202,6 @@ std::string to_string(StepKind kind) {
       return "Promote";
     case StepKind::kRetireCanary:
       return "RetireCanary";
-    case StepKind::kRetireBaseline:
-      return "RetireBaseline";
     case StepKind::kRollBack:
       return "RollBack";
     case StepKind::kRevert:

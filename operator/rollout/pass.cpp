@@ -4,21 +4,25 @@
 #include <map>
 #include <string>
 
+#include "rollout/steps.h"
+
 namespace gopacer {
 namespace {
 
 /// Later than any window that a pass could look at.
 constexpr Duration kNotYet = std::chrono::hours(24 * 365);
 
-/// Pairs whose canary has no baseline of its own on the same node.
-int pairs_apart(const Facts& facts) {
+/// How far the arms are from having as many pods as each other on each node: the sum of the squared differences. Two
+/// for a pair that is apart.
+int nodes_apart(const Facts& facts) {
   std::map<std::string, int> more_canaries;
   for (const OwnedPod& owned : facts.desired.pods) {
+    if (!lives(*owned.pod)) continue;
     if (owned.track == Track::kCanary) ++more_canaries[owned.pod->node];
     if (owned.track == Track::kBaseline) --more_canaries[owned.pod->node];
   }
   int apart = 0;
-  for (const auto& [node, more] : more_canaries) apart += std::max(0, more);
+  for (const auto& [node, more] : more_canaries) apart += more * more;
   return apart;
 }
 
@@ -34,7 +38,7 @@ Verdict judge_arms(const Facts& facts) {
   plan.usual_restarts_per_day = spec.usual_restarts_per_day;
   plan.max_duration = spec.canary.max_duration;
   plan.pairs = spec.canary.replicas;
-  plan.apart = std::min(pairs_apart(facts), plan.pairs);
+  plan.nodes_apart = nodes_apart(facts);
   return judge(plan, status.evidence, facts.observed, facts.now);
 }
 
@@ -45,6 +49,7 @@ Verdict judge_target(const Facts& facts) {
   plan.slos = spec.slos;
   plan.settings = spec.to;
   plan.before = status.evidence;
+  plan.beside_baseline = baseline_is_the_same(facts);
   plan.since = status.watching_since.value_or(facts.now + kNotYet);
   plan.warm_up = spec.canary.warm_up;
   plan.interval = spec.canary.interval;
@@ -71,6 +76,10 @@ Decision decide_on(const Facts& facts) {
   DecideInput input;
   input.spec = desired.profile->spec;
   input.memory = desired.profile->memory;
+  std::erase_if(input.memory.banned, [&](const BannedRegion& region) {
+    const auto until = banned_until(region);
+    return until && *until <= facts.now;
+  });
   input.current = desired.current;
   input.template_hash = desired.target->template_hash;
   input.observed = facts.observed;

@@ -20,6 +20,8 @@ constexpr Duration kLongestRollback = minutes(30);
 /// Pods that don't run by then hold room for nothing.
 constexpr Duration kLongestStart = minutes(5);
 constexpr Duration kShortestRefusal = seconds(30);
+/// A rollout that gets on no further after this may lack what the baseline holds.
+constexpr Duration kPatience = minutes(2);
 /// Before another trial is made after the server refused one.
 constexpr Duration kRefusedPause = minutes(10);
 /// After a step that the next one follows without waiting for anything.
@@ -36,6 +38,22 @@ class RunningTrial {
         next_(facts.desired.trial->status) {}
 
   Step next() {
+    Step step = next_step();
+    // What stands against deleting it must not stand in the way of the trial.
+    if (facts_.desired.baseline && target_is_the_same() && step.kind != StepKind::kEnd &&
+        !needs_baseline(next_.phase)) {
+      step.leftovers.push_back(facts_.desired.baseline);
+    }
+    return step;
+  }
+
+  /// The trial is over with the server's words.
+  Step refused(const std::string& what, const std::string& words) {
+    return end(TrialVerdict::kInconclusive, "Refused", what + " was refused: " + words);
+  }
+
+ private:
+  Step next_step() {
     if (picture_is_old()) return wait_for_picture();
     note_availability();
     if (closing() && patched_after_all()) {
@@ -68,12 +86,6 @@ class RunningTrial {
     return hold("TrialEnded", "The trial has ended.", kIdlePass);
   }
 
-  /// The trial is over with the server's words.
-  Step refused(const std::string& what, const std::string& words) {
-    return end(TrialVerdict::kInconclusive, "Refused", what + " was refused: " + words);
-  }
-
- private:
   const Workload* target() const { return facts_.desired.target.get(); }
   const Settings& current() const { return facts_.desired.current; }
 
@@ -278,9 +290,13 @@ class RunningTrial {
 
   Step promoting() {
     // Its room is needed: quotas, full nodes and anti-affinity count the trial's pods, too.
-    if (facts_.desired.canary)
-      return retire(StepKind::kRetireCanary, "Removing the canary before the target's rollout.");
-    if (auto step = without_need_of_baseline()) return *step;
+    if (facts_.desired.canary) {
+      Step step = record("Promoting");
+      step.kind = StepKind::kRetireCanary;
+      step.message = "Removing the canary before the target's rollout.";
+      step.requeue_after = seconds(1);
+      return step;
+    }
     if (current() != trial_.spec.to) {
       if (now_ >= trial_.spec.deadline + kLongestStandstill) {
         return end(TrialVerdict::kInconclusive, "PromotionFailed",
@@ -319,25 +335,16 @@ class RunningTrial {
   }
 
   /// The baseline stays for the watch: what happens to it at the same time is no fault of the new settings. Not where
-  /// it is no twin any longer, where it may be in the way, or where nothing should run twice for longer than it must.
-  std::optional<Step> without_need_of_baseline() const {
-    if (!facts_.desired.baseline) return std::nullopt;
-    const auto retired = [&](const char* why) {
-      return retire(StepKind::kRetireBaseline, std::string("Removing the baseline: ") + why);
-    };
-    if (trial_.spec.watch_for <= Duration(0)) return retired("there is no watch.");
-    if (target()->recreates || !target()->single_use.empty()) return retired("the target is not to be run twice.");
-    if (!baseline_is_the_same(facts_)) return retired("its pods are others than those that were measured.");
-    const std::string trouble = target_trouble(facts_);
-    if (!trouble.empty()) return retired(("the target's pods may need its room: " + trouble).c_str());
-    return std::nullopt;
-  }
-
-  Step retire(StepKind kind, const std::string& message) const {
-    Step step = hold(to_string(trial_.status.phase), message, seconds(1));
-    step.kind = kind;
-    step.trial = next_;
-    return step;
+  /// there is no watch, where it may be in the way of the target's pods, where the target is not to be run twice for
+  /// longer than it must, and not once the settings are on their way back.
+  bool needs_baseline(TrialPhase phase) const {
+    if (before_promotion(phase)) return true;
+    if (phase == TrialPhase::kRollingBack || phase == TrialPhase::kEnded) return false;
+    if (trial_.spec.watch_for <= Duration(0) || target()->recreates || !target()->single_use.empty()) return false;
+    if (lacks_room(facts_)) return false;
+    if (phase != TrialPhase::kPromoting || !next_.promoted || target()->rolled_out()) return true;
+    const Time moved = std::max(*next_.promoted, target()->rollout.last_progress.value_or(*next_.promoted));
+    return !target()->rollout.paused && now_ - moved <= kPatience;
   }
 
   Step paused() {
@@ -358,7 +365,6 @@ class RunningTrial {
   Step watching() {
     // Whatever another version left out: a trial has to end some day.
     if (!next_.watching_since) next_.watching_since = now_;
-    if (auto step = without_need_of_baseline()) return *step;
     next_.watch_evidence = verdict_.evidence;
     next_.watched_replicas = std::min(next_.watched_replicas, target()->replicas);
     if (verdict_.outcome == Outcome::kWorse) return worse_than_before();
@@ -401,7 +407,9 @@ class RunningTrial {
     promised.gc_cpu_fraction = std::strtod(words.gc_cpu_percent.c_str(), nullptr) / 100;
     promised.cycle_volume = *volume;
     const bool missed = prediction_missed(promised, *facts_.decision.estimate);
-    memory.missed_predictions = missed ? memory.missed_predictions + 1 : 0;
+    const bool same_program = memory.missed_template.empty() || memory.missed_template == trial_.spec.template_hash;
+    memory.missed_predictions = missed ? (same_program ? memory.missed_predictions : 0) + 1 : 0;
+    memory.missed_template = missed ? trial_.spec.template_hash : std::string();
   }
 
   Step rolling_back() {
@@ -411,7 +419,6 @@ class RunningTrial {
       step.trial = next_;
       return step;
     }
-    if (facts_.desired.baseline) return retire(StepKind::kRetireBaseline, "Removing the baseline: the watch is over.");
     // The old settings are in the pod template. If the pods still don't come up after so long, it is not for want of
     // them. Whoever takes the trial, the profile or gopacer away waits for no rollout.
     const bool somebody_waits =
@@ -533,7 +540,7 @@ class RunningTrial {
                                 (current() != trial_.spec.from || policy::is_a_persons(next_.reason));
     // A program that does not heed the variables would be tried again and again.
     if (verdict == TrialVerdict::kRollBack || person_decided || next_.reason == "SelfTuned") {
-      ban(memory, {trial_.spec.to, trial_.spec.template_hash, next_.reason, now_});
+      ban(memory, {trial_.spec.to, trial_.spec.template_hash, person_decided ? "SettingsChanged" : next_.reason, now_});
     }
     if (!target_is_the_same()) {
       memory.forget_applied();
@@ -592,7 +599,6 @@ std::optional<Step> after_refusal(const Facts& facts, const Step& step, const st
     case StepKind::kHold:
     case StepKind::kForgetTrial:
     case StepKind::kRetireCanary:
-    case StepKind::kRetireBaseline:
     case StepKind::kRollBack:
     case StepKind::kRevert:
     case StepKind::kEnd:

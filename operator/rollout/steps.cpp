@@ -1,7 +1,6 @@
 #include "rollout/steps.h"
 
 #include <algorithm>
-#include <initializer_list>
 #include <utility>
 
 namespace gopacer {
@@ -13,9 +12,6 @@ constexpr double kDay = 24 * 3600;
 bool runs_all_pods(const std::shared_ptr<const Workload>& arm, int replicas) {
   return arm && arm->settled() && arm->available_replicas >= replicas;
 }
-
-/// Of a pod that has not ended and is not on its way out.
-bool lives(const Pod& pod) { return !pod.deleting && pod.phase != "Failed" && pod.phase != "Succeeded"; }
 
 int restarts_of(const Pod& pod, const std::string& container) {
   for (const ContainerState& state : pod.states) {
@@ -30,17 +26,9 @@ std::string name_of_life(const Pod& pod, const std::string& container) {
   return pod.uid + (restarts > 0 ? "#" + std::to_string(restarts) : "");
 }
 
-std::string pod_trouble(const Facts& facts, std::initializer_list<Track> tracks) {
-  for (const OwnedPod& owned : facts.desired.pods) {
-    const bool asked_for = std::find(tracks.begin(), tracks.end(), owned.track) != tracks.end();
-    if (asked_for && lives(*owned.pod) && !owned.pod->trouble.empty()) {
-      return "pod " + owned.pod->key.name + ": " + owned.pod->trouble;
-    }
-  }
-  return {};
-}
-
 }  // namespace
+
+bool lives(const Pod& pod) { return !pod.deleting && pod.phase != "Failed" && pod.phase != "Succeeded"; }
 
 Step hold(std::string reason, std::string message, Duration requeue) {
   Step step;
@@ -52,10 +40,22 @@ Step hold(std::string reason, std::string message, Duration requeue) {
 
 void ban(ProfileMemory& memory, BannedRegion region) {
   std::erase_if(memory.banned, [&](const BannedRegion& known) {
-    return known.settings == region.settings && known.template_hash == region.template_hash;
+    const bool same = about_equal(known.settings, region.settings) && known.template_hash == region.template_hash;
+    if (same) region.trials = known.trials + 1;
+    return same;
   });
   memory.banned.push_back(std::move(region));
-  if (memory.banned.size() > kMostBannedRegions) memory.banned.erase(memory.banned.begin());
+  while (memory.banned.size() > kMostBannedRegions) {
+    // Another template's first, for it is another program; then one that lasts for a day only; then the oldest.
+    auto goes = std::find_if(memory.banned.begin(), memory.banned.end(), [&](const BannedRegion& known) {
+      return known.template_hash != memory.banned.back().template_hash;
+    });
+    if (goes == memory.banned.end()) {
+      goes = std::find_if(memory.banned.begin(), memory.banned.end(),
+                          [](const BannedRegion& known) { return banned_until(known).has_value(); });
+    }
+    memory.banned.erase(goes == memory.banned.end() ? memory.banned.begin() : goes);
+  }
 }
 
 bool arms_ready(const Facts& facts) {
@@ -87,16 +87,23 @@ bool baseline_is_the_same(const Facts& facts) {
   return there == facts.desired.trial->spec.canary.replicas;
 }
 
-std::string target_trouble(const Facts& facts) {
-  const std::string& refusal = facts.desired.target->rollout.refusal;
-  return refusal.empty() ? pod_trouble(facts, {Track::kStable}) : refusal;
+bool lacks_room(const Facts& facts) {
+  return !facts.desired.target->rollout.refusal.empty() ||
+         std::any_of(facts.desired.pods.begin(), facts.desired.pods.end(), [](const OwnedPod& owned) {
+           return owned.track == Track::kStable && lives(*owned.pod) && owned.pod->unschedulable;
+         });
 }
 
 std::string arm_trouble(const Facts& facts) {
   for (const auto& arm : {facts.desired.baseline, facts.desired.canary}) {
     if (arm && !arm->rollout.refusal.empty()) return arm->rollout.refusal;
   }
-  return pod_trouble(facts, {Track::kCanary, Track::kBaseline});
+  for (const OwnedPod& owned : facts.desired.pods) {
+    if (owned.track != Track::kStable && lives(*owned.pod) && !owned.pod->trouble.empty()) {
+      return "pod " + owned.pod->key.name + ": " + owned.pod->trouble;
+    }
+  }
+  return {};
 }
 
 double usual_restarts_per_day(const Facts& facts) {

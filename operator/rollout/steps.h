@@ -12,10 +12,14 @@ namespace gopacer {
 /// Between passes when nothing is going on; changes in the cluster wake the key earlier.
 inline constexpr Duration kIdlePass = std::chrono::seconds(15);
 
+/// The pod has not ended and is not on its way out.
+bool lives(const Pod& pod);
+
 /// A step that leaves the cluster as it is.
 Step hold(std::string reason, std::string message, Duration requeue);
 
-/// Adds the region to those that are not tried again. It is banned once, with what was learned last.
+/// Adds the region to those that are not tried again. It is banned once, with what was learned last, and
+/// counts its trials.
 void ban(ProfileMemory& memory, BannedRegion region);
 
 /// All pods of both arms run and are ready.
@@ -28,8 +32,8 @@ std::vector<std::string> arm_pods(const Facts& facts);
 /// The baseline's processes are all there, and no others than those that the trial measured.
 bool baseline_is_the_same(const Facts& facts);
 
-/// What keeps the target's pods from starting, likewise.
-std::string target_trouble(const Facts& facts);
+/// A pod of the target finds no node, or may not be created.
+bool lacks_room(const Facts& facts);
 
 /// What keeps the pods of an arm from starting, in the words of the server, the scheduler or a kubelet; empty when
 /// nothing is known.

@@ -6,8 +6,10 @@
 #include <optional>
 #include <vector>
 
+#include "gopacer/domain/histogram.h"
 #include "gopacer/rollout/advance.h"
 #include "gopacer/rollout/pass.h"
+#include "simulate/mann_whitney.h"
 #include "simulate/serving_pod.h"
 
 namespace gopacer {
@@ -165,6 +167,14 @@ class SimulatedRollout {
     return since ? 1 + world_.drift * std::min(1.0, (now_ - *since) / (1.0 * trial_->spec.watch_for)) : 1;
   }
 
+  /// Harm that only the target shows: a heap that grows into its limit, a cache that is new.
+  double harm_of(const LivingPod& living) const {
+    const auto& since = trial_ ? trial_->status.watching_since : std::nullopt;
+    const bool late = living.track() == Track::kStable && since &&
+                      now_ - *since >= std::chrono::duration_cast<Duration>(world_.late_from * trial_->spec.watch_for);
+    return world_.slowdown * (late ? world_.late_slowdown : 1);
+  }
+
   Serving serving_of(const LivingPod& living) const {
     const bool has_new = living.pod.series().settings == kNew;
     const double usual_rate = world_.requests_per_second / world_.replicas;
@@ -175,7 +185,7 @@ class SimulatedRollout {
     serving.gc_share = world_.gc_share_before - (has_new ? world_.saving_in_truth : 0);
     serving.requests = rate * to_seconds(interval());
     serving.cpu_of_request = living.slowness * work_of_request / (1 - serving.gc_share);
-    serving.median_latency = kMedianLatency * living.slowness * (has_new ? world_.slowdown : 1) * drifted() *
+    serving.median_latency = kMedianLatency * living.slowness * (has_new ? harm_of(living) : 1) * drifted() *
                              std::exp(living.disturbance) * waiting(rate * serving.cpu_of_request) /
                              waiting(world_.utilisation);
     serving.allocated = kAllocatedPerRequest;
@@ -230,11 +240,62 @@ class SimulatedRollout {
     for (int i = 0; i < kMostPassesAtOnce && !ended(); ++i) {
       Facts facts = this->facts();
       facts.decision = decision_;
-      facts.verdict = judge_trial(facts);
+      facts.verdict = world_.judge == SimulatedJudge::kOurs ? judge_trial(facts) : others_verdict(facts);
       const Step step = advance(facts);
       perform(step);
       if (step.requeue_after > seconds(1)) return;
     }
+  }
+
+  /// Of the judges that others have; they look at the canary only, and at no window twice.
+  Verdict others_verdict(const Facts& facts) {
+    Verdict verdict;
+    verdict.outcome = Outcome::kUndecided;
+    if (!trial_ || trial_->status.phase != TrialPhase::kMeasuring || now_ == judged_at_) return verdict;
+    judged_at_ = now_;
+    const auto canary = quantile_of_window(facts.observed, Track::kCanary);
+    const auto baseline = quantile_of_window(facts.observed, Track::kBaseline);
+    if (!canary || !baseline) return verdict;
+    canaries_.push_back(*canary);
+    baselines_.push_back(*baseline);
+    if (world_.judge == SimulatedJudge::kThreshold) {
+      by_threshold(verdict);
+    } else if (now_ - *trial_->status.measuring_since + interval() >= trial_->spec.canary.max_duration) {
+      verdict.outcome = simulating::p_of_higher(canaries_, baselines_) < 0.01 ? Outcome::kWorse : Outcome::kBetter;
+    }
+    verdict.reason = verdict.outcome == Outcome::kWorse ? "LatencyRegression" : "Better";
+    return verdict;
+  }
+
+  void by_threshold(Verdict& verdict) const {
+    constexpr std::ptrdiff_t kFailures = 5;
+    constexpr std::size_t kWindows = 20;
+    const double most = baselines_.front() * (1 + world_.tolerance_percent / 100.0);
+    const auto above = std::count_if(canaries_.begin(), canaries_.end(), [&](double value) { return value > most; });
+    if (above >= kFailures) {
+      verdict.outcome = Outcome::kWorse;
+    } else if (canaries_.size() >= kWindows) {
+      verdict.outcome = Outcome::kBetter;
+    }
+  }
+
+  std::optional<double> quantile_of_window(const Observation& observed, Track track) const {
+    Histogram sum;
+    bool any = false;
+    for (const PodSeries& pod : observed.pods) {
+      if (pod.track != track || pod.samples.size() < 2) continue;
+      const Histogram& before = pod.samples[pod.samples.size() - 2].latency.at(kServingSlo);
+      const auto delta = difference(pod.samples.back().latency.at(kServingSlo), before);
+      if (!delta) continue;
+      if (any) {
+        merge(sum, *delta);
+      } else {
+        sum = *delta;
+      }
+      any = true;
+    }
+    const auto found = any ? quantile(sum, profile_.spec.slos.front().histogram.quantile) : std::nullopt;
+    return found ? std::optional(found->value) : std::nullopt;
   }
 
   /// As the actor and the recorder do.
@@ -260,9 +321,6 @@ class SimulatedRollout {
       case StepKind::kRetireCanary:
         stop_pods(Track::kCanary);
         break;
-      case StepKind::kRetireBaseline:
-        stop_pods(Track::kBaseline);
-        break;
       case StepKind::kEnd:
         stop_pods(Track::kCanary);
         stop_pods(Track::kBaseline);
@@ -273,6 +331,7 @@ class SimulatedRollout {
       case StepKind::kRevert:
         break;
     }
+    if (!step.leftovers.empty()) stop_pods(Track::kBaseline);
     if (step.memory) profile_.memory = *step.memory;
     if (!step.trial) return;
     trial_->status = *step.trial;
@@ -306,12 +365,27 @@ class SimulatedRollout {
   std::vector<double> node_slowness_;  ///< factors
   std::vector<LivingPod> pods_;
   int pods_made_ = 0;
+  Time judged_at_;  ///< by the judges of others
+  std::vector<double> canaries_;
+  std::vector<double> baselines_;
   RolloutResult result_;
 };
 
 }  // namespace
 
 std::string to_string(Placement placement) { return placement == Placement::kSameNode ? "sameNode" : "anywhere"; }
+
+std::string to_string(SimulatedJudge judge) {
+  switch (judge) {
+    case SimulatedJudge::kOurs:
+      return "ours";
+    case SimulatedJudge::kMannWhitney:
+      return "mannWhitney";
+    case SimulatedJudge::kThreshold:
+      return "threshold";
+  }
+  return {};
+}
 
 RolloutResult simulate_rollout(const RolloutWorld& world, std::uint64_t seed) {
   return SimulatedRollout(world, seed).run();

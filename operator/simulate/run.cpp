@@ -185,7 +185,7 @@ class Loop {
     if (!watch_until_) return;
     watch_until_.reset();
     latest().rolled_back = true;
-    input_.memory.banned.push_back({latest().to, input_.template_hash, "OOMKilled", time()});
+    input_.memory.banned.push_back({latest().to, input_.template_hash, "OOMKilled", time(), 1});
     input_.memory.cool_down_until = time() + plan_.spec.rollback.cool_down;
     apply(latest().from);
   }

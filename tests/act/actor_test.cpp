@@ -439,14 +439,14 @@ TEST(RetireCanary, IsDoneThoughTheChangeCauseCannotBeTakenBack) {
   EXPECT_TRUE(cluster.canary().is_null());
 }
 
-TEST(RetireBaseline, DeletesItAndNotTheCanary) {
+TEST(RetireCanary, LeavesTheBaseline) {
   Cluster cluster;
   cluster.begin_trial(TrialPhase::kPromoting);
   cluster.make_canary();
-  ASSERT_TRUE(cluster.perform(StepKind::kRetireBaseline).done());
-  EXPECT_FALSE(cluster.canary().is_null());
-  EXPECT_TRUE(cluster.baseline().is_null());
-  ASSERT_TRUE(cluster.perform(StepKind::kRetireBaseline).done()) << "gone already";
+  ASSERT_TRUE(cluster.perform(StepKind::kRetireCanary).done());
+  EXPECT_TRUE(cluster.canary().is_null());
+  EXPECT_FALSE(cluster.baseline().is_null());
+  ASSERT_TRUE(cluster.perform(StepKind::kRetireCanary).done()) << "gone already";
 }
 
 TEST(End, DeletesTheTwoDeploymentsOfItsOwnTrialOnly) {

@@ -30,7 +30,9 @@ json profile() {
       "rollback": {"watchFor": "1m", "coolDown": "2m"},
       "history": {"successfulTrialsLimit": 1, "unsuccessfulTrialsLimit": 2}},
     "status": {"trialCount": 3, "activeTrial": "checkout-3", "applied": {"gogc": "180"}, "coolDownUntil": "2024-05-01T11:00:00Z",
-      "bannedRegions": [{"gogc": "10", "templateHash": "abc", "reason": "SloBreach", "at": "2024-05-01T10:30:00Z"}], "missedPredictions": 1,
+      "bannedRegions": [{"gogc": "10", "templateHash": "abc", "reason": "SloBreach", "at": "2024-05-01T10:30:00Z"},
+                        {"gogc": "20", "templateHash": "abc", "reason": "NoBenefit", "at": "2024-05-01T10:30:00Z", "trials": 2}],
+      "missedTemplate": "abc", "missedPredictions": 1,
       "conditions": [{"type": "Ready", "status": "True", "reason": "AsExpected", "message": "all is well", "lastTransitionTime": "2024-05-01T10:00:00Z"}]}})");
 }
 
@@ -73,7 +75,10 @@ TEST(DecodeProfile, ReadsItsMemory) {
   EXPECT_EQ(got.memory.active_trial, "checkout-3");
   EXPECT_EQ(got.memory.applied, (Settings{Gogc(180), std::nullopt}));
   EXPECT_EQ(got.memory.cool_down_until, parse_time("2024-05-01T11:00:00Z").value());
-  ASSERT_EQ(got.memory.banned.size(), 1);
+  ASSERT_EQ(got.memory.banned.size(), 2);
+  EXPECT_EQ(got.memory.banned[0].trials, 2) << "what an older version banned, it banned for good";
+  EXPECT_EQ(got.memory.banned[1].trials, 2);
+  EXPECT_EQ(got.memory.missed_template, "abc");
   EXPECT_EQ(got.memory.banned[0].settings, (Settings{Gogc(10), std::nullopt}));
   EXPECT_EQ(got.memory.banned[0].template_hash, "abc");
   EXPECT_EQ(got.memory.missed_predictions, 1);

@@ -12,7 +12,7 @@ SOURCES = ["record/profile_status.cpp", "record/recorder.cpp", "policy", "rollou
 # Capitalized words in these files that are no reasons: kinds, words of enumerations, names of steps and of actions.
 NO_REASONS = {
     "Deployment", "True", "False", "GCCPUFraction", "Trial", "Tuned", "Change", "Keep", "Refuse", "Hold", "End", "Revert", "RunCanary",
-    "RetireCanary", "RetireBaseline", "StartTrial", "NoteTrial", "ForgetTrial", "TrialForgotten", "TrialNoted", "BegunAnew", "Failed", "Succeeded", "ReplicaSet",
+    "RetireCanary", "StartTrial", "NoteTrial", "ForgetTrial", "TrialForgotten", "TrialNoted", "BegunAnew", "Failed", "Succeeded", "ReplicaSet",
     "Evicted", "Pending", "StatefulSet", "Promoting", "Recommend", "Observe", "ProfileGone", "TrialEnded", "RollingBack",
 }
 

@@ -92,6 +92,11 @@ TEST(Fixed, TellsAPersonWhyBannedSettingsAreNotTriedAgain) {
   EXPECT_THAT(decision.message, HasSubstr("GcTooFrequent"));
   EXPECT_THAT(decision.message, HasSubstr("change objective.settings, or change the pod template"));
 
+  input.memory.banned[0].reason = "NoBenefit";
+  EXPECT_THAT(decide(input, kNow).message,
+              HasSubstr("(NoBenefit). It is not tried again before " + format_time(kNow + std::chrono::hours(24)) +
+                        ", since that may have been chance: change"));
+
   input.template_hash = "bbbb";
   EXPECT_EQ(decide(input, kNow).kind, Kind::kChange);
   input.template_hash = "aaaa";

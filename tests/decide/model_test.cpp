@@ -523,6 +523,7 @@ TEST(Model, LowersALimitThatLeavesNoRoomWhateverElseHoldsItBack) {
   DecideInput input = crowded_service().input(kNow);
   input.memory.cool_down_until = kNow + std::chrono::hours(5);
   input.memory.missed_predictions = 3;
+  input.memory.missed_template = input.template_hash;
   const Decision decision = gopacer::decide(input, kNow);
   EXPECT_EQ(decision.kind, Kind::kChange) << decision.message;
   EXPECT_TRUE(decision.urgent);
@@ -542,6 +543,7 @@ TEST(Model, LetsAShortWhilePassBetweenUrgentTrials) {
 
 TEST(Model, OnlyObservesAfterTwoMissedPredictions) {
   DecideInput input = GoService{}.input(kNow);
+  input.memory.missed_template = input.template_hash;
   input.memory.missed_predictions = 1;
   EXPECT_EQ(gopacer::decide(input, kNow).kind, Kind::kChange);
   input.memory.missed_predictions = 2;
@@ -549,6 +551,9 @@ TEST(Model, OnlyObservesAfterTwoMissedPredictions) {
   EXPECT_EQ(decision.kind, Kind::kKeep);
   EXPECT_EQ(decision.reason, "PredictionsMissed");
   EXPECT_TRUE(decision.recommended);
+  input.memory.missed_template = "the image of last week";
+  EXPECT_EQ(gopacer::decide(input, kNow).kind, Kind::kChange) << "another program";
+  input.memory.missed_template = input.template_hash;
   EXPECT_EQ(decision.settings, input.current);
   EXPECT_THAT(decision.message, HasSubstr("The model's last 2 predictions were off by more than a quarter"));
   EXPECT_THAT(decision.message, HasSubstr("The model would set: GOGC=290 GOMEMLIMIT=454MiB instead of"));

@@ -102,7 +102,7 @@ TEST(Judge, DoesNotAskForProofOfCheaperRequests) {
   TrialImposter trial;
   trial.plan.slos[0].max_regression_percent = 60;
   trial.canary.gc_share = 0.05;
-  trial.canary.requests_per_second *= 0.98;
+  trial.canary.cores *= 1.55;  // just below what is tolerated
   const Verdict verdict = trial.run(100);
   EXPECT_EQ(verdict.outcome, Outcome::kBetter) << verdict.message;
   EXPECT_EQ(metric(verdict.evidence, kCpuMetric).state, MetricState::kUndecided);
@@ -240,6 +240,13 @@ TEST(Judge, LetsARequestCostFivePercentMoreThanTheLossThatWasAccepted) {
   }
 }
 
+TEST(Judge, LetsARequestCostAsMuchMoreAsItMayTakeLonger) {
+  ExactTrial trial;
+  trial.plan.slos[0].max_regression_percent = 20;
+  trial.window({}, {});
+  EXPECT_NEAR(metric(trial.evidence, kCpuMetric).threshold, std::log(1.20), 1e-12);
+}
+
 TEST(Judge, LooksAtCollectionAloneWhereThereIsNoSlo) {
   ExactTrial trial;
   trial.plan.slos.clear();
@@ -295,11 +302,12 @@ TEST(Judge, TellsTheChangeOfTheFirstSloThatHasData) {
 }
 
 TEST(Judge, TrustsPairsThatAreApartLess) {
-  // 1.645 · 5 % · √(2 · apart) / pairs, for the two nodes of each pair that is apart.
-  for (const auto& [pairs, apart, margin] : {std::tuple(1, 0, 0.0), {1, 1, 0.1163}, {4, 4, 0.0582}, {4, 1, 0.0291}}) {
+  // 1.645 · 5 % · √(nodes_apart) / pairs, of which each pair that is apart brings two.
+  for (const auto& [pairs, apart, margin] : {std::tuple(1, 0, 0.0), {1, 2, 0.1163}, {4, 8, 0.0582}, {4, 2, 0.0291}}) {
     ExactTrial trial;
     trial.plan.pairs = pairs;
-    trial.plan.apart = apart;
+    trial.plan.nodes_apart = apart;
+    trial.plan.min_saving = -0.05;  // or the trial would end by it
     const Verdict verdict = trial.windows(30, {}, {});
     const MetricEvidence& latency = metric(trial.evidence, trial.plan.slos[0].name);
     EXPECT_NEAR(latency.high, margin, 1e-4) << "the windows are all equal";

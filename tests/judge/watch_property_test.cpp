@@ -14,14 +14,15 @@ using testing::record;
 using testing::RecordedTrial;
 using testing::TrialStory;
 
-/// The canary's pods of a story as the target's own after its promotion; the baseline's figures are what was before.
+/// The canary's pods of a story as the target's own after its promotion, beside the baseline.
 struct RecordedWatch {
   RecordedTrial trial;
   WatchPlan plan;
 
   explicit RecordedWatch(const TrialStory& story) : trial(record(story)) {
-    std::erase_if(trial.pods, [](const PodSeries& pod) { return pod.track == Track::kBaseline; });
-    for (PodSeries& pod : trial.pods) pod.track = Track::kStable;
+    for (PodSeries& pod : trial.pods) {
+      if (pod.track == Track::kCanary) pod.track = Track::kStable;
+    }
     plan.slos = trial.plan.slos;
     plan.since = testing::kStart;
     plan.interval = trial.plan.interval;

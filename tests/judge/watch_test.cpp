@@ -72,7 +72,7 @@ PodImposter& add_baseline(PromotedImposter& target) {
   target.pods.emplace_back("baseline", Track::kBaseline, kStart - std::chrono::minutes(30));
   PodImposter& baseline = target.pods.back();
   baseline.gc_share = 0.10;
-  baseline.requests_per_second = 200;
+  for (PodImposter& pod : target.pods) pod.requests_per_second = 200;
   baseline.advance(target.now, target.random);
   return baseline;
 }
@@ -85,8 +85,6 @@ TEST(WatchBesideABaseline, TakesNeitherTheLoadNorTheHourForHarm) {
   EXPECT_EQ(verdict.outcome, Outcome::kUndecided) << verdict.message;
   EXPECT_EQ(metric(verdict.evidence, "p99").source, "baseline");
   EXPECT_NEAR(*verdict.p99_change, 0, 0.05);
-  target.pods.pop_back();
-  EXPECT_EQ(target.run(20).outcome, Outcome::kWorse) << "without it nobody can tell";
 }
 
 TEST(WatchBesideABaseline, SeesWhatSlowsTheNewSettingsAlone) {
@@ -98,29 +96,97 @@ TEST(WatchBesideABaseline, SeesWhatSlowsTheNewSettingsAlone) {
   EXPECT_THAT(verdict.message, HasSubstr("Slower than the baseline beside it"));
 }
 
-TEST(WatchBesideABaseline, SubtractsWhatTheyDifferedByBefore) {
-  PromotedImposter target;
-  add_baseline(target);
-  for (PodImposter& pod : target.pods) pod.median_seconds *= pod.series.track == Track::kStable ? 1.4 : 1;
-  for (int i = 0; i < 20; ++i) target.plan.before.metrics.front().peers.add(std::log(1.4));
-  const Verdict verdict = target.run(60);
-  EXPECT_EQ(verdict.outcome, Outcome::kUndecided) << verdict.message;
-  EXPECT_NEAR(*verdict.p99_change, 0, 0.05);
+TEST(WatchBesideABaseline, SubtractsWhatTheyDifferedByBeforeAsFarAsNodesExplainIt) {
+  // Of one baseline and two pods nodes may make 1.645 · 5 % · √(1 + 1/2).
+  const double most = 1.645 * 0.05 * std::sqrt(1.5);
+  for (const auto& [before, windows, usual] :
+       {std::tuple(0.08, 20, 0.08), {-0.08, 20, -0.08}, {0.4, 20, most}, {-0.4, 20, -most}, {0.08, 9, 0.0}}) {
+    PromotedImposter target;
+    target.plan.slos[0].max.reset();
+    add_baseline(target);
+    for (int i = 0; i < windows; ++i) target.plan.before.metrics.front().peers.add(before);
+    const Verdict verdict = target.run(40);
+    ASSERT_TRUE(verdict.p99_change);
+    EXPECT_NEAR(std::log1p(*verdict.p99_change), -usual, 0.05) << before << " in " << windows;
+  }
 }
 
-TEST(WatchBesideABaseline, BeginsAnewWhenItIsGone) {
+TEST(WatchBesideABaseline, SeesHarmThatBeginsLate) {
   PromotedImposter target;
+  target.plan.slos[0].max.reset();
+  add_baseline(target);
+  EXPECT_EQ(target.run(60).outcome, Outcome::kUndecided);
+  for (PodImposter& pod : target.pods) pod.median_seconds *= pod.series.track == Track::kStable ? 1.5 : 1;
+  EXPECT_EQ(target.run(60).reason, "LatencyRegression");
+}
+
+TEST(WatchBesideABaseline, HoldsThePromiseWhereTheBaselineShowsNothing) {
+  PromotedImposter target;
+  add_baseline(target).requests_per_second = 0;
+  EXPECT_EQ(target.run(5).outcome, Outcome::kUndecided);
+  for (PodImposter& pod : target.pods) pod.median_seconds *= 3;
+  EXPECT_EQ(target.run(10).reason, "SloViolated");
+}
+
+TEST(WatchBesideABaseline, IsNotBlindedByOneThatIsAskedFarMore) {
+  PromotedImposter target;
+  PodImposter& baseline = add_baseline(target);
+  baseline.requests_per_second = 1000;
+  for (PodImposter& pod : target.pods) pod.median_seconds *= 3;
+  baseline.median_seconds *= 10;  // and slow because of that
+  const Verdict verdict = target.run(10);
+  EXPECT_EQ(verdict.reason, "SloViolated");
+  EXPECT_EQ(metric(verdict.evidence, "p99").stats.n, 0);
+}
+
+TEST(WatchBesideABaseline, BreaksNoPromiseByMovingToOtherNodes) {
+  for (const auto& [slower, promise, outcome] :
+       {std::tuple(1.08, 1.02, Outcome::kUndecided), {1.8, 1.3, Outcome::kWorse}}) {
+    PromotedImposter target;
+    PodImposter& baseline = add_baseline(target);
+    // The baseline keeps the promise, and the target does not.
+    const double p99 = baseline.median_seconds * 3.2;
+    target.plan.slos[0].max = std::chrono::microseconds(static_cast<int>(1e6 * p99 * promise));
+    for (PodImposter& pod : target.pods) pod.median_seconds *= pod.series.track == Track::kStable ? slower : 1;
+    EXPECT_EQ(target.run(15).outcome, outcome) << slower;
+  }
+}
+
+TEST(WatchBesideABaseline, TakesWhatKillsBothForNobodysFault) {
+  PromotedImposter target;
+  add_baseline(target);
+  target.plan.beside_baseline = false;  // it was restarted, and is no twin any more
+  for (PodImposter& pod : target.pods) pod.series.oom_killed = true;
+  EXPECT_EQ(target.run(3).outcome, Outcome::kUndecided);
+  target.pods.back().series.oom_killed = false;
+  EXPECT_EQ(target.run(3).reason, "OOMKilled");
+}
+
+TEST(WatchBesideABaseline, KeepsWhatItHasSeenWhenItIsGoneAndComparesNoMore) {
+  PromotedImposter target;
+  target.plan.slos[0].max.reset();
   add_baseline(target);
   EXPECT_EQ(metric(target.run(10).evidence, "p99").stats.n, 10);
   target.pods.pop_back();
-  const MetricEvidence latency = metric(target.run(3).evidence, "p99");
-  EXPECT_EQ(latency.source, "time before");
-  EXPECT_EQ(latency.stats.n, 3);
+  for (PodImposter& pod : target.pods) pod.median_seconds *= 3;
+  const Verdict verdict = target.run(60);
+  EXPECT_EQ(verdict.outcome, Outcome::kUndecided) << "an hour of much load looks like this, too";
+  EXPECT_EQ(metric(verdict.evidence, "p99").stats.n, 10);
+  EXPECT_EQ(verdict.evidence.windows, 70);
+  EXPECT_THAT(verdict.message, HasSubstr("There is no baseline beside the target"));
+}
+
+TEST(WatchBesideABaseline, LooksAtNoneOfOtherPodsThanThoseThatWereMeasured) {
+  PromotedImposter target;
+  add_baseline(target);
+  target.plan.beside_baseline = false;
+  EXPECT_EQ(metric(target.run(10).evidence, "p99").stats.n, 0);
 }
 
 TEST(WatchBesideABaseline, AddsWindowsUpInWhichItAnswersTooLittle) {
   PromotedImposter target;
-  add_baseline(target).requests_per_second = 20;
+  add_baseline(target);
+  for (PodImposter& pod : target.pods) pod.requests_per_second = 20;
   EXPECT_THAT(metric(target.run(18).evidence, "p99").stats.n, ::testing::AllOf(::testing::Ge(6), ::testing::Le(9)))
       << "a hundred a window, by chance some more or fewer, and two hundred are needed";
 }
@@ -131,12 +197,6 @@ TEST(WatchBesideABaseline, HoldsNoAbsoluteLimitAgainstWhatTheBaselineBreaksToo) 
   target.plan.before.metrics.front().baseline = 0.005;
   add_baseline(target);
   EXPECT_EQ(target.run(20).outcome, Outcome::kUndecided);
-}
-
-TEST(WatchBesideABaseline, SetsCollectionAgainstIt) {
-  PromotedImposter target;
-  add_baseline(target).gc_share = 0.20;
-  EXPECT_NEAR(*target.run(20).gc_change, 0.05 / 0.20 - 1, 0.05);
 }
 
 TEST(Watch, IsContentWithWhatTheTrialPromised) {
@@ -176,18 +236,10 @@ TEST(Watch, HoldsNoPromiseBrokenThatItsBucketsCannotShow) {
   EXPECT_EQ(target.run(10).outcome, Outcome::kUndecided);
 }
 
-TEST(Watch, SeesARegressionBelowThePromise) {
+TEST(Watch, ToleratesWhatARolloutDoesByMovingPods) {
   PromotedImposter target;
-  target.plan.slos[0].max.reset();
-  for (PodImposter& pod : target.pods) pod.median_seconds *= 1.5;
-  const Verdict verdict = target.run(60);
-  EXPECT_EQ(verdict.outcome, Outcome::kWorse);
-  EXPECT_EQ(verdict.reason, "LatencyRegression");
-}
-
-TEST(Watch, ToleratesWhatTheHourOfTheDayDoes) {
-  PromotedImposter target;
-  for (PodImposter& pod : target.pods) pod.median_seconds *= 1.1;
+  add_baseline(target);
+  for (PodImposter& pod : target.pods) pod.median_seconds *= pod.series.track == Track::kStable ? 1.1 : 1;
   EXPECT_EQ(target.run(100).outcome, Outcome::kUndecided);
 }
 
@@ -287,7 +339,8 @@ TEST(Watch, TellsTheChangeOfTheFirstSloThatHasData) {
   Slo unread = target.plan.slos[0];
   unread.name = "read by nobody";
   target.plan.slos.insert(target.plan.slos.begin(), unread);
-  for (PodImposter& pod : target.pods) pod.median_seconds *= 1.1;
+  add_baseline(target);
+  for (PodImposter& pod : target.pods) pod.median_seconds *= pod.series.track == Track::kStable ? 1.1 : 1;
   const Verdict verdict = target.run(60);
   ASSERT_TRUE(verdict.p99_change);
   EXPECT_NEAR(*verdict.p99_change, 0.1, 0.05);
@@ -465,11 +518,12 @@ TEST(Watch, SaysSoAfterFourWindowsWithoutAnyPod) {
 
 TEST(Watch, TellsWhatItSawSoFar) {
   PromotedImposter target;
+  add_baseline(target);
   Slo second = target.plan.slos[0];
   second.name = "other";
   target.plan.slos.push_back(second);
   const Verdict verdict = target.run(2);
-  EXPECT_THAT(verdict.message, HasSubstr("Nothing speaks against the settings so far, in 2 windows: p99 32.0ms → "));
+  EXPECT_THAT(verdict.message, HasSubstr("Nothing speaks against the settings so far, in 2 windows: p99 "));
   EXPECT_THAT(verdict.message, ::testing::EndsWith(" after 2 windows of at least 20; other has no data."));
   target.plan.slos.clear();
   EXPECT_THAT(target.window().message, ::testing::EndsWith("so far, in 3 windows."));

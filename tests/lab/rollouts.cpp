@@ -35,6 +35,15 @@ const Scenario kScenarios[] = {
      [](RolloutWorld& world) { world.load_after = 2; }},
     {"drift", "better, and everything 20 % slower by the end of the watch",
      [](RolloutWorld& world) { world.drift = 0.2; }},
+    {"late", "better, but the target's pods get 1.5 times as slow after half of the watch",
+     [](RolloutWorld& world) { world.late_slowdown = 1.5, world.late_from = 0.5; }},
+    {"default", "better, with the default tolerance of 5 %", [](RolloutWorld& world) { world.tolerance_percent = 5; }},
+    {"defaultHarm2x", "slower by twice that",
+     [](RolloutWorld& world) { world.tolerance_percent = 5, world.slowdown = harm(world, 2); }},
+    {"unlikePods", "better, and half of what pods differ by is not the node's",
+     [](RolloutWorld& world) { world.node_part = 0.5; }},
+    {"unlikePodsHarm2x", "slower by twice the tolerance, likewise",
+     [](RolloutWorld& world) { world.node_part = 0.5, world.slowdown = harm(world, 2); }},
     {"harm2x", "slower by twice what is tolerated", [](RolloutWorld& world) { world.slowdown = harm(world, 2); }},
     {"harm1_5x", "slower by 1.5 times what is tolerated",
      [](RolloutWorld& world) { world.slowdown = harm(world, 1.5); }},
@@ -61,6 +70,7 @@ struct Tally {
     ++reasons[(result.promoted && !result.in_force ? "watch:" : "") + result.reason];
   }
   double share(int count) const { return static_cast<double>(count) / std::max(1, rollouts); }
+  double of_promoted(int count) const { return static_cast<double>(count) / std::max(1, promoted); }
   double median_minutes() {
     if (minutes.empty()) return 0;
     const auto middle = minutes.begin() + static_cast<std::ptrdiff_t>(minutes.size() / 2);
@@ -72,9 +82,14 @@ struct Tally {
 json to_json(std::map<std::string, Tally>& tallies) {
   Tally& better = tallies["better"];
   json figures{{"falseRollback", better.share(better.rolled_back)},
-               {"falseRollbackWatch", better.share(better.taken_back)},
-               {"falseRollbackWatchLoad", tallies["loadAfter"].share(tallies["loadAfter"].taken_back)},
-               {"falseRollbackWatchDrift", tallies["drift"].share(tallies["drift"].taken_back)},
+               {"falseRollbackWatch", better.of_promoted(better.taken_back)},
+               {"falseRollbackWatchLoad", tallies["loadAfter"].of_promoted(tallies["loadAfter"].taken_back)},
+               {"falseRollbackWatchDrift", tallies["drift"].of_promoted(tallies["drift"].taken_back)},
+               {"lateHarmKept", tallies["late"].of_promoted(tallies["late"].confirmed)},
+               {"inconclusiveDefault", tallies["default"].share(tallies["default"].undecided)},
+               {"promotedHarm2xDefault", tallies["defaultHarm2x"].share(tallies["defaultHarm2x"].promoted)},
+               {"inconclusiveUnlikePods", tallies["unlikePods"].share(tallies["unlikePods"].undecided)},
+               {"promotedHarm2xUnlikePods", tallies["unlikePodsHarm2x"].share(tallies["unlikePodsHarm2x"].promoted)},
                {"inconclusive", better.share(better.undecided)},
                {"promotedHarm2x", tallies["harm2x"].share(tallies["harm2x"].promoted)},
                {"promotedHarm1_5x", tallies["harm1_5x"].share(tallies["harm1_5x"].promoted)},
@@ -83,6 +98,9 @@ json to_json(std::map<std::string, Tally>& tallies) {
   for (auto& [name, tally] : tallies) figures["reasons"][name] = tally.reasons;
   return figures;
 }
+
+constexpr Placement kDesigns[] = {Placement::kSameNode, Placement::kAnywhere};
+constexpr SimulatedJudge kJudges[] = {SimulatedJudge::kOurs, SimulatedJudge::kMannWhitney, SimulatedJudge::kThreshold};
 
 /// One line of the page: a figure, what it has to be, and in which scenario it is counted.
 struct Row {
@@ -94,11 +112,17 @@ struct Row {
 const Row kRows[] = {
     {"falseRollback", "better settings rolled back in the trial", "≤ 1 %"},
     {"inconclusive", "better settings on which the trial ends undecided", "–"},
-    {"falseRollbackWatch", "better settings taken back in the watch", "≤ 1 %"},
+    {"falseRollbackWatch", "better settings taken back in the watch, of those promoted", "≤ 1 %"},
     {"falseRollbackWatchLoad", "the same, with twice the load from the promotion on", "≤ 1 %"},
     {"falseRollbackWatchDrift", "the same, with everything 20 % slower by the end of the watch", "≤ 1 %"},
     {"promotedHarm2x", "settings promoted that slow p99 by twice the tolerance of 10 %", "≤ 0.5 %"},
     {"promotedHarm1_5x", "settings promoted that slow it by 1.5 times the tolerance", "≤ 5 %"},
+    {"lateHarmKept", "settings kept that slow the target by half from the middle of the watch on", "0"},
+    {"inconclusiveDefault", "better settings left undecided with the default tolerance of 5 %", "–"},
+    {"promotedHarm2xDefault", "settings promoted that slow p99 by 10 % with it", "≤ 0.5 %"},
+    {"inconclusiveUnlikePods", "better settings left undecided where half of what pods differ by is not the node's",
+     "–"},
+    {"promotedHarm2xUnlikePods", "settings of twice the tolerance of 10 % promoted there", "≤ 0.5 %"},
     {"escaped", "those of twice the tolerance that the watch did not take back either", "0"},
 };
 
@@ -120,21 +144,27 @@ void print_page(const json& report) {
             << " % of the variance is the node's; windows by " << std::lround(100 * world.disturbance)
             << " %, neighbours of them correlated by " << world.autocorrelation << ". Each scenario is run "
             << report["count"] << " times with each design.\n\n| figure | goal |";
-  for (const auto& [design, judges] : report["designs"].items()) std::cout << " " << design << " |";
+  const auto each = [&](const auto& print) {
+    for (const Placement placement : kDesigns) {
+      for (const SimulatedJudge judge : kJudges) print(to_string(placement), to_string(judge));
+    }
+  };
+  each(
+      [](const std::string& design, const std::string& judge) { std::cout << " " << design << ", " << judge << " |"; });
   std::cout << "\n|---|---|";
-  for (std::size_t i = 0; i < report["designs"].size(); ++i) std::cout << "---|";
+  each([](const std::string&, const std::string&) { std::cout << "---|"; });
   std::cout << "\n";
   for (const Row& row : kRows) {
     std::cout << "| " << row.means << " | " << row.goal << " |";
-    for (const auto& [design, judges] : report["designs"].items()) {
-      std::cout << " " << percent(judges["ours"][row.figure]) << " |";
-    }
+    each([&](const std::string& design, const std::string& judge) {
+      std::cout << " " << percent(report["designs"][design][judge][row.figure]) << " |";
+    });
     std::cout << "\n";
   }
   std::cout << "| median time to a verdict on better settings | – |";
-  for (const auto& [design, judges] : report["designs"].items()) {
-    std::cout << " " << judges["ours"]["medianMinutes"] << " min |";
-  }
+  each([&](const std::string& design, const std::string& judge) {
+    std::cout << " " << report["designs"][design][judge]["medianMinutes"] << " min |";
+  });
   std::cout << "\n\n`sameNode`: canary and baseline share a node, as gopacer asks the scheduler. `anywhere`: they do "
                "not, and the "
                "judge knows it.\n";
@@ -144,25 +174,28 @@ int run(int count, std::uint64_t seed, bool as_json) {
   const auto begun = std::chrono::steady_clock::now();
   json report{{"count", count}, {"seed", seed}};
   int rollouts = 0;
-  for (const Placement placement : {Placement::kSameNode, Placement::kAnywhere}) {
-    std::map<std::string, Tally> tallies;
-    for (const Scenario& scenario : kScenarios) {
-      RolloutWorld world;
-      world.placement = placement;
-      scenario.change(world);
-      for (int i = 0; i < count; ++i) {
-        const std::uint64_t own = seed + static_cast<std::uint64_t>(i);
-        const RolloutResult result = simulate_rollout(world, own);
-        if (!result.broken.empty()) {
-          std::cerr << scenario.name << ", " << to_string(placement) << ", seed " << own << ": " << result.broken
-                    << "\n";
-          return 1;
+  for (const Placement placement : kDesigns) {
+    for (const SimulatedJudge judge : kJudges) {
+      std::map<std::string, Tally> tallies;
+      for (const Scenario& scenario : kScenarios) {
+        RolloutWorld world;
+        world.placement = placement;
+        world.judge = judge;
+        scenario.change(world);
+        for (int i = 0; i < count; ++i) {
+          const std::uint64_t own = seed + static_cast<std::uint64_t>(i);
+          const RolloutResult result = simulate_rollout(world, own);
+          if (!result.broken.empty()) {
+            std::cerr << scenario.name << ", " << to_string(placement) << ", " << to_string(judge) << ", seed " << own
+                      << ": " << result.broken << "\n";
+            return 1;
+          }
+          tallies[scenario.name].add(result);
+          ++rollouts;
         }
-        tallies[scenario.name].add(result);
-        ++rollouts;
       }
+      report["designs"][to_string(placement)][to_string(judge)] = to_json(tallies);
     }
-    report["designs"][to_string(placement)]["ours"] = to_json(tallies);
   }
   report["rollouts"] = rollouts;
   report["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();

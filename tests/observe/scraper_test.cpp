@@ -649,6 +649,19 @@ TEST_F(ScraperProfileTest, LeavesTheStablePodsAsideInATrial) {
   EXPECT_EQ(fetches("10.0.0.1/debug/pprof/profile?seconds=10"), 1);
 }
 
+TEST_F(ScraperProfileTest, LooksAtTheTargetsPodsBesideTheBaselineOnceTheCanaryIsGone) {
+  fetcher_.on("10.0.0.2/debug/vars", {vars_body()});
+  fetcher_.on("10.0.0.2/debug/pprof/profile", {profile_body()});
+  PodTarget baseline = pod("b", "10.0.0.2");
+  baseline.track = Track::kBaseline;
+  ScrapePlan watched = plan({pod("a", "10.0.0.1"), baseline});
+  watched.profiling = Profiling::kTrial;
+  scraper_->set_targets(kProfile, watched);
+  for (int i = 0; i < 6; ++i) pass(seconds(15));
+  EXPECT_EQ(fetches("10.0.0.1/debug/pprof/profile?seconds=7"), 6);
+  EXPECT_EQ(fetches("10.0.0.2/debug/pprof/profile?seconds=7"), 6);
+}
+
 TEST_F(ScraperProfileTest, BelongsToTheSampleAfterIt) {
   watch(Profiling::kTrial);
   pass(seconds(0));

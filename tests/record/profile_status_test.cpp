@@ -321,15 +321,19 @@ TEST(Status, KeepsTheMemoryUntilAStepChangesIt) {
   scene.profile.memory.cool_down_until = builders::after(minutes(9));
   scene.profile.memory.banned = {{settings(400), "hash-1", "GcShare", builders::kStart}};
   scene.profile.memory.missed_predictions = 1;
+  scene.profile.memory.missed_template = "hash-1";
   const json status = record::profile_status(scene.pass());
   EXPECT_EQ(status["trialCount"], 3);
   EXPECT_EQ(status["applied"],
             (json{{"gogc", "200"}, {"goMemLimit", "430MiB"}, {"targetUid", "target-uid"}, {"container", "app"}}));
   EXPECT_EQ(status["coolDownUntil"], "2024-05-01T10:09:00Z");
-  EXPECT_EQ(status["bannedRegions"],
-            json::array({json{
-                {"gogc", "400"}, {"templateHash", "hash-1"}, {"reason", "GcShare"}, {"at", "2024-05-01T10:00:00Z"}}}));
+  EXPECT_EQ(status["bannedRegions"], json::array({json{{"gogc", "400"},
+                                                       {"templateHash", "hash-1"},
+                                                       {"reason", "GcShare"},
+                                                       {"at", "2024-05-01T10:00:00Z"},
+                                                       {"trials", 1}}}));
   EXPECT_EQ(status["missedPredictions"], 1);
+  EXPECT_EQ(status["missedTemplate"], "hash-1");
 }
 
 TEST(Status, HasTheMemoryOfAStepThatWasTaken) {

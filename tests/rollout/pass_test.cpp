@@ -107,6 +107,16 @@ TEST(DecideOn, RemembersTheCoolDownAndTheBans) {
   EXPECT_FALSE(banned.kind == Decision::Kind::kChange && banned.settings == *cooling.recommended);
 }
 
+TEST(DecideOn, ForgetsABanWhoseTimeIsOver) {
+  Scene scene;
+  const Settings wanted = decide_on(scene.facts()).settings;
+  for (const auto& [ago, banned] : {std::pair{hours(23), true}, {hours(24), false}}) {
+    scene.profile.memory.banned = {{wanted, scene.target.template_hash, "NoBenefit", scene.now - ago}};
+    const Decision decision = decide_on(scene.facts());
+    EXPECT_EQ(decision.kind == Decision::Kind::kChange && decision.settings == wanted, !banned);
+  }
+}
+
 TEST(JudgeTrial, SaysNothingWithoutATrial) {
   Scene scene;
   EXPECT_EQ(judge_trial(scene.facts()).outcome, Outcome::kNoData);
@@ -161,6 +171,7 @@ TEST(JudgeTrial, KnowsWhichPairsDoNotShareANode) {
       for (const std::string& node : *nodes) {
         Pod pod;
         pod.node = node;
+        pod.phase = "Running";
         scene.desired.pods.push_back({std::make_shared<Pod>(pod), track});
       }
     }
@@ -173,6 +184,7 @@ TEST(JudgeTrial, KnowsWhichPairsDoNotShareANode) {
   EXPECT_EQ(told({"a", "b"}, {"b", "a"}), "") << "in whatever order";
   EXPECT_EQ(told({"a", "a"}, {"a", "b"}), "+6.0") << "one of two";
   EXPECT_EQ(told({"a", "b"}, {"c", "d"}), "+8.6");
+  EXPECT_EQ(told({"a", "a"}, {"b", "b"}), "+12.3") << "two pods of one node are slow together";
 }
 
 TEST(JudgeTrial, WatchesTheTargetsOwnPodsAfterThePromotion) {

@@ -1,5 +1,7 @@
 #include <gmock/gmock.h>
 
+#include <algorithm>
+
 #include "rollout/scene.h"
 
 namespace gopacer {
@@ -283,9 +285,40 @@ TEST(Profile, BansTheSameRegionOnce) {
   scene.profile.memory.banned = {{new_settings(), scene.target.template_hash, "LatencyRegression", builders::kStart}};
   ASSERT_THAT(scene.step().memory->banned, SizeIs(1));
   EXPECT_EQ(scene.step().memory->banned[0].reason, "SettingsChanged") << "with what was learned last";
+  EXPECT_EQ(scene.step().memory->banned[0].trials, 2);
   scene.profile.memory.banned.push_back({new_settings(), "hash-0", "LatencyRegression", builders::kStart});
   scene.profile.memory.banned.push_back({settings(77), "hash-1", "LatencyRegression", builders::kStart});
   EXPECT_THAT(scene.step().memory->banned, SizeIs(3)) << "another template, or other settings, are another region";
+}
+
+TEST(Bans, ThatLastOutliveThoseOfADayAndOfOtherPrograms) {
+  Scene scene;
+  scene.profile.memory.applied = new_settings();
+  scene.current = settings(77);
+  auto& banned = scene.profile.memory.banned;
+  banned.push_back({settings(500), scene.target.template_hash, "OOMKilled", builders::kStart});
+  banned.push_back({settings(600), scene.target.template_hash, "NoBenefit", builders::kStart});
+  for (int i = 0; i < 8; ++i) {
+    banned.push_back({settings(700 + 100 * i), scene.target.template_hash, "GcShare", builders::kStart});
+  }
+  const auto has = [&](const ProfileMemory& memory, int gogc) {
+    return std::any_of(memory.banned.begin(), memory.banned.end(),
+                       [&](const BannedRegion& region) { return region.settings == settings(gogc); });
+  };
+  EXPECT_TRUE(has(*scene.step().memory, 500));
+  EXPECT_FALSE(has(*scene.step().memory, 600)) << "its day is over soon";
+  banned[5].template_hash = "of last week";
+  EXPECT_TRUE(has(*scene.step().memory, 600));
+  EXPECT_FALSE(has(*scene.step().memory, 1000));
+}
+
+TEST(Bans, OfNearlyTheSameSettingsAddUp) {
+  Scene scene;
+  scene.profile.memory.applied = settings(200, mib(430));
+  scene.current = settings(77);
+  scene.profile.memory.banned = {{settings(206, mib(430)), scene.target.template_hash, "NoBenefit", builders::kStart}};
+  ASSERT_THAT(scene.step().memory->banned, SizeIs(1));
+  EXPECT_EQ(scene.step().memory->banned[0].trials, 2);
 }
 
 TEST(Profile, SaysWhatAPersonChanged) {
@@ -363,7 +396,6 @@ TEST(StepKind, HasAWord) {
   EXPECT_EQ(to_string(StepKind::kRunCanary), "RunCanary");
   EXPECT_EQ(to_string(StepKind::kPromote), "Promote");
   EXPECT_EQ(to_string(StepKind::kRetireCanary), "RetireCanary");
-  EXPECT_EQ(to_string(StepKind::kRetireBaseline), "RetireBaseline");
   EXPECT_EQ(to_string(StepKind::kRollBack), "RollBack");
   EXPECT_EQ(to_string(StepKind::kRevert), "Revert");
   EXPECT_EQ(to_string(StepKind::kEnd), "End");

@@ -121,8 +121,9 @@ struct WithBaseline {
     facts.desired.canary = nullptr;
     return advance(facts);
   }
-  void add_target_pod(const std::string& trouble) {
+  void add_target_pod(const std::string& trouble, bool unschedulable) {
     Pod stable;
+    stable.unschedulable = unschedulable;
     stable.key = {"shop", "checkout-a"};
     stable.phase = "Pending";
     stable.trouble = trouble;
@@ -131,42 +132,62 @@ struct WithBaseline {
 };
 
 TEST(Baseline, StaysThroughThePromotionAndTheWatch) {
-  EXPECT_EQ(WithBaseline(TrialPhase::kPromoting).step().kind, StepKind::kPromote);
-  const Step step = WithBaseline(TrialPhase::kWatching).step();
-  EXPECT_EQ(step.kind, StepKind::kHold) << step.message;
-  EXPECT_EQ(step.reason, "Watching");
+  const Step promoting = WithBaseline(TrialPhase::kPromoting).step();
+  EXPECT_EQ(promoting.kind, StepKind::kPromote);
+  EXPECT_TRUE(promoting.leftovers.empty());
+  const Step watching = WithBaseline(TrialPhase::kWatching).step();
+  EXPECT_EQ(watching.reason, "Watching") << watching.message;
+  EXPECT_TRUE(watching.leftovers.empty());
 }
 
-TEST(Baseline, GoesWhereItIsOfNoUseOrInTheWay) {
+TEST(Baseline, GoesWhereItIsOfNoUseOrInTheWayAndHoldsUpNothing) {
   const std::pair<const char*, std::function<void(WithBaseline&)>> cases[] = {
-      {"there is no watch", [](WithBaseline& trial) { trial.scene.trial->spec.watch_for = Duration(0); }},
+      {"no watch", [](WithBaseline& trial) { trial.scene.trial->spec.watch_for = Duration(0); }},
       {"not to be run twice", [](WithBaseline& trial) { trial.scene.target.single_use = {{"HostPort", "port 80"}}; }},
-      {"others than those that were measured", [](WithBaseline& trial) { trial.pod.uid = "another"; }},
-      {"others than those that were measured",
-       [](WithBaseline& trial) { trial.pod.states = {{"app", true, 1, {}, ""}}; }},
-      {"others than those that were measured", [](WithBaseline& trial) { trial.pod.deleting = true; }},
-      {"may need its room: exceeded quota",
-       [](WithBaseline& trial) { trial.scene.target.rollout.refusal = "exceeded quota"; }},
-      {"may need its room: pod checkout-a: no node has room",
-       [](WithBaseline& trial) { trial.add_target_pod("no node has room"); }},
+      {"one pod at a time", [](WithBaseline& trial) { trial.scene.target.recreates = true; }},
+      {"a quota", [](WithBaseline& trial) { trial.scene.target.rollout.refusal = "exceeded quota"; }},
+      {"full nodes", [](WithBaseline& trial) { trial.add_target_pod("no node has room", true); }},
   };
   for (const auto& [why, change] : cases) {
     for (const TrialPhase phase : {TrialPhase::kPromoting, TrialPhase::kWatching}) {
       WithBaseline trial(phase);
-      change(trial);
-      const Step step = trial.step();
-      EXPECT_EQ(step.kind, StepKind::kRetireBaseline) << why;
-      EXPECT_THAT(step.message, HasSubstr(why));
-      EXPECT_EQ(step.trial->phase, phase);
+      const StepKind usual = trial.step().kind;
+      WithBaseline changed(phase);
+      change(changed);
+      const Step step = changed.step();
+      EXPECT_TRUE(step.leftovers.size() == 1 || step.kind == StepKind::kEnd) << why;
+      if (changed.scene.trial->spec.watch_for > Duration(0)) {
+        EXPECT_EQ(step.kind, usual) << why;
+      }
     }
   }
 }
 
-TEST(Baseline, IsRemovedByARollbackOnceTheOldSettingsAreBack) {
+TEST(Baseline, StaysThoughAPodOfTheTargetHasATroubleThatIsNotRoom) {
+  WithBaseline trial(TrialPhase::kWatching);
+  trial.add_target_pod("container proxy: CrashLoopBackOff", false);
+  EXPECT_TRUE(trial.step().leftovers.empty());
+}
+
+TEST(Baseline, GoesWhenTheRolloutDoesNotGetOn) {
+  WithBaseline trial(TrialPhase::kPromoting);
+  trial.scene.current = new_settings();
+  trial.scene.target = builders::unsettled_deployment();
+  trial.scene.trial->status.promoted = trial.scene.now - seconds(119);
+  EXPECT_TRUE(trial.step().leftovers.empty());
+  trial.scene.trial->status.promoted = trial.scene.now - seconds(121);
+  EXPECT_EQ(trial.step().leftovers.size(), 1U);
+  trial.scene.target.rollout.last_progress = trial.scene.now - seconds(60);
+  EXPECT_TRUE(trial.step().leftovers.empty());
+  trial.scene.target.rollout.paused = true;
+  EXPECT_EQ(trial.step().leftovers.size(), 1U);
+}
+
+TEST(Baseline, GoesWithTheRollback) {
   WithBaseline trial(TrialPhase::kRollingBack);
-  EXPECT_EQ(trial.step().kind, StepKind::kRollBack) << "first what matters";
-  trial.scene.current = builders::old_settings();
-  EXPECT_EQ(trial.step().kind, StepKind::kRetireBaseline);
+  const Step step = trial.step();
+  EXPECT_EQ(step.kind, StepKind::kRollBack);
+  EXPECT_EQ(step.leftovers.size(), 1U);
 }
 
 TEST(RunningTrial, YieldsToAPersonWhoUndoesThePromotionDuringItsRollout) {
@@ -464,6 +485,7 @@ Scene at_the_end_of_the_watch(const char* promised_percent, double seen_share) {
   scene.trial->spec.predicted.gc_cpu_percent = promised_percent;
   scene.trial->spec.predicted.cycle_volume = "100MiB";
   scene.profile.memory.missed_predictions = 1;
+  scene.profile.memory.missed_template = scene.trial->spec.template_hash;
   Estimate estimate;
   estimate.gc_cpu_fraction = seen_share;
   estimate.cycle_volume = mib(100);
@@ -473,6 +495,15 @@ Scene at_the_end_of_the_watch(const char* promised_percent, double seen_share) {
 
 TEST(RunningTrial, CountsAPredictionThatWasMissed) {
   EXPECT_EQ(at_the_end_of_the_watch("8.0", 0.13).step().memory->missed_predictions, 2);
+}
+
+TEST(RunningTrial, CountsMissedPredictionsOfOneProgramOnly) {
+  Scene scene = at_the_end_of_the_watch("8.0", 0.13);
+  EXPECT_EQ(scene.step().memory->missed_template, scene.trial->spec.template_hash);
+  scene.profile.memory.missed_template = "the image of last week";
+  EXPECT_EQ(scene.step().memory->missed_predictions, 1);
+  scene = at_the_end_of_the_watch("8.0", 0.08);
+  EXPECT_EQ(scene.step().memory->missed_template, "");
 }
 
 TEST(RunningTrial, CountsAHeapThatGrewOtherwiseThanPromised) {

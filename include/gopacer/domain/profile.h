@@ -114,8 +114,14 @@ struct BannedRegion {
   Settings settings;
   std::string template_hash;
   std::string reason;
-  Time at;
+  Time at;         ///< of the latest trial that found so
+  int trials = 1;  ///< that found so
+  bool operator==(const BannedRegion&) const = default;
 };
+
+/// Until when the region is banned: a day where the harm may have come from anywhere (CPU for each request, restarts,
+/// too small a saving) and one trial alone has seen it; none for as long as the workload is the same.
+std::optional<Time> banned_until(const BannedRegion& region);
 
 /// The part of a profile's status that gopacer reads back: its memory between passes and across restarts.
 struct ProfileMemory {
@@ -128,7 +134,8 @@ struct ProfileMemory {
   std::string applied_container;  ///< that has it: another one knows nothing of it either
   std::optional<Time> cool_down_until;
   std::vector<BannedRegion> banned;
-  int missed_predictions = 0;
+  int missed_predictions = 0;   ///< in a row
+  std::string missed_template;  ///< hash of the pod template that they were missed on: another is another program
 
   void forget_applied() {
     applied.reset();
@@ -161,9 +168,5 @@ struct Profile {
   ProfileMemory memory;
   std::vector<Condition> conditions;
 };
-
-inline bool operator==(const BannedRegion& a, const BannedRegion& b) {
-  return a.settings == b.settings && a.template_hash == b.template_hash && a.reason == b.reason && a.at == b.at;
-}
 
 }  // namespace gopacer

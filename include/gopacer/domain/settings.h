@@ -57,6 +57,10 @@ Settings readable_settings(const EnvText& env);
 /// The variables' text in Go's syntax.
 EnvText to_env(const Settings& settings);
 
+/// Settings that are within so much of each other are the same to a trial.
+inline constexpr double kAboutEqual = 0.05;
+bool about_equal(const Settings& a, const Settings& b);
+
 /// For people: "GOGC=180 GOMEMLIMIT=430MiB", "GOGC=50", "Go's defaults".
 std::string describe(const Settings& settings);
 

@@ -154,6 +154,7 @@ struct Pod {
   std::string message;  ///< of the phase, in the kubelet's words
   /// What keeps the pod from starting, in the words of the scheduler or the kubelet; empty when nothing does.
   std::string trouble;
+  bool unschedulable = false;  ///< the scheduler finds no node for it
   bool ready = false;
   bool deleting = false;
   std::vector<ContainerSpec> containers;

@@ -28,23 +28,26 @@ struct JudgePlan {
   int min_samples = 2000;  ///< requests per arm before anything is better
   /// Restarts of a pod in a day that are no news: the target's own before the trial.
   double usual_restarts_per_day = 0;
-  double min_saving = 0;     ///< least difference of GC's share of CPU, canary below baseline; negative: accepted loss
-  double alpha = 0.05;       ///< error probability of each metric's interval, over all windows together
-  int pairs = 1;             ///< pods of each arm
-  int apart = 0;             ///< of them, those whose canary and baseline run on different nodes
+  double min_saving = 0;  ///< least difference of GC's share of CPU, canary below baseline; negative: accepted loss
+  double alpha = 0.05;    ///< error probability of each metric's interval, over all windows together
+  int pairs = 1;          ///< pods of each arm
+  /// Sum over nodes of the squared difference between canaries and baselines there: 0 when each pair shares a node, 2
+  /// for one that does not.
+  int nodes_apart = 0;
   Duration max_duration{0};  ///< for the message's outlook only; 0: none
 };
 
 /// The rules of the watch over the target's own pods once they run the new settings. As long as the baseline is there
-/// they are compared with it, less what they differed by before the promotion; then neither load nor the hour is taken
-/// for harm. Without it they are compared with the time before, and only a promise that was kept then can be broken.
-/// Pods move to other nodes by a rollout, so tolerances are wider than in a trial.
+/// their latency is compared with its, less what they differed by before the promotion, so that neither load nor the
+/// hour is taken for harm. Without it only an SLO's max counts, and only where it was kept before. Pods move to other
+/// nodes by a rollout, so tolerances are wider than in a trial.
 struct WatchPlan {
   std::vector<Slo> slos;
-  Settings settings;    ///< what was promoted; pods with other settings are not looked at
-  Evidence before;      ///< the promoted trial's
-  Time since;           ///< all of the target's pods run the new settings
-  Duration warm_up{0};  ///< of each pod; not held against it
+  Settings settings;            ///< what was promoted; pods with other settings are not looked at
+  Evidence before;              ///< the promoted trial's
+  bool beside_baseline = true;  ///< the baseline's pods are those that were measured then
+  Time since;                   ///< all of the target's pods run the new settings
+  Duration warm_up{0};          ///< of each pod; not held against it
   Duration interval = std::chrono::seconds(15);
   double usual_restarts_per_day = 0;  ///< of a pod, before the trial
   double alpha = 0.05;

@@ -13,17 +13,16 @@
 namespace gopacer {
 
 enum class StepKind {
-  kHold,            ///< nothing to do to the cluster but to record
-  kNoteTrial,       ///< make sure that the trial can begin, and note it in the profile
-  kStartTrial,      ///< create the trial object that the profile notes
-  kForgetTrial,     ///< make sure that the trial which the profile notes does not run
-  kRunCanary,       ///< make sure that the trial's two arms are there
-  kPromote,         ///< put the trial's settings into the target
-  kRetireCanary,    ///< delete the trial's canary; the trial goes on
-  kRetireBaseline,  ///< delete the trial's baseline; the trial goes on
-  kRollBack,        ///< put back what the target had before
-  kRevert,          ///< release everything: the profile is being deleted and asks for it
-  kEnd,             ///< delete the trial's two arms and close the trial
+  kHold,          ///< nothing to do to the cluster but to record
+  kNoteTrial,     ///< make sure that the trial can begin, and note it in the profile
+  kStartTrial,    ///< create the trial object that the profile notes
+  kForgetTrial,   ///< make sure that the trial which the profile notes does not run
+  kRunCanary,     ///< make sure that the trial's two arms are there
+  kPromote,       ///< put the trial's settings into the target
+  kRetireCanary,  ///< delete the trial's canary; the trial goes on
+  kRollBack,      ///< put back what the target had before
+  kRevert,        ///< release everything: the profile is being deleted and asks for it
+  kEnd,           ///< delete the trial's two arms and close the trial
 };
 
 std::string to_string(StepKind kind);
@@ -31,14 +30,15 @@ std::string to_string(StepKind kind);
 /// What to do next, and what is to be written down once it is done.
 struct Step {
   StepKind kind = StepKind::kHold;
-  std::string reason;                                      ///< CamelCase
-  std::string message;                                     ///< a sentence
-  std::optional<TrialSpec> start;                          ///< for kStartTrial
-  std::optional<Settings> settings;                        ///< for kNoteTrial, kPromote and kRollBack
-  std::optional<TrialStatus> trial;                        ///< the running trial's status after the step
-  std::optional<ProfileMemory> memory;                     ///< the profile's memory after the step, when it changes
-  std::vector<std::shared_ptr<const Workload>> leftovers;  ///< arms whose trial is over: to be deleted
-  std::vector<std::shared_ptr<const Trial>> finished;      ///< ended trials that need not be kept any longer
+  std::string reason;                   ///< CamelCase
+  std::string message;                  ///< a sentence
+  std::optional<TrialSpec> start;       ///< for kStartTrial
+  std::optional<Settings> settings;     ///< for kNoteTrial, kPromote and kRollBack
+  std::optional<TrialStatus> trial;     ///< the running trial's status after the step
+  std::optional<ProfileMemory> memory;  ///< the profile's memory after the step, when it changes
+  /// Arms that nobody needs any more, to be deleted. Nothing waits for that.
+  std::vector<std::shared_ptr<const Workload>> leftovers;
+  std::vector<std::shared_ptr<const Trial>> finished;  ///< ended trials that need not be kept any longer
   /// Something that a person has to put right keeps the step from being taken; `message` says what.
   bool refused = false;
   Duration requeue_after{0};

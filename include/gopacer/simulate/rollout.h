@@ -13,10 +13,24 @@ enum class Placement { kSameNode, kAnywhere };
 
 std::string to_string(Placement placement);
 
+/// Who says whether a canary may be promoted: gopacer, or what other tools do.
+enum class SimulatedJudge {
+  kOurs,
+  /// The quantile of each window, by the test of Mann and Whitney, after the trial's whole time: worse when the
+  /// canary's are higher with one-sided p < 1 %.
+  kMannWhitney,
+  /// Each window's quantile against the baseline's first one and the tolerance: worse after five windows above it,
+  /// better after twenty that were not.
+  kThreshold,
+};
+
+std::string to_string(SimulatedJudge judge);
+
 /// A service, the cluster that it runs in, and what the new settings do to it. What is called a spread is the standard
 /// deviation of a logarithm: 0.05 means that two thirds of all values are within 5 % of the usual one.
 struct RolloutWorld {
   Placement placement = Placement::kAnywhere;
+  SimulatedJudge judge = SimulatedJudge::kOurs;
   int replicas = 4;
   int pairs = 1;
   double requests_per_second = 400;  ///< of the whole service
@@ -29,6 +43,8 @@ struct RolloutWorld {
   double drift = 0;                  ///< by how much latency rises, evenly, over the watch: 0.2 is a fifth
 
   double slowdown = 1;            ///< factor of latency with the new settings
+  double late_slowdown = 1;       ///< the same, of the target's pods in the watch
+  double late_from = 0;           ///< from this part of the watch on
   double gc_share_before = 0.15;  ///< of the CPU that the service uses
   double saving_promised = 0.05;  ///< of that CPU, by the model
   double saving_in_truth = 0.05;
