@@ -50,7 +50,7 @@ TEST(Cleanup, EndsATrialInEachPhaseAndPutsBackWhatNobodyConfirmed) {
     EXPECT_EQ(simulation.trial()["status"]["reason"], "Uninstalled") << phase;
     EXPECT_EQ(simulation.target()["spec"], before) << phase;
     EXPECT_EQ(objects::annotation(simulation.target(), "kubernetes.io/change-cause"), "") << phase;
-    EXPECT_FALSE(simulation.canary_is_there()) << phase;
+    EXPECT_FALSE(simulation.arms_are_there()) << phase;
     EXPECT_FALSE(has_finalizers(simulation)) << phase;
     EXPECT_EQ(simulation.profile()["status"]["activeTrial"], "") << phase;
   }
@@ -86,7 +86,7 @@ TEST(Cleanup, IsTheSameWhateverWriteFailsAndWhereverItDies) {
       EXPECT_THAT(report.failed, IsEmpty()) << when;
       EXPECT_EQ(simulation.trial_verdict(), "Aborted") << when;
       EXPECT_EQ(simulation.target()["spec"], before) << when;
-      EXPECT_FALSE(simulation.canary_is_there()) << when;
+      EXPECT_FALSE(simulation.arms_are_there()) << when;
       EXPECT_FALSE(has_finalizers(simulation)) << when;
       if (accident != Accident::kNone) return;
       const auto& log = simulation.connection.log();
@@ -191,7 +191,7 @@ TEST(Cleanup, RemovesArmsWhoseTrialAndProfileAreGone) {
   const CleanupReport report = clean_up(simulation);
   EXPECT_THAT(report.done, Contains("Deployment shop/checkout-gopacer-canary: deleted"));
   EXPECT_THAT(report.failed, IsEmpty());
-  EXPECT_FALSE(simulation.canary_is_there());
+  EXPECT_FALSE(simulation.arms_are_there());
   EXPECT_FALSE(simulation.target().is_null());
 }
 
@@ -200,7 +200,7 @@ TEST(Cleanup, KeepsToItsNamespace) {
   ASSERT_TRUE(simulation.run_until_phase("Measuring"));
   EXPECT_THAT(clean_up(simulation, "bank").done, IsEmpty());
   EXPECT_TRUE(simulation.trial_is_in("Measuring"));
-  EXPECT_TRUE(simulation.canary_is_there());
+  EXPECT_TRUE(simulation.arms_are_there());
   EXPECT_THAT(clean_up(simulation, "shop").failed, IsEmpty());
   EXPECT_TRUE(simulation.trial_is_in("Ended"));
 }
@@ -241,7 +241,7 @@ TEST(Cleanup, NamesATrialThatItDoesNotUnderstand) {
   const CleanupReport report = clean_up(simulation, "", seconds(5));
   EXPECT_THAT(report.failed,
               Contains(AllOf(HasSubstr("GoRuntimeTrial shop/checkout-1 can't be read"), HasSubstr("by hand"))));
-  EXPECT_FALSE(simulation.canary_is_there()) << "pods that nobody needs go all the same";
+  EXPECT_FALSE(simulation.arms_are_there()) << "pods that nobody needs go all the same";
 }
 
 }  // namespace

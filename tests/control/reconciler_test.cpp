@@ -28,7 +28,7 @@ json outcome_of(Simulation& simulation) {
   json out;
   out["env"] = simulation.target()["spec"]["template"]["spec"]["containers"][0]["env"];
   out["causeLeft"] = annotation(simulation.target(), "kubernetes.io/change-cause");
-  out["canaryLeft"] = simulation.canary_is_there();
+  out["canaryLeft"] = simulation.arms_are_there();
   for (const json& trial : objects::all(simulation.api, resources::kTrials)) {
     const json status = trial.value("status", json::object());
     out["trials"].push_back({{"name", trial["metadata"]["name"]},
@@ -87,13 +87,14 @@ TEST(Operator, PromotesBetterSettings) {
   const json before = simulation.target()["spec"];
 
   ASSERT_TRUE(simulation.run_until_phase("WarmUp")) << simulation.profile().dump(1);
-  EXPECT_TRUE(simulation.canary_is_there());
+  EXPECT_TRUE(simulation.arms_are_there());
   EXPECT_EQ(simulation.target()["spec"], before) << "the target is not touched before the canary passed";
   ASSERT_TRUE(simulation.run_until_phase("Promoting")) << simulation.trial().dump(1);
   EXPECT_EQ(simulation.target()["spec"], before);
   ASSERT_TRUE(simulation.run_until_phase("Watching")) << simulation.trial().dump(1);
   EXPECT_GT(std::stoi(simulation.gogc()), 100);
   EXPECT_FALSE(simulation.canary_is_there());
+  EXPECT_TRUE(simulation.baseline_is_there()) << "it stays for the watch";
   EXPECT_EQ(simulation.profile()["status"]["phase"], "Watching");
   ASSERT_TRUE(simulation.run_until_phase("Ended"));
   EXPECT_EQ(simulation.trial_verdict(), "Promote");
@@ -125,7 +126,7 @@ TEST(Operator, LeavesTheTargetUntouchedWhenTheCanaryIsWorse) {
   EXPECT_EQ(simulation.trial_verdict(), "RollBack");
   EXPECT_EQ(simulation.target()["spec"], before);
   EXPECT_EQ(simulation.target()["metadata"]["generation"], 1);
-  EXPECT_FALSE(simulation.canary_is_there());
+  EXPECT_FALSE(simulation.arms_are_there());
   EXPECT_THAT(simulation.profile()["status"]["bannedRegions"], SizeIs(1));
   EXPECT_EQ(simulation.events.count("RolledBack", "GoRuntimeTrial"), 1);
 }
@@ -198,7 +199,7 @@ TEST(Operator, EndsATrialWithoutDataAsInconclusive) {
   ASSERT_TRUE(simulation.run_until_phase("Ended"));
   EXPECT_EQ(simulation.trial_verdict(), "Inconclusive");
   EXPECT_EQ(simulation.gogc(), "");
-  EXPECT_FALSE(simulation.canary_is_there());
+  EXPECT_FALSE(simulation.arms_are_there());
 }
 
 TEST(Operator, EndsATrialWhenAPersonChangesTheImage) {
@@ -208,7 +209,7 @@ TEST(Operator, EndsATrialWhenAPersonChangesTheImage) {
     simulation.change_target("kubectl-set", {{"name", "app"}, {"image", "checkout:2"}});
     ASSERT_TRUE(simulation.run_until_phase("Ended"));
     EXPECT_EQ(simulation.trial_verdict(), "Superseded") << phase;
-    EXPECT_FALSE(simulation.canary_is_there());
+    EXPECT_FALSE(simulation.arms_are_there());
     EXPECT_EQ(simulation.target()["spec"]["template"]["spec"]["containers"][0]["image"], "checkout:2");
   }
 }
@@ -253,7 +254,7 @@ TEST(Operator, BringsATrialToItsEndWhenItsProfileIsDeleted) {
     ASSERT_TRUE(simulation.api.remove(objects::profile_path(), ""));
     ASSERT_TRUE(simulation.run_until_phase("Ended")) << phase;
     EXPECT_EQ(simulation.trial_verdict(), "Aborted");
-    EXPECT_FALSE(simulation.canary_is_there());
+    EXPECT_FALSE(simulation.arms_are_there());
     ASSERT_TRUE(simulation.run_until([&] { return simulation.profile().is_null(); })) << "it waits for its trial";
     EXPECT_EQ(simulation.gogc(), "") << "nobody has judged them to the end, " << phase;
     simulation.pass();
@@ -281,7 +282,7 @@ TEST(Operator, EndsATrialThatAPersonSuspends) {
     ASSERT_TRUE(simulation.run_until_phase("Ended")) << phase;
     EXPECT_EQ(simulation.trial_verdict(), "Aborted") << phase;
     simulation.run_for(minutes(5));
-    EXPECT_FALSE(simulation.canary_is_there()) << phase;
+    EXPECT_FALSE(simulation.arms_are_there()) << phase;
     EXPECT_EQ(simulation.target()["spec"], before) << phase;
     EXPECT_EQ(simulation.trial_phase(2), "") << "nothing is tried while it is suspended, " << phase;
     simulation.change_profile({{"updatePolicy", {{"suspend", false}}}});
@@ -297,7 +298,7 @@ TEST(Operator, LeavesTheTargetAloneWhenAPersonDeletesATrialBeforeItsPromotion) {
     ASSERT_TRUE(simulation.run_until_phase(phase)) << phase;
     ASSERT_TRUE(simulation.api.remove(objects::trial_path({"shop", "checkout-1"}), ""));
     EXPECT_TRUE(simulation.run_until([&] { return simulation.trial().is_null(); })) << phase;
-    EXPECT_FALSE(simulation.canary_is_there()) << phase;
+    EXPECT_FALSE(simulation.arms_are_there()) << phase;
     EXPECT_EQ(simulation.target()["spec"], before) << phase;
   }
 }
@@ -357,7 +358,7 @@ TEST(Operator, ReleasesItsSettingsWithTheProfileWhenItIsAskedTo) {
     ASSERT_TRUE(simulation.api.remove(objects::profile_path(), ""));
     ASSERT_TRUE(simulation.run_until([&] { return simulation.profile().is_null(); })) << simulation.profile().dump(1);
     EXPECT_EQ(simulation.target()["spec"], before) << phase;
-    EXPECT_FALSE(simulation.canary_is_there());
+    EXPECT_FALSE(simulation.arms_are_there());
   }
 }
 

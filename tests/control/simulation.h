@@ -76,7 +76,10 @@ struct Simulation {
     if (restart_before_each_pass) process = std::make_unique<Process>(*this);
     const auto shows = [&](const ResourceType& type) { return type.plural != late || passes % 3 == 1; };
     if (shows(resources::kProfiles)) view.see_profiles(api);
-    if (shows(resources::kDeployments)) view.see_deployments(api);
+    if (shows(resources::kDeployments)) {
+      view.see_deployments(api);
+      view.see_pods_of_deployments();
+    }
     if (shows(resources::kTrials)) view.see_trials(api);
     const std::string phase = trial_phase();
     const int calls_before = connection.calls();
@@ -128,10 +131,9 @@ struct Simulation {
   }
   std::string trial_verdict(int number = 1) { return trial(number)["status"].value("verdict", ""); }
   std::string gogc() { return objects::env_value(target(), "GOGC"); }
-  bool canary_is_there() {
-    return !api.peek(objects::deployment_path(objects::kCanary)).is_null() ||
-           !api.peek(objects::deployment_path(objects::kBaseline)).is_null();
-  }
+  bool canary_is_there() { return !api.peek(objects::deployment_path(objects::kCanary)).is_null(); }
+  bool arms_are_there() { return canary_is_there() || baseline_is_there(); }
+  bool baseline_is_there() { return !api.peek(objects::deployment_path(objects::kBaseline)).is_null(); }
   bool trial_is_in(const std::string& phase, int number = 1) { return trial_phase(number) == phase; }
   bool run_until_phase(const std::string& phase, int number = 1) {
     return run_until([&] { return trial_is_in(phase, number); });

@@ -29,6 +29,28 @@ class FakeClusterView final : public ClusterView {
   void see_deployments(FakeApiServer& api) {
     see(api, resources::kDeployments, codec::decode_deployment, all_deployments);
   }
+  /// The pods that the Deployments' controllers would have made, each through a ReplicaSet.
+  void see_pods_of_deployments() {
+    all_pods.clear();
+    all_replica_sets.clear();
+    for (const auto& [key, deployment] : all_deployments) {
+      const std::string generation = deployment->uid + "-" + std::to_string(deployment->generation);
+      ReplicaSet set;
+      set.key = key;
+      set.uid = generation;
+      set.controller = {"Deployment", key.name, deployment->uid};
+      put(all_replica_sets, set);
+      for (int i = 0; i < deployment->replicas; ++i) {
+        Pod pod;
+        pod.key = {key.ns, key.name + "-" + std::to_string(i)};
+        pod.uid = generation + "-" + std::to_string(i);
+        pod.controller = {"ReplicaSet", set.key.name, set.uid};
+        pod.phase = "Running";
+        pod.ready = true;
+        put(all_pods, pod);
+      }
+    }
+  }
   void see_trials(FakeApiServer& api) { see(api, resources::kTrials, codec::decode_trial, all_trials); }
   void see_all(FakeApiServer& api) {
     see_profiles(api);
