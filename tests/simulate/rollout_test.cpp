@@ -36,7 +36,7 @@ RolloutWorld on_one_node() {
   return world;
 }
 
-constexpr int kRollouts = 60;
+constexpr int kRollouts = 30;
 
 TEST(SimulatedRollout, IsTheSameForTheSameSeed) {
   const RolloutResult one = simulate_rollout(on_one_node(), 7);
@@ -89,12 +89,12 @@ TEST(SimulatedRollout, DoesNotTakeANodesSlownessForTheSettings) {
 TEST(SimulatedRollout, DecidesWithMorePairsWhereOneIsTooFew) {
   RolloutWorld world;
   world.placement = Placement::kAnywhere;
-  world.replicas = 40;
-  world.requests_per_second = 4000;
+  world.replicas = 16;
+  world.requests_per_second = 1600;
   world.pairs = 1;
-  const int with_one = ends_of(world, 20).in_force;
-  world.pairs = 8;
-  EXPECT_GT(ends_of(world, 20).in_force, with_one);
+  const int with_one = ends_of(world, 10).in_force;
+  world.pairs = 4;
+  EXPECT_GT(ends_of(world, 10).in_force, with_one);
 }
 
 }  // namespace
