@@ -111,7 +111,8 @@ json profile_status() {
   Profile profile;
   profile.key = {"shop", "checkout"};
   profile.generation = 4;
-  profile.memory = {7, "checkout-7", settings(150, 400), "28f822e8-ef5d-4b0c-b96a-e4b5c34a9112", "app", at(20), {}, 1, "hash-1"};
+  profile.memory = {7, "checkout-7", settings(150, 400), "28f822e8-ef5d-4b0c-b96a-e4b5c34a9112", "app", at(20), {},
+                    1, "hash-1"};
   for (int i = 0; i < 10; ++i)
     profile.memory.banned.push_back({settings(10 + i, 400), "0123456789abcdef", "GcShare", at(i)});
 
