@@ -33,7 +33,7 @@ ALLOWED = {
     "judge": _VALUES,
     "policy": _VALUES | {"decide", "judge"},
     "rollout": _VALUES | {"policy"},
-    "simulate": _VALUES | {"decide", "rollout"},
+    "simulate": _VALUES | {"decide", "judge", "rollout"},
     "ports": _VALUES,  # what the outer modules ask of the world
     "codec": _VALUES | {"ports", "simulate"},  # how values are written as JSON
     "kube": _VALUES | {"ports", "codec"},

@@ -113,12 +113,11 @@ Decision decide(const DecideInput& input, Time now) {
 
   // 4. May they be tried now?
   const std::optional<Time> from = next_trial(input, decision.urgent, now);
-  const bool same_program = input.memory.missed_template == input.template_hash;
-  const bool misses = same_program && input.memory.missed_predictions >= kMissesAllowed;
-  if (input.spec.strategy == Strategy::kModel && misses && !decision.urgent) {
+  const int misses = input.memory.missed_on(input.template_hash);
+  if (input.spec.strategy == Strategy::kModel && misses >= kMissesAllowed && !decision.urgent) {
     hold_back(
         decision, input.current, "PredictionsMissed",
-        "The model's last " + std::to_string(input.memory.missed_predictions) +
+        "The model's last " + std::to_string(misses) +
             " predictions were off by more than a quarter: gopacer only observes this service. Settings of your own go "
             "with strategy Fixed. The model would set:");
   } else if (from && now < *from) {

@@ -335,8 +335,8 @@ class Comparison {
       const double left = to_seconds(plan_.measuring_since + plan_.max_duration - now_);
       if (hopeless) {
         return "No time would decide it: what nodes may differ by is more than what is tolerated. More "
-               "canary.replicas, a "
-               "wider maxRegressionPercent, or room for canary and baseline on one node would.";
+               "canary.replicas, "
+               "a wider maxRegressionPercent, or room for canary and baseline on one node would.";
       }
       if (seconds > left) {
         return "At this pace the time left is not enough: more requests, more canary.replicas, a longer "

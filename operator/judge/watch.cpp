@@ -24,7 +24,7 @@ constexpr int kStretch = 40;
 /// What violations in a row are counted against, as the metric's source tells.
 constexpr const char* kBaseline = "baseline";
 constexpr const char* kPromise = "max";
-/// Load and the age of heaps move latency between one hour and the next; only what is clearly beyond that counts.
+/// A rollout makes all pods young and moves them to other nodes; only what is clearly beyond that counts.
 constexpr double kLeastTolerance = 0.25;
 constexpr double kToleranceFactor = 3;
 

@@ -103,23 +103,11 @@ bool has_drifted(const std::optional<Estimate>& before, const std::optional<Esti
          notable(before->peak_memory.value(), now->peak_memory.value());
 }
 
-bool is_true(const std::vector<Condition>& conditions, const char* type, bool otherwise) {
-  for (const Condition& condition : conditions) {
-    if (condition.type == type) return condition.status;
-  }
-  return otherwise;
-}
-
-std::string reason_of(const std::vector<Condition>& conditions, const char* type) {
-  for (const Condition& condition : conditions) {
-    if (condition.type == type) return condition.reason;
-  }
-  return {};
-}
-
-const Condition& named(const std::vector<Condition>& conditions, const char* type) {
-  return *std::find_if(conditions.begin(), conditions.end(),
-                       [type](const Condition& condition) { return condition.type == type; });
+/// Null when there is none of that type yet.
+const Condition* find(const std::vector<Condition>& conditions, const char* type) {
+  const auto found = std::find_if(conditions.begin(), conditions.end(),
+                                  [type](const Condition& condition) { return condition.type == type; });
+  return found == conditions.end() ? nullptr : &*found;
 }
 
 }  // namespace
@@ -233,8 +221,9 @@ void Recorder::tell(const Pass& pass) {
     }
     const std::vector<Condition> now = record::conditions(pass);
     const auto tell_change = [&](const char* type, bool bad, bool before, const char* reason) {
-      const Condition& condition = named(now, type);
-      if (condition.status == bad && is_true(profile.conditions, type, before) != bad) {
+      const Condition& condition = *find(now, type);
+      const Condition* const known = find(profile.conditions, type);
+      if (condition.status == bad && (known != nullptr ? known->status : before) != bad) {
         events_.post(event_about(profile, true, reason, condition.message, "Observe"));
       }
     };
@@ -242,11 +231,12 @@ void Recorder::tell(const Pass& pass) {
     tell_change("ConfigUnsupported", true, false, "ConfigUnsupported");
     // A rule of Ready has no condition of its own that an event could follow.
     const auto against = policy::first_objection(policy::may_be_tuned(), pass.facts);
+    const Condition* const ready = find(profile.conditions, "Ready");
     if (against && against->rule->condition == std::string_view("Ready") &&
-        reason_of(profile.conditions, "Ready") != against->reason()) {
+        (ready == nullptr || ready->reason != against->reason())) {
       events_.post(event_about(profile, true, against->reason(), against->message, "Observe"));
     }
-    const bool scrape_failed = named(now, "MetricsAvailable").reason == "ScrapeFailed";
+    const bool scrape_failed = find(now, "MetricsAvailable")->reason == "ScrapeFailed";
     if (scrape_failed) tell_change("MetricsAvailable", false, true, "MetricsUnavailable");
 
     int read = 0;

@@ -343,8 +343,7 @@ class RunningTrial {
     if (trial_.spec.watch_for <= Duration(0) || target()->recreates || !target()->single_use.empty()) return false;
     if (lacks_room(facts_)) return false;
     if (phase != TrialPhase::kPromoting || !next_.promoted || target()->rolled_out()) return true;
-    const Time moved = std::max(*next_.promoted, target()->rollout.last_progress.value_or(*next_.promoted));
-    return !target()->rollout.paused && now_ - moved <= kPatience;
+    return !target()->rollout.paused && without_progress(*next_.promoted) <= kPatience;
   }
 
   Step paused() {
@@ -353,12 +352,17 @@ class RunningTrial {
     return step;
   }
 
+  /// How long the target's rollout, begun at `since`, has not got on.
+  Duration without_progress(Time since) const {
+    return now_ - std::max(since, target()->rollout.last_progress.value_or(since));
+  }
+
   /// A sentence when the target's rollout does not get on.
   std::optional<std::string> standstill(Time since) const {
     const Rollout& rollout = target()->rollout;
     if (rollout.gave_up) return "Kubernetes gave the target's rollout up: no progress within progressDeadlineSeconds.";
     const Duration longest = kLongestStandstill + target()->min_ready;
-    if (now_ - std::max(since, rollout.last_progress.value_or(since)) <= longest) return std::nullopt;
+    if (without_progress(since) <= longest) return std::nullopt;
     return "The target's rollout made no progress within " + format_duration(longest) + ".";
   }
 
@@ -407,8 +411,7 @@ class RunningTrial {
     promised.gc_cpu_fraction = std::strtod(words.gc_cpu_percent.c_str(), nullptr) / 100;
     promised.cycle_volume = *volume;
     const bool missed = prediction_missed(promised, *facts_.decision.estimate);
-    const bool same_program = memory.missed_template.empty() || memory.missed_template == trial_.spec.template_hash;
-    memory.missed_predictions = missed ? (same_program ? memory.missed_predictions : 0) + 1 : 0;
+    memory.missed_predictions = missed ? memory.missed_on(trial_.spec.template_hash) + 1 : 0;
     memory.missed_template = missed ? trial_.spec.template_hash : std::string();
   }
 

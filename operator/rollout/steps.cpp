@@ -20,12 +20,6 @@ int restarts_of(const Pod& pod, const std::string& container) {
   return 0;
 }
 
-/// A pod that was restarted is another one to a comparison.
-std::string name_of_life(const Pod& pod, const std::string& container) {
-  const int restarts = restarts_of(pod, container);
-  return pod.uid + (restarts > 0 ? "#" + std::to_string(restarts) : "");
-}
-
 }  // namespace
 
 bool lives(const Pod& pod) { return !pod.deleting && pod.phase != "Failed" && pod.phase != "Succeeded"; }
@@ -67,24 +61,19 @@ std::vector<std::string> arm_pods(const Facts& facts) {
   std::vector<std::string> names;
   for (const OwnedPod& owned : facts.desired.pods) {
     if (owned.track == Track::kStable || !lives(*owned.pod)) continue;
-    names.push_back(name_of_life(*owned.pod, facts.desired.container));
+    const int restarts = restarts_of(*owned.pod, facts.desired.container);
+    names.push_back(owned.pod->uid + (restarts > 0 ? "#" + std::to_string(restarts) : ""));
   }
   std::sort(names.begin(), names.end());
   return names;
 }
 
 bool baseline_is_the_same(const Facts& facts) {
-  const std::vector<std::string>& measured = facts.desired.trial->status.arm_pods;
-  int there = 0;
-  for (const OwnedPod& owned : facts.desired.pods) {
-    if (owned.track != Track::kBaseline || !lives(*owned.pod)) continue;
-    if (std::find(measured.begin(), measured.end(), name_of_life(*owned.pod, facts.desired.container)) ==
-        measured.end()) {
-      return false;
-    }
-    ++there;
-  }
-  return there == facts.desired.trial->spec.canary.replicas;
+  const Trial& trial = *facts.desired.trial;
+  const std::vector<std::string> now = arm_pods(facts);
+  const std::vector<std::string>& measured = trial.status.arm_pods;
+  return static_cast<int>(now.size()) == trial.spec.canary.replicas &&
+         std::includes(measured.begin(), measured.end(), now.begin(), now.end());
 }
 
 bool lacks_room(const Facts& facts) {

@@ -29,7 +29,7 @@ bool arms_ready(const Facts& facts);
 /// restarted are other processes.
 std::vector<std::string> arm_pods(const Facts& facts);
 
-/// The baseline's processes are all there, and no others than those that the trial measured.
+/// Of the trial's processes those of the baseline alone are left, all of them, and no others than it measured.
 bool baseline_is_the_same(const Facts& facts);
 
 /// A pod of the target finds no node, or may not be created.

@@ -9,6 +9,7 @@
 #include "gopacer/domain/histogram.h"
 #include "gopacer/rollout/advance.h"
 #include "gopacer/rollout/pass.h"
+#include "judge/windows.h"
 #include "simulate/mann_whitney.h"
 #include "simulate/serving_pod.h"
 
@@ -282,21 +283,8 @@ class SimulatedRollout {
   }
 
   std::optional<double> quantile_of_window(const Observation& observed, Track track) const {
-    Histogram sum;
-    bool any = false;
-    for (const PodSeries& pod : observed.pods) {
-      if (pod.track != track || pod.samples.size() < 2) continue;
-      const Histogram& before = pod.samples[pod.samples.size() - 2].latency.at(kServingSlo);
-      const auto delta = difference(pod.samples.back().latency.at(kServingSlo), before);
-      if (!delta) continue;
-      if (any) {
-        merge(sum, *delta);
-      } else {
-        sum = *delta;
-      }
-      any = true;
-    }
-    const auto found = any ? quantile(sum, profile_.spec.slos.front().histogram.quantile) : std::nullopt;
+    const auto requests = judging::latency_in(judging::arm_of(observed, track), {now_ - interval(), now_}, kServingSlo);
+    const auto found = requests ? quantile(*requests, profile_.spec.slos.front().histogram.quantile) : std::nullopt;
     return found ? std::optional(found->value) : std::nullopt;
   }
 

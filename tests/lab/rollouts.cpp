@@ -20,33 +20,25 @@ namespace {
 
 using nlohmann::json;
 
-/// One world, and which figure its rollouts are counted for.
+/// One world by what it changes; the rows of the page say what each is for.
 struct Scenario {
   const char* name;
-  const char* means;
   void (*change)(RolloutWorld&);
 };
 
 double harm(const RolloutWorld& world, double times) { return 1 + times * world.tolerance_percent / 100.0; }
 
 const Scenario kScenarios[] = {
-    {"better", "the settings save 5 % of the CPU and slow nothing down", [](RolloutWorld&) {}},
-    {"loadAfter", "better, and twice the load from the promotion on",
-     [](RolloutWorld& world) { world.load_after = 2; }},
-    {"drift", "better, and everything 20 % slower by the end of the watch",
-     [](RolloutWorld& world) { world.drift = 0.2; }},
-    {"late", "better, but the target's pods get 1.5 times as slow after half of the watch",
-     [](RolloutWorld& world) { world.late_slowdown = 1.5, world.late_from = 0.5; }},
-    {"default", "better, with the default tolerance of 5 %", [](RolloutWorld& world) { world.tolerance_percent = 5; }},
-    {"defaultHarm2x", "slower by twice that",
-     [](RolloutWorld& world) { world.tolerance_percent = 5, world.slowdown = harm(world, 2); }},
-    {"unlikePods", "better, and half of what pods differ by is not the node's",
-     [](RolloutWorld& world) { world.node_part = 0.5; }},
-    {"unlikePodsHarm2x", "slower by twice the tolerance, likewise",
-     [](RolloutWorld& world) { world.node_part = 0.5, world.slowdown = harm(world, 2); }},
-    {"harm2x", "slower by twice what is tolerated", [](RolloutWorld& world) { world.slowdown = harm(world, 2); }},
-    {"harm1_5x", "slower by 1.5 times what is tolerated",
-     [](RolloutWorld& world) { world.slowdown = harm(world, 1.5); }},
+    {"better", [](RolloutWorld&) {}},
+    {"loadAfter", [](RolloutWorld& world) { world.load_after = 2; }},
+    {"drift", [](RolloutWorld& world) { world.drift = 0.2; }},
+    {"late", [](RolloutWorld& world) { world.late_slowdown = 1.5, world.late_from = 0.5; }},
+    {"default", [](RolloutWorld& world) { world.tolerance_percent = 5; }},
+    {"defaultHarm2x", [](RolloutWorld& world) { world.tolerance_percent = 5, world.slowdown = harm(world, 2); }},
+    {"unlikePods", [](RolloutWorld& world) { world.node_part = 0.5; }},
+    {"unlikePodsHarm2x", [](RolloutWorld& world) { world.node_part = 0.5, world.slowdown = harm(world, 2); }},
+    {"harm2x", [](RolloutWorld& world) { world.slowdown = harm(world, 2); }},
+    {"harm1_5x", [](RolloutWorld& world) { world.slowdown = harm(world, 1.5); }},
 };
 
 /// What became of the rollouts of one world.

@@ -622,6 +622,16 @@ class ScraperProfileTest : public ScraperTest {
     watched.profiling = profiling;
     scraper_->set_targets(kProfile, watched);
   }
+  /// In a trial: the target's pod a, and pod b of the other track.
+  void watch_beside(Track track) {
+    fetcher_.on("10.0.0.2/debug/vars", {vars_body()});
+    fetcher_.on("10.0.0.2/debug/pprof/profile", {profile_body()});
+    PodTarget other = pod("b", "10.0.0.2");
+    other.track = track;
+    ScrapePlan watched = plan({pod("a", "10.0.0.1"), other});
+    watched.profiling = Profiling::kTrial;
+    scraper_->set_targets(kProfile, watched);
+  }
 };
 
 TEST_F(ScraperProfileTest, TakesOneEveryTwoMinutesInTheBackground) {
@@ -637,26 +647,14 @@ TEST_F(ScraperProfileTest, TakesOneEachIntervalInATrialForHalfOfIt) {
 }
 
 TEST_F(ScraperProfileTest, LeavesTheStablePodsAsideInATrial) {
-  fetcher_.on("10.0.0.2/debug/vars", {vars_body()});
-  fetcher_.on("10.0.0.2/debug/pprof/profile", {profile_body()});
-  PodTarget canary = pod("b", "10.0.0.2");
-  canary.track = Track::kCanary;
-  ScrapePlan watched = plan({pod("a", "10.0.0.1"), canary});
-  watched.profiling = Profiling::kTrial;
-  scraper_->set_targets(kProfile, watched);
+  watch_beside(Track::kCanary);
   for (int i = 0; i < 6; ++i) pass(seconds(15));
   EXPECT_EQ(fetches("10.0.0.2/debug/pprof/profile?seconds=7"), 6);
   EXPECT_EQ(fetches("10.0.0.1/debug/pprof/profile?seconds=10"), 1);
 }
 
 TEST_F(ScraperProfileTest, LooksAtTheTargetsPodsBesideTheBaselineOnceTheCanaryIsGone) {
-  fetcher_.on("10.0.0.2/debug/vars", {vars_body()});
-  fetcher_.on("10.0.0.2/debug/pprof/profile", {profile_body()});
-  PodTarget baseline = pod("b", "10.0.0.2");
-  baseline.track = Track::kBaseline;
-  ScrapePlan watched = plan({pod("a", "10.0.0.1"), baseline});
-  watched.profiling = Profiling::kTrial;
-  scraper_->set_targets(kProfile, watched);
+  watch_beside(Track::kBaseline);
   for (int i = 0; i < 6; ++i) pass(seconds(15));
   EXPECT_EQ(fetches("10.0.0.1/debug/pprof/profile?seconds=7"), 6);
   EXPECT_EQ(fetches("10.0.0.2/debug/pprof/profile?seconds=7"), 6);

@@ -137,6 +137,10 @@ struct ProfileMemory {
   int missed_predictions = 0;   ///< in a row
   std::string missed_template;  ///< hash of the pod template that they were missed on: another is another program
 
+  /// Predictions in a row that were missed on this pod template.
+  int missed_on(const std::string& template_hash) const {
+    return missed_template == template_hash ? missed_predictions : 0;
+  }
   void forget_applied() {
     applied.reset();
     applied_uid.clear();

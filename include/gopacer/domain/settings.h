@@ -59,6 +59,7 @@ EnvText to_env(const Settings& settings);
 
 /// Settings that are within so much of each other are the same to a trial.
 inline constexpr double kAboutEqual = 0.05;
+/// Both variables are; an unset GOGC is Go's 100. A limit that only one of them has is a difference.
 bool about_equal(const Settings& a, const Settings& b);
 
 /// For people: "GOGC=180 GOMEMLIMIT=430MiB", "GOGC=50", "Go's defaults".
