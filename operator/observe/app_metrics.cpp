@@ -32,8 +32,7 @@ constexpr double kMostBytes = 9.2e18;
 /// What a node of std::map has before its value, and what the allocator adds to the node and to the vector in it.
 constexpr std::size_t kNodeHead = 64;
 
-std::optional<double> bound(const std::string& le) {
-  std::string_view text = le;
+std::optional<double> bound(std::string_view text) {
   if (text.starts_with('+')) text.remove_prefix(1);
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -241,28 +240,35 @@ Result<Histogram> AppMetricsReader::merge(const Family& family) {
     return retriable("has no histogram " + family.metric +
                      ": check podHistogram.metric; a labelled one appears with its first observation");
   }
-  std::map<double, double> merged;
+  struct Bucket {
+    double count = 0;
+    std::size_t holders = 0;
+  };
+  std::map<double, Bucket> buckets;
   double sum = 0;
-  std::map<double, std::size_t> holders;
   std::size_t series_count = 0;
   for (const auto& [labels, series] : family.series) {
+    if (series.buckets.empty()) continue;  // only _sum or _count: no buckets were exported for it
+    std::vector<std::pair<double, double>> cumulative = series.buckets;
+    const auto by_bound = [](const auto& a, const auto& b) { return a.first < b.first; };
+    std::stable_sort(cumulative.begin(), cumulative.end(), by_bound);
     // The first of two equal lines counts; Prometheus does the same.
-    std::map<double, double> cumulative(series.buckets.begin(), series.buckets.end());
-    const double infinity = std::numeric_limits<double>::infinity();
-    if (cumulative.empty()) continue;  // only _sum or _count: no buckets were exported for it
-    if (!cumulative.contains(infinity)) {
+    const auto same_bound = [](const auto& a, const auto& b) { return a.first == b.first; };
+    cumulative.erase(std::unique(cumulative.begin(), cumulative.end(), same_bound), cumulative.end());
+    if (const double infinity = std::numeric_limits<double>::infinity(); cumulative.back().first != infinity) {
       if (!series.count) {
         return invalid("has a series of " + family.metric + " without the bucket le=\"+Inf\" and without _count");
       }
-      cumulative.emplace(infinity, *series.count);
+      cumulative.emplace_back(infinity, *series.count);
     }
     ++series_count;
     double below = 0;
     for (const auto& [le, count] : cumulative) {
       if (count < below) return invalid("has a series of " + family.metric + " whose buckets are not cumulative");
       below = count;
-      merged[le] += count;
-      ++holders[le];
+      Bucket& bucket = buckets[le];
+      bucket.count += count;
+      ++bucket.holders;
     }
     if (series.sum && std::isfinite(*series.sum)) sum += *series.sum;
   }
@@ -272,7 +278,10 @@ Result<Histogram> AppMetricsReader::merge(const Family& family) {
         " with the labels of podHistogram.labels: check them; a series appears with its first observation");
   }
   // Where layouts differ, only bounds that all series have can be added up.
-  std::erase_if(merged, [&](const auto& bucket) { return holders[bucket.first] != series_count; });
+  std::map<double, double> merged;
+  for (const auto& [le, bucket] : buckets) {
+    if (bucket.holders == series_count) merged.emplace_hint(merged.end(), le, bucket.count);
+  }
   if (only_native(family)) return invalid(native_text(family.metric));
   if (merged.size() < 2) {
     return invalid("has series of " + family.metric +

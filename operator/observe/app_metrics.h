@@ -1,8 +1,10 @@
 #pragma once
 
+#include <functional>
 #include <map>
-#include <set>
 #include <string>
+#include <string_view>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -49,6 +51,11 @@ class AppMetricsReader {
   std::size_t kept() const;
 
  private:
+  /// So that a piece of a line can be looked up as it is.
+  struct TextHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  };
   struct Series {
     std::vector<std::pair<double, double>> buckets;  ///< bounds with their counts, as they came
     std::optional<double> sum;
@@ -77,7 +84,7 @@ class AppMetricsReader {
   static bool only_native(const Family& family);
 
   std::vector<Family> families_;
-  std::set<std::string, std::less<>> wanted_;
+  std::unordered_set<std::string, TextHash, std::equal_to<>> wanted_;
   std::size_t lines_ = 0;
   ProcessMetrics process_;
   std::optional<double> all_cpu_, idle_cpu_, scanned_stacks_, scanned_globals_;

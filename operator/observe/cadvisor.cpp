@@ -22,10 +22,9 @@ constexpr std::array kMetrics{kWorkingSet, kAnonymous, kFiles, kActiveFiles, kIn
 // A container has one cgroup, or two while the old one is still going away.
 constexpr std::size_t kMostCgroups = 16;
 
-const std::string& label(const LineLabels& labels, const char* name) {
-  static const std::string kNone;
+std::string label(const LineLabels& labels, const char* name) {
   const auto found = labels.find(name);
-  return found == labels.end() ? kNone : found->second;
+  return std::string(found == labels.end() ? std::string_view() : found->second);
 }
 
 }  // namespace
@@ -44,11 +43,11 @@ std::string CadvisorReader::take(const ExpositionSample& sample) {
   // 8e18 and more is how the kernel says that there is no limit.
   if (!std::isfinite(sample.value) || sample.value < 0 || sample.value > 8e18) return {};
   if (sample.name == kCpu) {
-    const std::string& cpu = label(sample.labels, "cpu");
+    const std::string cpu = label(sample.labels, "cpu");
     if (!cpu.empty() && cpu != "total") return {};
   }
   auto& cgroups = readings_[std::move(key)];
-  const std::string& id = label(sample.labels, "id");
+  const std::string id = label(sample.labels, "id");
   if (!cgroups.contains(id) && cgroups.size() == kMostCgroups) return {};
   Reading& reading = cgroups[id];
   const Time at = sample.at.value_or(now_);

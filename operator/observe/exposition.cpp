@@ -1,5 +1,6 @@
 #include "observe/exposition.h"
 
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -11,8 +12,15 @@ namespace {
 
 constexpr std::size_t kLongestLine = std::size_t{64} * 1024;
 
-bool is_name_start(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == ':'; }
-bool is_name(char c) { return is_name_start(c) || (c >= '0' && c <= '9'); }
+constexpr bool is_name_start(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == ':';
+}
+constexpr auto kInName = [] {
+  std::array<bool, 256> in_name{};
+  for (int c = 0; c < 256; ++c) in_name[c] = is_name_start(static_cast<char>(c)) || (c >= '0' && c <= '9');
+  return in_name;
+}();
+bool is_name(char c) { return kInName[static_cast<unsigned char>(c)]; }
 bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
 void skip_blanks(std::string_view& text) {
@@ -29,18 +37,19 @@ std::string_view take_name(std::string_view& text) {
   return name;
 }
 
-/// The quoted text at the front of `text`, unescaped; none when it is not one.
-std::optional<std::string> take_quoted(std::string_view& text) {
+/// The quoted text at the front of `text`, unescaped; none when it is not one. What is not a piece of `text` goes to
+/// `unescaped`.
+std::optional<std::string_view> take_quoted(std::string_view& text, std::forward_list<std::string>& unescaped) {
   if (text.empty() || text.front() != '"') return std::nullopt;
   text.remove_prefix(1);
   // Nearly no value has anything escaped.
   if (const std::size_t quote = text.find('"');
       quote != std::string_view::npos && text.substr(0, quote).find('\\') == std::string_view::npos) {
-    std::string value(text.substr(0, quote));
+    const std::string_view value = text.substr(0, quote);
     text.remove_prefix(quote + 1);
     return value;
   }
-  std::string value;
+  std::string& value = unescaped.emplace_front();
   while (!text.empty() && text.front() != '"') {
     char c = text.front();
     text.remove_prefix(1);
@@ -62,7 +71,7 @@ std::optional<std::string> take_quoted(std::string_view& text) {
 }
 
 /// The labels in braces at the front of `text`; false when they are malformed.
-bool take_labels(std::string_view& text, LineLabels& labels) {
+bool take_labels(std::string_view& text, LineLabels& labels, std::forward_list<std::string>& unescaped) {
   if (text.empty() || text.front() != '{') return true;
   text.remove_prefix(1);
   for (;;) {
@@ -74,9 +83,9 @@ bool take_labels(std::string_view& text, LineLabels& labels) {
     if (name.empty() || text.empty() || text.front() != '=') return false;
     text.remove_prefix(1);
     skip_blanks(text);
-    auto value = take_quoted(text);
+    const auto value = take_quoted(text, unescaped);
     if (!value || labels.size() == Exposition::kMostLabels) return false;
-    if (!labels.emplace(name, std::move(*value)).second) return false;
+    if (!labels.emplace(name, *value).second) return false;
     skip_blanks(text);
     if (text.empty()) return false;
     if (text.front() == ',') {
@@ -131,7 +140,7 @@ std::size_t series_of(const LineLabels& labels) {
   std::size_t hash = 0;
   for (const auto& [name, value] : labels) {
     if (name == "le") continue;
-    for (const std::string* const text : {&name, &value}) hash = hash * 31 + std::hash<std::string>()(*text);
+    for (const std::string_view text : {name, value}) hash = hash * 31 + std::hash<std::string_view>()(text);
   }
   return hash;
 }
@@ -179,7 +188,7 @@ bool Exposition::take_line(std::string_view line, bool complete) {
   if (!complete) return reject("has a line longer than " + std::to_string(kLongestLine) + " bytes: " + shown(line));
 
   skip_blanks(rest);
-  const bool labelled = take_labels(rest, labels_);
+  const bool labelled = take_labels(rest, labels_, unescaped_);
   skip_blanks(rest);
   const std::optional<double> value = labelled ? number(take_word(rest)) : std::nullopt;
   if (!value) return seen_metric_ ? reject("has a malformed line: " + shown(line, 120)) : reject_page(line);
@@ -190,6 +199,7 @@ bool Exposition::take_line(std::string_view line, bool complete) {
   if (!rest.empty() && rest.front() != '#') at = timestamp(take_word(rest));
   std::string problem = take_({name, labels_, series_of(labels_), *value, at});
   labels_.clear();
+  unescaped_.clear();
   return problem.empty() || reject(std::move(problem));
 }
 

@@ -2,6 +2,7 @@
 
 #include <boost/container/flat_map.hpp>
 #include <cstddef>
+#include <forward_list>
 #include <functional>
 #include <optional>
 #include <string>
@@ -14,8 +15,8 @@
 
 namespace gopacer {
 
-/// The labels of one line, side by side, so that the next line can have their memory.
-using LineLabels = boost::container::flat_map<std::string, std::string, std::less<>>;
+/// The labels of one line: pieces of it, which last as long as the line does.
+using LineLabels = boost::container::flat_map<std::string_view, std::string_view>;
 
 /// One line of a page in Prometheus' text format.
 struct ExpositionSample {
@@ -57,7 +58,8 @@ class Exposition {
   Lines lines_;
   Wants wants_;
   Take take_;
-  LineLabels labels_;  ///< of the line that is read; empty between lines
+  LineLabels labels_;                         ///< of the line that is read; empty between lines
+  std::forward_list<std::string> unescaped_;  ///< those of its values that are not what stands in the line
   bool seen_metric_ = false;
   std::string error_;
 };

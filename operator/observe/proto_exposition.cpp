@@ -153,7 +153,8 @@ class MetricLines {
     }
     LineLabels with_bound = labels;
     for (const auto& [bound, up_to] : cumulative) {
-      with_bound["le"] = std::isinf(bound) ? "+Inf" : shortest(bound);
+      const std::string le = std::isinf(bound) ? "+Inf" : shortest(bound);
+      with_bound["le"] = le;
       if (std::string problem = line(family_ + "_bucket", with_bound, up_to); !problem.empty()) return problem;
     }
     if (std::string problem = line(family_ + "_sum", labels, histogram.sample_sum()); !problem.empty()) return problem;
