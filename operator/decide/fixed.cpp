@@ -17,25 +17,12 @@ void decide_fixed(const DecideInput& input, const Physics& physics, Decision& de
   const Settings then = as_run(wanted);
   decision.predicted = physics.predict(then);
   const std::string wanted_text = describe(wanted);
-  if (then == now) {
-    decision.kind = Decision::Kind::kKeep;
-    decision.reason = "InForce";
-    decision.message = describe(now) + " is in force. " + expectation(estimate, *decision.predicted);
-    return;
-  }
   const auto refuse = [&](std::string reason, std::string message) {
     decision.kind = Decision::Kind::kRefuse;
     decision.reason = std::move(reason);
     decision.message = std::move(message);
   };
-  if (const BannedRegion* ban = ban_of(input, wanted)) {
-    const auto until = banned_until(*ban);
-    return refuse("SettingsBanned",
-                  wanted_text + " was tried on this pod template and rolled back at " + format_time(ban->at) + " (" +
-                      ban->reason + "). It is not tried again" +
-                      (until ? " before " + format_time(*until) + ", since that may have been chance" : "") +
-                      ": change objective.settings, or change the pod template.");
-  }
+  // Also what is in force already: the container's limit may have been lowered since.
   if (input.spec.fixed.go_mem_limit && !knows_memory_limit(estimate.go_version)) {
     return refuse("FixedSettingsUnsafe", "The program was built with " + estimate.go_version +
                                              ", which has no GOMEMLIMIT: remove objective.settings.goMemLimit, or "
@@ -43,12 +30,13 @@ void decide_fixed(const DecideInput& input, const Physics& physics, Decision& de
   }
   const auto& container = estimate.container_limit;
   if (container && wanted.go_mem_limit && *wanted.go_mem_limit >= *container) {
-    return refuse("FixedSettingsUnsafe",
-                  "objective.settings.goMemLimit is " + format_go_size(*wanted.go_mem_limit) +
-                      ", not below the container's memory limit of " + format_go_size(*container) +
-                      ": the kernel would kill the process before Go noticed. " +
-                      format_go_size(safe_limit(*container, estimate, input.spec.bounds.max_go_mem_limit_percent)) +
-                      " would be safe.");
+    return refuse(
+        "FixedSettingsUnsafe",
+        std::string(input.spec.fixed.go_mem_limit ? "objective.settings.goMemLimit" : "The target's GOMEMLIMIT") +
+            " is " + format_go_size(*wanted.go_mem_limit) + ", not below the container's memory limit of " +
+            format_go_size(*container) + ": the kernel would kill the process before Go noticed. " +
+            format_go_size(safe_limit(*container, estimate, input.spec.bounds.max_go_mem_limit_percent)) +
+            " would be safe.");
   }
   const Gogc gogc = then.gogc.value_or(Gogc(Gogc::kDefaultPercent));
   const bool stops = then.go_mem_limit && (!container || *then.go_mem_limit < *container);
@@ -61,6 +49,20 @@ void decide_fixed(const DecideInput& input, const Physics& physics, Decision& de
                                                                   input.spec.bounds.max_go_mem_limit_percent))
                        : std::string()) +
             ".");
+  }
+  if (then == now) {
+    decision.kind = Decision::Kind::kKeep;
+    decision.reason = "InForce";
+    decision.message = describe(now) + " is in force. " + expectation(estimate, *decision.predicted);
+    return;
+  }
+  if (const BannedRegion* ban = ban_of(input, wanted)) {
+    const auto until = banned_until(*ban);
+    return refuse("SettingsBanned",
+                  wanted_text + " was tried on this pod template and rolled back at " + format_time(ban->at) + " (" +
+                      ban->reason + "). It is not tried again" +
+                      (until ? " before " + format_time(*until) + ", since that may have been chance" : "") +
+                      ": change objective.settings, or change the pod template.");
   }
   decision.kind = Decision::Kind::kChange;
   decision.settings = wanted;

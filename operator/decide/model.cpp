@@ -11,6 +11,8 @@ namespace {
 /// A GOMEMLIMIT above this share of the container stops no heap in time, whatever else is in the container.
 constexpr double kMostOfContainer = 0.95;
 constexpr double kMiB = 1024.0 * 1024;
+/// What is outside the Go heap varies, and with it what is safe: a limit is not called too high for less than this.
+constexpr double kSurelyAbove = 1.05;
 
 /// Below it collections crowd near the limit: then the limit must not be tightened, more memory is needed.
 constexpr double kLeastEffectiveGogc = 50;
@@ -180,16 +182,9 @@ struct Worth {
 
 Worth worth_of(const DecideInput& input, const Estimate& estimate, const Settings& wanted,
                const Prediction& predicted) {
-  const auto& in_force = estimate.settings.go_mem_limit;
-  if (wanted.go_mem_limit && in_force && estimate.container_limit &&
-      *in_force > *estimate.container_limit * kMostOfContainer) {
-    return {true,
-            "GOMEMLIMIT=" + format_go_size(*in_force) + " is more than the container's " +
-                format_bytes(*estimate.container_limit) + " leave to Go, so nothing stops the heap in time. ",
-            true};
-  }
-  const Bytes soon = estimate.non_go_growth * kHoursAhead;
   const bool lower_limit = wanted.go_mem_limit && wanted.go_mem_limit < estimate.settings.go_mem_limit;
+  if (lower_limit && limit_is_too_high(estimate)) return {true, too_high_text(estimate) + " ", true};
+  const Bytes soon = estimate.non_go_growth * kHoursAhead;
   if (lower_limit && estimate.peak_memory + soon > *estimate.container_limit * kCrowded) {
     return {true, "Memory outside the Go heap has grown, and leaves less of the container to it. ", true};
   }
@@ -244,6 +239,18 @@ Bytes safe_limit(Bytes container, const Estimate& estimate, int max_percent) {
   return mib(std::floor(std::min(safe, c * max_percent / 100) / kMiB));
 }
 
+bool limit_is_too_high(const Estimate& estimate) {
+  constexpr int kAllOfIt = 100;
+  const auto& limit = estimate.settings.go_mem_limit;
+  const auto& container = estimate.container_limit;
+  return limit && container && *limit > safe_limit(*container, estimate, kAllOfIt) * kSurelyAbove;
+}
+
+std::string too_high_text(const Estimate& estimate) {
+  return "GOMEMLIMIT=" + format_go_size(*estimate.settings.go_mem_limit) + " is more than the container's " +
+         format_bytes(*estimate.container_limit) + " leave to Go, so nothing stops the heap in time.";
+}
+
 Bytes container_needed(const Estimate& estimate, int max_percent) {
   const double limit = least_limit(estimate).value();
   double container = limit;
@@ -254,6 +261,31 @@ Bytes container_needed(const Estimate& estimate, int max_percent) {
         std::max({(limit + margin) / 0.95, limit + margin + 1.1 * estimate.non_go.value(), limit * 100 / max_percent});
   }
   return mib(std::ceil(container / kMiB));
+}
+
+void keep_for_want_of_memory(const DecideInput& input, const Settings& now, Decision& decision) {
+  const Estimate& estimate = *decision.estimate;
+  decision.kind = Decision::Kind::kKeep;
+  decision.needs_memory = container_needed(estimate, input.spec.bounds.max_go_mem_limit_percent);
+  decision.reason = "NeedsMemory";
+  decision.binding = "memory limit";
+  decision.message = "The container's " + format_bytes(*estimate.container_limit) + " are too few for a live heap of " +
+                     format_bytes(estimate.live_heap) + " to be collected at ease; " +
+                     format_bytes(*decision.needs_memory) + " would do. Raise resources.limits.memory; until then " +
+                     describe(now) + " stays.";
+}
+
+bool refuse_unsatisfiable(const DecideInput& input, Bytes safe, Decision& decision) {
+  const auto& least = input.spec.bounds.min_go_mem_limit;
+  if (!least || *least <= safe) return false;
+  decision.kind = Decision::Kind::kRefuse;
+  decision.settings = input.current;
+  decision.reason = "BoundsUnsatisfiable";
+  decision.binding = "bounds.minAllowed.goMemLimit";
+  decision.message = "bounds.minAllowed.goMemLimit is " + format_go_size(*least) +
+                     ", but the highest GOMEMLIMIT that is safe in this container is " + format_go_size(safe) +
+                     ". Lower the bound or raise resources.limits.memory.";
+  return true;
 }
 
 std::string expectation(const Estimate& estimate, const Prediction& predicted) {
@@ -278,23 +310,9 @@ void decide_by_model(const DecideInput& input, const Physics& physics, Decision&
   const std::string now_text = describe(now);
 
   if (model.limit() && !model.limit_is_feasible()) {
-    decision.needs_memory = container_needed(estimate, input.spec.bounds.max_go_mem_limit_percent);
-    decision.binding = "memory limit";
-    return keep("NeedsMemory", "The container's " + format_bytes(*estimate.container_limit) +
-                                   " are too few for a live heap of " + format_bytes(estimate.live_heap) +
-                                   " to be collected at ease; " + format_bytes(*decision.needs_memory) +
-                                   " would do. Raise resources.limits.memory; until then " + now_text + " stays.");
+    return keep_for_want_of_memory(input, now, decision);
   }
-  if (model.limit() && input.spec.bounds.min_go_mem_limit && *input.spec.bounds.min_go_mem_limit > *model.limit()) {
-    decision.kind = Decision::Kind::kRefuse;
-    decision.settings = input.current;
-    decision.reason = "BoundsUnsatisfiable";
-    decision.binding = "bounds.minAllowed.goMemLimit";
-    decision.message = "bounds.minAllowed.goMemLimit is " + format_go_size(*input.spec.bounds.min_go_mem_limit) +
-                       ", but the highest GOMEMLIMIT that is safe in this container is " +
-                       format_go_size(*model.limit()) + ". Lower the bound or raise resources.limits.memory.";
-    return;
-  }
+  if (model.limit() && refuse_unsatisfiable(input, *model.limit(), decision)) return;
   if (estimate.heap_growth > 0.2) {
     return keep("HeapGrowing", "The live heap grew steadily by " + format_fixed(estimate.heap_growth * 100, 0) +
                                    " % in " +

@@ -84,8 +84,8 @@ void decide_by_formula(const DecideInput& input, const Physics& physics, Time no
     return;
   }
 
-  // The formulas set GOGC only. What holds for all strategies comes on top: a person's bounds, and no GOGC above 100
-  // without a limit behind it.
+  // The formulas set GOGC only. What holds for all strategies comes on top: a person's bounds, no limit that the
+  // container can't bear, and no GOGC above 100 without a limit behind it.
   const Bounds& bounds = input.spec.bounds;
   Settings settings = input.current;
   const auto as_run = [&](const Settings& asked) { return in_force(asked, input.current, estimate.settings); };
@@ -93,8 +93,25 @@ void decide_by_formula(const DecideInput& input, const Physics& physics, Time no
   const bool old_go = !knows_memory_limit(estimate.go_version);
   // A limit at or above the container's stops nothing: the kernel is there first.
   const auto& container = estimate.container_limit;
-  const bool is_idle = container && running.go_mem_limit && *running.go_mem_limit >= *container;
-  if (is_idle && !old_go) settings.go_mem_limit.reset();
+  const bool has_limit = container && running.go_mem_limit && !old_go;
+  const bool is_idle = has_limit && *running.go_mem_limit >= *container;
+  const bool too_high = limit_is_too_high(estimate);
+  const bool out_of_bounds =
+      has_limit && running.go_mem_limit->count() * 100 > container->count() * bounds.max_go_mem_limit_percent;
+  const Bytes safe =
+      container && !old_go ? safe_limit(*container, estimate, bounds.max_go_mem_limit_percent) : Bytes(0);
+  const bool has_room = safe > estimate.live_heap + estimate.non_heap;
+  decision.predicted = physics.predict(estimate.settings);
+  bool stops = estimate.settings.go_mem_limit && !is_idle;
+  if ((too_high || out_of_bounds) && has_room) {
+    settings.go_mem_limit = safe;
+    stops = true;
+  } else if (is_idle) {
+    settings.go_mem_limit.reset();
+  } else if (too_high || out_of_bounds) {
+    // To take it away would leave nothing that stops the heap.
+    return keep_for_want_of_memory(input, running, decision);
+  }
   decision.binding = "strategy";
   double gogc = *wanted.gogc;
   if (gogc < bounds.min_gogc) {
@@ -104,10 +121,8 @@ void decide_by_formula(const DecideInput& input, const Physics& physics, Time no
     gogc = bounds.max_gogc;
     decision.binding = "bounds.maxAllowed.gogc";
   }
-  if (std::round(gogc) > Gogc::kDefaultPercent && (!estimate.settings.go_mem_limit || is_idle)) {
-    const Bytes safe =
-        container && !old_go ? safe_limit(*container, estimate, bounds.max_go_mem_limit_percent) : Bytes(0);
-    if (safe > estimate.live_heap + estimate.non_heap) {
+  if (std::round(gogc) > Gogc::kDefaultPercent && !stops) {
+    if (has_room) {
       settings.go_mem_limit = safe;
     } else {
       gogc = Gogc::kDefaultPercent;
@@ -115,6 +130,11 @@ void decide_by_formula(const DecideInput& input, const Physics& physics, Time no
     }
   }
   settings.gogc = Gogc(std::max(1, static_cast<int>(std::lround(gogc))));
+  const std::optional<Bytes> limit = as_run(settings).go_mem_limit;
+  if (limit && !old_go && bounds.min_go_mem_limit && *limit < *bounds.min_go_mem_limit) {
+    if (container && refuse_unsatisfiable(input, safe, decision)) return;
+    settings.go_mem_limit = bounds.min_go_mem_limit;
+  }
 
   decision.predicted = physics.predict(as_run(settings));
   const std::string formula = name + " wants GOGC=" + format_fixed(*wanted.gogc, 1) + " (" + wanted.inputs + ")";
@@ -136,8 +156,10 @@ void decide_by_formula(const DecideInput& input, const Physics& physics, Time no
   }
   decision.kind = Decision::Kind::kChange;
   decision.settings = settings;
+  decision.urgent = too_high;
   decision.reason = "Recommended";
-  decision.message = describe(settings) + " instead of " + describe(running) + ": " + formula + ". " + expected +
+  decision.message = describe(settings) + " instead of " + describe(running) + ": " + formula + ". " +
+                     (too_high ? too_high_text(estimate) + " " : std::string()) + expected +
                      " Held by: " + decision.binding + ".";
 }
 

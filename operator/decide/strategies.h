@@ -9,8 +9,20 @@ namespace gopacer::deciding {
 /// min(0.95·C, C − 1.1·nonGo) − max(3 %·C, 32 MiB, spike), at most `max_percent` of C, whole MiB. May be ≤ 0.
 Bytes safe_limit(Bytes container, const Estimate& estimate, int max_percent);
 
+/// The GOMEMLIMIT in force is surely above what is safe, whatever a person's bounds: nothing stops the heap in time.
+bool limit_is_too_high(const Estimate& estimate);
+
+/// The sentence that says so.
+std::string too_high_text(const Estimate& estimate);
+
 /// The container's limit that lets the heap grow by half of what is scanned under its safe limit; whole MiB.
 Bytes container_needed(const Estimate& estimate, int max_percent);
+
+/// What is in force stays, as no GOMEMLIMIT that is safe leaves the heap room. `now`: what is in force.
+void keep_for_want_of_memory(const DecideInput& input, const Settings& now, Decision& decision);
+
+/// Refuses where the person's least GOMEMLIMIT is above what is safe; false where it is not.
+bool refuse_unsatisfiable(const DecideInput& input, Bytes safe, Decision& decision);
 
 /// "GC takes 14.2 % of 0.31 cores (CPU profile) now and is expected to take 7.4 %; memory 210.0MiB → 290.0MiB of
 /// 512.0MiB."

@@ -173,7 +173,8 @@ bool alike(const Settings& a, const Settings& b) {
 
 RC_GTEST_PROP(AnyStrategy, StaysBelowTheContainerAndWithinThePersonsBounds, ()) {
   const GoService service = any_service();
-  const DecideInput input = any_input(service);
+  DecideInput input = any_input(service);
+  if (*rc::gen::inRange(0, 3) == 0) input.spec.bounds.min_go_mem_limit = mib(*rc::gen::inRange(16, 4096));
   const Decision decision = decide(input, kNow);
   RC_TAG(to_string(input.spec.strategy) + " " + to_string(decision.kind));
   RC_LOG() << to_string(input.spec.strategy) << ": " << decision.message << "\n";
@@ -191,6 +192,10 @@ RC_GTEST_PROP(AnyStrategy, StaysBelowTheContainerAndWithinThePersonsBounds, ()) 
   if (input.spec.strategy == Strategy::kFixed) return;
   RC_ASSERT(gogc.percent() <= input.spec.bounds.max_gogc);
   RC_ASSERT(gogc.percent() >= std::min(input.spec.bounds.min_gogc, limit ? 10'000 : 100));
+  if (!limit) return;
+  RC_ASSERT(*limit >= input.spec.bounds.min_go_mem_limit.value_or(Bytes(0)));
+  if (!service.container) return;
+  RC_ASSERT(limit->count() * 100 <= service.container->count() * input.spec.bounds.max_go_mem_limit_percent);
 }
 
 RC_GTEST_PROP(AnyStrategy, NeverGoesWhereATrialOfThisTemplateFailed, ()) {

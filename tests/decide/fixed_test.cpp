@@ -111,6 +111,24 @@ TEST(Fixed, RefusesALimitThatTheKernelReachesFirst) {
   EXPECT_THAT(decision.message, HasSubstr("454MiB would be safe"));
 }
 
+TEST(Fixed, IsUnsafeAlsoWhereItIsInForceAlready) {
+  GoService service;
+  service.settings = {Gogc(150), mib(900)};  // of a container of 1 GiB, which has 512 MiB by now
+  Decision decision = decide(asking_for(service, service.settings), kNow);
+  EXPECT_EQ(decision.kind, Kind::kRefuse);
+  EXPECT_EQ(decision.reason, "FixedSettingsUnsafe");
+  EXPECT_EQ(decision.settings, service.settings);
+  EXPECT_THAT(decision.message, HasSubstr("objective.settings.goMemLimit is 900MiB, not below the container's memory"));
+  decision = decide(asking_for(service, {Gogc(150), std::nullopt}), kNow);
+  EXPECT_THAT(decision.message, HasSubstr("The target's GOMEMLIMIT is 900MiB")) << "nobody asked for it here";
+
+  service.container.reset();
+  service.settings.go_mem_limit.reset();
+  decision = decide(asking_for(service, service.settings), kNow);
+  EXPECT_EQ(decision.reason, "FixedSettingsUnsafe");
+  EXPECT_THAT(decision.message, HasSubstr("GOGC=150 has no GOMEMLIMIT behind it"));
+}
+
 TEST(Fixed, RefusesALargeGogcWithNothingBehindIt) {
   for (const Gogc gogc : {Gogc(400), Gogc::off()}) {
     const Decision decision = decide(asking_for(GoService{}, {gogc, std::nullopt}), kNow);

@@ -268,6 +268,32 @@ TEST(Model, HurriesWhenTheContainersLimitWasLoweredUnderTheSettings) {
   EXPECT_THAT(decision.message, HasSubstr("GOMEMLIMIT=900MiB is more than the container's"));
 }
 
+TEST(Model, HurriesWhenTheLimitIsAboveWhatIsSafeThoughBelowTheContainers) {
+  GoService service;
+  service.settings = {Gogc(290), mib(480)};  // 454 are safe
+  Decision decision = decide(service);
+  ASSERT_EQ(decision.kind, Kind::kChange) << decision.message;
+  EXPECT_TRUE(decision.urgent);
+  EXPECT_EQ(decision.settings.go_mem_limit, mib(454));
+  service.settings.go_mem_limit = mib(470);
+  EXPECT_EQ(decide(service).reason, "AlreadyBest") << "what is safe varies by so much";
+
+  service.settings.go_mem_limit = mib(450);
+  service.non_go = mib(100);  // leaves 512 − 110 − 32 to Go
+  decision = decide(service);
+  EXPECT_TRUE(decision.urgent) << decision.message;
+  EXPECT_NEAR(decision.settings.go_mem_limit->value(), mib(370).value(), mib(1).value());
+  EXPECT_THAT(decision.message, HasSubstr("GOMEMLIMIT=450MiB is more than the container's 512.0MiB leave to Go"));
+}
+
+TEST(Model, DoesNotHurryForAPersonsBound) {
+  GoService service;
+  service.settings = {Gogc(290), mib(454)};
+  DecideInput input = service.input(kNow);
+  input.spec.bounds.max_go_mem_limit_percent = 50;
+  EXPECT_FALSE(gopacer::decide(input, kNow).urgent) << "the container can hold it";
+}
+
 TEST(Model, LoosensALimitThatIsFarTooTight) {
   GoService service;
   service.settings = {Gogc(100), mib(90)};
@@ -517,6 +543,18 @@ GoService crowded_service() {
   service.process_metrics = true;
   service.non_go = mib(100);
   return service;
+}
+
+TEST(Model, HurriesBeforeWhatGrowsOutsideTheGoHeapHasTakenItsRoom) {
+  GoService service = crowded_service();
+  service.non_go = mib(60);
+  service.settings.go_mem_limit = mib(414);  // 512 − 66 − 32
+  service.seen_for = std::chrono::minutes(10);
+  EXPECT_FALSE(decide(service).urgent);
+  service.non_go_growth = mib(40);
+  const Decision decision = decide(service);
+  EXPECT_TRUE(decision.urgent) << decision.message;
+  EXPECT_THAT(decision.message, HasSubstr("Memory outside the Go heap has grown"));
 }
 
 TEST(Model, LowersALimitThatLeavesNoRoomWhateverElseHoldsItBack) {

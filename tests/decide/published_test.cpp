@@ -37,6 +37,17 @@ DecideInput input_for(Strategy strategy, const GoService& service = {}) {
   return input;
 }
 
+/// Of PauseFeedback, whose GOGC is 200 here, for pauses far below 5 ms: heaps neither grow nor shrink between the last
+/// two readings.
+DecideInput pausing(const GoService& service) {
+  DecideInput input = input_for(Strategy::kPauseFeedback, service);
+  for (PodSeries& pod : input.observed.pods) {
+    const Bytes before = pod.samples[pod.samples.size() - 2].mem->heap_alloc;
+    pod.samples.change_last([&](Sample& sample) { sample.mem->heap_alloc = before; });
+  }
+  return input;
+}
+
 TEST(LatencyMemoryRate, TakesP99FromTheSloAndGrowthFromTheHeap) {
   DecideInput input = input_for(Strategy::kLatencyMemoryRate);
   serve(input, 200);
@@ -93,30 +104,39 @@ TEST(TwoFactor, TakesRequestsPerSecondOfOnePod) {
 TEST(PauseFeedback, StartsFromTheGogcInForceAndPutsALimitBehindMoreThan100) {
   GoService service;
   service.settings.gogc = Gogc(110);
-  DecideInput input = input_for(Strategy::kPauseFeedback, service);
-  // Heaps that neither grow nor shrink between the last two readings.
-  for (PodSeries& pod : input.observed.pods) {
-    const Bytes before = pod.samples[pod.samples.size() - 2].mem->heap_alloc;
-    pod.samples.change_last([&](Sample& sample) { sample.mem->heap_alloc = before; });
-  }
+  const DecideInput input = pausing(service);
   const Decision decision = decide(input, kNow);
   ASSERT_EQ(decision.kind, Kind::kChange) << decision.message;
-  EXPECT_EQ(decision.settings.gogc, Gogc(200));  // 220 of pauses far below 5 ms, cut to 200
+  EXPECT_EQ(decision.settings.gogc, Gogc(200));  // 220, cut to 200
   EXPECT_EQ(decision.settings.go_mem_limit, mib(454));
 }
 
 TEST(PublishedFormulas, CountALimitAboveTheContainersForNone) {
   GoService service;
   service.settings = {Gogc(110), mib(600)};
-  DecideInput input = input_for(Strategy::kPauseFeedback, service);
-  for (PodSeries& pod : input.observed.pods) {
-    const Bytes before = pod.samples[pod.samples.size() - 2].mem->heap_alloc;
-    pod.samples.change_last([&](Sample& sample) { sample.mem->heap_alloc = before; });
-  }
+  const DecideInput input = pausing(service);
   const Decision decision = decide(input, kNow);
   ASSERT_EQ(decision.kind, Kind::kChange) << decision.message;
   EXPECT_EQ(decision.settings.gogc, Gogc(200));
   EXPECT_EQ(decision.settings.go_mem_limit, mib(454)) << "and not the 600 MiB of a time when there were more";
+}
+
+TEST(PublishedFormulas, DoNotWaitWhereTheLimitInForceCannotHold) {
+  const auto in_cool_down = [](double limit) {
+    GoService service;
+    service.settings = {Gogc(150), mib(limit)};
+    DecideInput input = pausing(service);
+    input.memory.cool_down_until = kNow + std::chrono::hours(5);
+    return decide(input, kNow);
+  };
+  for (const double too_high : {600, 480}) {
+    const Decision decision = in_cool_down(too_high);
+    EXPECT_EQ(decision.kind, Kind::kChange) << decision.message;
+    EXPECT_TRUE(decision.urgent);
+    EXPECT_EQ(decision.settings.go_mem_limit, mib(454));
+    EXPECT_THAT(decision.message, HasSubstr("so nothing stops the heap in time."));
+  }
+  EXPECT_EQ(in_cool_down(460).reason, "CoolDown");
 }
 
 TEST(PublishedFormulas, KeepWithinThePersonsBounds) {
@@ -128,15 +148,46 @@ TEST(PublishedFormulas, KeepWithinThePersonsBounds) {
   EXPECT_EQ(decision.binding, "bounds.minAllowed.gogc");
 }
 
+TEST(PublishedFormulas, KeepTheLimitWithinThePersonsBounds) {
+  GoService service;
+  service.settings = {Gogc(110), mib(440)};
+  DecideInput input = pausing(service);
+  input.spec.bounds.max_go_mem_limit_percent = 50;
+  Decision decision = decide(input, kNow);
+  EXPECT_EQ(describe(decision.settings), "GOGC=200 GOMEMLIMIT=256MiB") << decision.message;
+  EXPECT_FALSE(decision.urgent) << "the container could hold it";
+
+  service.settings.go_mem_limit = mib(200);
+  input = pausing(service);
+  input.spec.bounds.min_go_mem_limit = mib(300);
+  decision = decide(input, kNow);
+  EXPECT_EQ(describe(decision.settings), "GOGC=200 GOMEMLIMIT=300MiB") << decision.message;
+  input.spec.bounds.min_go_mem_limit = mib(460);
+  decision = decide(input, kNow);
+  EXPECT_EQ(decision.kind, Kind::kRefuse);
+  EXPECT_EQ(decision.reason, "BoundsUnsatisfiable");
+  EXPECT_EQ(decision.settings, service.settings);
+  EXPECT_THAT(decision.message, HasSubstr("safe in this container is 454MiB"));
+}
+
+TEST(PublishedFormulas, KeepALimitThatNoneCanTakeThePlaceOf) {
+  GoService service;
+  service.container = mib(240);
+  service.settings = {Gogc(110), mib(180)};
+  DecideInput input = pausing(service);
+  input.spec.bounds.max_go_mem_limit_percent = 25;  // 60 MiB, and 64 live
+  const Decision decision = decide(input, kNow);
+  EXPECT_EQ(decision.kind, Kind::kKeep);
+  EXPECT_EQ(decision.reason, "NeedsMemory");
+  EXPECT_EQ(decision.settings, service.settings);
+  EXPECT_GT(decision.needs_memory, mib(240));
+}
+
 TEST(PublishedFormulas, GiveNoGogcAbove100WithoutALimit) {
   GoService service;
   service.container.reset();
   service.settings.gogc = Gogc(60);
-  DecideInput input = input_for(Strategy::kPauseFeedback, service);
-  for (PodSeries& pod : input.observed.pods) {
-    const Bytes before = pod.samples[pod.samples.size() - 2].mem->heap_alloc;
-    pod.samples.change_last([&](Sample& sample) { sample.mem->heap_alloc = before; });
-  }
+  const DecideInput input = pausing(service);
   const Decision decision = decide(input, kNow);
   ASSERT_EQ(decision.kind, Kind::kChange) << decision.message;
   EXPECT_EQ(decision.settings.gogc, Gogc(100));
