@@ -599,6 +599,25 @@ TEST(Revert, LeavesASettingThatAPersonHasMadeTheirs) {
   EXPECT_EQ(env_value(cluster.target(), "GOMEMLIMIT"), "");
 }
 
+TEST(Revert, ReleasesWhatIsLeftAfterAPersonTookTheOtherAway) {
+  Cluster cluster;
+  cluster.begin_trial(TrialPhase::kPromoting);
+  cluster.promote();
+  // As kubectl set env GOGC- does.
+  cluster.api.update_as("kubectl-set", objects::deployment_path(objects::kTarget), [](json& target) {
+    auto& env = target["spec"]["template"]["spec"]["containers"][0]["env"].get_ref<json::array_t&>();
+    std::erase_if(env, [](const json& entry) { return entry["name"] == "GOGC"; });
+  });
+  ASSERT_EQ(env_value(cluster.target(), "GOMEMLIMIT"), "430MiB");
+  delete_profile(cluster);
+  // The pass after a person's change forgets what was applied.
+  Cluster::must(cluster.api.merge_patch(objects::profile_path(), {{"status", {{"applied", nullptr}}}}, "status"));
+  objects::drop_trial(cluster.api, kTrialKey);
+  ASSERT_TRUE(cluster.perform(StepKind::kRevert).done());
+  EXPECT_EQ(env_value(cluster.target(), "GOMEMLIMIT"), "");
+  EXPECT_EQ(env_value(cluster.target(), "LOG_LEVEL"), "info");
+}
+
 TEST(Revert, LeavesWhatTheProfileThatTunesTheTargetHasApplied) {
   Cluster cluster;
   cluster.begin_trial(TrialPhase::kPromoting);

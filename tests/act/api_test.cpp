@@ -208,6 +208,15 @@ TEST_F(ActOnRealApi, ARollbackLeavesAPersonsVariableAndTakesOursBack) {
   EXPECT_EQ(env_value(target(), "GOMEMLIMIT"), "");
 }
 
+TEST_F(ActOnRealApi, WhatAPersonLeftOfOursIsReleased) {
+  promote();
+  RealApiServer::kubectl("-n " + ns_ + " set env deployment/checkout GOGC-");
+  ASSERT_EQ(env_value(target(), "GOMEMLIMIT"), "430MiB");
+  ASSERT_TRUE(applier_.release(place()));
+  EXPECT_EQ(env_value(target(), "GOMEMLIMIT"), "");
+  EXPECT_EQ(env_value(target(), "LOG_LEVEL"), "info");
+}
+
 TEST_F(ActOnRealApi, NothingTakesAPersonsValueAway) {
   // The entry is still gopacer's, only its value is not; and another text of the same value is a conflict.
   promote();

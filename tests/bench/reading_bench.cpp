@@ -2,6 +2,7 @@
 // iostreams.
 
 #include <benchmark/benchmark.h>
+#include <malloc.h>
 
 #include <fstream>
 #include <map>
@@ -13,6 +14,7 @@
 #include "observe/app_metrics.h"
 #include "observe/heap_trailer.h"
 #include "source_dir.h"
+#include "watch/store.h"
 
 namespace gopacer {
 namespace {
@@ -154,6 +156,25 @@ void PodEvent(benchmark::State& state) {
   report(state, text);
 }
 BENCHMARK(PodEvent);
+
+/// What each pod of the cluster costs, whoever's it is: the store keeps all that the watch brings.
+void PodsInStore(benchmark::State& state) {
+  nlohmann::json pod = nlohmann::json::parse(pod_event());
+  double counted = 0;
+  for ([[maybe_unused]] const auto _ : state) {
+    Store<Pod> store(codec::decode_pod);
+    const double before = static_cast<double>(mallinfo2().uordblks + mallinfo2().hblkhd);
+    store.begin();
+    for (int i = 0; i < state.range(0); ++i) {
+      pod["metadata"]["name"] = "checkout-6d5f8c7b9d-" + std::to_string(i);
+      store.add(pod);
+    }
+    store.commit();
+    counted = static_cast<double>(mallinfo2().uordblks + mallinfo2().hblkhd) - before;
+  }
+  state.counters["bytes_per_pod"] = counted / static_cast<double>(state.range(0));
+}
+BENCHMARK(PodsInStore)->Arg(10'000)->Unit(benchmark::kMillisecond)->Iterations(1);
 
 void PodEventOnlyParsed(benchmark::State& state) {
   const std::string text = pod_event();

@@ -26,6 +26,12 @@ class Operator : public ClusterTest {
         {"get", "pods", "-n", kOperatorNamespace, "-l", "app.kubernetes.io/name=gopacer", "-o", "json"}))["items"]
         .get<std::vector<json>>();
   }
+  /// As a node that dies would; the name of the pod that was.
+  std::string kill_operator() {
+    const std::string killed = text(pods_of_operator().at(0), "/metadata/name");
+    cluster().kubectl({"delete", "pod", killed, "-n", kOperatorNamespace, "--grace-period=0", "--force"});
+    return killed;
+  }
   /// Names and starts of all containers that the test's trial has to do with.
   std::string pods_and_restarts() {
     std::vector<std::string> all;
@@ -47,8 +53,7 @@ TEST_F(Operator, ASuccessorEndsTheTrialOfOneThatWasKilled) {
        {{"objective", {{"strategy", "Fixed"}, {"settings", {{"gogc", 10}}}}}, {"canary", {{"warmUp", "20s"}}}});
   const json begun = eventually_trial("checkout-1", "warms up",
                                       [](const json& trial) { return text(trial, "/status/phase") == "WarmUp"; });
-  const std::string killed = text(pods_of_operator().at(0), "/metadata/name");
-  cluster().kubectl({"delete", "pod", killed, "-n", kOperatorNamespace, "--grace-period=0", "--force"});
+  const std::string killed = kill_operator();
 
   const json trial = trial_ended("checkout-1");
   EXPECT_EQ(text(trial, "/metadata/uid"), text(begun, "/metadata/uid"));
@@ -56,6 +61,34 @@ TEST_F(Operator, ASuccessorEndsTheTrialOfOneThatWasKilled) {
   expect_no_leftovers();
   EXPECT_EQ(list("grt").size(), 1U);
   EXPECT_EQ(text(deployment(), "/metadata/generation"), generation);
+  for (const json& pod : pods_of_operator()) EXPECT_NE(text(pod, "/metadata/name"), killed);
+}
+
+TEST_F(Operator, ASuccessorGoesOnWithAPromotionAndWithARollback) {
+  // So that rollouts take long enough for an operator to die in them.
+  kubectl({"patch", "deployment", "checkout", "--type=merge", "-p", R"({"spec": {"minReadySeconds": 15}})"});
+  tune("checkout", {{"objective", {{"strategy", "Fixed"}, {"settings", {{"gogc", 400}, {"goMemLimit", "200MiB"}}}}},
+                    {"rollback", {{"watchFor", "1h"}}}});
+  const json promoting = eventually_trial(
+      "checkout-1", "promotes",
+      [&](const json& trial) {
+        return text(trial, "/status/phase") == "Promoting" && env_of(deployment(), "GOGC") == "400";
+      },
+      seconds(150));
+  kill_operator();
+  const json watched = eventually_trial("checkout-1", "watches under the successor",
+                                        [](const json& trial) { return text(trial, "/status/phase") == "Watching"; });
+  EXPECT_EQ(text(watched, "/metadata/uid"), text(promoting, "/metadata/uid"));
+  EXPECT_EQ(env_of(deployment(), "GOMEMLIMIT"), "200MiB");
+  const std::string generation = text(deployment(), "/metadata/generation");
+
+  kubectl({"delete", "grt", "checkout-1", "--wait=false"});
+  eventually("the old settings are put back", [&] { return env_of(deployment(), "GOGC").empty(); });
+  const std::string killed = kill_operator();
+  eventually("the trial is gone", [&] { return trial("checkout-1").is_null(); });
+  EXPECT_EQ(env_of(deployment(), "GOMEMLIMIT"), "");
+  EXPECT_EQ(std::stoi(text(deployment(), "/metadata/generation")), std::stoi(generation) + 1) << "one rollout back";
+  expect_no_leftovers();
   for (const json& pod : pods_of_operator()) EXPECT_NE(text(pod, "/metadata/name"), killed);
 }
 

@@ -85,6 +85,29 @@ TEST_F(StrangersTuned, ADeletedTrialTakesItsUnconfirmedSettingsBack) {
   EXPECT_EQ(env_of(deployment(), "GOMEMLIMIT"), "");
 }
 
+TEST_F(StrangersTuned, AnUndoneRolloutIsThePersonsDecision) {
+  Workload checkout;
+  checkout.arguments = {"--live-heap=32MiB", "--extra-alloc=512KiB", "--drain=0s"};
+  deploy(checkout);
+  send_load(checkout, 150);
+  tune("checkout", promoted_and_watched());
+  eventually_trial(
+      "checkout-1", "watches", [](const json& trial) { return text(trial, "/status/phase") == "Watching"; },
+      seconds(200));
+  kubectl({"rollout", "undo", "deployment/checkout"});
+  const json trial = trial_ended("checkout-1");
+  EXPECT_EQ(text(trial, "/status/reason"), "SettingsChanged") << text(trial, "/status/message");
+  eventually("the profile keeps off these settings",
+             [&] { return text(profile(), "/status/bannedRegions/0/reason") == "SettingsChanged"; });
+  EXPECT_EQ(env_of(deployment(), "GOGC"), "");
+  EXPECT_EQ(env_of(deployment(), "GOMEMLIMIT"), "");
+  expect_no_leftovers();
+
+  // What kubectl now owns on the Deployment is no obstacle: a trial begins with a rehearsal of its promotion.
+  change_profile("checkout", {{"objective", fixed(250, "200MiB")}});
+  eventually("other settings are tried", [&] { return !TrialTest::trial("checkout-2").is_null(); });
+}
+
 TEST_F(Strangers, AQuotaThatIsTooSmallIsTheTrialsReason) {
   const Workload checkout;
   deploy(checkout);

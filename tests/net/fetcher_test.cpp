@@ -26,6 +26,7 @@ const FetcherLimits kLocal{.local_addresses = true};
 struct Fetched {
   tl::expected<HttpAnswer, FetchError> outcome;
   std::string body;
+  int pieces = 0;  ///< in which it came
 };
 
 HttpRequest get(const PodImposter& pod, const std::string& target = "/") {
@@ -39,6 +40,7 @@ HttpRequest get(const PodImposter& pod, const std::string& target = "/") {
 /// `most` is the length after which the sink has enough.
 Fetched fetch(HttpFetcher& fetcher, const HttpRequest& request, std::size_t most = 1 << 30) {
   std::string body;
+  int pieces = 0;
   // Shared: the fetcher's thread may still be in set_value() when the future is ready.
   const auto promise = std::make_shared<std::promise<tl::expected<HttpAnswer, FetchError>>>();
   auto future = promise->get_future();
@@ -46,11 +48,12 @@ Fetched fetch(HttpFetcher& fetcher, const HttpRequest& request, std::size_t most
       request,
       [&](std::string_view piece) {
         body.append(piece);
+        ++pieces;
         return body.size() < most;
       },
       [promise](tl::expected<HttpAnswer, FetchError> outcome) { promise->set_value(std::move(outcome)); });
   auto outcome = future.get();
-  return {std::move(outcome), std::move(body)};
+  return {std::move(outcome), std::move(body), pieces};
 }
 
 /// A file that lives as long as the test.
@@ -75,6 +78,17 @@ TEST(Fetcher, HandsOverTheBodyOfAPage) {
   EXPECT_THAT(fetched.outcome->content_type, HasSubstr("version=0.0.4"));
   EXPECT_EQ(fetched.body, "up 1\n");
   EXPECT_THAT(pod.last_head(), HasSubstr("Host: 127.0.0.1:" + std::to_string(pod.port())));
+}
+
+TEST(Fetcher, TakesALongPageInFewPieces) {
+  PodImposter pod;
+  const std::string page(200'000, 'x');
+  pod.on("/metrics", Page{page});
+  Fetcher fetcher({}, kLocal);
+  const Fetched fetched = fetch(fetcher, get(pod, "/metrics"));
+  ASSERT_TRUE(fetched.outcome.has_value()) << fetched.outcome.error().detail;
+  EXPECT_EQ(fetched.body, page);
+  EXPECT_LT(fetched.pieces, 40) << "each may cost a system call";
 }
 
 TEST(Fetcher, UsesAConnectionAgain) {

@@ -31,11 +31,13 @@ def event(verb, group, resource, namespace="shop", name="", user=rights.USER, de
 
 ALL_USED = [event("list", "apps", "deployments", ""), event("patch", "apps", "deployments", name="x"),
             event("get", "coordination.k8s.io", "leases", "gopacer", "gopacer")]
+FINALIZERS = ("update", "gopacer.dev", "goruntimetrials/finalizers")
+PATCH = ("patch", "apps", "deployments")
 
 
 class Rights(unittest.TestCase):
-    def faults(self, log, whole=True):
-        return rights.compare(rights.rights_of(ROLES), rights.requests_of(log), whole)
+    def faults(self, log, whole=True, unseen=(FINALIZERS,), by_chance=()):
+        return rights.compare(rights.rights_of(ROLES), rights.requests_of(log), whole, unseen, by_chance)
 
     def test_agree_when_each_is_used_and_each_request_allowed(self):
         self.assertEqual(self.faults(ALL_USED), [])
@@ -43,6 +45,20 @@ class Rights(unittest.TestCase):
     def test_that_nobody_uses_are_named(self):
         self.assertEqual(self.faults(ALL_USED[:1] + ALL_USED[2:]), [
             "no request used the right to patch deployments.apps: take it out of the chart, or say in UNSEEN why it is there"])
+
+    def test_that_nobody_can_use_are_excused_until_somebody_does(self):
+        self.assertEqual(self.faults(ALL_USED[:1] + ALL_USED[2:], unseen=(FINALIZERS, PATCH)), [])
+        for whole in (True, False):
+            self.assertEqual(self.faults(ALL_USED, whole, unseen=(FINALIZERS, PATCH)), [
+                "a request used the right to patch deployments.apps: take it out of UNSEEN"])
+
+    def test_that_are_used_by_chance_are_no_fault_either_way(self):
+        for log in (ALL_USED, ALL_USED[:1] + ALL_USED[2:]):
+            self.assertEqual(self.faults(log, by_chance=(PATCH,)), [])
+
+    def test_that_the_chart_does_not_give_need_no_excuse(self):
+        self.assertEqual(self.faults(ALL_USED, unseen=(FINALIZERS, ("get", "", "nodes/metrics"))), [
+            "the chart gives no right to get nodes/metrics: there is nothing to excuse"])
 
     def test_that_nobody_used_in_a_part_of_the_tests_are_no_fault(self):
         self.assertEqual(self.faults(ALL_USED[:1], whole=False), [])
