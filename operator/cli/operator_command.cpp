@@ -8,6 +8,7 @@
 
 #include "base/steady_clock.h"
 #include "cli/commands.h"
+#include "cli/health_pages.h"
 #include "cli/local_process.h"
 #include "cli/own_name.h"
 #include "control/controller.h"
@@ -100,7 +101,7 @@ class Operator {
         scraper_(fetcher_, clock_, &kubelet_tokens_, &metrics_api_, scraper_options()),
         feed_(scraper_),
         events_(api, clock_, steady_, kube::EventWriterOptions{.instance = own_name()}),
-        controller_(api, events_, feed_, metrics_, clock_, {options.watch_namespace, options.workers},
+        controller_(api, events_, feed_, metrics_, clock_, steady_, {options.watch_namespace, options.workers},
                     [this](const std::string& name, const Node* node) { set_node(name, node); }),
         elector_(
             lease_api,
@@ -110,7 +111,7 @@ class Operator {
   Result<void> serve_pages() {
     auto pages = HttpServer::listen(options_.metrics_port, {{"/metrics", [this] { return metrics_page(); }}});
     if (!pages) return tl::unexpected(pages.error());
-    auto health = HttpServer::listen(options_.health_port, {{"/healthz", [this] { return health_page(); }},
+    auto health = HttpServer::listen(options_.health_port, {{"/healthz", [this] { return health_page(controller_); }},
                                                             {"/readyz", [this] { return ready_page(); }}});
     if (!health) return tl::unexpected(health.error());
     metrics_server_ = std::move(*pages);
@@ -186,22 +187,8 @@ class Operator {
     return {200, metrics_.text(), "text/plain; version=0.0.4; charset=utf-8"};
   }
 
-  /// A pass that hangs does not come back by itself, and a new process takes its trial over.
-  HttpServer::Answer health_page() const {
-    const std::string stuck = controller_.stuck_pass();
-    return stuck.empty() ? HttpServer::Answer{200, "ok\n"} : HttpServer::Answer{503, stuck + "\n"};
-  }
-
-  /// A replica that stands by is ready too: it is what a rollout of the operator itself waits for.
   HttpServer::Answer ready_page() const {
-    if (leading_) {
-      const bool synced = controller_.synced();
-      const std::string trouble = synced ? controller_.silent_watch() : controller_.trouble();
-      if (synced && trouble.empty()) return {200, "leading\n"};
-      return {503, trouble.empty() ? "reading the cluster\n" : trouble + "\n"};
-    }
-    const std::string trouble = elector_.trouble();
-    return trouble.empty() ? HttpServer::Answer{200, "standing by\n"} : HttpServer::Answer{503, trouble + "\n"};
+    return leading_ ? leaders_ready_page(controller_) : standbys_ready_page(elector_.trouble());
   }
 
   const OperatorOptions& options_;

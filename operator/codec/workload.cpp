@@ -154,6 +154,11 @@ std::vector<SingleUse> single_use_of(const json& pod_spec) {
       }
     }
   }
+  for (const json& claim : elements(pod_spec, "resourceClaims")) {
+    // Of a template each pod gets one of its own.
+    const std::string named = text(claim, "resourceClaimName");
+    if (!named.empty()) add("DeviceClaim", "it uses the devices of the claim '" + named + "'");
+  }
   const std::set<std::string> written = written_volumes(pod_spec);
   for (const json& volume : elements(pod_spec, "volumes")) {
     const std::string name = text(volume, "name");

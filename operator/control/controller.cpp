@@ -41,9 +41,10 @@ std::string in_minutes(Duration duration) {
 class Controller::Impl final : public ClusterView {
  public:
   Impl(ApiServer& api, EventSink& events, Observations& observations, OperatorMetrics& metrics, const Clock& clock,
-       ControllerOptions options, OnNode on_node)
+       const SteadyClock& steady, ControllerOptions options, OnNode on_node)
       : api_(api),
         events_(events),
+        steady_(steady),
         options_(std::move(options)),
         on_node_(std::move(on_node)),
         applier_(api),
@@ -133,6 +134,10 @@ class Controller::Impl final : public ClusterView {
     return profiles_.list(ns);
   }
   std::shared_ptr<const Workload> deployment(const ObjectKey& key) const override { return deployments_.find(key); }
+  std::string unreadable_deployment(const ObjectKey& key) const override {
+    const std::optional<Error> rejection = deployments_.rejection(key);
+    return rejection ? rejection->message : std::string();
+  }
   std::vector<std::shared_ptr<const Workload>> deployments(const std::string& ns) const override {
     return deployments_.list(ns);
   }
@@ -232,6 +237,7 @@ class Controller::Impl final : public ClusterView {
 
   ApiServer& api_;
   EventSink& events_;
+  const SteadyClock& steady_;
   const ControllerOptions options_;
   const OnNode on_node_;
   /// Anybody may write objects that can't be read, as often as they like.
@@ -241,7 +247,6 @@ class Controller::Impl final : public ClusterView {
     spdlog::warn("{} kind={} object={} left_out_before={} error=\"{}\"", what, kind, key.text(), *left_out, why);
   }
 
-  const SystemSteadyClock steady_;
   LogLimit warnings_{steady_, kWarningsAMinute, kWarningsOfANamespace};
   WorkQueue queue_{steady_};
   DeploymentEnv applier_;
@@ -278,9 +283,9 @@ class Controller::Impl final : public ClusterView {
 };
 
 Controller::Controller(ApiServer& api, EventSink& events, Observations& observations, OperatorMetrics& metrics,
-                       const Clock& clock, ControllerOptions options, OnNode on_node)
-    : impl_(std::make_unique<Impl>(api, events, observations, metrics, clock, std::move(options), std::move(on_node))) {
-}
+                       const Clock& clock, const SteadyClock& steady, ControllerOptions options, OnNode on_node)
+    : impl_(std::make_unique<Impl>(api, events, observations, metrics, clock, steady, std::move(options),
+                                   std::move(on_node))) {}
 Controller::~Controller() = default;
 
 void Controller::run(const std::stop_token& stop) { impl_->run(stop); }

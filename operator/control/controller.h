@@ -13,6 +13,7 @@ namespace gopacer {
 
 class ApiServer;
 class EventSink;
+class SteadyClock;
 
 struct ControllerOptions {
   std::string watch_namespace;  ///< empty: all
@@ -36,7 +37,7 @@ inline constexpr Duration kLongestPass = std::chrono::minutes(10);
 class Controller {
  public:
   Controller(ApiServer& api, EventSink& events, Observations& observations, OperatorMetrics& metrics,
-             const Clock& clock, ControllerOptions options, OnNode on_node);
+             const Clock& clock, const SteadyClock& steady, ControllerOptions options, OnNode on_node);
   ~Controller();
 
   /// Watches and reconciles until `stop`; finishes the passes that are under way.

@@ -101,6 +101,7 @@ Desired read_desired(const ClusterView& cluster, const ObjectKey& key) {
   }
   if (desired.target_name.empty()) return desired;
   desired.target = cluster.deployment({key.ns, desired.target_name});
+  if (!desired.target) desired.target_unreadable = cluster.unreadable_deployment({key.ns, desired.target_name});
   if (desired.target && desired.target->deleting) desired.target = nullptr;
   read_arms(cluster, desired);
   for (const auto& autoscaler : cluster.autoscalers(key.ns)) {

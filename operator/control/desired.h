@@ -15,6 +15,8 @@ class ClusterView {
   virtual std::shared_ptr<const Profile> profile(const ObjectKey& key) const = 0;
   virtual std::vector<std::shared_ptr<const Profile>> profiles(const std::string& ns) const = 0;
   virtual std::shared_ptr<const Workload> deployment(const ObjectKey& key) const = 0;
+  /// Why a Deployment that is there can't be read; empty otherwise.
+  virtual std::string unreadable_deployment(const ObjectKey&) const { return {}; }
   virtual std::vector<std::shared_ptr<const Workload>> deployments(const std::string& ns) const = 0;
   virtual std::shared_ptr<const ReplicaSet> replica_set(const ObjectKey& key) const = 0;
   virtual std::vector<std::shared_ptr<const Trial>> trials(const std::string& ns) const = 0;

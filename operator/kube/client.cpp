@@ -427,12 +427,4 @@ Result<IssuedToken> Client::request_token(const std::string& ns, const std::stri
   return issued;
 }
 
-Result<std::string> Client::server_version() {
-  const Result<ApiResponse> response = impl_->read({"GET", "/version", "", ""}, "ask for the version", {});
-  if (!response) return tl::unexpected(response.error());
-  const Result<json> document = Impl::parse(*response, "ask for the version");
-  if (!document) return tl::unexpected(document.error());
-  return codec::text(*document, "gitVersion");
-}
-
 }  // namespace gopacer::kube

@@ -77,9 +77,6 @@ class Client final : public ApiServer {
   /// of it may reach the server once another one acts.
   void cut_off();
 
-  /// The API server's version, "v1.35.4"; a cheap way to see whether it can be reached at all.
-  Result<std::string> server_version();
-
  private:
   struct Impl;
   explicit Client(std::unique_ptr<Impl> impl);

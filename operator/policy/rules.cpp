@@ -7,12 +7,14 @@ namespace {
 
 constexpr const char* kUnsupported = "ConfigUnsupported";
 constexpr const char* kConflict = "FieldConflict";
+constexpr const char* kMetrics = "MetricsAvailable";
 constexpr const char* kReady = "Ready";
 
 constexpr Rule kMayBeTuned[] = {
     {"Uninstalled", "gopacer was uninstalled, and has cleaned up.", uninstalling},
     {"ProfileUnreadable", "The profile has a value that this version of gopacer does not understand.",
      profile_unreadable, kUnsupported},
+    {"TargetUnreadable", "The Deployment has something that gopacer can't read, or is too large.", target_unreadable},
     {"TargetNotFound", "The Deployment of targetRef does not exist.", target_not_found},
     {"TargetTaken", "An older profile tunes the same Deployment.", target_taken, kUnsupported},
     {"ContainerAmbiguous", "The pod has several containers, and containerName is not set.", container_ambiguous,
@@ -35,12 +37,14 @@ constexpr Rule kMayStart[] = {
     {"HostPath", "The pods write to a directory of the node, and allowDuplicates is not set.", host_path, kUnsupported},
     {"WritableVolume", "The pods write to a volume that they share, and allowDuplicates is not set.", writable_volume,
      kUnsupported},
+    {"DeviceClaim", "The pods share the devices of a ResourceClaim, and allowDuplicates is not set.", device_claim,
+     kUnsupported},
     {"TargetOwned", "Another controller owns the Deployment and would put its env back.", target_owned, kUnsupported},
     {"FieldConflict", "Another field manager owns GOGC or GOMEMLIMIT.", field_conflict, kConflict},
     {"ScaledToZero", "The Deployment has no replicas.", scaled_to_zero},
     {"TargetRolling", "A rollout or a scaling of the Deployment is under way.", target_rolling},
     {"OldPicture", "A watch of the API server is silent, so that nobody knows what is there now.", picture_old},
-    {"SourcesUnread", "Something that the verdict needs could not be read yet.", sources_unread},
+    {"SourcesUnread", "Something that the verdict needs could not be read yet.", sources_unread, kMetrics},
 };
 
 constexpr Rule kMustEnd[] = {
@@ -75,6 +79,7 @@ constexpr Rule kMustEnd[] = {
     {"HostPort", "allowDuplicates was taken back.", host_port, kUnsupported, TrialVerdict::kAborted},
     {"HostPath", "allowDuplicates was taken back.", host_path, kUnsupported, TrialVerdict::kAborted},
     {"WritableVolume", "allowDuplicates was taken back.", writable_volume, kUnsupported, TrialVerdict::kAborted},
+    {"DeviceClaim", "allowDuplicates was taken back.", device_claim, kUnsupported, TrialVerdict::kAborted},
     {"ProfileChanged", "The profile asks for other settings now.", profile_changed, kReady, TrialVerdict::kSuperseded},
     {"BothArmsKilled", "Pods of both arms ran out of memory.", both_arms_killed, kReady, TrialVerdict::kInconclusive},
     {"OOMKilled", "A pod with the new settings was evicted because it took the node's memory.", evicted, kReady,

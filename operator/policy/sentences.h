@@ -13,6 +13,7 @@ using Answer = std::optional<std::string>;
 
 // The target (target.cpp)
 Answer profile_unreadable(const Facts& facts);
+Answer target_unreadable(const Facts& facts);
 Answer target_not_found(const Facts& facts);
 Answer target_taken(const Facts& facts);
 Answer container_ambiguous(const Facts& facts);
@@ -29,6 +30,7 @@ Answer host_network(const Facts& facts);
 Answer host_port(const Facts& facts);
 Answer host_path(const Facts& facts);
 Answer writable_volume(const Facts& facts);
+Answer device_claim(const Facts& facts);
 Answer scaled_to_zero(const Facts& facts);
 Answer target_rolling(const Facts& facts);
 

@@ -53,9 +53,16 @@ Answer profile_unreadable(const Facts& facts) {
   return facts.desired.profile->unreadable;
 }
 
+Answer target_unreadable(const Facts& facts) {
+  const Desired& desired = facts.desired;
+  if (desired.target_unreadable.empty()) return std::nullopt;
+  return "Deployment " + ObjectKey{desired.key.ns, desired.target_name}.text() +
+         " is there, but can't be read: " + desired.target_unreadable + ". Nothing is done until it can.";
+}
+
 Answer target_not_found(const Facts& facts) {
   const Desired& desired = facts.desired;
-  if (desired.target || desired.target_name.empty()) return std::nullopt;
+  if (desired.target || desired.target_name.empty() || !desired.target_unreadable.empty()) return std::nullopt;
   return "Deployment " + ObjectKey{desired.key.ns, desired.target_name}.text() +
          " does not exist: create it, or delete this profile and make one for the right name (targetRef can't be "
          "changed).";
@@ -177,6 +184,7 @@ Answer host_network(const Facts& facts) { return single_use(facts, "HostNetwork"
 Answer host_port(const Facts& facts) { return single_use(facts, "HostPort"); }
 Answer host_path(const Facts& facts) { return single_use(facts, "HostPath"); }
 Answer writable_volume(const Facts& facts) { return single_use(facts, "WritableVolume"); }
+Answer device_claim(const Facts& facts) { return single_use(facts, "DeviceClaim"); }
 
 Answer scaled_to_zero(const Facts& facts) {
   if (!facts.desired.target || facts.desired.target->replicas > 0) return std::nullopt;

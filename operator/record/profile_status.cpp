@@ -68,10 +68,10 @@ bool wants_trials(const Pass& pass) {
   return spec.update_mode == UpdateMode::kCanary && !spec.suspend;
 }
 
-/// What keeps trials away until a person changes something, and not only for a while.
-std::optional<policy::Objection> lasting_objection(const Pass& pass) {
+/// What stands against a trial and is told by this condition.
+std::optional<policy::Objection> objection_told_by(const Pass& pass, std::string_view condition) {
   for (policy::Objection& against : policy::objections(policy::may_start(), pass.facts)) {
-    if (against.rule->condition != std::string_view("Ready")) return against;
+    if (against.rule->condition == condition) return against;
   }
   return std::nullopt;
 }
@@ -79,8 +79,11 @@ std::optional<policy::Objection> lasting_objection(const Pass& pass) {
 Verdicts ready(const Pass& pass) {
   if (const auto against = policy::first_objection(policy::may_be_tuned(), pass.facts)) return told_as(*against);
   if (pass.error) return {false, "WriteFailed", pass.error->message};
-  if (wants_trials(pass)) {
-    if (const auto against = lasting_objection(pass)) return told_as(*against);
+  const auto keeps_trials_away = [&](const char* condition) {
+    return wants_trials(pass) ? objection_told_by(pass, condition) : std::nullopt;
+  };
+  for (const char* const lasting : {"ConfigUnsupported", "FieldConflict"}) {
+    if (const auto against = keeps_trials_away(lasting)) return told_as(*against);
   }
   if (pass.facts.decision.kind == Decision::Kind::kRefuse)
     return {false, pass.facts.decision.reason, pass.facts.decision.message};
@@ -89,6 +92,7 @@ Verdicts ready(const Pass& pass) {
     return {false, failing != nullptr ? "MetricsUnavailable" : "WaitingForSamples",
             failing != nullptr ? failing->error : "No pod of the target has been read yet."};
   }
+  if (const auto against = keeps_trials_away("MetricsAvailable")) return told_as(*against);
   if (pass.step.refused) return {false, pass.step.reason, pass.step.message};
   if (pass.step.reason.empty()) return {true, "Observing", "Observing."};
   return {true, pass.step.reason, pass.step.message};
@@ -105,6 +109,7 @@ Verdicts metrics_available(const Pass& pass) {
     return failing != nullptr ? Verdicts{false, "ScrapeFailed", failing->error}
                               : Verdicts{false, "WaitingForSamples", "No pod of the target has been read yet."};
   }
+  if (const auto against = objection_told_by(pass, "MetricsAvailable")) return told_as(*against);
   return {true, failing != nullptr ? "SomePodsFail" : "PodsRead",
           failing != nullptr ? share + " " + failing->error : share};
 }
@@ -139,9 +144,7 @@ Verdicts config_unsupported(const Pass& pass) {
 
 Verdicts field_conflict(const Pass& pass) {
   if (waits_for_rival(pass)) return {false, "NoConflict", "Another profile tunes the target."};
-  for (const policy::Objection& against : policy::objections(policy::may_start(), pass.facts)) {
-    if (against.rule->condition == std::string_view("FieldConflict")) return {true, "OtherManager", against.message};
-  }
+  if (const auto against = objection_told_by(pass, "FieldConflict")) return {true, "OtherManager", against->message};
   if (!knows_container(pass)) return {false, "NoContainer", kNoContainer};
   return {false, "NoConflict", "Nobody else sets GOGC or GOMEMLIMIT on the target."};
 }

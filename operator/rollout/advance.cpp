@@ -25,6 +25,16 @@ TrialPrediction in_words(const std::optional<Prediction>& predicted) {
 /// So that a trial's arms stay a small part of what serves: a quarter of the target's replicas, and one at least.
 int arm_size(int wanted, int replicas) { return std::max(1, std::min(wanted, replicas / 4)); }
 
+/// A sentence where the target is too small for as many pods as the profile asks for, with a space before it.
+std::string said_of_size(const Facts& facts) {
+  const int wanted = facts.desired.profile->spec.canary.replicas;
+  const int replicas = facts.desired.target->replicas;
+  const int size = arm_size(wanted, replicas);
+  if (size >= wanted) return {};
+  return " With " + std::to_string(size) + " instead of " + std::to_string(wanted) +
+         " pods in each arm: a quarter of the target's " + std::to_string(replicas) + " at most.";
+}
+
 int next_trial_number(const Facts& facts) {
   // Trials outlive their profile, and a new one of the same name begins to count at 0.
   int last = facts.desired.profile->memory.trial_count;
@@ -45,7 +55,7 @@ TrialSpec trial_spec(const Facts& facts, int number) {
   spec.from = facts.desired.current;
   spec.to = decision.settings;
   spec.strategy = profile.spec.strategy;
-  spec.reason = decision.message;
+  spec.reason = decision.message + said_of_size(facts);
   spec.predicted = in_words(decision.predicted);
   spec.template_hash = target.template_hash;
   spec.slos = profile.spec.slos;
@@ -72,15 +82,10 @@ Step note_trial(const Facts& facts) {
 }
 
 Step start_trial(const Facts& facts) {
-  const CanaryPlan& wanted = facts.desired.profile->spec.canary;
   TrialSpec spec = trial_spec(facts, facts.desired.profile->memory.trial_count);
-  std::string told = "Trying " + describe(spec.to) + " beside " + describe(spec.from) + ".";
-  if (spec.canary.replicas < wanted.replicas) {
-    told += " With " + std::to_string(spec.canary.replicas) + " instead of " + std::to_string(wanted.replicas) +
-            " pods in each arm: a quarter of the target's " + std::to_string(facts.desired.target->replicas) +
-            " at most.";
-  }
-  Step step = hold("TrialStarted", std::move(told), seconds(1));
+  Step step =
+      hold("TrialStarted", "Trying " + describe(spec.to) + " beside " + describe(spec.from) + "." + said_of_size(facts),
+           seconds(1));
   step.kind = StepKind::kStartTrial;
   step.start = std::move(spec);
   return step;

@@ -55,6 +55,7 @@ class RunningTrial {
  private:
   Step next_step() {
     if (picture_is_old()) return wait_for_picture();
+    if (!facts_.desired.target_unreadable.empty()) return wait_for_target();
     note_availability();
     if (closing() && patched_after_all()) {
       return start_rollback(trial_.status.verdict, trial_.status.reason, trial_.status.message,
@@ -146,6 +147,14 @@ class RunningTrial {
     Step step = record("OldPicture");
     step.message = "Waiting until the watch shows the latest patch.";
     step.requeue_after = seconds(1);
+    return step;
+  }
+
+  /// Whether the settings are still there, and whose they are by now, can't be told.
+  Step wait_for_target() {
+    if (before_promotion(trial_.status.phase) && now_ >= trial_.spec.deadline) return timed_out();
+    Step step = record("TargetUnreadable");
+    step.message = "The target can't be read: " + facts_.desired.target_unreadable + ". The trial goes on when it can.";
     return step;
   }
 

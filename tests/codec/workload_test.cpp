@@ -282,6 +282,20 @@ TEST(SingleUse, IsWhatOnePodOfANodeOrOneWriterCanHave) {
   EXPECT_THAT(single_use(with_volume(host, read_only)), IsEmpty());
 }
 
+TEST(SingleUse, IsADeviceClaimThatTheTemplateNames) {
+  EXPECT_THAT(
+      single_use(json::parse(R"({"resourceClaims": [{"name": "gpu", "resourceClaimTemplateName": "one-gpu"}]})")),
+      IsEmpty())
+      << "each pod gets its own";
+  json object = deployment();
+  object["spec"]["template"]["spec"]["resourceClaims"] = json::parse(
+      R"([{"name": "nic", "resourceClaimTemplateName": "one-nic"}, {"name": "gpu", "resourceClaimName": "shared-gpu"}])");
+  const Workload workload = codec::decode_deployment(object).value();
+  ASSERT_EQ(workload.single_use.size(), 1U);
+  EXPECT_EQ(workload.single_use[0].reason, "DeviceClaim");
+  EXPECT_EQ(workload.single_use[0].what, "it uses the devices of the claim 'shared-gpu'");
+}
+
 TEST(SingleUse, IsNoneOfVolumesThatEachPodHasForItself) {
   const char* const mount = R"({"name": "v", "mountPath": "/data"})";
   for (const char* const source : {R"({"name": "v", "emptyDir": {}})", R"({"name": "v", "configMap": {"name": "c"}})",

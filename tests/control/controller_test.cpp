@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 
-#include <condition_variable>
 #include <map>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -12,7 +11,9 @@
 #include "codec/trial.h"
 #include "fakes/builders.h"
 #include "fakes/fake_clock.h"
+#include "fakes/hasty_clock.h"
 #include "fakes/objects.h"
+#include "fakes/passes_seen.h"
 #include "ports/event_sink.h"
 #include "record/operator_metrics.h"
 
@@ -20,50 +21,11 @@ namespace gopacer {
 namespace {
 
 using nlohmann::json;
+using std::chrono::minutes;
 using std::chrono::seconds;
 using ::testing::HasSubstr;
 
 constexpr Duration kPatience = seconds(30);
-
-/// Sees each pass, as it asks for its pods, and has nothing to show.
-class PassesSeen final : public Observations {
- public:
-  void follow(const Desired& desired) override { count(desired.key); }
-  Observation snapshot(const ObjectKey&, Time now) const override {
-    Observation nothing;
-    nothing.at = now;
-    return nothing;
-  }
-  void forget(const ObjectKey& profile) override { count(profile); }
-
-  int of(const ObjectKey& profile) const {
-    const std::lock_guard lock(mutex_);
-    const auto found = passes_.find(profile);
-    return found == passes_.end() ? 0 : found->second;
-  }
-  std::map<ObjectKey, int> all() const {
-    const std::lock_guard lock(mutex_);
-    return passes_;
-  }
-  bool wait_for_one_after(const ObjectKey& profile, int passes) const {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, kPatience, [&] {
-      const auto found = passes_.find(profile);
-      return found != passes_.end() && found->second > passes;
-    });
-  }
-
- private:
-  void count(const ObjectKey& profile) {
-    const std::lock_guard lock(mutex_);
-    ++passes_[profile];
-    changed_.notify_all();
-  }
-
-  mutable std::mutex mutex_;
-  mutable std::condition_variable changed_;
-  std::map<ObjectKey, int> passes_;
-};
 
 class NoEvents final : public EventSink {
  public:
@@ -133,12 +95,23 @@ class ControllerTest : public ::testing::Test {
     EXPECT_TRUE(api_.wait_until_watched(watches_, kPatience));
     settle();
   }
-  void wait_for_trouble() {
+  template <typename Condition>
+  void wait_until(const Condition& is_so) {
     const auto deadline = std::chrono::steady_clock::now() + kPatience;
-    while (controller_.trouble().empty()) {
+    while (!is_so()) {
       ASSERT_LT(std::chrono::steady_clock::now(), deadline);
       std::this_thread::yield();
     }
+  }
+  void wait_for_trouble() {
+    wait_until([&] { return !controller_.trouble().empty(); });
+  }
+  Duration silence_of(const std::string& kind) {
+    for (const WatchAge& age : controller_.watch_ages()) {
+      if (age.kind == kind) return age.silent;
+    }
+    ADD_FAILURE() << kind << " is not watched";
+    return {};
   }
   void touch_marker() {
     ASSERT_TRUE(api_.merge_patch({resources::kProfiles, "shop", "marker"},
@@ -176,6 +149,7 @@ class ControllerTest : public ::testing::Test {
   }
 
   FakeClock clock_{Time(seconds(1714557600))};
+  HastyClock steady_;
   FakeApiServer api_;
   NoEvents events_;
   PassesSeen passes_;
@@ -187,6 +161,7 @@ class ControllerTest : public ::testing::Test {
                          passes_,
                          metrics_,
                          clock_,
+                         steady_,
                          {.watch_namespace = "", .workers = 1},
                          [this](const std::string& name, const Node* node) {
                            const std::lock_guard lock(nodes_mutex_);
@@ -341,6 +316,46 @@ TEST_F(ControllerTest, SeesWhatChangedWhileItsWatchesWereLost) {
   }
 }
 
+TEST_F(ControllerTest, TellsEachPassHowLongTheMostSilentKindHasBeenSilent) {
+  start();
+  steady_.put_forward(minutes(4));
+  make_pod("news", {});
+  wait_until([&] { return silence_of("Pod") < minutes(1); });
+  settle();
+  EXPECT_GE(passes_.picture_age(kMarker), minutes(4)) << "of all others nothing was heard";
+  api_.bookmark();
+  for (const WatchAge& age : controller_.watch_ages()) {
+    wait_until([&] { return silence_of(age.kind) < minutes(1); });
+  }
+  settle();
+  EXPECT_LT(passes_.picture_age(kMarker), minutes(1));
+}
+
+TEST_F(ControllerTest, NamesAWatchThatHasFallenSilent) {
+  start();
+  EXPECT_EQ(controller_.silent_watch(), "");
+  steady_.put_forward(kLongestSilence + minutes(1));
+  EXPECT_THAT(controller_.silent_watch(), HasSubstr("said nothing of kind "));
+  EXPECT_THAT(controller_.silent_watch(), HasSubstr(" for 7m"));
+  api_.bookmark();
+  wait_until([&] { return controller_.silent_watch().empty(); });
+}
+
+TEST_F(ControllerTest, NamesAPassThatDoesNotComeBack) {
+  start();
+  const int before = passes_.of(kCart);
+  passes_.hold(kCart);
+  EXPECT_TRUE(api_.merge_patch(objects::profile_path(kCart), {{"spec", {{"canary", {{"replicas", 2}}}}}}, ""));
+  EXPECT_TRUE(passes_.wait_for_one_after(kCart, before));
+  steady_.put_forward(kLongestPass - minutes(1));
+  EXPECT_EQ(controller_.stuck_pass(), "");
+  steady_.put_forward(minutes(2));
+  EXPECT_THAT(controller_.stuck_pass(), HasSubstr("shop/cart has not ended for 11m"));
+  passes_.release();
+  settle();
+  EXPECT_EQ(controller_.stuck_pass(), "");
+}
+
 TEST_F(ControllerTest, TriesAPassAgainThatFailed) {
   start();
   settle();
@@ -354,7 +369,7 @@ TEST_F(ControllerTest, TriesAPassAgainThatFailed) {
 }
 
 TEST_F(ControllerTest, LooksIntoItsOwnNamespaceOnly) {
-  Controller narrow(api_, events_, passes_, metrics_, clock_, {.watch_namespace = "other", .workers = 1},
+  Controller narrow(api_, events_, passes_, metrics_, clock_, steady_, {.watch_namespace = "other", .workers = 1},
                     [](const std::string&, const Node*) {});
   json profile = profile_of("only", "nothing");
   profile["metadata"]["namespace"] = "other";

@@ -101,14 +101,26 @@ TEST(Desired, HasAllThatBearsOnAProfile) {
   Scene scene;
   scene.set_env("GOGC", "200");
   scene.set_env("GOMEMLIMIT", "430MiB");
+  scene.cluster.silence = minutes(3);
   const Desired desired = scene.desired();
   ASSERT_TRUE(desired.profile);
   ASSERT_TRUE(desired.target);
+  EXPECT_EQ(desired.picture_age, minutes(3));
   EXPECT_EQ(desired.container, "app");
   EXPECT_EQ(desired.current, new_settings());
   EXPECT_THAT(scene.problems(), IsEmpty());
   EXPECT_THAT(scene.conflict(), IsEmpty());
   EXPECT_FALSE(desired.trial);
+}
+
+TEST(Desired, TellsATargetThatCannotBeReadFromOneThatIsNotThere) {
+  Scene scene;
+  scene.cluster.unreadable = "it is too large";
+  EXPECT_THAT(scene.desired().target_unreadable, IsEmpty());
+  Scene without;
+  without.cluster.unreadable = "it is too large";
+  without.target_is_there = false;
+  EXPECT_EQ(without.desired().target_unreadable, "it is too large");
 }
 
 TEST(Desired, TakesVariablesThatAreNotThereForUnset) { EXPECT_EQ(Scene().desired().current, Settings{}); }

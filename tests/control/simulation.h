@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdlib>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -12,6 +13,7 @@
 #include "codec/resources.h"
 #include "control/reconciler.h"
 #include "fakes/accident_prone_api_server.h"
+#include "fakes/crd_schema.h"
 #include "fakes/fake_clock.h"
 #include "fakes/fake_cluster_view.h"
 #include "fakes/fake_observations.h"
@@ -25,7 +27,8 @@ namespace gopacer {
 inline constexpr Time kBegin{std::chrono::seconds(1714557600)};
 
 /// An operator that runs on a cluster in memory, on simulated time. Everything in it is real but the cluster, the pods'
-/// samples and the clock.
+/// samples and the clock. The cluster knows our kinds as a real one does: it fills in their defaults and drops what
+/// their schemas lack.
 struct Simulation {
   using json = nlohmann::json;
 
@@ -61,13 +64,24 @@ struct Simulation {
   int passes = 0;
   int failed_passes = 0;
   int deaths = 0;
+  /// Times that Deployments were gone at last: delete_deployments_slowly().
+  int slow_deletions = 0;
 
   explicit Simulation(const json& profile = objects::profile_object()) {
+    for (const ResourceType& type : {resources::kProfiles, resources::kTrials}) {
+      api.use_schema(type.plural, schema_of(type.plural));
+    }
     api.set_now(clock.now());
     objects::deploy(api);
     if (!api.create(resources::kProfiles, "shop", profile)) throw std::logic_error("no profile");
     observations.follow_cluster();
     process = std::make_unique<Process>(*this);
+  }
+
+  /// From now on a Deployment that is deleted is there for `time` more, as when its deletion waits for its pods.
+  void delete_deployments_slowly(Duration time) {
+    api.delete_slowly(resources::kDeployments.plural);
+    deletion_time_ = time;
   }
 
   /// One pass, and the time until the next one.
@@ -100,6 +114,12 @@ struct Simulation {
     }
     clock.advance(std::clamp<Duration>(requeue.after, std::chrono::milliseconds(50), std::chrono::seconds(5)));
     api.set_now(clock.now());
+    if (deletion_time_ > Duration(0) && !marked_since_ && is_marked()) marked_since_ = clock.now();
+    if (marked_since_ && clock.now() - *marked_since_ >= deletion_time_) {
+      api.finish_deletions();
+      ++slow_deletions;
+      marked_since_.reset();
+    }
     observations.follow_cluster();
     if (!unsettled_since_ && is_unsettled()) unsettled_since_ = clock.now();
     if (unsettled_since_ && clock.now() - *unsettled_since_ >= rollout_time) {
@@ -151,6 +171,21 @@ struct Simulation {
   }
 
  private:
+  /// Read once: it takes longer than most of what a test does.
+  static const json& schema_of(const std::string& plural) {
+    static std::map<std::string, json> read;
+    const auto [at, is_new] = read.try_emplace(plural);
+    if (is_new) at->second = crds::schema_of(plural);
+    return at->second;
+  }
+
+  /// A Deployment is being deleted.
+  bool is_marked() {
+    for (const json& object : objects::all(api, resources::kDeployments)) {
+      if (object["metadata"].contains("deletionTimestamp")) return true;
+    }
+    return false;
+  }
   bool is_unsettled() {
     for (const json& object : objects::all(api, resources::kDeployments)) {
       const json status = object.value("status", json::object());
@@ -160,6 +195,8 @@ struct Simulation {
   }
 
   std::optional<Time> unsettled_since_;
+  Duration deletion_time_{0};
+  std::optional<Time> marked_since_;
   std::set<std::string> seen_;  ///< kinds of calls by phase
 };
 

@@ -142,11 +142,12 @@ json labels_of(const json& object) { return object["metadata"].value("labels", j
 
 /// Defaults and pruning as a structural schema has them. At the root, what every object has stays.
 void fit(const json& schema, json& value, bool root = false) {
+  static const json kNone = json::object();
   if (value.is_array() && schema.contains("items")) {
     for (json& item : value) fit(schema["items"], item);
   }
   if (!value.is_object()) return;
-  const json properties = schema.value("properties", json::object());
+  const json& properties = schema.contains("properties") ? schema["properties"] : kNone;
   if (schema.contains("additionalProperties") && schema["additionalProperties"].is_object()) {
     for (auto& [name, member] : value.items()) fit(schema["additionalProperties"], member);
   } else if (!schema.value("x-kubernetes-preserve-unknown-fields", false) && !properties.empty()) {
@@ -527,7 +528,6 @@ void FakeApiServer::delete_slowly(const std::string& plural) {
 
 void FakeApiServer::finish_deletions() {
   const std::lock_guard lock(mutex_);
-  slowly_deleted_.clear();
   std::vector<Key> marked;
   for (const auto& [key, stored] : objects_) {
     const json& metadata = stored.object["metadata"];

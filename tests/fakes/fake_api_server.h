@@ -68,8 +68,8 @@ class FakeApiServer final : public ApiServer {
                            const std::function<void(nlohmann::json&)>& change);
   /// Fills in the defaults of an OpenAPI v3 schema, and drops what it does not name, in each write of the kind.
   void use_schema(const std::string& plural, nlohmann::json schema);
-  /// Objects of the kind are only marked when they are deleted, as pods are in their grace period, until
-  /// finish_deletions().
+  /// From now on objects of the kind are only marked when they are deleted, as pods are in their grace period, each
+  /// until finish_deletions().
   void delete_slowly(const std::string& plural);
   void finish_deletions();
   /// The object, or null.

@@ -63,6 +63,8 @@ class FakeClusterView final : public ClusterView {
     return of(all_profiles, ns);
   }
   std::shared_ptr<const Workload> deployment(const ObjectKey& key) const override { return find(all_deployments, key); }
+  std::string unreadable;  ///< why no Deployment can be read that is not among them
+  std::string unreadable_deployment(const ObjectKey&) const override { return unreadable; }
   std::vector<std::shared_ptr<const Workload>> deployments(const std::string& ns) const override {
     return of(all_deployments, ns);
   }

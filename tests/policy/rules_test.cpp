@@ -40,9 +40,36 @@ struct Line {
   void (*happens)(World&);
 };
 
+/// So that no rule goes untested, and none is gone from the list.
+template <class Lines>
+void expect_a_line_for_each(std::span<const policy::Rule> rules, const Lines& lines) {
+  std::vector<std::string> asked;
+  for (const policy::Rule& rule : rules) asked.emplace_back(rule.reason);
+  std::vector<std::string> tested;
+  for (const auto& line : lines) tested.emplace_back(line.reason);
+  EXPECT_THAT(tested, testing::UnorderedElementsAreArray(asked));
+}
+
+void go_by_memory(World& world) {
+  Autoscaler autoscaler;
+  autoscaler.by_memory = true;
+  world.facts.desired.autoscalers = {std::make_shared<Autoscaler>(autoscaler)};
+}
+
+void scale_to_zero(World& world) {
+  world.target.replicas = world.target.updated_replicas = world.target.available_replicas =
+      world.target.total_replicas = 0;
+}
+
 const Line kTuning[] = {
     {"Uninstalled", [](World& world) { world.facts.desired.uninstalling = true; }},
     {"ProfileUnreadable", [](World& world) { world.profile.unreadable = "spec.bounds: no"; }},
+    {"TargetUnreadable",
+     [](World& world) {
+       world.target_is_there = false;
+       world.facts.desired.target_unreadable = "spec.replicas is no number";
+     }},
+    {"TargetNotFound", [](World& world) { world.target_is_there = false; }},
     {"ContainerAmbiguous",
      [](World& world) {
        world.facts.desired.container.clear();
@@ -58,29 +85,18 @@ const Line kTuning[] = {
      [](World& world) { world.target.containers[0].env = {{"GOGC", "9", false}, {"GOGC", "8", false}}; }},
     {"EnvInvalid", [](World& world) { world.target.containers[0].env = {{"GOMEMLIMIT", "440Mi", false}}; }},
     {"TargetTaken", [](World& world) { world.facts.desired.rival = std::make_shared<Profile>(builders::profile()); }},
-    {"MemoryAutoscaler",
-     [](World& world) {
-       Autoscaler autoscaler;
-       autoscaler.by_memory = true;
-       world.facts.desired.autoscalers = {std::make_shared<Autoscaler>(autoscaler)};
-     }},
+    {"MemoryAutoscaler", go_by_memory},
     {"TargetPaused", [](World& world) { world.target.rollout.paused = true; }},
 };
 
 TEST(MayBeTuned, AsksEachRule) {
+  expect_a_line_for_each(policy::may_be_tuned(), kTuning);
   for (const Line& line : kTuning) {
     World world;
     line.happens(world);
     EXPECT_THAT(world.reasons(policy::may_be_tuned()), ElementsAre(line.reason));
     EXPECT_THAT(world.words(policy::may_be_tuned()), testing::SizeIs(testing::Gt(10U))) << line.reason;
   }
-}
-
-TEST(MayBeTuned, NeedsATarget) {
-  World world;
-  Facts facts = world.read();
-  facts.desired.target = nullptr;
-  EXPECT_EQ(policy::first_objection(policy::may_be_tuned(), facts)->reason(), "TargetNotFound");
 }
 
 const Line kStarting[] = {
@@ -91,19 +107,17 @@ const Line kStarting[] = {
     {"HostPort", [](World& world) { world.target.single_use = {{"HostPort", "it takes port 80"}}; }},
     {"HostPath", [](World& world) { world.target.single_use = {{"HostPath", "it writes to /data"}}; }},
     {"WritableVolume", [](World& world) { world.target.single_use = {{"WritableVolume", "it writes to a claim"}}; }},
+    {"DeviceClaim", [](World& world) { world.target.single_use = {{"DeviceClaim", "it uses a claim"}}; }},
     {"TargetOwned", [](World& world) { world.target.controller = {"Rollout", "checkout", "uid"}; }},
     {"FieldConflict", [](World& world) { world.target.env_owners = {{"app", "GOGC", "argocd"}}; }},
-    {"ScaledToZero",
-     [](World& world) {
-       world.target.replicas = world.target.updated_replicas = world.target.available_replicas =
-           world.target.total_replicas = 0;
-     }},
+    {"ScaledToZero", scale_to_zero},
     {"TargetRolling", [](World& world) { world.target.updated_replicas = 1; }},
     {"OldPicture", [](World& world) { world.facts.desired.picture_age = minutes(7); }},
     {"SourcesUnread", [](World& world) { world.facts.observed.pods.clear(); }},
 };
 
 TEST(MayStart, AsksEachRule) {
+  expect_a_line_for_each(policy::may_start(), kStarting);
   for (const Line& line : kStarting) {
     World world;
     line.happens(world);
@@ -113,7 +127,8 @@ TEST(MayStart, AsksEachRule) {
 }
 
 TEST(MayStart, TakesAPersonsWordThatDuplicatesAreFine) {
-  for (const char* const reason : {"StrategyRecreate", "HostNetwork", "HostPort", "HostPath", "WritableVolume"}) {
+  for (const char* const reason :
+       {"StrategyRecreate", "HostNetwork", "HostPort", "HostPath", "WritableVolume", "DeviceClaim"}) {
     for (const Line& line : kStarting) {
       if (std::string(line.reason) != reason) continue;
       World world;
@@ -122,6 +137,71 @@ TEST(MayStart, TakesAPersonsWordThatDuplicatesAreFine) {
       world.profile.spec.canary.allow_duplicates = true;
       EXPECT_THAT(world.reasons(policy::may_start()), IsEmpty()) << reason;
     }
+  }
+}
+
+/// What happens while a trial measures, and how the trial ends by it.
+struct Ending {
+  const char* reason;
+  TrialVerdict verdict;
+  void (*happens)(World&);
+};
+
+const Ending kEnding[] = {
+    {"ProfileGone", TrialVerdict::kAborted, [](World& world) { world.profile_is_there = false; }},
+    {"TrialUnknown", TrialVerdict::kAborted, [](World& world) { world.profile.memory.active_trial = "checkout-2"; }},
+    {"TargetGone", TrialVerdict::kAborted, [](World& world) { world.target.uid = "another"; }},
+    {"FieldConflict", TrialVerdict::kSuperseded,
+     [](World& world) { world.target.env_owners = {{"app", "GOGC", "argocd"}}; }},
+    {"SettingsChanged", TrialVerdict::kSuperseded,
+     [](World& world) { world.facts.desired.current = builders::settings(300); }},
+    {"TrialUnreadable", TrialVerdict::kAborted, [](World& world) { world.trial->unreadable = "spec.slos: no"; }},
+    {"Uninstalled", TrialVerdict::kAborted, [](World& world) { world.facts.desired.uninstalling = true; }},
+    {"TrialDeleted", TrialVerdict::kAborted, [](World& world) { world.trial->deleting = true; }},
+    {"ProfileDeleted", TrialVerdict::kAborted, [](World& world) { world.profile.deleting = true; }},
+    {"ProfileUnreadable", TrialVerdict::kAborted, [](World& world) { world.profile.unreadable = "spec.bounds: no"; }},
+    {"Suspended", TrialVerdict::kAborted, [](World& world) { world.profile.spec.suspend = true; }},
+    {"ScaledToZero", TrialVerdict::kSuperseded, scale_to_zero},
+    {"TemplateChanged", TrialVerdict::kSuperseded, [](World& world) { world.target.template_hash = "hash-2"; }},
+    {"TargetTaken", TrialVerdict::kAborted,
+     [](World& world) { world.facts.desired.rival = std::make_shared<Profile>(builders::profile()); }},
+    {"MemoryAutoscaler", TrialVerdict::kSuperseded, go_by_memory},
+    {"StrategyRecreate", TrialVerdict::kAborted, [](World& world) { world.target.recreates = true; }},
+    {"HostNetwork", TrialVerdict::kAborted,
+     [](World& world) { world.target.single_use = {{"HostNetwork", "it uses its node's network"}}; }},
+    {"HostPort", TrialVerdict::kAborted,
+     [](World& world) { world.target.single_use = {{"HostPort", "it takes port 80"}}; }},
+    {"HostPath", TrialVerdict::kAborted,
+     [](World& world) { world.target.single_use = {{"HostPath", "it writes to /data"}}; }},
+    {"WritableVolume", TrialVerdict::kAborted,
+     [](World& world) { world.target.single_use = {{"WritableVolume", "it writes to a claim"}}; }},
+    {"DeviceClaim", TrialVerdict::kAborted,
+     [](World& world) { world.target.single_use = {{"DeviceClaim", "it uses a claim"}}; }},
+    {"ProfileChanged", TrialVerdict::kSuperseded, [](World& world) { world.profile.spec.container = "web"; }},
+    {"BothArmsKilled", TrialVerdict::kInconclusive,
+     [](World& world) {
+       world.facts.observed.pods[1].oom_killed = true;
+       world.facts.observed.pods[2].oom_killed = true;
+     }},
+    {"OOMKilled", TrialVerdict::kRollBack,
+     [](World& world) { world.add_pod(Track::kCanary, "Evicted", "The node was low on resource: memory."); }},
+    {"TargetUnavailable", TrialVerdict::kInconclusive,
+     [](World& world) {
+       world.target.available_replicas = 1;
+       world.trial->status.unavailable_since = builders::kStart - minutes(2);
+     }},
+};
+
+TEST(MustEnd, AsksEachRule) {
+  expect_a_line_for_each(policy::must_end(), kEnding);
+  for (const Ending& ending : kEnding) {
+    World world;
+    world.run_trial(TrialPhase::kMeasuring);
+    ending.happens(world);
+    const auto against = policy::first_objection(policy::must_end(), world.read());
+    ASSERT_TRUE(against) << ending.reason;
+    EXPECT_EQ(against->reason(), ending.reason);
+    EXPECT_EQ(against->rule->verdict, ending.verdict) << ending.reason;
   }
 }
 
@@ -256,6 +336,30 @@ TEST(MustEnd, WithoutAVerdictWhenBothArmsRunOutOfMemory) {
   EXPECT_EQ(policy::first_objection(policy::must_end(), world.read())->rule->verdict, TrialVerdict::kInconclusive);
 }
 
+const Line kPromoting[] = {
+    {"ArmsUnequal", [](World& world) { world.facts.verdict.evidence.canary_requests = 900; }},
+    {"ArmsIdle",
+     [](World& world) {
+       for (const std::size_t arm : {1U, 2U}) {
+         world.facts.observed.pods[arm].samples.change_last([](Sample& last) { last.mem->total_alloc = mib(20); });
+       }
+     }},
+    {"TargetRolling", [](World& world) { world.target.updated_replicas = 1; }},
+    {"TargetPaused", [](World& world) { world.target.rollout.paused = true; }},
+    {"OldPicture", [](World& world) { world.facts.desired.picture_age = minutes(7); }},
+};
+
+TEST(MayBePromoted, AsksEachRule) {
+  expect_a_line_for_each(policy::may_be_promoted(), kPromoting);
+  for (const Line& line : kPromoting) {
+    World world;
+    world.run_trial(TrialPhase::kMeasuring);
+    world.trial->status.measuring_since = builders::kStart;
+    line.happens(world);
+    EXPECT_THAT(world.reasons(policy::may_be_promoted()), ElementsAre(line.reason));
+  }
+}
+
 TEST(MayBePromoted, OnlyWhereBothArmsDoTheSameWork) {
   World world;
   world.run_trial(TrialPhase::kMeasuring);
@@ -293,7 +397,7 @@ TEST(MayBePromoted, NotIntoARolloutOfSomebodyElse) {
 }
 
 TEST(Rules, HaveAReasonAConditionAndALineForTheDocs) {
-  const std::set<std::string> conditions{"Ready", "FieldConflict", "ConfigUnsupported"};
+  const std::set<std::string> conditions{"Ready", "FieldConflict", "ConfigUnsupported", "MetricsAvailable"};
   for (const auto& rules :
        {policy::may_be_tuned(), policy::may_start(), policy::must_end(), policy::may_be_promoted()}) {
     std::set<std::string> reasons;

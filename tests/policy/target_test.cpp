@@ -31,6 +31,20 @@ TEST(TargetRules, SayWhatDoesNotExist) {
   EXPECT_THAT(policy::objections(policy::may_be_tuned(), facts), IsEmpty()) << "nothing names one";
 }
 
+TEST(TargetRules, TellWhatCannotBeReadFromWhatIsNotThere) {
+  World world;
+  Facts facts = world.read();
+  facts.desired.target = nullptr;
+  facts.desired.target_unreadable = "spec.replicas is no number";
+  const auto against = policy::objections(policy::may_be_tuned(), facts);
+  ASSERT_EQ(against.size(), 1U);
+  EXPECT_EQ(against[0].reason(), "TargetUnreadable");
+  EXPECT_EQ(
+      against[0].message,
+      "Deployment shop/checkout is there, but can't be read: spec.replicas is no number. Nothing is done until it "
+      "can.");
+}
+
 TEST(TargetRules, AskNothingOfWhatIsNotThere) {
   World world;
   Facts facts = world.read();

@@ -14,7 +14,9 @@ namespace gopacer::worlds {
 /// A pass of a profile whose target may be tuned and tried; members may be changed before facts().
 struct World {
   Profile profile = builders::profile();
+  bool profile_is_there = true;
   Workload target = builders::deployment();
+  bool target_is_there = true;
   std::optional<Trial> trial;
   Facts facts;
 
@@ -62,8 +64,9 @@ struct World {
   }
 
   const Facts& read() {
-    facts.desired.profile = std::make_shared<Profile>(profile);
-    if (!facts.desired.target_name.empty()) facts.desired.target = std::make_shared<Workload>(target);
+    facts.desired.profile = profile_is_there ? std::make_shared<Profile>(profile) : nullptr;
+    const bool has_target = target_is_there && !facts.desired.target_name.empty();
+    facts.desired.target = has_target ? std::make_shared<Workload>(target) : nullptr;
     if (trial) facts.desired.trial = std::make_shared<Trial>(*trial);
     return facts;
   }

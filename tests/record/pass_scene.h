@@ -40,7 +40,9 @@ struct PassScene {
     pod.pod = name;
     pod.track = track;
     pod.error = error_of_pod;
-    if (error_of_pod.empty()) pod.samples.push_back({});
+    Sample sample;
+    sample.profile.emplace();
+    if (error_of_pod.empty()) pod.samples.push_back(sample);
     observed.pods.push_back(pod);
   }
 

@@ -174,6 +174,21 @@ TEST(MetricsAvailable, IsFalseUntilTheFirstSample) {
   EXPECT_EQ(condition(scene, "MetricsAvailable").reason, "WaitingForSamples");
 }
 
+TEST(MetricsAvailable, IsFalseWhileAVerdictWouldLackSomething) {
+  PassScene scene;
+  EXPECT_TRUE(condition(scene, "MetricsAvailable").status);
+  scene.profile.spec.slos.emplace_back().name = "latency";
+  scene.observed.pods[0].unread["latency"] = "pod shop/checkout-a has no histogram http_seconds";
+  const Condition metrics = condition(scene, "MetricsAvailable");
+  EXPECT_FALSE(metrics.status);
+  EXPECT_EQ(metrics.reason, "SourcesUnread");
+  EXPECT_THAT(metrics.message, HasSubstr("SLO latency: pod shop/checkout-a has no histogram http_seconds"));
+  scene.profile.spec.update_mode = UpdateMode::kCanary;
+  EXPECT_EQ(condition(scene, "Ready").reason, "SourcesUnread") << "no trial can start";
+  scene.profile.spec.update_mode = UpdateMode::kOff;
+  EXPECT_TRUE(condition(scene, "Ready").status) << "none is wanted";
+}
+
 TEST(Progressing, IsTrueDuringATrialOnly) {
   PassScene scene;
   EXPECT_FALSE(condition(scene, "Progressing").status);

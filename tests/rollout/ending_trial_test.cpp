@@ -109,12 +109,17 @@ TEST(RunningTrial, EndsThoughThePodsDoNotComeUpWithTheOldSettingsEither) {
   EXPECT_EQ(step.trial->verdict, TrialVerdict::kRollBack);
 }
 
-TEST(RunningTrial, KeepsRollingBackWhenTheProfileIsDeleted) {
-  Scene scene = in(TrialPhase::kRollingBack);
-  scene.profile.deleting = true;
-  EXPECT_EQ(scene.step().kind, StepKind::kRollBack);
-  scene.current = old_settings();
-  EXPECT_EQ(scene.end().kind, StepKind::kEnd);
+TEST(RunningTrial, KeepsRollingBackWhenItOrItsProfileIsDeleted) {
+  for (const bool itself : {true, false}) {
+    Scene scene = in(TrialPhase::kRollingBack);
+    (itself ? scene.trial->deleting : scene.profile.deleting) = true;
+    EXPECT_EQ(scene.step().kind, StepKind::kRollBack) << "the new settings are still there";
+    EXPECT_EQ(scene.step().settings, old_settings());
+    scene.current = old_settings();
+    const Step step = scene.end();
+    EXPECT_EQ(step.kind, StepKind::kEnd);
+    EXPECT_EQ(step.trial->reason, "LatencyRegression") << "why it was rolled back stays the reason";
+  }
 }
 
 TEST(RunningTrial, LeavesTheTargetAloneWhenNothingTellsWhoseItIs) {

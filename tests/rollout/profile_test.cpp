@@ -160,12 +160,13 @@ TEST(Profile, KeepsTheArmsToAQuarterOfTheTarget) {
   scene.target.replicas = scene.target.updated_replicas = scene.target.available_replicas =
       scene.target.total_replicas = 9;
   EXPECT_EQ(scene.step().start->canary.replicas, 2);
-  EXPECT_THAT(scene.step().message,
-              HasSubstr("beside Go's defaults. With 2 instead of 4 pods in each arm: a quarter of the target's 9 at "
-                        "most."));
+  const std::string fewer = " With 2 instead of 4 pods in each arm: a quarter of the target's 9 at most.";
+  EXPECT_THAT(scene.step().message, HasSubstr("beside Go's defaults." + fewer));
+  EXPECT_EQ(scene.step().start->reason, scene.decision.message + fewer) << "the event is gone before the trial is";
   scene.profile.spec.canary.replicas = 1;
   EXPECT_EQ(scene.step().start->canary.replicas, 1);
   EXPECT_THAT(scene.step().message, Not(HasSubstr("instead of 1 pods")));
+  EXPECT_EQ(scene.step().start->reason, scene.decision.message);
 }
 
 TEST(Profile, NotesHowOftenTheTargetRestartsAnyway) {

@@ -90,6 +90,31 @@ TEST(RunningTrial, WaitsUntilTheStoreShowsItsPatch) {
   }
 }
 
+TEST(RunningTrial, WaitsWhileItsTargetCannotBeRead) {
+  for (const TrialPhase phase :
+       {TrialPhase::kMeasuring, TrialPhase::kPromoting, TrialPhase::kWatching, TrialPhase::kRollingBack}) {
+    Scene scene = in(phase);
+    Facts facts = scene.facts();
+    facts.desired.target = nullptr;
+    facts.desired.target_unreadable = "it is too large";
+    const Step step = advance(facts);
+    EXPECT_EQ(step.kind, StepKind::kHold) << to_string(phase);
+    EXPECT_EQ(step.reason, "TargetUnreadable");
+    EXPECT_THAT(step.message, HasSubstr("it is too large"));
+    EXPECT_EQ(step.trial->phase, phase);
+    EXPECT_EQ(step.trial->verdict, scene.trial->status.verdict);
+  }
+}
+
+TEST(RunningTrial, EndsInTimeThoughItsTargetCannotBeRead) {
+  Scene scene = in(TrialPhase::kMeasuring);
+  scene.trial->spec.deadline = scene.now;
+  Facts facts = scene.facts();
+  facts.desired.target = nullptr;
+  facts.desired.target_unreadable = "it is too large";
+  EXPECT_EQ(advance(facts).trial->verdict, TrialVerdict::kInconclusive);
+}
+
 TEST(RunningTrial, RemovesItsCanaryBeforeTheTargetsRolloutNeedsItsRoom) {
   Scene scene = in(TrialPhase::kPromoting);
   scene.arms_are_there = true;

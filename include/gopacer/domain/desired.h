@@ -32,7 +32,8 @@ struct Desired {
   /// Another profile that tunes the same target and came first; empty when there is none.
   std::shared_ptr<const Profile> rival;
   std::string target_name;                                     ///< empty when nothing names one
-  std::shared_ptr<const Workload> target;                      ///< empty: not there
+  std::shared_ptr<const Workload> target;                      ///< empty: not there, or not readable
+  std::string target_unreadable;                               ///< why it is not, though it is there
   std::vector<std::shared_ptr<const Autoscaler>> autoscalers;  ///< that scale the target
   std::shared_ptr<const Trial> trial;                          ///< the running one that the profile's status names
   std::vector<std::shared_ptr<const Trial>> ended_trials;      ///< oldest first

@@ -1,0 +1,27 @@
+#include "cli/health_pages.h"
+
+namespace gopacer {
+namespace {
+
+HttpServer::Answer good(const std::string& words) { return {200, words + "\n"}; }
+HttpServer::Answer bad(const std::string& words) { return {503, words + "\n"}; }
+
+}  // namespace
+
+HttpServer::Answer health_page(const Controller& controller) {
+  const std::string stuck = controller.stuck_pass();
+  return stuck.empty() ? good("ok") : bad(stuck);
+}
+
+HttpServer::Answer leaders_ready_page(const Controller& controller) {
+  const bool synced = controller.synced();
+  const std::string trouble = synced ? controller.silent_watch() : controller.trouble();
+  if (synced && trouble.empty()) return good("leading");
+  return bad(trouble.empty() ? "reading the cluster" : trouble);
+}
+
+HttpServer::Answer standbys_ready_page(const std::string& trouble) {
+  return trouble.empty() ? good("standing by") : bad(trouble);
+}
+
+}  // namespace gopacer

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string>
+
+#include "control/controller.h"
+#include "net/http_server.h"
+
+namespace gopacer {
+
+/// What a liveness probe is answered. A pass that hangs does not come back by itself, and a new process takes its trial
+/// over.
+HttpServer::Answer health_page(const Controller& controller);
+
+/// What a readiness probe is answered by the replica that leads.
+HttpServer::Answer leaders_ready_page(const Controller& controller);
+
+/// The same by a replica that stands by, which is ready too: it is what a rollout of the operator itself waits for.
+/// `trouble` keeps it from following the lease; empty when nothing does.
+HttpServer::Answer standbys_ready_page(const std::string& trouble);
+
+}  // namespace gopacer
