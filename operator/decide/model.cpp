@@ -11,8 +11,6 @@ namespace {
 /// A GOMEMLIMIT above this share of the container stops no heap in time, whatever else is in the container.
 constexpr double kMostOfContainer = 0.95;
 constexpr double kMiB = 1024.0 * 1024;
-/// What is outside the Go heap varies, and with it what is safe: a limit is not called too high for less than this.
-constexpr double kSurelyAbove = 1.05;
 
 /// Below it collections crowd near the limit: then the limit must not be tightened, more memory is needed.
 constexpr double kLeastEffectiveGogc = 50;
@@ -183,7 +181,7 @@ struct Worth {
 Worth worth_of(const DecideInput& input, const Estimate& estimate, const Settings& wanted,
                const Prediction& predicted) {
   const bool lower_limit = wanted.go_mem_limit && wanted.go_mem_limit < estimate.settings.go_mem_limit;
-  if (lower_limit && limit_is_too_high(estimate)) return {true, too_high_text(estimate) + " ", true};
+  if (lower_limit && nothing_stops(estimate)) return {true, too_high_text(estimate) + " ", true};
   const Bytes soon = estimate.non_go_growth * kHoursAhead;
   if (lower_limit && estimate.peak_memory + soon > *estimate.container_limit * kCrowded) {
     return {true, "Memory outside the Go heap has grown, and leaves less of the container to it. ", true};
@@ -212,8 +210,8 @@ Worth worth_of(const DecideInput& input, const Estimate& estimate, const Setting
 /// Too much of a good thing: less of it may be right. A missing benefit, or a person who put the old settings back,
 /// says nothing of the kind.
 bool went_too_far(const std::string& reason) {
-  return reason == "LatencyRegression" || reason == "SloViolated" || reason == "MemoryNearLimit" ||
-         reason == "OOMKilled";
+  return reason == "LatencyRegression" || reason == "ShareRegression" || reason == "SloViolated" ||
+         reason == "MemoryNearLimit" || reason == "OOMKilled";
 }
 
 /// Where a ban lies in the way, half of the way to it, once; none when even that is not worth trying.
@@ -239,11 +237,9 @@ Bytes safe_limit(Bytes container, const Estimate& estimate, int max_percent) {
   return mib(std::floor(std::min(safe, c * max_percent / 100) / kMiB));
 }
 
-bool limit_is_too_high(const Estimate& estimate) {
-  constexpr int kAllOfIt = 100;
+bool nothing_stops(const Estimate& estimate) {
   const auto& limit = estimate.settings.go_mem_limit;
-  const auto& container = estimate.container_limit;
-  return limit && container && *limit > safe_limit(*container, estimate, kAllOfIt) * kSurelyAbove;
+  return limit && estimate.container_limit && *limit > *estimate.container_limit * kMostOfContainer;
 }
 
 std::string too_high_text(const Estimate& estimate) {

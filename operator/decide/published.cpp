@@ -95,7 +95,7 @@ void decide_by_formula(const DecideInput& input, const Physics& physics, Time no
   const auto& container = estimate.container_limit;
   const bool has_limit = container && running.go_mem_limit && !old_go;
   const bool is_idle = has_limit && *running.go_mem_limit >= *container;
-  const bool too_high = limit_is_too_high(estimate);
+  const bool too_high = nothing_stops(estimate);
   const bool out_of_bounds =
       has_limit && running.go_mem_limit->count() * 100 > container->count() * bounds.max_go_mem_limit_percent;
   const Bytes safe =

@@ -9,8 +9,10 @@ namespace gopacer::deciding {
 /// min(0.95·C, C − 1.1·nonGo) − max(3 %·C, 32 MiB, spike), at most `max_percent` of C, whole MiB. May be ≤ 0.
 Bytes safe_limit(Bytes container, const Estimate& estimate, int max_percent);
 
-/// The GOMEMLIMIT in force is surely above what is safe, whatever a person's bounds: nothing stops the heap in time.
-bool limit_is_too_high(const Estimate& estimate);
+/// The GOMEMLIMIT in force is so near the container's limit, or above it, that nothing stops the heap in time whatever
+/// else is in the container. A lower limit may be above what is safe, too, but is no hurry: GOGC may keep the heap far
+/// below it, and where it does not, peaks tell.
+bool nothing_stops(const Estimate& estimate);
 
 /// The sentence that says so.
 std::string too_high_text(const Estimate& estimate);

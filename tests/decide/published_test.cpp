@@ -129,7 +129,7 @@ TEST(PublishedFormulas, DoNotWaitWhereTheLimitInForceCannotHold) {
     input.memory.cool_down_until = kNow + std::chrono::hours(5);
     return decide(input, kNow);
   };
-  for (const double too_high : {600, 480}) {
+  for (const double too_high : {600, 490}) {
     const Decision decision = in_cool_down(too_high);
     EXPECT_EQ(decision.kind, Kind::kChange) << decision.message;
     EXPECT_TRUE(decision.urgent);

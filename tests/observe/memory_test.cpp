@@ -36,6 +36,7 @@ void* operator new(std::size_t bytes) {
   }
   return block;
 }
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept { return operator new(bytes); }
 void operator delete(void* block) noexcept {
   if (block != nullptr) allocated_bytes -= size_of(block);
   std::free(block);
@@ -252,7 +253,7 @@ TEST(HostilePods, EachTakesABoundedAmountOfMemoryAndLeavesLessBehind) {
     for (int i = 0; i < kSlos; ++i) {
       Slo slo;
       slo.name = "slo" + std::to_string(i);
-      slo.histogram.metric = name_of(i);
+      slo.histogram().metric = name_of(i);
       plan.slos.push_back(slo);
     }
     scraper.set_targets(target.pod, plan);
@@ -292,7 +293,7 @@ TEST(HostilePods, OfOneNamespaceTogetherTakeHalfOfTheRoomForReadings) {
   }
   Slo slo;
   slo.name = "p99";
-  slo.histogram.metric = "h0";
+  slo.histogram().metric = "h0";
   plan.slos.push_back(slo);
   const ObjectKey profile{"shop", "hostile"};
   scraper.set_targets(profile, plan);
