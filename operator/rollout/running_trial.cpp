@@ -39,9 +39,10 @@ class RunningTrial {
 
   Step next() {
     Step step = next_step();
-    // What stands against deleting it must not stand in the way of the trial.
+    // What stands against deleting it must not stand in the way of the trial. And that it is not needed any more has to
+    // be written down already: a successor that finds the watch without its baseline would see no harm.
     if (facts_.desired.baseline && target_is_the_same() && step.kind != StepKind::kEnd &&
-        !needs_baseline(next_.phase)) {
+        !needs_baseline(trial_.status.phase) && !needs_baseline(next_.phase)) {
       step.leftovers.push_back(facts_.desired.baseline);
     }
     return step;

@@ -208,6 +208,15 @@ TEST(Baseline, GoesWhenTheRolloutDoesNotGetOn) {
   EXPECT_EQ(trial.step().leftovers.size(), 1U);
 }
 
+TEST(Baseline, StaysUntilTheRollbackIsWrittenDown) {
+  WithBaseline trial(TrialPhase::kWatching);
+  trial.scene.current = new_settings();
+  trial.scene.verdict = worse();
+  const Step step = trial.step();
+  EXPECT_EQ(step.trial->phase, TrialPhase::kRollingBack) << step.message;
+  EXPECT_TRUE(step.leftovers.empty()) << "or a successor finds nothing to see the harm by";
+}
+
 TEST(Baseline, GoesWithTheRollback) {
   WithBaseline trial(TrialPhase::kRollingBack);
   const Step step = trial.step();
