@@ -128,10 +128,30 @@ std::string format_fixed(double value, int decimals) {
   return text;
 }
 
-std::string signed_percent(double share, std::string_view unit) {
-  const std::string figure = format_fixed(share * 100, 1);
-  const bool rises = share > 0 && figure != "0.0";
+std::string signed_percent(double share, std::string_view unit, int decimals) {
+  const std::string figure = format_fixed(share * 100, decimals);
+  const bool rises = share > 0 && figure.find_first_not_of("0.") != std::string::npos;
   return (rises ? "+" : "") + figure + std::string(unit);
+}
+
+Result<double> parse_percent(std::string_view text) {
+  std::string_view digits = text;
+  double percent = 0;
+  if (digits.ends_with('%')) digits.remove_suffix(1);
+  const auto [end, error] =
+      std::from_chars(digits.data(), digits.data() + digits.size(), percent, std::chars_format::fixed);
+  const bool whole = error == std::errc() && end == digits.data() + digits.size() && digits.size() < text.size();
+  if (!whole || !(percent >= 0 && percent <= 100)) {
+    return invalid("'" + std::string(text) + "' is not a share in percent: write it as in 0.5%");
+  }
+  return percent / 100;
+}
+
+std::string format_percent(double share) {
+  std::string digits = format_fixed(share * 100, 4);
+  digits.erase(digits.find_last_not_of('0') + 1);
+  if (digits.ends_with('.')) digits.pop_back();
+  return digits + "%";
 }
 
 }  // namespace gopacer

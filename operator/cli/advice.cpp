@@ -199,8 +199,8 @@ std::string advice_yaml(const Advice& advice) {
   if (!spec.slos.empty()) {
     text += "  slos:\n";
     for (const Slo& slo : spec.slos) {
-      text += "  - name: " + slo.name + "\n    podHistogram: {port: " + std::to_string(slo.histogram.port) +
-              ", path: \"" + slo.histogram.path + "\", metric: " + slo.histogram.metric + "}\n";
+      text += "  - name: " + slo.name + "\n    podHistogram: {port: " + std::to_string(slo.port) + ", path: \"" +
+              slo.path + "\", metric: " + slo.histogram().metric + "}\n";
     }
   }
   return text;

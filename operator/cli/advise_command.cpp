@@ -75,7 +75,7 @@ Result<void> read_places(const AdviseOptions& options, Request& request) {
     if (metrics->host != request.url.host) {
       return invalid("--metrics-url is of another host than --url: both have to be of the same process");
     }
-    if (metrics->path.empty()) metrics->path = PodHistogram().path;
+    if (metrics->path.empty()) metrics->path = Slo().path;
     request.metrics = std::move(*metrics);
   } else if (!options.latency_metric.empty()) {
     return invalid("--latency-metric needs --metrics-url: the page that has the histogram");
@@ -147,10 +147,10 @@ ProfileSpec spec_of(const AdviseOptions& options, const Request& request) {
     Slo slo;
     slo.name = kLatencySlo;
     if (request.metrics) {
-      slo.histogram.port = request.metrics->port;
-      slo.histogram.path = request.metrics->path;
+      slo.port = request.metrics->port;
+      slo.path = request.metrics->path;
     }
-    slo.histogram.metric = options.latency_metric;
+    slo.histogram().metric = options.latency_metric;
     spec.slos.push_back(slo);
   }
   return spec;

@@ -65,9 +65,9 @@ const json& elements(const json& object, const char* member) {
   return list.is_array() ? list : kNone;
 }
 
-Result<Labels> series_labels(const json& histogram) {
+Result<Labels> series_labels(const json& object, const char* member) {
   Labels out;
-  const json& from = child(histogram, "labels");
+  const json& from = child(object, member);
   if (!from.is_object()) return out;
   for (const auto& [key, value] : from.items()) {
     if (!value.is_string()) continue;
@@ -75,7 +75,7 @@ Result<Labels> series_labels(const json& histogram) {
     // Names are ASCII; of a value the API server counts characters, each of up to four bytes.
     const bool fits = key.size() <= kLongestSeriesLabel && wanted.size() <= 4 * kLongestSeriesLabel;
     if (out.size() == kMostSeriesLabels || !fits) {
-      return invalid("podHistogram.labels may have " + std::to_string(kMostSeriesLabels) +
+      return invalid(std::string(member) + " may have " + std::to_string(kMostSeriesLabels) +
                      " labels, with names and values of at most " + std::to_string(kLongestSeriesLabel) +
                      " characters");
     }

@@ -42,9 +42,9 @@ const nlohmann::json& child(const nlohmann::json& object, const char* member);
 
 /// The member where it is a list, else an empty list.
 const nlohmann::json& elements(const nlohmann::json& object, const char* member);
-/// The labels by which a histogram's series are chosen; none when it has no such member. Error: more of them, or longer
-/// ones, than the CRDs allow.
-Result<Labels> series_labels(const nlohmann::json& histogram);
+/// The labels by which series are chosen; none when it has no such member. Error: more of them, or longer ones, than
+/// the CRDs allow.
+Result<Labels> series_labels(const nlohmann::json& object, const char* member);
 /// metadata.finalizers, which must be written back as they are. Error: more than kMostKept.
 Result<std::vector<std::string>> finalizers_of(const nlohmann::json& object);
 

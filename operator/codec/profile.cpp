@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "codec/complaints.h"
+#include "codec/counter.h"
 #include "codec/fields.h"
 #include "codec/settings.h"
 
@@ -56,6 +57,16 @@ class Reader {
   }
   Duration duration(const json& object, const SpecField& field) {
     return optional_duration(object, field).value_or(Duration(0));
+  }
+
+  /// A share above 0; none when it is left out and has no default.
+  std::optional<double> percent(const json& object, const SpecField& field) {
+    const std::string value = text(object, field);
+    if (value.empty()) return std::nullopt;
+    const Result<double> read = parse_percent(value);
+    if (read && *read > 0) return *read;
+    complain(name_of(field) + ": " + (read ? "must be more than 0%" : read.error().message));
+    return std::nullopt;
   }
 
   std::optional<Bytes> size(const json& object, const SpecField& field) {
@@ -109,22 +120,53 @@ constexpr int kMostTrials = 999'999'999;
 constexpr std::array<std::pair<const char*, UpdateMode>, 2> kUpdateModes{
     {{"Off", UpdateMode::kOff}, {"Canary", UpdateMode::kCanary}}};
 
+/// Milliseconds where the metric's name says so and the person nothing.
+constexpr std::array<std::pair<const char*, double>, 3> kUnits{{{"", 1}, {"Seconds", 1}, {"Milliseconds", 1e-3}}};
+
+PodHistogram decode_histogram(const json& from, const std::string& slo, Reader& reader) {
+  PodHistogram histogram;
+  histogram.metric = reader.text(from, spec_field("slos[].podHistogram.metric"));
+  const json quantile{{"text", reader.text(from, spec_field("slos[].podHistogram.quantile"))}};
+  histogram.quantile = number(quantile, "text", -1);
+  if (!(histogram.quantile > 0 && histogram.quantile < 1)) {
+    reader.complain("spec.slos[" + slo + "].podHistogram.quantile must be between 0 and 1, such as \"0.99\"");
+  }
+  Result<Labels> labels = series_labels(child(from, "podHistogram"), "labels");
+  if (!labels) reader.complain("spec.slos[" + slo + "].podHistogram: " + labels.error().message);
+  histogram.labels = labels ? std::move(*labels) : Labels();
+  const bool by_name = histogram.metric.ends_with("_milliseconds") || histogram.metric.ends_with("_ms");
+  const SpecField& unit = spec_field("slos[].podHistogram.unit");
+  histogram.unit = by_name && reader.text(from, unit).empty() ? 1e-3 : reader.choice(from, unit, kUnits);
+  return histogram;
+}
+
+PodRatio decode_ratio(const json& from, const std::string& slo, Reader& reader) {
+  PodRatio ratio;
+  for (const auto& [member, into] : {std::pair{"bad", &ratio.bad}, std::pair{"total", &ratio.total}}) {
+    Result<Counter> found = decode_counter(child(child(from, "podRatio"), member));
+    if (!found) reader.complain("spec.slos[" + slo + "].podRatio." + member + ": " + found.error().message);
+    if (found) *into = std::move(*found);
+  }
+  ratio.max_increase = reader.percent(from, spec_field("slos[].podRatio.maxIncrease")).value_or(0);
+  return ratio;
+}
+
 Slo decode_slo(const json& from, Reader& reader) {
   Slo slo;
   slo.name = reader.text(from, spec_field("slos[].name"));
-  slo.histogram.port = reader.integer(from, spec_field("slos[].podHistogram.port"));
-  slo.histogram.path = reader.text(from, spec_field("slos[].podHistogram.path"));
-  slo.histogram.metric = reader.text(from, spec_field("slos[].podHistogram.metric"));
-  const json quantile{{"text", reader.text(from, spec_field("slos[].podHistogram.quantile"))}};
-  slo.histogram.quantile = number(quantile, "text", -1);
-  if (!(slo.histogram.quantile > 0 && slo.histogram.quantile < 1)) {
-    reader.complain("spec.slos[" + slo.name + "].podHistogram.quantile must be between 0 and 1, such as \"0.99\"");
+  slo.max_for = reader.duration(from, spec_field("slos[].maxFor"));
+  if (child(from, "podRatio").empty()) {
+    slo.source = decode_histogram(from, slo.name, reader);
+    slo.port = reader.integer(from, spec_field("slos[].podHistogram.port"));
+    slo.path = reader.text(from, spec_field("slos[].podHistogram.path"));
+    if (const auto max = reader.optional_duration(from, spec_field("slos[].max"))) slo.max = to_seconds(*max);
+    slo.max_regression_percent = reader.integer(from, spec_field("slos[].maxRegressionPercent"));
+  } else {
+    slo.source = decode_ratio(from, slo.name, reader);
+    slo.port = reader.integer(from, spec_field("slos[].podRatio.port"));
+    slo.path = reader.text(from, spec_field("slos[].podRatio.path"));
+    slo.max = reader.percent(from, spec_field("slos[].podRatio.max"));
   }
-  Result<Labels> labels = series_labels(child(from, "podHistogram"));
-  if (!labels) reader.complain("spec.slos[" + slo.name + "]: " + labels.error().message);
-  slo.histogram.labels = labels ? std::move(*labels) : Labels();
-  slo.max = reader.optional_duration(from, spec_field("slos[].max"));
-  slo.max_regression_percent = reader.integer(from, spec_field("slos[].maxRegressionPercent"));
   return slo;
 }
 
@@ -194,6 +236,7 @@ ProfileMemory decode_memory(const json& status) {
   }
   memory.missed_predictions = small(status, "missedPredictions");
   memory.missed_template = text(status, "missedTemplate");
+  memory.undone_to = text(status, "undoneTo");
   return memory;
 }
 
@@ -223,6 +266,7 @@ Result<Profile> decode_profile(const json& object) {
   out.created = time(metadata, "creationTimestamp").value_or(Time());
   out.deleting = codec::deleting(object);
   out.finalizers = std::move(*finalizers);
+  out.undo_to = strange(child(metadata, "annotations"), kUndoAnnotation, kLongestName);
   Reader reader;
   out.spec = decode_spec(child(object, "spec"), reader);
   if (!reader.complaints().none()) {

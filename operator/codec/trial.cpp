@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "codec/complaints.h"
+#include "codec/counter.h"
 #include "codec/fields.h"
 #include "codec/resources.h"
 #include "codec/settings.h"
@@ -53,38 +54,84 @@ void put(json& object, const char* member, const std::optional<Time>& value) {
   if (value) object[member] = format_micro_time(*value);
 }
 
+constexpr double kMillisecond = 1e-3;
+
 json encode(const Slo& slo) {
-  json object{{"name", slo.name},
-              {"quantile", exact(slo.histogram.quantile)},
-              {"maxRegressionPercent", slo.max_regression_percent},
-              {"podHistogram",
-               {{"port", slo.histogram.port},
-                {"path", slo.histogram.path},
-                {"metric", slo.histogram.metric},
-                {"quantile", exact(slo.histogram.quantile)}}}};
-  if (slo.max) object["max"] = format_duration(*slo.max);
-  if (!slo.histogram.labels.empty()) object["podHistogram"]["labels"] = slo.histogram.labels;
+  json object{{"name", slo.name}};
+  if (slo.max_for > Duration(0)) object["maxFor"] = format_duration(slo.max_for);
+  json source{{"port", slo.port}, {"path", slo.path}};
+  if (const auto* const ratio = std::get_if<PodRatio>(&slo.source)) {
+    source["bad"] = codec::encode(ratio->bad);
+    source["total"] = codec::encode(ratio->total);
+    source["maxIncrease"] = format_percent(ratio->max_increase);
+    if (slo.max) source["max"] = format_percent(*slo.max);
+    object["podRatio"] = std::move(source);
+    return object;
+  }
+  const PodHistogram& histogram = slo.histogram();
+  source["metric"] = histogram.metric;
+  source["quantile"] = exact(histogram.quantile);
+  source["unit"] = histogram.unit == kMillisecond ? "Milliseconds" : "Seconds";
+  if (!histogram.labels.empty()) source["labels"] = histogram.labels;
+  object["podHistogram"] = std::move(source);
+  object["quantile"] = exact(histogram.quantile);
+  object["maxRegressionPercent"] = slo.max_regression_percent;
+  if (slo.max) {
+    object["max"] = format_duration(std::chrono::round<Duration>(std::chrono::duration<double>(*slo.max)));
+  }
   return object;
+}
+
+PodHistogram decode_histogram(const json& from, Complaints& complaints) {
+  PodHistogram histogram;
+  histogram.metric = text(from, "metric");
+  histogram.quantile = number(from, "quantile", histogram.quantile);
+  if (!(histogram.quantile > 0 && histogram.quantile < 1)) complaints.add("a quantile must be between 0 and 1");
+  histogram.unit = text(from, "unit") == "Milliseconds" ? kMillisecond : 1;
+  Result<Labels> labels = series_labels(from, "labels");
+  if (!labels) complaints.add(labels.error().message);
+  histogram.labels = labels ? std::move(*labels) : Labels();
+  return histogram;
+}
+
+double decode_share(const json& from, const char* member, Complaints& complaints) {
+  const Result<double> share = parse_percent(text(from, member));
+  if (!share) complaints.add(std::string(member) + ": " + share.error().message);
+  return share.value_or(0);
+}
+
+PodRatio decode_ratio(const json& from, Complaints& complaints) {
+  PodRatio ratio;
+  for (const auto& [member, into] : {std::pair{"bad", &ratio.bad}, std::pair{"total", &ratio.total}}) {
+    Result<Counter> found = decode_counter(child(from, member));
+    if (!found) complaints.add(found.error().message);
+    if (found) *into = std::move(*found);
+  }
+  ratio.max_increase = decode_share(from, "maxIncrease", complaints);
+  return ratio;
 }
 
 Slo decode_slo(const json& object, Complaints& complaints) {
   Slo slo;
   slo.name = text(object, "name");
+  if (!text(object, "maxFor").empty()) {
+    slo.max_for = complaints.duration(object, "maxFor", Duration(0), spec_field("slos[].maxFor"));
+  }
+  const json& ratio = child(object, "podRatio");
+  const json& source = ratio.empty() ? child(object, "podHistogram") : ratio;
+  slo.port = complaints.integer(source, "port", slo.port, spec_field("slos[].podHistogram.port"));
+  slo.path = text(source, "path");
+  if (!ratio.empty()) {
+    slo.source = decode_ratio(ratio, complaints);
+    if (!text(ratio, "max").empty()) slo.max = decode_share(ratio, "max", complaints);
+    return slo;
+  }
+  slo.source = decode_histogram(source, complaints);
   slo.max_regression_percent = complaints.integer(object, "maxRegressionPercent", slo.max_regression_percent,
                                                   spec_field("slos[].maxRegressionPercent"));
   if (!text(object, "max").empty()) {
-    slo.max = complaints.duration(object, "max", Duration(0), spec_field("slos[].max"));
+    slo.max = to_seconds(complaints.duration(object, "max", Duration(0), spec_field("slos[].max")));
   }
-  const json& histogram = child(object, "podHistogram");
-  slo.histogram.port =
-      complaints.integer(histogram, "port", slo.histogram.port, spec_field("slos[].podHistogram.port"));
-  slo.histogram.path = text(histogram, "path");
-  slo.histogram.metric = text(histogram, "metric");
-  slo.histogram.quantile = number(histogram, "quantile", slo.histogram.quantile);
-  if (!(slo.histogram.quantile > 0 && slo.histogram.quantile < 1)) complaints.add("a quantile must be between 0 and 1");
-  Result<Labels> labels = series_labels(histogram);
-  if (!labels) complaints.add(labels.error().message);
-  slo.histogram.labels = labels ? std::move(*labels) : Labels();
   return slo;
 }
 
@@ -139,13 +186,14 @@ json encode(const MetricEvidence& metric) {
               {"threshold", exact(metric.threshold)},
               {"changePercent", signed_percent(metric.stats.mean, "%")},
               {"verdict", in_words(metric.state)},
-              {"ratio", metric.ratio},
+              {"ratio", metric.relative},
               {"violations", metric.violations},
               {"missing", metric.missing},
               {"unresolved", metric.unresolved},
               {"windows", metric.stats.n},
               {"statistics", encode(metric.stats)}};
   if (metric.peers.n > 0) object["peers"] = encode(metric.peers);
+  if (metric.counted > 0) object["counted"] = exact(metric.counted);
   put(object, "source", metric.source);
   put(object, "pendingSince", metric.pending_since);
   return object;
@@ -159,7 +207,8 @@ MetricEvidence decode_metric(const json& object, Complaints& complaints) {
   metric.low = complaints.number(object, "low", 0, -kInfinity, kInfinity);
   metric.high = complaints.number(object, "high", 0, -kInfinity, kInfinity);
   metric.threshold = complaints.number(object, "threshold", 0, -kInfinity, kInfinity);
-  metric.ratio = boolean(object, "ratio");
+  metric.relative = boolean(object, "ratio");
+  metric.counted = complaints.number(object, "counted", 0, 0, kGreatest);
   metric.violations = count(complaints, object, "violations");
   metric.state = decode_state(text(object, "verdict"));
   metric.source = text(object, "source");

@@ -7,6 +7,9 @@
 namespace gopacer {
 namespace {
 
+/// Between good, 0, and bad, 1.
+constexpr double kGoodUpTo = 0.5;
+
 bool same(const BucketBounds& one, const BucketBounds& other) { return one == other || *one == *other; }
 
 }  // namespace
@@ -76,6 +79,14 @@ std::optional<double> count_up_to(const Histogram& histogram, double bound) {
   const auto found = std::lower_bound(bounds.begin(), bounds.end(), bound);
   if (found == bounds.end() || *found != bound) return std::nullopt;
   return histogram.counts[static_cast<std::size_t>(found - bounds.begin())];
+}
+
+Histogram good_and_bad(double good, double bad) {
+  return Histogram({{kGoodUpTo, good}, {std::numeric_limits<double>::infinity(), good + bad}}, bad);
+}
+
+double share_bad(const Histogram& counted) {
+  return counted.counts.empty() ? 0 : share_above(counted, kGoodUpTo).value_or(0);
 }
 
 std::optional<double> share_above(const Histogram& histogram, double bound) {

@@ -5,6 +5,7 @@
 #include "gopacer/judge/sequential.h"
 #include "gopacer/judge/verdict.h"
 #include "judge/hard_stops.h"
+#include "judge/measure.h"
 #include "judge/metrics.h"
 #include "judge/windows.h"
 
@@ -16,8 +17,6 @@ using judging::GcSource;
 using judging::HardStop;
 using judging::Window;
 
-/// Consecutive windows over the absolute limit that end a trial.
-constexpr int kViolationsAllowed = 3;
 /// A source of GC's CPU that stays silent for so many windows is given up for another one.
 constexpr int kSilentWindows = 4;
 
@@ -78,17 +77,19 @@ class Comparison {
   void declare_metrics() {
     for (const Slo& slo : plan_.slos) {
       MetricEvidence& metric = judging::metric_named(evidence(), slo.name);
-      metric.ratio = true;
-      metric.threshold = std::log1p(slo.max_regression_percent / 100.0);
+      metric.relative = judging::is_relative(slo);
+      metric.threshold = judging::tolerated(slo);
     }
     MetricEvidence& gc = judging::metric_named(evidence(), kGcCpuMetric);
     gc.threshold = -plan_.min_saving;
     if (plan_.slos.empty()) return;
     MetricEvidence& cpu = judging::metric_named(evidence(), kCpuMetric);
-    cpu.ratio = true;
-    int tolerated = 0;
-    for (const Slo& slo : plan_.slos) tolerated = std::max(tolerated, slo.max_regression_percent);
-    cpu.threshold = std::log1p(std::max(kCpuTolerance, tolerated / 100.0) + std::max(0.0, -plan_.min_saving));
+    cpu.relative = true;
+    double tolerated = kCpuTolerance;
+    for (const Slo& slo : plan_.slos) {
+      if (judging::is_relative(slo)) tolerated = std::max(tolerated, slo.max_regression_percent / 100.0);
+    }
+    cpu.threshold = std::log1p(tolerated + std::max(0.0, -plan_.min_saving));
   }
 
   std::optional<HardStop> count_windows() {
@@ -101,7 +102,7 @@ class Comparison {
 
   std::optional<HardStop> count_window(const Window& window) {
     bool any = false;
-    for (std::size_t i = 0; i < plan_.slos.size(); ++i) any |= count_latency(plan_.slos[i], window, i == 0);
+    for (const Slo& slo : plan_.slos) any |= count_slo(slo, window, &slo == &judging::counting(plan_.slos));
     any |= count_gc(window);
     if (!plan_.slos.empty()) count_cpu(window);
     ++(any ? evidence().windows : evidence().empty_windows);
@@ -114,35 +115,36 @@ class Comparison {
     return judging::collection_runs_away(canary_, baseline_, window);
   }
 
-  bool count_latency(const Slo& slo, const Window& window, bool count_requests) {
+  bool count_slo(const Slo& slo, const Window& window, bool count_requests) {
     MetricEvidence& metric = judging::metric_named(evidence(), slo.name);
     const judging::Pooled pooled = judging::pool(metric, canary_, baseline_, window, slo, plan_.interval);
     if (!pooled.sides) return pooled.requests;
     const auto& [canary, baseline] = *pooled.sides;
-    const double q = slo.histogram.quantile;
     if (count_requests) {
       judging::add_requests(evidence().canary_requests, canary.count());
       judging::add_requests(evidence().baseline_requests, baseline.count());
     }
-    const auto slowdown = judging::log_slowdown(canary, baseline, q);
+    const auto difference = judging::difference(canary, baseline, slo);
     // A node that is slow stays slow: three windows in a row are no protection from it.
-    const bool by_its_node = plan_.nodes_apart > 0 && slowdown && *slowdown <= metric.threshold + node_margin();
+    const bool by_its_node =
+        metric.relative && plan_.nodes_apart > 0 && difference && *difference <= metric.threshold + node_margin();
     metric.violations =
         judging::only_canary_violates(canary, baseline, slo) && !by_its_node ? metric.violations + 1 : 0;
-    if (slowdown) {
-      judging::count(metric, *slowdown, quantile(canary, q)->value, quantile(baseline, q)->value);
+    if (difference) {
+      judging::count(metric, *difference, judging::value(canary, slo), judging::value(baseline, slo));
+      if (!metric.relative) metric.counted += std::min(canary.count(), baseline.count());
     } else {
       ++metric.unresolved;
     }
     const auto target = judging::latency_in(target_, pooled.span, slo.name);
-    if (target && target->count() >= judging::fewest_requests(q)) {
-      if (const auto usual = judging::log_slowdown(*target, baseline, q)) metric.peers.add(*usual);
+    if (target && target->count() >= judging::fewest_requests(slo)) {
+      if (const auto usual = judging::difference(*target, baseline, slo)) metric.peers.add(*usual);
     }
     return true;
   }
 
   void count_cpu(const Window& window) {
-    const std::string& slo = plan_.slos.front().name;
+    const std::string& slo = judging::counting(plan_.slos).name;
     const auto canary = judging::work_in(canary_, window, slo);
     const auto baseline = judging::work_in(baseline_, window, slo);
     if (!canary || !baseline) return;
@@ -189,18 +191,22 @@ class Comparison {
   void conclude() {
     const int windows = evidence().windows + evidence().empty_windows;
     for (MetricEvidence& metric : evidence().metrics) {
-      judging::weigh(metric, plan_.alpha, windows, metric.ratio ? node_margin() : 0);
+      judging::weigh(metric, plan_.alpha, windows, margin_of(metric));
     }
     for (const Slo& slo : plan_.slos) {
       const MetricEvidence& metric = judging::metric_named(evidence(), slo.name);
-      if (slo.max && metric.violations >= kViolationsAllowed) {
+      if (slo.max && metric.violations >= judging::windows_allowed(slo, plan_.interval)) {
         say(Outcome::kWorse, "SloViolated",
-            "Only the canary is above " + format_duration(*slo.max) + ", in " + std::to_string(metric.violations) +
+            "Only the canary is above " + judging::max_text(slo) + ", in " + std::to_string(metric.violations) +
                 " windows in a row: " + judging::tell(metric) + ".");
         return;
       }
       if (metric.state == MetricState::kFail) {
-        say(Outcome::kWorse, "LatencyRegression", "The canary is slower: " + judging::tell(metric) + ".");
+        if (metric.relative) {
+          say(Outcome::kWorse, "LatencyRegression", "The canary is slower: " + judging::tell(metric) + ".");
+        } else {
+          say(Outcome::kWorse, "ShareRegression", "More goes wrong in the canary: " + judging::tell(metric) + ".");
+        }
         return;
       }
     }
@@ -238,7 +244,8 @@ class Comparison {
       return;
     }
     for (const Slo& slo : plan_.slos) {
-      if (!judging::mostly_unresolved(judging::metric_named(evidence(), slo.name))) continue;
+      const MetricEvidence& metric = judging::metric_named(evidence(), slo.name);
+      if (!judging::is_relative(slo) || !judging::mostly_unresolved(metric)) continue;
       say(Outcome::kUndecided, "BucketsTooWide", why_unresolved(slo) + " " + story() + ".");
       return;
     }
@@ -253,6 +260,11 @@ class Comparison {
            plan_.pairs;
   }
 
+  /// Of what no window shows.
+  double margin_of(const MetricEvidence& metric) const {
+    return metric.relative ? node_margin() : judging::unseen(metric);
+  }
+
   /// What has to be shown before the canary is called better.
   static bool required(const MetricEvidence& metric) { return metric.name != kCpuMetric; }
 
@@ -264,7 +276,7 @@ class Comparison {
   void note_changes() {
     for (const Slo& slo : plan_.slos) {
       const MetricEvidence& metric = judging::metric_named(evidence(), slo.name);
-      if (metric.stats.n == 0 || verdict_.p99_change) continue;
+      if (metric.stats.n == 0 || !metric.relative || verdict_.p99_change) continue;
       verdict_.p99_change = std::expm1(metric.stats.mean);
     }
     const MetricEvidence& gc = judging::metric_named(evidence(), kGcCpuMetric);
@@ -291,11 +303,11 @@ class Comparison {
         const Sample* const latest =
             latest_sample(*pod, [&](const Sample& sample) { return sample.latency.contains(slo.name); });
         if (lack.empty() && latest != nullptr) {
-          lack = judging::where_buckets_lack(latest->latency.at(slo.name), slo.histogram.quantile);
+          lack = judging::what_it_lacks(latest->latency.at(slo.name), slo);
         }
       }
     }
-    return slo.histogram.metric + " can't show a change of " + slo.name + (lack.empty() ? "" : ": " + lack) + ".";
+    return slo.histogram().metric + " can't show a change of " + slo.name + (lack.empty() ? "" : ": " + lack) + ".";
   }
 
   std::string why_no_data(const MetricEvidence& metric) const {
@@ -310,7 +322,7 @@ class Comparison {
     }
     text += metric.name == kGcCpuMetric
                 ? std::string(". ") + judging::kGcCpuNeeds
-                : ". Do requests reach both arms, and is podHistogram (port, path, metric, labels) right?";
+                : ". Do requests reach both arms, and are the SLO's port, path, metrics and labels right?";
     return text;
   }
 
@@ -320,10 +332,16 @@ class Comparison {
     bool hopeless = false;
     for (const MetricEvidence& metric : verdict_.evidence.metrics) {
       if (!required(metric)) continue;
-      const double distance = std::abs(metric.stats.mean - metric.threshold) - (metric.ratio ? node_margin() : 0);
-      hopeless = hopeless || (plan_.nodes_apart > 0 && metric.stats.n >= kFewestWindows && distance <= 0);
+      const double gap = std::abs(metric.stats.mean - metric.threshold);
+      const double distance = gap - (metric.relative ? node_margin() : 0);
+      hopeless =
+          hopeless || (metric.relative && plan_.nodes_apart > 0 && metric.stats.n >= kFewestWindows && distance <= 0);
       // Before ten windows even the spread is a guess.
-      const double all = metric.stats.n < 10 ? kFewestWindows : windows_needed(metric.stats, distance, plan_.alpha);
+      double all = metric.stats.n < 10 ? kFewestWindows : windows_needed(metric.stats, distance, plan_.alpha);
+      // What may go wrong unseen gets less with each request.
+      if (metric.counted > 0) {
+        all = std::max(all, judging::unseen(metric) / gap * static_cast<double>(metric.stats.n));
+      }
       // Windows with few requests count as one: the pace so far tells how many go into one.
       const double pace = metric.stats.n == 0 ? 1
                                               : (verdict_.evidence.windows + verdict_.evidence.empty_windows) /
@@ -340,7 +358,7 @@ class Comparison {
       }
       if (seconds > left) {
         return "At this pace the time left is not enough: more requests, more canary.replicas, a longer "
-               "canary.maxDuration or a wider maxRegressionPercent would decide it.";
+               "canary.maxDuration or a wider tolerance would decide it.";
       }
     }
     return "About " + format_duration(std::chrono::seconds(static_cast<std::int64_t>(std::min(seconds, 1e8)))) +

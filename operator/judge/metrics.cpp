@@ -7,6 +7,7 @@
 #include "gopacer/domain/histogram.h"
 #include "gopacer/judge/sequential.h"
 #include "gopacer/judge/verdict.h"
+#include "judge/measure.h"
 
 namespace gopacer::judging {
 namespace {
@@ -22,8 +23,6 @@ constexpr double kFewestBeyond = 5;
 /// Slope of the logarithm of the tail against that of latency, where the buckets don't show it: between an
 /// exponential's 4.6 and a log-normal's 3.8 at p99.
 constexpr double kUsualTailSlope = 4;
-/// One-sided 5 %, three times in a row.
-constexpr double kClearly = 1.645;
 /// Windows with too few requests are added up, this many at most.
 constexpr int kMostPendingWindows = 8;
 /// Windows without any data before a metric is said to have none.
@@ -81,23 +80,25 @@ std::optional<NearBound> near_bound(const Histogram& canary, const Histogram& ba
   return nearest;
 }
 
-bool both_resolve(const Histogram& canary, const Histogram& baseline, double q) {
-  const auto ours = quantile(canary, q);
-  const auto theirs = quantile(baseline, q);
-  return ours && theirs && resolved(*ours) && resolved(*theirs);
-}
-
 std::string seconds_text(double value) {
   if (value < 1e-3) return format_fixed(value * 1e6, 0) + "µs";
   if (value < 1) return format_fixed(value * 1e3, value < 0.1 ? 1 : 0) + "ms";
   return format_fixed(value, 2) + "s";
 }
 
+bool is_gc(const MetricEvidence& metric) { return metric.name == kGcCpuMetric; }
+
 std::string in_unit(const MetricEvidence& metric, double value) {
-  return metric.ratio ? seconds_text(value) : format_fixed(value * 100, 1) + " %";
+  return metric.relative ? seconds_text(value) : format_fixed(value * 100, is_gc(metric) ? 1 : 2) + " %";
 }
 
 }  // namespace
+
+bool both_resolve(const Histogram& canary, const Histogram& baseline, double q) {
+  const auto ours = quantile(canary, q);
+  const auto theirs = quantile(baseline, q);
+  return ours && theirs && resolved(*ours) && resolved(*theirs);
+}
 
 double fewest_requests(double q) { return std::max(50.0, 2 / (1 - q)); }
 
@@ -154,28 +155,6 @@ double share_surely_slower(const Histogram& histogram, double seconds) {
   return 0;
 }
 
-bool only_canary_violates(const Histogram& canary, const Histogram& baseline, const Slo& slo) {
-  if (!slo.max) return false;
-  const double q = slo.histogram.quantile;
-  const double slower = share_surely_slower(canary, to_seconds(*slo.max));
-  const double usual = share_surely_slower(baseline, to_seconds(*slo.max));
-  if (slower <= 1 - q || usual > 1 - q) return false;
-  if (both_resolve(canary, baseline, q) &&
-      quantile(canary, q)->value <= quantile(baseline, q)->value * (1 + slo.max_regression_percent / 100.0)) {
-    return false;
-  }
-  const double pooled = (slower * canary.count() + usual * baseline.count()) / (canary.count() + baseline.count());
-  const double error = std::sqrt(pooled * (1 - pooled) * (1 / canary.count() + 1 / baseline.count()));
-  return slower - usual > kClearly * error;
-}
-
-bool violates(const Histogram& histogram, const Slo& slo) {
-  if (!slo.max) return false;
-  const double allowed = 1 - slo.histogram.quantile;
-  const double error = std::sqrt(allowed * (1 - allowed) / histogram.count());
-  return share_surely_slower(histogram, to_seconds(*slo.max)) - allowed > kClearly * error;
-}
-
 MetricEvidence& metric_named(Evidence& evidence, const std::string& name) {
   for (MetricEvidence& metric : evidence.metrics) {
     if (metric.name == name) return metric;
@@ -185,11 +164,16 @@ MetricEvidence& metric_named(Evidence& evidence, const std::string& name) {
   return evidence.metrics.back();
 }
 
+double unseen(const MetricEvidence& metric) {
+  if (metric.relative || is_gc(metric)) return 0;
+  return metric.counted > 0 ? 3 / metric.counted : std::numeric_limits<double>::infinity();
+}
+
 void count(MetricEvidence& metric, double difference, double canary, double baseline) {
   metric.stats.add(difference);
   const double part = 1 / static_cast<double>(metric.stats.n);
   const auto follow = [&](double& mean, double value) {
-    const bool logarithmic = metric.ratio && mean > 0 && value > 0;
+    const bool logarithmic = metric.relative && mean > 0 && value > 0;
     mean = logarithmic ? mean * std::pow(value / mean, part) : mean + (value - mean) * part;
   };
   follow(metric.canary, canary);
@@ -202,10 +186,9 @@ Pooled pool(MetricEvidence& metric, const Arm& ours, const Arm& theirs, const Wi
   pooled.span = {metric.pending_since.value_or(window.from), window.to};
   auto our = latency_in(ours, pooled.span, slo.name);
   auto their = latency_in(theirs, pooled.span, slo.name);
-  const double q = slo.histogram.quantile;
   const double fewest = our && their ? std::min(our->count(), their->count()) : 0;
-  const bool enough = fewest >= fewest_requests(q);
-  const double needed = enough ? requests_needed(*our, *their, q) : fewest_requests(q);
+  const bool enough = fewest >= fewest_requests(slo);
+  const double needed = enough ? requests_needed(*our, *their, slo) : fewest_requests(slo);
   const bool more_would_do = fewest < needed && std::isfinite(needed);
   const bool go_on = fewest > 0 && more_would_do && window.to - pooled.span.from < kMostPendingWindows * interval;
   metric.pending_since = go_on ? std::optional<Time>(pooled.span.from) : std::nullopt;
@@ -240,9 +223,9 @@ std::string tell(const MetricEvidence& metric) {
   if (metric.stats.n == 0)
     return metric.name + (metric.unresolved > 0 ? " is not resolved by its buckets" : " has no data");
   const auto change = [&](double x) {
-    return metric.ratio ? signed_percent(std::expm1(x)) : signed_percent(x, " points");
+    return metric.relative ? signed_percent(std::expm1(x)) : signed_percent(x, " points", is_gc(metric) ? 1 : 2);
   };
-  const std::string unit = metric.ratio ? "" : " of CPU";
+  const std::string unit = is_gc(metric) ? " of CPU" : "";
   std::string text = metric.name + " " + in_unit(metric, metric.baseline) + " → " + in_unit(metric, metric.canary) +
                      unit + ", " + change(metric.stats.mean);
   if (metric.stats.n < kFewestWindows) {

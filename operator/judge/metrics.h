@@ -19,6 +19,9 @@ double fewest_requests(double q);
 /// bucket bound is near the q-quantile: more requests don't help.
 double requests_needed(const Histogram& canary, const Histogram& baseline, double q);
 
+/// Both quantiles lie in buckets that are narrow enough to be compared by interpolation.
+bool both_resolve(const Histogram& canary, const Histogram& baseline, double q);
+
 /// How much slower `canary` is than `baseline`, as the logarithm of the ratio of latencies at the q-quantile; none when
 /// that does not show. From the quantiles where both lie in narrow buckets. Else from the shares above the bucket bound
 /// that is nearest to the quantile or lies between the two, (s_canary − s_baseline)/(s·slope) with the share s of both
@@ -33,16 +36,12 @@ std::string where_buckets_lack(const Histogram& histogram, double q);
 /// above that bucket.
 double share_surely_slower(const Histogram& histogram, double seconds);
 
-/// Only the canary breaks the promise in this window for sure, by more than chance (1.65 standard errors) and, where
-/// the buckets show it, by more than tolerance.
-bool only_canary_violates(const Histogram& canary, const Histogram& baseline, const Slo& slo);
-
-/// Without a baseline at the same time: more requests are above the limit for sure than the quantile allows, by more
-/// than chance.
-bool violates(const Histogram& histogram, const Slo& slo);
-
 /// The metric of this name, added when it is not there.
 MetricEvidence& metric_named(Evidence& evidence, const std::string& name);
+
+/// A difference that is plain is below this, whatever else: so much may be bad that was not seen in so few requests
+/// (95 %, "rule of three": J. A. Hanley, A. Lippman-Hand, JAMA 249, 1983). 0 for all but ratios.
+double unseen(const MetricEvidence& metric);
 
 /// Adds one window to a metric.
 void count(MetricEvidence& metric, double difference, double canary, double baseline);

@@ -6,7 +6,7 @@
 
 #include "gopacer/domain/histogram.h"
 #include "gopacer/judge/verdict.h"
-#include "judge/metrics.h"
+#include "judge/measure.h"
 #include "judge/windows.h"
 
 namespace gopacer {
@@ -28,9 +28,9 @@ std::optional<Histogram> latest_latency(const Arm& pods, const std::string& slo)
 }
 
 /// Whether no number of requests would make a trial see a change through these buckets.
-bool too_wide(const Histogram& histogram, double q) {
-  return histogram.count() >= judging::fewest_requests(q) &&
-         std::isinf(judging::requests_needed(histogram, histogram, q));
+bool too_wide(const Histogram& counted, const Slo& slo) {
+  return counted.count() >= judging::fewest_requests(slo) &&
+         std::isinf(judging::requests_needed(counted, counted, slo));
 }
 
 std::string why_unread(const Arm& pods, const std::string& slo) {
@@ -49,13 +49,12 @@ std::vector<std::string> unread_sources(const Observation& observed, const std::
   const Arm pods = judging::arm_of(observed, Track::kStable);
   std::vector<std::string> unread;
   for (const Slo& slo : slos) {
-    const double q = slo.histogram.quantile;
     const auto latency = latest_latency(pods, slo.name);
     if (!latency) {
       unread.push_back("SLO " + slo.name + ": " + why_unread(pods, slo.name));
-    } else if (too_wide(*latency, q)) {
-      unread.push_back("SLO " + slo.name + ": " + slo.histogram.metric +
-                       " can't show a change: " + judging::where_buckets_lack(*latency, q));
+    } else if (too_wide(*latency, slo)) {
+      unread.push_back("SLO " + slo.name + ": " + slo.histogram().metric +
+                       " can't show a change: " + judging::what_it_lacks(*latency, slo));
     }
   }
   if (std::none_of(pods.begin(), pods.end(), [](const PodSeries* pod) { return judging::tells_gc_cpu(*pod); })) {

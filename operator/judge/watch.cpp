@@ -4,6 +4,7 @@
 #include "gopacer/domain/histogram.h"
 #include "gopacer/judge/verdict.h"
 #include "judge/hard_stops.h"
+#include "judge/measure.h"
 #include "judge/metrics.h"
 #include "judge/windows.h"
 
@@ -14,7 +15,6 @@ using judging::Arm;
 using judging::GcShare;
 using judging::Window;
 
-constexpr int kViolationsAllowed = 3;
 /// Windows of the trial that tell by how much target and baseline differ.
 constexpr int kFewestPeers = 10;
 /// Target and baseline are compared where the requests of a pod of each are within this factor.
@@ -80,8 +80,10 @@ class Watch {
 
   void declare(const Slo& slo) {
     MetricEvidence& metric = judging::metric_named(verdict_.evidence, slo.name);
-    metric.ratio = true;
-    metric.threshold = std::log1p(std::max(kLeastTolerance, kToleranceFactor * slo.max_regression_percent / 100.0));
+    metric.relative = judging::is_relative(slo);
+    metric.threshold =
+        metric.relative ? std::log1p(std::max(kLeastTolerance, kToleranceFactor * slo.max_regression_percent / 100.0))
+                        : kToleranceFactor * judging::tolerated(slo);
   }
 
   /// True when it ended in a hard stop.
@@ -94,9 +96,9 @@ class Watch {
     bool any = false;
     // What the trial was judged by has to be seen here too, or a service that answers nobody would confirm anything.
     bool whole = true;
-    for (std::size_t i = 0; i < plan_.slos.size(); ++i) {
-      const bool seen = count_latency(warm, plan_.slos[i], window, i == 0);
-      const MetricEvidence* const before = find(plan_.before, plan_.slos[i].name);
+    for (const Slo& slo : plan_.slos) {
+      const bool seen = count_slo(warm, slo, window, &slo == &judging::counting(plan_.slos));
+      const MetricEvidence* const before = find(plan_.before, slo.name);
       any |= seen;
       whole &= seen || before == nullptr || before->stats.n == 0;
     }
@@ -111,12 +113,11 @@ class Watch {
     return stop(judging::collection_runs_away(warm, baseline_, window));
   }
 
-  bool count_latency(const Arm& warm, const Slo& slo, const Window& window, bool count_requests) {
+  bool count_slo(const Arm& warm, const Slo& slo, const Window& window, bool count_requests) {
     MetricEvidence& metric = judging::metric_named(verdict_.evidence, slo.name);
     const auto seen = judging::latency_in(warm, window, slo.name);
-    const double q = slo.histogram.quantile;
     const bool any = seen && seen->count() > 0;
-    const bool enough = seen && seen->count() >= judging::fewest_requests(q);
+    const bool enough = seen && seen->count() >= judging::fewest_requests(slo);
     if (enough && count_requests) judging::add_requests(verdict_.evidence.canary_requests, seen->count());
     if (compare_with_baseline(metric, slo, window)) return any;
     if (!enough) return any;
@@ -124,7 +125,8 @@ class Watch {
     // in so many words. And a promise that was not kept before can't be broken by the new settings.
     const MetricEvidence* before = find(plan_.before, slo.name);
     const bool kept_before =
-        before == nullptr || !slo.max || before->baseline * std::exp(usual_of(slo)) <= to_seconds(*slo.max);
+        before == nullptr || !slo.max ||
+        (metric.relative ? before->baseline * std::exp(usual_of(slo)) : before->baseline + usual_of(slo)) <= *slo.max;
     refer_to(metric, kPromise);
     metric.violations = kept_before && judging::violates(*seen, slo) ? metric.violations + 1 : 0;
     return true;
@@ -147,6 +149,7 @@ class Watch {
   double usual_of(const Slo& slo) const {
     const MetricEvidence* const before = find(plan_.before, slo.name);
     if (before == nullptr || before->peers.n < kFewestPeers || baseline_.empty() || pods_.empty()) return 0;
+    if (!judging::is_relative(slo)) return before->peers.mean;
     return std::clamp(before->peers.mean, -move_margin(), move_margin());
   }
 
@@ -163,16 +166,20 @@ class Watch {
     const double uneven =
         ours.count() / static_cast<double>(warm.size()) / theirs.count() * static_cast<double>(baseline_.size());
     if (uneven > kMostUneven || uneven < 1 / kMostUneven) return false;
-    const double q = slo.histogram.quantile;
-    const auto slowdown = judging::log_slowdown(ours, theirs, q);
-    const double change = slowdown.value_or(0) - usual_of(slo);
-    const bool by_the_move = slowdown && change <= std::log1p(slo.max_regression_percent / 100.0) + move_margin();
+    const auto difference = judging::difference(ours, theirs, slo);
+    const double change = difference.value_or(0) - usual_of(slo);
+    const double explained = judging::tolerated(slo) + (metric.relative ? move_margin() : 0);
+    const bool by_the_move = difference && change <= explained;
     refer_to(metric, kBaseline);
     metric.violations = judging::only_canary_violates(ours, theirs, slo) && !by_the_move ? metric.violations + 1 : 0;
-    if (!slowdown) return true;
+    if (!difference) return true;
     // What begins late would drown in all that was well before.
-    if (metric.stats.n >= kStretch) metric.stats = {};
-    judging::count(metric, change, quantile(ours, q)->value, quantile(theirs, q)->value);
+    if (metric.stats.n >= kStretch) {
+      metric.stats = {};
+      metric.counted = 0;
+    }
+    judging::count(metric, change, judging::value(ours, slo), judging::value(theirs, slo));
+    if (!metric.relative) metric.counted += std::min(ours.count(), theirs.count());
     return true;
   }
 
@@ -200,16 +207,19 @@ class Watch {
     std::string story;
     for (const Slo& slo : plan_.slos) {
       MetricEvidence& metric = judging::metric_named(evidence, slo.name);
-      judging::weigh(metric, plan_.alpha, windows);
-      if (slo.max && metric.violations >= kViolationsAllowed) {
-        return worse("SloViolated", slo.name + " was above " + format_duration(*slo.max) + " in " +
+      judging::weigh(metric, plan_.alpha, windows, judging::unseen(metric));
+      if (slo.max && metric.violations >= judging::windows_allowed(slo, plan_.interval)) {
+        return worse("SloViolated", slo.name + " was above " + judging::max_text(slo) + " in " +
                                         std::to_string(metric.violations) +
                                         " windows in a row after the promotion: " + judging::tell(metric) + ".");
       }
       if (metric.state == MetricState::kFail) {
-        return worse("LatencyRegression", "Slower than the baseline beside it: " + judging::tell(metric) + ".");
+        const std::string beside = "the baseline beside it: " + judging::tell(metric) + ".";
+        return metric.relative ? worse("LatencyRegression", "Slower than " + beside)
+                               : worse("ShareRegression", "More goes wrong than in " + beside);
       }
-      if (metric.stats.n > 0 && !verdict_.p99_change) verdict_.p99_change = std::expm1(metric.stats.mean);
+      if (metric.stats.n > 0 && metric.relative && !verdict_.p99_change)
+        verdict_.p99_change = std::expm1(metric.stats.mean);
       story += (story.empty() ? "" : "; ") + judging::tell(metric);
     }
     const MetricEvidence& gc = judging::metric_named(evidence, kGcCpuMetric);
@@ -228,7 +238,7 @@ class Watch {
     verdict_.message = "Nothing speaks against the settings so far, in " + std::to_string(evidence.windows) +
                        " windows" + (story.empty() ? "" : ": " + story) + "." +
                        (baseline_.empty() && !plan_.slos.empty()
-                            ? " There is no baseline beside the target: of latency only an SLO's max is looked at."
+                            ? " There is no baseline beside the target: of SLOs only max is looked at."
                             : "");
   }
 

@@ -5,9 +5,11 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <tuple>
 #include <utility>
 
 #include "gopacer/base/text.h"
+#include "gopacer/domain/histogram.h"
 
 namespace gopacer {
 namespace {
@@ -25,6 +27,8 @@ constexpr std::array<std::string_view, 13> kProcessMetrics{"go_gc_gogc_percent",
                                                            "go_gc_limiter_last_enabled_gc_cycle",
                                                            "process_resident_memory_bytes",
                                                            "process_start_time_seconds"};
+
+constexpr std::string_view kCountSuffix = "_count";
 
 /// The runtime writes "no limit" as the largest number of bytes.
 constexpr double kMostBytes = 9.2e18;
@@ -53,6 +57,17 @@ bool has_all(const LineLabels& labels, const Labels& wanted) {
   });
 }
 
+bool has_keys(const LineLabels& labels, const Labels& wanted) {
+  return std::all_of(wanted.begin(), wanted.end(), [&](const auto& label) { return labels.contains(label.first); });
+}
+
+bool begin_with(const LineLabels& labels, const Labels& prefixes) {
+  return std::all_of(prefixes.begin(), prefixes.end(), [&](const auto& prefix) {
+    const auto found = labels.find(prefix.first);
+    return found != labels.end() && found->second.starts_with(prefix.second);
+  });
+}
+
 bool is_count(double value) { return std::isfinite(value) && value >= 0; }
 
 }  // namespace
@@ -63,21 +78,29 @@ AppMetricsReader::AppMetricsReader(const std::vector<Slo>& slos)
       proto_format_([this](std::string_view name) { return wanted_.contains(name); },
                     [this](const ExpositionSample& sample) { return take(sample); }) {
   for (const Slo& slo : slos) {
-    const PodHistogram& wanted = slo.histogram;
-    auto family = std::find_if(families_.begin(), families_.end(), [&](const Family& known) {
-      return known.metric == wanted.metric && known.labels == wanted.labels;
-    });
-    if (family == families_.end()) {
-      family = families_.insert(families_.end(), Family());
-      family->metric = wanted.metric;
-      family->labels = wanted.labels;
-      family->bucket = wanted.metric + "_bucket";
-      family->sum = wanted.metric + "_sum";
-      family->count = wanted.metric + "_count";
+    if (const auto* const ratio = std::get_if<PodRatio>(&slo.source)) {
+      ratios_.push_back({slo.name, {ratio->bad}, {ratio->total}, {}});
+    } else {
+      add_histogram(slo.name, slo.histogram());
     }
-    family->slos.push_back(slo.name);
   }
   want();
+}
+
+void AppMetricsReader::add_histogram(const std::string& slo, const PodHistogram& wanted) {
+  auto family = std::find_if(families_.begin(), families_.end(), [&](const Family& known) {
+    return known.metric == wanted.metric && known.labels == wanted.labels && known.unit == wanted.unit;
+  });
+  if (family == families_.end()) {
+    family = families_.insert(families_.end(), Family());
+    family->metric = wanted.metric;
+    family->labels = wanted.labels;
+    family->unit = wanted.unit;
+    family->bucket = wanted.metric + "_bucket";
+    family->sum = wanted.metric + "_sum";
+    family->count = wanted.metric + "_count";
+  }
+  family->slos.push_back(slo);
 }
 
 /// Lines of a histogram that will not be made anyway are skipped unread, as those of any other metric.
@@ -87,6 +110,14 @@ void AppMetricsReader::want() {
   wanted_.emplace("go_info");
   for (const Family& family : families_) {
     if (family.problem.empty()) wanted_.insert({family.metric, family.bucket, family.sum, family.count});
+  }
+  for (const Ratio& ratio : ratios_) {
+    for (const Sum* const sum : {&ratio.bad, &ratio.total}) {
+      std::string name = sum->counter.metric;
+      wanted_.insert(name);
+      // In protobuf the count of a histogram or summary is a part of it.
+      if (name.ends_with(kCountSuffix)) wanted_.insert(name.substr(0, name.size() - kCountSuffix.size()));
+    }
   }
 }
 
@@ -119,6 +150,7 @@ std::string AppMetricsReader::take(const ExpositionSample& sample) {
     }
   }
   if (settled) want();
+  for (Ratio& ratio : ratios_) take_into(ratio, sample);
   take_process(sample);
   return {};
 }
@@ -179,6 +211,23 @@ void AppMetricsReader::take_into(Family& family, const ExpositionSample& sample)
     if (!series.sum) series.sum = sample.value;
   } else if (!series.count) {
     series.count = sample.value;
+  }
+}
+
+void AppMetricsReader::take_into(Ratio& ratio, const ExpositionSample& sample) {
+  for (Sum* const sum : {&ratio.bad, &ratio.total}) {
+    if (sample.name != sum->counter.metric) continue;
+    sum->seen = true;
+    sum->has_keys = sum->has_keys || (has_keys(sample.labels, sum->counter.labels) &&
+                                      has_keys(sample.labels, sum->counter.label_prefixes));
+    if (!has_all(sample.labels, sum->counter.labels) || !begin_with(sample.labels, sum->counter.label_prefixes))
+      continue;
+    if (!is_count(sample.value)) {
+      ratio.problem = "has a count in " + sum->counter.metric + " that is negative or no number";
+      continue;
+    }
+    sum->matched = true;
+    sum->value += sample.value;
   }
 }
 
@@ -280,14 +329,37 @@ Result<Histogram> AppMetricsReader::merge(const Family& family) {
   // Where layouts differ, only bounds that all series have can be added up.
   std::map<double, double> merged;
   for (const auto& [le, bucket] : buckets) {
-    if (bucket.holders == series_count) merged.emplace_hint(merged.end(), le, bucket.count);
+    if (bucket.holders == series_count) merged.emplace_hint(merged.end(), le * family.unit, bucket.count);
   }
   if (only_native(family)) return invalid(native_text(family.metric));
   if (merged.size() < 2) {
     return invalid("has series of " + family.metric +
                    " with no bucket bound in common: choose those that belong together by podHistogram.labels");
   }
-  return Histogram(merged, sum);
+  return Histogram(merged, sum * family.unit);
+}
+
+Result<Histogram> AppMetricsReader::count(const Ratio& ratio) {
+  if (!ratio.problem.empty()) return invalid(ratio.problem);
+  const auto& [total, bad] = std::tie(ratio.total, ratio.bad);
+  if (!total.seen) {
+    return retriable("has no counter " + total.counter.metric +
+                     ": check podRatio.total; a labelled one appears with its first count");
+  }
+  if (!total.matched) {
+    return retriable("has no series of " + total.counter.metric +
+                     " with the labels of podRatio.total: check them; a series appears with its first count");
+  }
+  // That none has the value may only mean that nothing went wrong so far; that none has the label is a mistake.
+  if (bad.seen && !bad.has_keys) {
+    return invalid("has no series of " + bad.counter.metric + " with the labels of podRatio.bad: check their names");
+  }
+  if (bad.value > total.value) {
+    return invalid(
+        "counts more in " + bad.counter.metric + " than in " + total.counter.metric +
+        ": choose podRatio.bad and podRatio.total, with their labels, so that the one is a part of the other");
+  }
+  return good_and_bad(total.value - bad.value, bad.value);
 }
 
 /// Its lines are those of a histogram, and none has a bound.
@@ -324,6 +396,13 @@ Result<AppMetrics> AppMetricsReader::finish() {
       }
     }
     metrics.only_native = metrics.only_native || (!merged && only_native(family));
+  }
+  for (const Ratio& ratio : ratios_) {
+    if (const Result<Histogram> counted = count(ratio)) {
+      metrics.latency.emplace(ratio.slo, *counted);
+    } else {
+      metrics.missing.emplace(ratio.slo, counted.error().message);
+    }
   }
   return metrics;
 }

@@ -19,15 +19,15 @@ namespace gopacer {
 struct AppMetrics {
   /// None when the page has none of client_golang's own metrics.
   std::optional<ProcessMetrics> process;
-  /// By the SLO's name.
+  /// By the SLO's name; a ratio as good_and_bad().
   std::map<std::string, Histogram> latency;
-  /// Why an SLO's histogram is not among them, by the SLO's name: a sentence without a subject.
+  /// Why an SLO is not among them, by the SLO's name: a sentence without a subject.
   std::map<std::string, std::string> missing;
   /// One of them is there without classic buckets: the page may tell more in the protobuf format.
   bool only_native = false;
 };
 
-/// Picks the SLOs' histograms and the process' own metrics out of a page.
+/// Picks what the SLOs are about and the process' own metrics out of a page.
 ///
 /// Of the process only what has no labels counts.
 /// All series of a histogram that have the wanted labels are merged: their counts add up at the bounds that all of them
@@ -39,7 +39,7 @@ class AppMetricsReader {
   static constexpr std::size_t kMostBuckets = 32'768;  ///< of one histogram, over all its series
   static constexpr std::size_t kMostLines = 131'072;   ///< of all that is wanted of one page
 
-  /// `slos` are those whose histogram is on this page.
+  /// `slos` are those that are on this page.
   explicit AppMetricsReader(const std::vector<Slo>& slos);
   AppMetricsReader(const AppMetricsReader&) = delete;
   AppMetricsReader& operator=(const AppMetricsReader&) = delete;
@@ -65,6 +65,7 @@ class AppMetricsReader {
   struct Family {
     std::string metric;
     Labels labels;
+    double unit = 1;                 ///< seconds
     std::vector<std::string> slos;   ///< the names of those that are about it
     std::string bucket, sum, count;  ///< the names of the three metrics
     /// By a hash of all labels but "le": the labels themselves may be megabytes.
@@ -76,14 +77,32 @@ class AppMetricsReader {
     std::string problem;
   };
 
+  /// A counter, added up as its lines come. One that has no line has counted nothing yet.
+  struct Sum {
+    Counter counter;
+    double value = 0;
+    bool seen = false;      ///< with any labels
+    bool has_keys = false;  ///< a line had all the labels that are named, with any values
+    bool matched = false;
+  };
+  struct Ratio {
+    std::string slo;
+    Sum bad, total;
+    std::string problem;
+  };
+
+  void add_histogram(const std::string& slo, const PodHistogram& wanted);
   void want();
   std::string take(const ExpositionSample& sample);
   void take_into(Family& family, const ExpositionSample& sample);
+  static void take_into(Ratio& ratio, const ExpositionSample& sample);
   void take_process(const ExpositionSample& sample);
   static Result<Histogram> merge(const Family& family);
   static bool only_native(const Family& family);
+  static Result<Histogram> count(const Ratio& ratio);
 
   std::vector<Family> families_;
+  std::vector<Ratio> ratios_;
   std::unordered_set<std::string, TextHash, std::equal_to<>> wanted_;
   std::size_t lines_ = 0;
   ProcessMetrics process_;

@@ -33,12 +33,12 @@ std::vector<MetricsPage> pages_of(const ScrapePlan& plan) {
   if (plan.process_page) pages.push_back({plan.process_page->port, plan.process_page->path, {}});
   for (const Slo& slo : plan.slos) {
     const auto same = std::find_if(pages.begin(), pages.end(), [&](const MetricsPage& page) {
-      return page.port == slo.histogram.port && page.path == slo.histogram.path;
+      return page.port == slo.port && page.path == slo.path;
     });
     if (same != pages.end()) {
       same->slos.push_back(slo);
     } else {
-      pages.push_back({slo.histogram.port, slo.histogram.path, {slo}});
+      pages.push_back({slo.port, slo.path, {slo}});
     }
   }
   return pages;

@@ -130,6 +130,8 @@ class MetricLines {
     series_ = series_of(labels);  // once, for the lines that are made of it
     if (metric.has_histogram()) return take(metric.histogram(), labels);
     if (metric.has_summary()) {
+      const double count = static_cast<double>(metric.summary().sample_count());
+      if (std::string problem = line(family_ + "_count", labels, count); !problem.empty()) return problem;
       labels.emplace("quantile", "");
       return line(family_, labels, 0);
     }

@@ -266,7 +266,8 @@ json profile_status(const Pass& pass) {
               {"applied", applied_or_null(memory)},
               {"coolDownUntil", nullptr},
               {"missedPredictions", memory.missed_predictions},
-              {"missedTemplate", memory.missed_template}};
+              {"missedTemplate", memory.missed_template},
+              {"undoneTo", memory.undone_to}};
   if (memory.cool_down_until) status["coolDownUntil"] = format_time(*memory.cool_down_until);
   json banned = json::array();
   for (const BannedRegion& region : memory.banned) {

@@ -284,7 +284,7 @@ class SimulatedRollout {
 
   std::optional<double> quantile_of_window(const Observation& observed, Track track) const {
     const auto requests = judging::latency_in(judging::arm_of(observed, track), {now_ - interval(), now_}, kServingSlo);
-    const auto found = requests ? quantile(*requests, profile_.spec.slos.front().histogram.quantile) : std::nullopt;
+    const auto found = requests ? quantile(*requests, profile_.spec.slos.front().histogram().quantile) : std::nullopt;
     return found ? std::optional(found->value) : std::nullopt;
   }
 

@@ -75,7 +75,7 @@ BENCHMARK(HeapPageByIostreams);
 std::vector<Slo> latency() {
   Slo slo;
   slo.name = "latency";
-  slo.histogram.metric = "http_request_duration_seconds";
+  slo.histogram().metric = "http_request_duration_seconds";
   return {slo};
 }
 

@@ -30,6 +30,15 @@ class Tuning : public ClusterTest {
     return json::array({slo});
   }
 
+  static json with_errors(json slos) {
+    slos.push_back({{"name", "errors"},
+                    {"podRatio",
+                     {{"bad", {{"metric", "http_requests_total"}, {"labelPrefixes", {{"code", "5"}}}}},
+                      {"total", {{"metric", "http_requests_total"}}},
+                      {"max", "2%"}}}});
+    return slos;
+  }
+
   std::string history(const std::string& workload = "checkout") {
     return kubectl({"rollout", "history", "deployment/" + workload});
   }
@@ -42,7 +51,7 @@ TEST_F(Tuning, PromotesBetterSettingsAndReleasesThemWithTheProfile) {
   const json before = deployment();
   tune("checkout", {{"updatePolicy", {{"updateMode", "Off"}, {"revertOnDeletion", true}}},
                     {"canary", {{"interval", "2s"}, {"maxDuration", "10m"}}},
-                    {"slos", latency_slo(json::object())}});
+                    {"slos", with_errors(latency_slo(json::object()))}});
   // A recommendation that rests on a guess promises too much or too little, and a trial is held to what was promised.
   eventually("the profile recommends settings by a CPU profile", [&] {
     const json seen = profile();
@@ -62,6 +71,7 @@ TEST_F(Tuning, PromotesBetterSettingsAndReleasesThemWithTheProfile) {
   EXPECT_EQ(text(trial, "/status/verdict"), "Promote") << text(trial, "/status/message");
   EXPECT_GE(number(trial, "/status/windows"), 20);
   EXPECT_GE(number(trial, "/status/samples/canary"), 100);
+  EXPECT_THAT(text(trial, "/status/message"), HasSubstr("errors 0.00 % → 0.00 %"));
   std::cout << "promoted: " << text(trial, "/spec/toText") << ": " << text(trial, "/status/message") << std::endl;
 
   const json after = deployment();
@@ -137,6 +147,27 @@ TEST_F(Tuning, PutsTheOldSettingsBackWhenTheServiceGetsSlowAfterAPromotion) {
   EXPECT_THAT(text(trial, "/status/reason"), testing::AnyOf("SloViolated", "LatencyRegression"));
   EXPECT_THAT(history(), HasSubstr("gopacer: back to Go's defaults"));
   EXPECT_EQ(text(profile(), "/status/bannedRegions/0/gogc"), "400");
+  expect_no_leftovers();
+}
+
+TEST_F(Tuning, RollsBackWhatFailsMoreOftenThanThePromiseAllows) {
+  const Workload checkout = wasteful();
+  deploy(checkout);
+  send_load(checkout, 200);
+  tune("checkout", {{"objective", {{"strategy", "Fixed"}, {"settings", {{"gogc", 150}, {"goMemLimit", "200MiB"}}}}},
+                    {"canary", {{"interval", "2s"}, {"maxDuration", "10m"}, {"minSamples", 100000000}}},
+                    {"slos", with_errors(json::array())}});
+  eventually_trial("checkout-1", "is being measured",
+                   [](const json& trial) { return number(trial, "/status/windows") > 0; });
+  for (const json& pod : list("pods", "app=checkout,gopacer.dev/track=canary")) {
+    must_run({"curl", "-sf", "-m", "5", "-X", "POST",
+              "http://" + text(pod, "/status/podIP") + ":9090/control/fail?of-thousand=300"});
+  }
+  const json trial = trial_ended("checkout-1");
+  EXPECT_EQ(text(trial, "/status/verdict"), "RollBack") << text(trial, "/status/message");
+  EXPECT_EQ(text(trial, "/status/reason"), "SloViolated");
+  EXPECT_THAT(text(trial, "/status/message"), HasSubstr("Only the canary is above 2%"));
+  std::cout << text(trial, "/status/message") << std::endl;
   expect_no_leftovers();
 }
 

@@ -69,16 +69,17 @@ RC_GTEST_PROP(NumberAsText, ComesBackExactly, (double value)) {
 TEST(SeriesLabels, AreThoseThatTheDefinitionsAllow) {
   const std::string longest(128, 'a');
   const json fits{{"labels", {{"method", "GET"}, {longest, longest}, {"odd", 7}}}};
-  EXPECT_THAT(series_labels(fits).value(), ElementsAre(Pair(longest, longest), Pair("method", "GET")));
-  EXPECT_THAT(series_labels(json::object()).value(), IsEmpty());
-  EXPECT_THAT(series_labels({{"labels", {{longest + "a", "x"}}}}).error().message, HasSubstr("at most 128 characters"));
+  EXPECT_THAT(series_labels(fits, "labels").value(), ElementsAre(Pair(longest, longest), Pair("method", "GET")));
+  EXPECT_THAT(series_labels(json::object(), "labels").value(), IsEmpty());
+  EXPECT_THAT(series_labels({{"labels", {{longest + "a", "x"}}}}, "labels").error().message,
+              HasSubstr("at most 128 characters"));
   std::string value;
   for (int i = 0; i < 128; ++i) value += "😀";
-  EXPECT_EQ(series_labels({{"labels", {{"a", value}}}})->at("a"), value);
-  EXPECT_FALSE(series_labels({{"labels", {{"a", value + "a"}}}}));
+  EXPECT_EQ(series_labels({{"labels", {{"a", value}}}}, "labels")->at("a"), value);
+  EXPECT_FALSE(series_labels({{"labels", {{"a", value + "a"}}}}, "labels"));
   json many = json::object();
   for (int i = 0; i < 9; ++i) many["labels"]["l" + std::to_string(i)] = "x";
-  EXPECT_THAT(series_labels(many).error().message, HasSubstr("8 labels"));
+  EXPECT_THAT(series_labels(many, "labels").error().message, HasSubstr("8 labels"));
 }
 
 TEST(Finalizers, AreAllKeptOrTheObjectIsNot) {

@@ -25,7 +25,7 @@ json profile() {
       "bounds": {"minAllowed": {"gogc": 60, "goMemLimit": "100MiB"}, "maxAllowed": {"gogc": 300, "goMemLimitPercent": 80}},
       "runtimeMetrics": {"port": 6061, "path": "/pprof", "interval": "5s", "allowHostNetwork": true},
       "slos": [{"name": "p99", "podHistogram": {"port": 9090, "path": "/m", "metric": "h", "quantile": "0.95", "labels": {"method": "GET"}},
-                "max": "300ms", "maxRegressionPercent": 7}],
+                "max": "300ms", "maxFor": "2m", "maxRegressionPercent": 7}],
       "canary": {"replicas": 2, "warmUp": "30s", "interval": "10s", "maxDuration": "5m", "minSamples": 100},
       "rollback": {"watchFor": "1m", "coolDown": "2m"},
       "history": {"successfulTrialsLimit": 1, "unsuccessfulTrialsLimit": 2}},
@@ -57,9 +57,10 @@ TEST(DecodeProfile, ReadsTheWholeSpec) {
   EXPECT_EQ(spec.metrics.interval, std::chrono::seconds(5));
   EXPECT_TRUE(spec.metrics.allow_host_network);
   ASSERT_EQ(spec.slos.size(), 1);
-  EXPECT_EQ(spec.slos[0].histogram.quantile, 0.95);
-  EXPECT_THAT(spec.slos[0].histogram.labels, ElementsAre(Pair("method", "GET")));
-  EXPECT_EQ(spec.slos[0].max, std::chrono::milliseconds(300));
+  EXPECT_EQ(spec.slos[0].histogram().quantile, 0.95);
+  EXPECT_THAT(spec.slos[0].histogram().labels, ElementsAre(Pair("method", "GET")));
+  EXPECT_EQ(spec.slos[0].max, 0.3);
+  EXPECT_EQ(spec.slos[0].max_for, std::chrono::minutes(2));
   EXPECT_EQ(spec.slos[0].max_regression_percent, 7);
   EXPECT_EQ(spec.canary.replicas, 2);
   EXPECT_EQ(spec.canary.warm_up, std::chrono::seconds(30));
@@ -127,9 +128,9 @@ TEST(DecodeProfile, TakesTheSameDefaultsAsASpecThatNobodyRead) {
   EXPECT_EQ(got.metrics.interval, spec.metrics.interval);
   EXPECT_EQ(got.metrics.allow_host_network, spec.metrics.allow_host_network);
   ASSERT_EQ(got.slos.size(), 1U);
-  EXPECT_EQ(got.slos[0].histogram.port, Slo{}.histogram.port);
-  EXPECT_EQ(got.slos[0].histogram.path, Slo{}.histogram.path);
-  EXPECT_EQ(got.slos[0].histogram.quantile, Slo{}.histogram.quantile);
+  EXPECT_EQ(got.slos[0].port, Slo{}.port);
+  EXPECT_EQ(got.slos[0].path, Slo{}.path);
+  EXPECT_EQ(got.slos[0].histogram().quantile, Slo{}.histogram().quantile);
   EXPECT_EQ(got.slos[0].max, Slo{}.max);
   EXPECT_EQ(got.slos[0].max_regression_percent, Slo{}.max_regression_percent);
   EXPECT_EQ(got.canary.replicas, spec.canary.replicas);
@@ -171,12 +172,51 @@ TEST(DecodeProfile, SaysAllThatIsWrongInOneMessageAndReadsTheRest) {
   EXPECT_THAT(got->unreadable, HasSubstr("440MiB"));
 }
 
+TEST(DecodeProfile, ReadsAShareOfCounters) {
+  json object = profile();
+  object["spec"]["slos"][0] = json::parse(R"({"name": "errors", "podRatio": {
+    "port": 9090, "path": "/m", "bad": {"metric": "requests_total", "labelPrefixes": {"code": "5"}},
+    "total": {"metric": "requests_total", "labels": {"route": "/a"}}, "max": "1.5%", "maxIncrease": "0.25%"}})");
+  const Profile got = codec::decode_profile(object).value();
+  EXPECT_EQ(got.unreadable, "");
+  Slo wanted;
+  wanted.name = "errors";
+  wanted.port = 9090;
+  wanted.path = "/m";
+  wanted.source = PodRatio{{"requests_total", {}, {{"code", "5"}}}, {"requests_total", {{"route", "/a"}}, {}}, 0.0025};
+  wanted.max = 0.015;
+  EXPECT_EQ(got.spec.slos.at(0), wanted);
+
+  object["spec"]["slos"][0]["podRatio"].erase("maxIncrease");
+  EXPECT_EQ(std::get<PodRatio>(codec::decode_profile(object)->spec.slos.at(0).source).max_increase,
+            PodRatio{}.max_increase);
+  object["spec"]["slos"][0]["podRatio"]["maxIncrease"] = "0.5";
+  object["spec"]["slos"][0]["podRatio"]["bad"].erase("metric");
+  const std::string why = codec::decode_profile(object)->unreadable;
+  EXPECT_THAT(why, HasSubstr("spec.slos[].podRatio.maxIncrease: '0.5' is not a share in percent: write it as in 0.5%"));
+  EXPECT_THAT(why, HasSubstr("spec.slos[errors].podRatio.bad: a counter has no metric"));
+}
+
+TEST(DecodeProfile, TakesMillisecondsFromTheFieldOrTheName) {
+  const auto unit_of = [](const char* metric, const char* unit) {
+    json object = profile();
+    object["spec"]["slos"][0]["podHistogram"]["metric"] = metric;
+    if (*unit != '\0') object["spec"]["slos"][0]["podHistogram"]["unit"] = unit;
+    return codec::decode_profile(object)->spec.slos.at(0).histogram().unit;
+  };
+  EXPECT_EQ(unit_of("took_seconds", ""), 1);
+  EXPECT_EQ(unit_of("took_ms", ""), 1e-3);
+  EXPECT_EQ(unit_of("took_milliseconds", ""), 1e-3);
+  EXPECT_EQ(unit_of("took_ms", "Seconds"), 1);
+  EXPECT_EQ(unit_of("took", "Milliseconds"), 1e-3);
+}
+
 TEST(DecodeProfile, KeepsNoLabelThatIsLongerThanTheDefinitionAllows) {
   json object = profile();
   object["spec"]["slos"][0]["podHistogram"]["labels"][std::string(1000, 'a')] = "x";
   const Profile got = codec::decode_profile(object).value();
-  EXPECT_THAT(got.unreadable, HasSubstr("spec.slos[p99]: podHistogram.labels may have 8 labels"));
-  EXPECT_THAT(got.spec.slos.at(0).histogram.labels, IsEmpty());
+  EXPECT_THAT(got.unreadable, HasSubstr("spec.slos[p99].podHistogram: labels may have 8 labels"));
+  EXPECT_THAT(got.spec.slos.at(0).histogram().labels, IsEmpty());
 }
 
 TEST(DecodeProfile, IsReadableWhenAllOfItIsUnderstood) { EXPECT_EQ(codec::decode_profile(profile())->unreadable, ""); }

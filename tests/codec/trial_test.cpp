@@ -27,11 +27,22 @@ const ObjectKey kKey{"shop", "checkout-1"};
 Slo latency_slo() {
   Slo slo;
   slo.name = "latency-p99";
-  slo.histogram.metric = "http_request_duration_seconds";
-  slo.histogram.quantile = 0.95;
-  slo.histogram.labels = {{"route", "/cart"}};
-  slo.max = milliseconds(300);
+  slo.histogram().metric = "http_request_duration_seconds";
+  slo.histogram().quantile = 0.95;
+  slo.histogram().labels = {{"route", "/cart"}};
+  slo.max = 0.3;
+  slo.max_for = minutes(2);
   slo.max_regression_percent = 7;
+  return slo;
+}
+
+Slo errors_slo() {
+  Slo slo;
+  slo.name = "errors";
+  slo.port = 9000;
+  slo.path = "/internal/metrics";
+  slo.source = PodRatio{{"requests_total", {{"route", "/a"}}, {{"code", "5"}}}, {"requests_total", {}, {}}, 0.0025};
+  slo.max = 0.015;
   return slo;
 }
 
@@ -82,7 +93,8 @@ TEST(TrialObject, SpecComesBackAsItWas) {
   spec.strategy = Strategy::kFixed;
   spec.reason = "Because a person asked.";
   spec.predicted = {"3.2", "5.1", "410.0MiB", "120MiB"};
-  spec.slos = {latency_slo()};
+  spec.slos = {latency_slo(), errors_slo()};
+  spec.slos[0].histogram().unit = 1e-3;
   spec.canary = {3, seconds(90), milliseconds(1500), minutes(7), 12345};
   spec.watch_for = minutes(9);
   spec.min_saving = 0.0125;
@@ -103,15 +115,7 @@ TEST(TrialObject, SpecComesBackAsItWas) {
   EXPECT_EQ(back.predicted.peak_memory, "410.0MiB");
   EXPECT_EQ(back.predicted.cycle_volume, "120MiB");
   EXPECT_EQ(back.template_hash, spec.template_hash);
-  ASSERT_THAT(back.slos, SizeIs(1));
-  EXPECT_EQ(back.slos[0].name, "latency-p99");
-  EXPECT_EQ(back.slos[0].histogram.metric, "http_request_duration_seconds");
-  EXPECT_EQ(back.slos[0].histogram.quantile, 0.95);
-  EXPECT_EQ(back.slos[0].histogram.port, 8080);
-  EXPECT_EQ(back.slos[0].histogram.path, "/metrics");
-  EXPECT_EQ(back.slos[0].histogram.labels, spec.slos[0].histogram.labels);
-  EXPECT_EQ(back.slos[0].max, milliseconds(300));
-  EXPECT_EQ(back.slos[0].max_regression_percent, 7);
+  EXPECT_EQ(back.slos, spec.slos);
   EXPECT_EQ(back.canary.replicas, 3);
   EXPECT_EQ(back.canary.warm_up, seconds(90));
   EXPECT_EQ(back.canary.interval, milliseconds(1500));
@@ -295,7 +299,7 @@ TEST(TrialStatus, KeepsWhatASuccessorNeedsToGoOnWithTheTest) {
   metric.low = -0.3;
   metric.high = 1e-9;
   metric.threshold = -0.015;
-  metric.ratio = true;
+  metric.relative = true;
   metric.violations = 2;
   metric.state = MetricState::kPass;
   metric.source = "CPU profile";
@@ -320,7 +324,7 @@ TEST(TrialStatus, KeepsWhatASuccessorNeedsToGoOnWithTheTest) {
   EXPECT_EQ(same.low, metric.low);
   EXPECT_EQ(same.high, metric.high);
   EXPECT_EQ(same.threshold, metric.threshold);
-  EXPECT_EQ(same.ratio, metric.ratio);
+  EXPECT_EQ(same.relative, metric.relative);
   EXPECT_EQ(same.violations, metric.violations);
   EXPECT_EQ(same.state, metric.state);
   EXPECT_EQ(same.source, metric.source);
@@ -389,7 +393,7 @@ Evidence any_evidence() {
     metric.low = *rc::gen::arbitrary<double>();
     metric.high = *rc::gen::arbitrary<double>();
     metric.threshold = *rc::gen::arbitrary<double>();
-    metric.ratio = *rc::gen::arbitrary<bool>();
+    metric.relative = *rc::gen::arbitrary<bool>();
     metric.violations = *rc::gen::inRange(0, 10);
     metric.state =
         *rc::gen::element(MetricState::kUndecided, MetricState::kPass, MetricState::kFail, MetricState::kNoData);
@@ -421,7 +425,7 @@ void expect_same(const Evidence& a, const Evidence& b) {
     RC_ASSERT(x.low == y.low);
     RC_ASSERT(x.high == y.high);
     RC_ASSERT(x.threshold == y.threshold);
-    RC_ASSERT(x.ratio == y.ratio);
+    RC_ASSERT(x.relative == y.relative);
     RC_ASSERT(x.violations == y.violations);
     RC_ASSERT(x.state == y.state);
     RC_ASSERT(x.source == y.source);

@@ -42,6 +42,11 @@ def slo(**changes):
     return {"slos": [{"name": "latency-p99", "podHistogram": histogram, **changes}]}
 
 
+def ratio(**changes):
+    errors = {"metric": "http_requests_total", "labelPrefixes": {"code": "5"}}
+    return {"slos": [{"name": "errors", "podRatio": {"bad": errors, "total": {"metric": "http_requests_total"}, **changes}}]}
+
+
 def trial(**changes):
     spec = {
         "profileRef": {"name": "checkout", "uid": "1"},
@@ -85,6 +90,9 @@ ACCEPTED = [
     ("an SLO with everything", slo(
         podHistogram={"port": 9000, "path": "/internal/metrics", "quantile": "0.999", "labels": {"handler": "/a b"}},
         max="300ms", maxRegressionPercent=10)),
+    ("times of what may be exceeded", {"slos": [{**slo()["slos"][0], "max": "1s", "maxFor": "2m"}, {**ratio(max="1%")["slos"][0], "maxFor": "1h"}]}),
+    ("a share", ratio(port=9000, path="/m", max="1.25%", maxIncrease="100%")),
+    ("milliseconds", slo(podHistogram={"unit": "Milliseconds"})),
     ("eight SLOs", {"slos": [slo(name=f"s{i}")["slos"][0] for i in range(8)]}),
     ("a container by name", {"containerName": "app"}),
 ]
@@ -156,7 +164,18 @@ REFUSED = [
     ("an old baseline", {"canary": {"baseline": "Target"}}, 'supported values: "Fresh"'),
     ("no samples", {"canary": {"minSamples": 0}}, "should be greater than or equal to 1"),
     ("a history without end", {"history": {"successfulTrialsLimit": 51}}, "should be less than or equal to 50"),
-    ("an SLO without a source", {"slos": [{"name": "p99"}]}, "spec.slos[0].podHistogram: Required value"),
+    ("an SLO without a source", {"slos": [{"name": "p99"}]}, "name one source, podHistogram or podRatio"),
+    ("an SLO with two sources", {"slos": [{**slo()["slos"][0], **ratio()["slos"][0]}]}, "name one source, podHistogram or podRatio"),
+    ("a share's limit that is a duration", {"slos": [{**ratio()["slos"][0], "max": "1s"}]}, "give the share as podRatio.max"),
+    ("a time without what may be exceeded", slo(maxFor="2m"), "give max, too"),
+    ("a time that is too short", slo(max="1s", maxFor="10ms"), "must be from 1s to 1h"),
+    ("a share without its sign", ratio(max="1"), "must be a share in percent, such as 0.5%"),
+    ("a share of nothing", ratio(maxIncrease="0.0%"), "must be more than 0% and at most 100%"),
+    ("a share above all", ratio(max="101%"), "must be more than 0% and at most 100%"),
+    ("a share without a total", {"slos": [{"name": "errors", "podRatio": {"bad": {"metric": "x"}}}]}, "podRatio.total: Required value"),
+    ("a counter that is a query", ratio(bad={"metric": "rate(x[1m])"}), "must be the name of a Prometheus metric"),
+    ("a prefix of a label that cannot be", ratio(bad={"metric": "x", "labelPrefixes": {"a-b": "5"}}), "label names must be those of Prometheus"),
+    ("a unit that is none", slo(podHistogram={"unit": "Minutes"}), 'supported values: "Seconds", "Milliseconds"'),
     ("an SLO without a metric", {"slos": [{"name": "p99", "podHistogram": {}}]}, "spec.slos[0].podHistogram.metric: Required value"),
     ("an SLO without a name", {"slos": [{"podHistogram": {"metric": "x"}}]}, "spec.slos[0].name: Required value"),
     ("an SLO with the name of a metric that is always there", slo(name="gc-cpu"), "choose another name"),
@@ -287,6 +306,8 @@ class Admission(unittest.TestCase):
                 "metric": "http_request_duration_seconds", "port": 8080, "path": "/metrics", "quantile": "0.99",
             },
         })
+        _, answer = self.create(profile(ratio()))
+        self.assertEqual(answer["spec"]["slos"][0]["podRatio"]["maxIncrease"], "0.5%")
 
     def test_every_default_is_named_in_its_description(self):
         def walk(path, schema):

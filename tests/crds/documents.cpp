@@ -27,8 +27,10 @@ Settings settings(int gogc, std::int64_t mebibytes) { return {Gogc(gogc), Bytes(
 Slo slo() {
   Slo slo;
   slo.name = "latency-p99";
-  slo.histogram = {9000, "/internal/metrics", "http_request_duration_seconds", 0.999, {{"handler", "/checkout"}}};
-  slo.max = std::chrono::milliseconds(300);
+  slo.port = 9000;
+  slo.path = "/internal/metrics";
+  slo.source = PodHistogram{"http_request_duration_seconds", 0.999, {{"handler", "/checkout"}}};
+  slo.max = 0.3;
   slo.max_regression_percent = 7;
   return slo;
 }
@@ -48,7 +50,7 @@ Evidence evidence() {
   metric.low = -std::numeric_limits<double>::infinity();
   metric.high = std::numeric_limits<double>::infinity();
   metric.threshold = -1e-17;
-  metric.ratio = true;
+  metric.relative = true;
   metric.violations = 2;
   metric.state = MetricState::kPass;
   metric.source = "runtime metrics";
@@ -112,7 +114,7 @@ json profile_status() {
   profile.key = {"shop", "checkout"};
   profile.generation = 4;
   profile.memory = {7, "checkout-7", settings(150, 400), "28f822e8-ef5d-4b0c-b96a-e4b5c34a9112", "app", at(20), {},
-                    1, "hash-1"};
+                    1, "hash-1",     "checkout-6"};
   for (int i = 0; i < 10; ++i)
     profile.memory.banned.push_back({settings(10 + i, 400), "0123456789abcdef", "GcShare", at(i)});
 

@@ -47,7 +47,7 @@ TEST(Judge, RollsBackASlowCanary) {
 
 TEST(Judge, RollsBackABrokenPromiseWithinThreeWindows) {
   TrialImposter trial;
-  trial.plan.slos[0].max = std::chrono::milliseconds(60);
+  trial.plan.slos[0].max = 0.06;
   trial.canary.requests_per_second = trial.baseline.requests_per_second = 80;
   EXPECT_EQ(trial.run(10).outcome, Outcome::kUndecided);
   trial.canary.median_seconds *= 2.5;
@@ -58,9 +58,22 @@ TEST(Judge, RollsBackABrokenPromiseWithinThreeWindows) {
   EXPECT_THAT(verdict.message, HasSubstr("60ms"));
 }
 
+TEST(Judge, LetsAPromiseBeBrokenForAsLongAsAPersonAllows) {
+  TrialImposter trial;
+  trial.plan.slos[0].max = 0.06;
+  trial.canary.gc_share = 0.05;
+  trial.plan.slos[0].max_for = 7 * trial.plan.interval;
+  trial.canary.requests_per_second = trial.baseline.requests_per_second = 80;
+  EXPECT_EQ(trial.run(10).outcome, Outcome::kUndecided);
+  trial.canary.median_seconds *= 2.5;
+  const Verdict verdict = trial.run(10);
+  EXPECT_EQ(verdict.reason, "SloViolated");
+  EXPECT_EQ(verdict.evidence.windows, 17);
+}
+
 TEST(Judge, DoesNotBlameTheCanaryForASlowDay) {
   TrialImposter trial;
-  trial.plan.slos[0].max = std::chrono::milliseconds(60);
+  trial.plan.slos[0].max = 0.06;
   trial.canary.median_seconds *= 3;
   trial.baseline.median_seconds *= 3;
   trial.canary.gc_share = 0.05;
@@ -378,9 +391,10 @@ TEST(Judge, SaysOfEachMetricWhatItNeeds) {
             "GOMAXPROCS and a CPU counter.");
   ExactTrial idle;
   EXPECT_EQ(idle.windows(3, kNoRequests, kNoRequests).outcome, Outcome::kUndecided);
-  EXPECT_EQ(idle.window(kNoRequests, kNoRequests).message,
-            "p50 has no data in 4 windows. Do requests reach both arms, and is podHistogram (port, path, metric, "
-            "labels) right?");
+  EXPECT_EQ(
+      idle.window(kNoRequests, kNoRequests).message,
+      "p50 has no data in 4 windows. Do requests reach both arms, and are the SLO's port, path, metrics and labels "
+      "right?");
   idle.canary.error = "shop/canary: HTTP 500";
   idle.baseline.track = Track::kStable;
   EXPECT_THAT(idle.window(kNoRequests, kNoRequests).message,
@@ -403,7 +417,7 @@ const std::vector<double> kUsualBuckets{.005, .01, .025, .05, .1, .25, .5, 1, 2.
 TEST(Judge, CallsNothingBetterThatItsBucketsCannotShow) {
   TrialImposter trial;
   trial.use_buckets(kSecondsInBucketsOfMilliseconds);
-  trial.plan.slos[0].histogram.metric = "http_latency";
+  trial.plan.slos[0].histogram().metric = "http_latency";
   trial.canary.gc_share = 0.05;
   trial.canary.median_seconds *= 3;
   trial.canary.requests_per_second = trial.baseline.requests_per_second = 60;
@@ -473,7 +487,7 @@ TEST(Judge, SeesASlowCanaryThroughWideBuckets) {
 TEST(Judge, EnforcesTheMaximumThatOneBoundShows) {
   TrialImposter trial;
   trial.use_buckets(kSecondsInBucketsOfMilliseconds);
-  trial.plan.slos[0].max = std::chrono::milliseconds(300);
+  trial.plan.slos[0].max = 0.3;
   trial.canary.requests_per_second = trial.baseline.requests_per_second = 60;
   EXPECT_EQ(trial.run(10).outcome, Outcome::kUndecided);
   Verdict verdict;
@@ -622,7 +636,7 @@ TEST(Judge, SaysWhenTheTimeLeftIsNotEnough) {
   shorter.plan.max_duration = std::chrono::seconds(199);
   EXPECT_THAT(shorter.windows(5, kHalfTheCollection, {}).message,
               EndsWith("At this pace the time left is not enough: more requests, more canary.replicas, a longer "
-                       "canary.maxDuration or a wider maxRegressionPercent would decide it."));
+                       "canary.maxDuration or a wider tolerance would decide it."));
 }
 
 TEST(Judge, TellsHowMuchLongerItTakes) {
@@ -851,7 +865,7 @@ TEST(FalseAlarms, AreRareBetweenEqualPods) {
   constexpr int kTrials = 40;
   for (int seed = 0; seed < kTrials; ++seed) {
     TrialImposter trial(static_cast<std::uint64_t>(1000 + seed));
-    trial.plan.slos[0].max = std::chrono::milliseconds(32);  // where both arms' p99 lies: chance alone crosses it
+    trial.plan.slos[0].max = 0.032;  // where both arms' p99 lies: chance alone crosses it
     trial.plan.min_saving = 0;
     trial.canary.requests_per_second = trial.baseline.requests_per_second = 44;
     trial.canary.share_noise = trial.baseline.share_noise = 0.03;

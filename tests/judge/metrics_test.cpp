@@ -1,4 +1,5 @@
 #include "judge/metrics.h"
+#include "judge/measure.h"
 
 #include <gmock/gmock.h>
 
@@ -114,8 +115,8 @@ TEST(LogSlowdown, IsNotKnownWithoutDataOrWithOtherBuckets) {
 
 Slo promise(milliseconds most, double quantile = 0.9) {
   Slo slo;
-  slo.histogram.quantile = quantile;
-  slo.max = most;
+  slo.histogram().quantile = quantile;
+  slo.max = to_seconds(most);
   slo.max_regression_percent = 5;
   return slo;
 }
@@ -195,7 +196,7 @@ TEST(Count, FollowsTheArithmeticMeanOfShares) {
 
 TEST(Count, FollowsTheGeometricMeanOfRatios) {
   MetricEvidence metric;
-  metric.ratio = true;
+  metric.relative = true;
   count(metric, 0, 0.2, 0.1);
   count(metric, 0, 0.8, 0.1);
   EXPECT_DOUBLE_EQ(metric.canary, 0.4);
@@ -204,7 +205,7 @@ TEST(Count, FollowsTheGeometricMeanOfRatios) {
 
 TEST(Count, GoesOnAfterAWindowWhoseQuantileIsBelowAllThatIsKnown) {
   MetricEvidence metric;
-  metric.ratio = true;
+  metric.relative = true;
   count(metric, 0, 0.2, 0.1);
   count(metric, 0, 0, 0.1);
   EXPECT_GT(metric.canary, 0) << "a geometric mean would stay at nothing for ever";
@@ -214,7 +215,7 @@ TEST(Count, GoesOnAfterAWindowWhoseQuantileIsBelowAllThatIsKnown) {
 MetricEvidence seen(int windows, double mean, double spread) {
   MetricEvidence metric;
   metric.name = "p99";
-  metric.ratio = true;
+  metric.relative = true;
   metric.threshold = 0;
   for (int i = 0; i < windows; ++i) metric.stats.add(mean + (i % 2 == 0 ? spread : -spread));
   return metric;
@@ -326,7 +327,7 @@ TEST(Tell, SaysWhatAMetricShowedInItsOwnUnit) {
 TEST(Tell, SaysSharesInPoints) {
   MetricEvidence metric = seen(20, -0.05, 0);
   metric.name = "gc-cpu";
-  metric.ratio = false;
+  metric.relative = false;
   metric.baseline = 0.1;
   metric.canary = 0.05;
   metric.low = -0.06;

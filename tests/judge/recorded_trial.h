@@ -79,7 +79,7 @@ struct TrialStory {
   double noise = 0.01;
   bool second_slo = false;
   double second_slowness = 1;  ///< of the canary, by the second SLO
-  std::optional<Duration> most;
+  std::optional<double> most;  ///< seconds
   int min_samples = 2000;
   int max_regression_percent = 25;
   double min_saving = 0.02;
@@ -121,7 +121,7 @@ inline RecordedTrial record(const TrialStory& story) {
   if (story.second_slo) {
     Slo second;
     second.name = "p50";
-    second.histogram.quantile = 0.5;
+    second.histogram().quantile = 0.5;
     second.max_regression_percent = story.max_regression_percent;
     trial.plan.slos.push_back(second);
   }
@@ -178,7 +178,7 @@ inline TrialStory any_story() {
   story.noise = *rc::gen::element(0.0, 0.01, 0.03);
   story.second_slo = *rc::gen::arbitrary<bool>();
   story.second_slowness = *rc::gen::element(1.0, 1.0, 1.0, 1.6);
-  if (*rc::gen::arbitrary<bool>()) story.most = std::chrono::milliseconds(*rc::gen::inRange(20, 90));
+  if (*rc::gen::arbitrary<bool>()) story.most = *rc::gen::inRange(20, 90) / 1000.0;
   story.min_samples = *rc::gen::element(100, 2000, 8000);
   story.max_regression_percent = *rc::gen::element(5, 25, 60);
   story.min_saving = *rc::gen::element(-0.05, 0.0, 0.02);

@@ -67,7 +67,7 @@ TEST_F(UnreadSources, AreAllWhereNoPodOfTheTargetWasRead) {
 
 TEST_F(UnreadSources, IncludeBucketsInWhichNoChangeWouldShow) {
   change([](Sample& sample) { sample.latency["p99"] = testing::histogram_of({{5, 400}, {10, 400}}, 400, 8); });
-  slo_.histogram.metric = "http_latency";
+  slo_.histogram().metric = "http_latency";
   EXPECT_THAT(unread(), ElementsAre("SLO p99: http_latency can't show a change: no bucket bound is near the 99 % "
                                     "quantile, which lies below the first one, 5.00s: add finer buckets near 20.0ms, "
                                     "the mean, and above"));
@@ -77,7 +77,7 @@ TEST_F(UnreadSources, IncludeBucketsInWhichNoChangeWouldShow) {
 }
 
 TEST_F(UnreadSources, IncludeSuchBucketsAsSoonAsAllPodsTogetherHadEnoughRequests) {
-  slo_.histogram.quantile = 0.5;  // of which fifty requests say something
+  slo_.histogram().quantile = 0.5;  // of which fifty requests say something
   PodSeries other = pod_.series;
   const auto serve = [](PodSeries& pod, double requests) {
     pod.samples.change_last(

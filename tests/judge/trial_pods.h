@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "gopacer/domain/histogram.h"
 #include "gopacer/judge/verdict.h"
 
 namespace gopacer::testing {
@@ -69,6 +70,7 @@ struct PodImposter {
   bool readable = true;
   bool with_profile = false;
   bool with_metrics = true;
+  double bad_share = 0.01;  ///< of the requests
   double limited_cycle = 0;
   std::optional<Settings> runs;  ///< as the process's own metrics say
 
@@ -77,6 +79,8 @@ struct PodImposter {
   double gc_seconds = 0;
   double allocated = 0;
   double collections = 0;
+  double good = 0, bad = 0;
+  std::mt19937_64 failures{7};  ///< apart, so that the other figures are what they are without them
 
   PodImposter(std::string name, Track track, Time started) {
     series.pod = std::move(name);
@@ -95,6 +99,9 @@ struct PodImposter {
     std::vector<double> durations(static_cast<std::size_t>(requests));
     for (double& each : durations) each = duration(random);
     observe_all(latency, std::move(durations));
+    const int failed = requests > 0 ? std::binomial_distribution<int>(requests, bad_share)(failures) : 0;
+    bad += failed;
+    good += requests - failed;
     std::normal_distribution<double> noise(0, share_noise);
     const double share = std::clamp(gc_share + (share_noise > 0 ? noise(random) : 0), 0.0, 1.0);
     cpu_seconds += cores * seconds;
@@ -135,6 +142,7 @@ struct PodImposter {
     usage.working_set = memory + files_in_memory + mib(10);
     sample.usage = usage;
     sample.latency["p99"] = latency;
+    sample.latency["errors"] = good_and_bad(good, bad);
     series.samples.push_back(sample);
     // Longer than what any window looks back to, and short enough to be copied often.
     if (series.samples.size() > 20) series.samples.pop_front();
@@ -240,7 +248,7 @@ struct ExactTrial {
   static Slo slo(const std::string& name) {
     Slo slo;
     slo.name = name;
-    slo.histogram.quantile = 0.5;
+    slo.histogram().quantile = 0.5;
     slo.max_regression_percent = 5;
     return slo;
   }

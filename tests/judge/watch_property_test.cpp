@@ -29,7 +29,7 @@ struct RecordedWatch {
     for (const Slo& slo : plan.slos) {
       MetricEvidence before;
       before.name = slo.name;
-      before.ratio = true;
+      before.relative = true;
       before.stats.n = 50;
       before.baseline = before.canary = slo.name == "p50" ? 0.010 : 0.032;
       plan.before.metrics.push_back(before);

@@ -16,14 +16,14 @@ struct PromotedImposter {
   PromotedImposter() {
     Slo slo;
     slo.name = "p99";
-    slo.max = std::chrono::milliseconds(60);
+    slo.max = 0.06;
     plan.slos.push_back(slo);
     plan.settings.gogc = Gogc(200);
     plan.since = kStart;
     plan.interval = std::chrono::seconds(5);
     MetricEvidence latency;
     latency.name = "p99";
-    latency.ratio = true;
+    latency.relative = true;
     latency.stats.n = 50;
     latency.baseline = latency.canary = 0.032;
     MetricEvidence gc;
@@ -146,7 +146,7 @@ TEST(WatchBesideABaseline, BreaksNoPromiseByMovingToOtherNodes) {
     PodImposter& baseline = add_baseline(target);
     // The baseline keeps the promise, and the target does not.
     const double p99 = baseline.median_seconds * 3.2;
-    target.plan.slos[0].max = std::chrono::microseconds(static_cast<int>(1e6 * p99 * promise));
+    target.plan.slos[0].max = p99 * promise;
     for (PodImposter& pod : target.pods) pod.median_seconds *= pod.series.track == Track::kStable ? slower : 1;
     EXPECT_EQ(target.run(15).outcome, outcome) << slower;
   }
@@ -193,7 +193,7 @@ TEST(WatchBesideABaseline, AddsWindowsUpInWhichItAnswersTooLittle) {
 
 TEST(WatchBesideABaseline, HoldsNoAbsoluteLimitAgainstWhatTheBaselineBreaksToo) {
   PromotedImposter target;
-  target.plan.slos[0].max = std::chrono::milliseconds(10);
+  target.plan.slos[0].max = 0.01;
   target.plan.before.metrics.front().baseline = 0.005;
   add_baseline(target);
   EXPECT_EQ(target.run(20).outcome, Outcome::kUndecided);
@@ -527,6 +527,51 @@ TEST(Watch, TellsWhatItSawSoFar) {
   EXPECT_THAT(verdict.message, ::testing::EndsWith(" after 2 windows of at least 20; other has no data."));
   target.plan.slos.clear();
   EXPECT_THAT(target.window().message, ::testing::EndsWith("so far, in 3 windows."));
+}
+
+Slo errors() {
+  Slo slo;
+  slo.name = "errors";
+  slo.source = PodRatio{{"requests_total", {}, {{"code", "5"}}}, {"requests_total", {}, {}}, 0.01};
+  return slo;
+}
+
+TEST(WatchOfARatio, TakesBackWhatFailsMoreOftenThanTheBaseline) {
+  PromotedImposter target;
+  target.plan.slos = {errors()};
+  add_baseline(target);
+  EXPECT_EQ(target.run(30).outcome, Outcome::kUndecided);
+  for (auto& pod : target.pods) pod.bad_share = pod.series.track == Track::kStable ? 0.3 : 0.01;
+  const Verdict verdict = target.run(60);
+  ASSERT_EQ(verdict.outcome, Outcome::kWorse) << verdict.message;
+  EXPECT_EQ(verdict.reason, "ShareRegression");
+}
+
+TEST(WatchOfARatio, SubtractsWhatTheTargetsPodsFailedMoreOftenBefore) {
+  // A broken client that holds on to one of them.
+  for (const bool known : {true, false}) {
+    PromotedImposter target;
+    target.plan.slos = {errors()};
+    target.plan.slos[0].max = 0.05;
+    add_baseline(target);
+    MetricEvidence before;
+    before.name = "errors";
+    before.stats.n = 50;
+    before.peers.n = known ? 50 : 0;
+    before.peers.mean = 0.1;
+    target.plan.before.metrics.push_back(before);
+    for (auto& pod : target.pods) pod.bad_share = pod.series.track == Track::kStable ? 0.11 : 0.01;
+    EXPECT_EQ(target.run(60).outcome, known ? Outcome::kUndecided : Outcome::kWorse);
+  }
+}
+
+TEST(WatchOfARatio, BlamesNobodyWhereAllFail) {
+  PromotedImposter target;
+  target.plan.slos = {errors()};
+  target.plan.slos[0].max = 0.02;
+  add_baseline(target);
+  for (auto& pod : target.pods) pod.bad_share = 0.3;
+  EXPECT_EQ(target.run(60).outcome, Outcome::kUndecided);
 }
 
 }  // namespace

@@ -19,8 +19,8 @@ constexpr double kInf = std::numeric_limits<double>::infinity();
 Slo slo(const std::string& metric, Labels labels = {}) {
   Slo out;
   out.name = "p99";
-  out.histogram.metric = metric;
-  out.histogram.labels = std::move(labels);
+  out.histogram().metric = metric;
+  out.histogram().labels = std::move(labels);
   return out;
 }
 
@@ -54,6 +54,68 @@ TEST(AppMetrics, MergesAllSeriesOfARecordedHistogram) {
   for (const double le : *all->bounds) {
     EXPECT_EQ(count_up_to(*all, le), *count_up_to(*good, le) + *count_up_to(*bad, le)) << le;
   }
+}
+
+Slo ratio(Counter bad, Counter total) {
+  Slo out;
+  out.name = "p99";
+  out.source = PodRatio{std::move(bad), std::move(total)};
+  return out;
+}
+
+constexpr const char* kCodes =
+    "requests_total{code=\"200\",route=\"/a\"} 90\n"
+    "requests_total{code=\"500\",route=\"/a\"} 6\n"
+    "requests_total{code=\"503\",route=\"/b\"} 4\n";
+
+TEST(AppMetrics, CountsGoodAndBadByLabelsAndByWhatTheyBeginWith) {
+  const Counter all{"requests_total", {}, {}};
+  const auto counted = [&](const Counter& bad, const Counter& total) { return *histogram(kCodes, ratio(bad, total)); };
+  EXPECT_EQ(counted({"requests_total", {}, {{"code", "5"}}}, all).count(), 100);
+  EXPECT_NEAR(share_bad(counted({"requests_total", {}, {{"code", "5"}}}, all)), 0.10, 1e-12);
+  EXPECT_NEAR(share_bad(counted({"requests_total", {{"code", "503"}}, {}}, all)), 0.04, 1e-12);
+  EXPECT_NEAR(share_bad(counted({"requests_total", {{"route", "/a"}}, {{"code", "5"}}},
+                                {"requests_total", {{"route", "/a"}}, {}})),
+              6.0 / 96, 1e-12);
+}
+
+TEST(AppMetrics, TakesACounterWithoutALineForNothingCountedYet) {
+  const Counter all{"requests_total", {}, {}};
+  EXPECT_EQ(share_bad(*histogram(kCodes, ratio({"panics_total", {}, {}}, all))), 0);
+  EXPECT_THAT(histogram(kCodes, ratio(all, {"calls_total", {}, {}})).error().message,
+              HasSubstr("has no counter calls_total"));
+}
+
+TEST(AppMetrics, TellsLabelsThatNoSeriesHas) {
+  const Counter all{"requests_total", {}, {}};
+  const Counter errors{"requests_total", {}, {{"status", "5"}}};
+  EXPECT_THAT(histogram(kCodes, ratio(errors, all)).error().message,
+              HasSubstr("has no series of requests_total with the labels of podRatio.bad"));
+  const Counter none{"requests_total", {{"route", "/z"}}, {}};
+  EXPECT_THAT(histogram(kCodes, ratio(none, none)).error().message, HasSubstr("with the labels of podRatio.total"));
+  EXPECT_EQ(share_bad(*histogram(kCodes, ratio({"requests_total", {}, {{"code", "4"}}}, all))), 0)
+      << "there may be some later";
+}
+
+TEST(AppMetrics, RefusesMoreBadThanAllAndWhatIsNoCount) {
+  const Counter some{"requests_total", {{"code", "503"}}, {}};
+  const Counter all{"requests_total", {}, {}};
+  EXPECT_THAT(histogram(kCodes, ratio(all, some)).error().message, HasSubstr("so that the one is a part of the other"));
+  for (const char* const value : {"NaN", "-1", "+Inf"}) {
+    const std::string body = std::string(kCodes) + "requests_total{code=\"404\"} " + value + "\n";
+    EXPECT_THAT(histogram(body, ratio(some, all)).error().message, HasSubstr("negative or no number")) << value;
+  }
+}
+
+TEST(AppMetrics, ReadsMillisecondsAsSeconds) {
+  const char* const body =
+      "took_ms_bucket{le=\"5\"} 1\ntook_ms_bucket{le=\"10\"} 2\ntook_ms_bucket{le=\"+Inf\"} 3\ntook_ms_sum "
+      "40\ntook_ms_count 3\n";
+  Slo wanted = slo("took_ms");
+  wanted.histogram().unit = 1e-3;
+  const Histogram read = *histogram(body, wanted);
+  EXPECT_THAT(*read.bounds, ElementsAre(0.005, 0.01, kInf));
+  EXPECT_NEAR(read.sum, 0.04, 1e-12);
 }
 
 TEST(AppMetrics, ReadsAThirdPartysPage) {

@@ -18,7 +18,7 @@ using testing::HasSubstr;
 Slo slo(const std::string& metric) {
   Slo out;
   out.name = "p99";
-  out.histogram.metric = metric;
+  out.histogram().metric = metric;
   return out;
 }
 

@@ -207,9 +207,9 @@ TEST_F(LiveScraperTest, AgreesWithARealGoProcessAboutItself) {
   const std::string url = "http://127.0.0.1:" + std::to_string(checkout.port("api"));
   Slo slo;
   slo.name = "p99";
-  slo.histogram.port = checkout.port("api");
-  slo.histogram.metric = "http_request_duration_seconds";
-  slo.histogram.labels = {{"handler", "/checkout"}};
+  slo.port = checkout.port("api");
+  slo.histogram().metric = "http_request_duration_seconds";
+  slo.histogram().labels = {{"handler", "/checkout"}};
   watch("checkout", checkout.port("pprof"), seconds(4), Profiling::kTrial, {slo});
   ASSERT_TRUE(readings_.wait_for(key("checkout"), 1));
 

@@ -91,9 +91,9 @@ class ScraperTest : public testing::Test {
   static Slo slo(const std::string& name, int port = 8080, const std::string& path = "/metrics") {
     Slo out;
     out.name = name;
-    out.histogram.port = port;
-    out.histogram.path = path;
-    out.histogram.metric = "http_request_duration_seconds";
+    out.port = port;
+    out.path = path;
+    out.histogram().metric = "http_request_duration_seconds";
     return out;
   }
 

@@ -53,7 +53,12 @@ Result<double> parse_cpu_quantity(std::string_view text);
 std::string format_bytes(Bytes size);
 /// For people: "12.3" with the given number of decimals, without a trailing ".0" being dropped.
 std::string format_fixed(double value, int decimals);
-/// For people: a share in percent with its sign, one decimal and `unit`: "+4.3 %", "-12.0 %", "0.0 %".
-std::string signed_percent(double share, std::string_view unit = " %");
+/// For people: a share in percent with its sign and `unit`: "+4.3 %", "-12.0 %", "0.0 %".
+std::string signed_percent(double share, std::string_view unit = " %", int decimals = 1);
+
+/// A share as "0.5%": digits, at most one point, and the sign of percent; from 0 to 100.
+Result<double> parse_percent(std::string_view text);
+/// The shortest such form, to a ten-thousandth of a per cent.
+std::string format_percent(double share);
 
 }  // namespace gopacer

@@ -30,4 +30,9 @@ std::optional<double> count_up_to(const Histogram& histogram, double bound);
 /// empty.
 std::optional<double> share_above(const Histogram& histogram, double bound);
 
+/// Counts of good and bad, as a histogram whose observations are 0 and 1.
+Histogram good_and_bad(double good, double bad);
+/// Of such a histogram; 0 when it is empty.
+double share_bad(const Histogram& counted);
+
 }  // namespace gopacer

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "gopacer/base/clock.h"
@@ -58,18 +59,43 @@ struct MetricsEndpoint {
 
 /// Where a histogram of an application's latency is read, and what of it counts.
 struct PodHistogram {
-  int port = 8080;
-  std::string path = "/metrics";
   std::string metric;
   double quantile = 0.99;  ///< in (0, 1)
   Labels labels;           ///< only series with these labels count
+  double unit = 1;         ///< of its bounds, in seconds
+  bool operator==(const PodHistogram&) const = default;
 };
 
+/// A counter, added up over all of its series that have these labels.
+struct Counter {
+  std::string metric;
+  Labels labels;
+  Labels label_prefixes;  ///< what the values of these labels begin with
+  bool operator==(const Counter&) const = default;
+};
+
+/// The part of what is counted that is bad: errors among requests.
+struct PodRatio {
+  Counter bad;
+  Counter total;
+  double max_increase = 0.005;  ///< over the baseline's share, in (0, 1]
+  bool operator==(const PodRatio&) const = default;
+};
+
+/// What must not get worse, and the page of each pod that tells it.
 struct Slo {
   std::string name;
-  PodHistogram histogram;
-  std::optional<Duration> max;
-  int max_regression_percent = 5;
+  int port = 8080;
+  std::string path = "/metrics";
+  std::variant<PodHistogram, PodRatio> source;
+  std::optional<double> max;       ///< seconds of a histogram's quantile, or a ratio's share
+  Duration max_for{0};             ///< for so long `max` has to be broken, and for three windows at least
+  int max_regression_percent = 5;  ///< of a histogram's quantile
+
+  /// For those that are one.
+  PodHistogram& histogram() { return std::get<PodHistogram>(source); }
+  const PodHistogram& histogram() const { return std::get<PodHistogram>(source); }
+  bool operator==(const Slo&) const = default;
 };
 
 struct CanaryPlan {
@@ -136,6 +162,7 @@ struct ProfileMemory {
   std::vector<BannedRegion> banned;
   int missed_predictions = 0;   ///< in a row
   std::string missed_template;  ///< hash of the pod template that they were missed on: another is another program
+  std::string undone_to;        ///< the trial that `undo_to` named when it was obeyed last
 
   /// Predictions in a row that were missed on this pod template.
   int missed_on(const std::string& template_hash) const {
@@ -158,6 +185,9 @@ struct Condition {
   bool operator==(const Condition&) const = default;
 };
 
+/// On a profile: the name of the trial whose settings are to be put back without another trial.
+inline constexpr const char* kUndoAnnotation = "gopacer.dev/undo-to";
+
 struct Profile {
   ObjectKey key;
   std::string uid;
@@ -166,6 +196,8 @@ struct Profile {
   Time created;
   bool deleting = false;
   std::vector<std::string> finalizers;
+  /// Name of the trial whose settings a person wants back at once, by kUndoAnnotation; empty when nobody does.
+  std::string undo_to;
   /// Why the spec can't be used, as a sentence; empty when it can. Then `spec` has only what could be read.
   std::string unreadable;
   ProfileSpec spec;

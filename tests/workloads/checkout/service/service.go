@@ -106,6 +106,10 @@ func (v *service) checkout(w http.ResponseWriter, q *http.Request) {
 		http.Error(w, "the cart is not JSON: "+err.Error(), http.StatusBadRequest)
 		return
 	}
+	if v.trouble.fails() {
+		http.Error(w, "trouble, as asked for by /control/fail", http.StatusInternalServerError)
+		return
+	}
 	number := v.orders.Add(1)
 	out, err := price(v.catalog, &in, strconv.FormatInt(number, 36))
 	if err != nil {
@@ -173,6 +177,15 @@ func (v *service) control() http.Handler {
 		v.trouble.delay.Store(int64(d))
 		v.writeTrouble(w)
 	})
+	mux.HandleFunc("POST /control/fail", func(w http.ResponseWriter, q *http.Request) {
+		n, err := strconv.Atoi(q.URL.Query().Get("of-thousand"))
+		if err != nil || n < 0 || n > 1000 {
+			http.Error(w, "write /control/fail?of-thousand=50, or =0 to end it", http.StatusBadRequest)
+			return
+		}
+		v.trouble.failing.Store(int64(n))
+		v.writeTrouble(w)
+	})
 	for name, value := range map[string]*atomic.Int64{"leak": &v.trouble.leak, "extra-alloc": &v.trouble.extraAlloc} {
 		mux.HandleFunc("POST /control/"+name, func(w http.ResponseWriter, q *http.Request) {
 			var n size
@@ -193,6 +206,7 @@ func (v *service) writeTrouble(w http.ResponseWriter) {
 		"slowBy":     time.Duration(v.trouble.delay.Load()).String(),
 		"leak":       size(v.trouble.leak.Load()).String(),
 		"extraAlloc": size(v.trouble.extraAlloc.Load()).String(),
+		"failing":    v.trouble.failing.Load(),
 	})
 }
 

@@ -2,6 +2,7 @@ package service
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -13,6 +14,7 @@ type trouble struct {
 	delay      atomic.Int64 // nanoseconds
 	leak       atomic.Int64 // bytes per checkout
 	extraAlloc atomic.Int64 // bytes per checkout
+	failing    atomic.Int64 // of a thousand checkouts
 	leakLimit  int64
 
 	mu     sync.Mutex
@@ -30,6 +32,9 @@ func (t *trouble) inflict() {
 		time.Sleep(time.Duration(d))
 	}
 }
+
+// fails says whether this checkout is one of those that fail.
+func (t *trouble) fails() bool { return rand.Int64N(1000) < t.failing.Load() }
 
 type scratch struct {
 	bytes [2040]byte
