@@ -88,6 +88,8 @@ Result<std::optional<Receipt>> Actor::act(const Desired& desired, const Step& st
       told.status = step.trial.value_or(told.status);
       return with_receipt(put(desired, *step.settings, act::rollback_cause(told, *step.settings)));
     }
+    case StepKind::kUndo:
+      return with_receipt(put(desired, *step.settings, ""));
     case StepKind::kRevert:
       return without_receipt(revert(desired));
     case StepKind::kEnd: {

@@ -208,7 +208,8 @@ class Controller::Impl final : public ClusterView {
                   const std::shared_ptr<const Profile>& after) {
     // What we write into the status is no news to us.
     const bool only_status = before && after && before->uid == after->uid && before->generation == after->generation &&
-                             before->deleting == after->deleting && before->finalizers == after->finalizers;
+                             before->deleting == after->deleting && before->finalizers == after->finalizers &&
+                             before->undo_to == after->undo_to;
     if (only_status) return;
     queue_.add(key);
     // A profile that goes may free its target for another one.

@@ -39,4 +39,21 @@ Answer picture_old(const Facts& facts) {
          "kind.";
 }
 
+const Trial* wanted_back(const Facts& facts) {
+  const auto& profile = facts.desired.profile;
+  if (!profile || profile->undo_to.empty() || profile->undo_to == profile->memory.undone_to) return nullptr;
+  for (const auto& trial : facts.desired.ended_trials) {
+    const bool of_this =
+        trial->spec.target.name == facts.desired.target_name && trial->spec.container == facts.desired.container;
+    if (of_this && trial->key.name == profile->undo_to) return trial.get();
+  }
+  return nullptr;
+}
+
+Answer undo_asked(const Facts& facts) {
+  const Trial* const wanted = wanted_back(facts);
+  if (wanted == nullptr) return std::nullopt;
+  return "The annotation " + std::string(kUndoAnnotation) + " asks for the settings of trial " + wanted->key.name + ".";
+}
+
 }  // namespace gopacer::policy

@@ -67,6 +67,7 @@ constexpr Rule kMustEnd[] = {
      profile_unreadable, kUnsupported, TrialVerdict::kAborted},
     {"Suspended", "The profile was suspended or set to updateMode Off.", no_longer_wanted, kReady,
      TrialVerdict::kAborted},
+    {"UndoAsked", "Somebody asked for the settings of an earlier trial.", undo_asked, kReady, TrialVerdict::kAborted},
     {"ScaledToZero", "The Deployment was scaled to zero: then nothing of it may run.", scaled_to_zero, kReady,
      TrialVerdict::kSuperseded},
     {"TemplateChanged", "Somebody changed the pod template.", template_changed, kReady, TrialVerdict::kSuperseded},

@@ -40,6 +40,7 @@ Answer suspended(const Facts& facts);
 Answer recommend_only(const Facts& facts);
 Answer sources_unread(const Facts& facts);
 Answer picture_old(const Facts& facts);
+Answer undo_asked(const Facts& facts);
 
 // The running trial (trial.cpp)
 Answer profile_gone(const Facts& facts);

@@ -219,6 +219,9 @@ void Recorder::tell(const Pass& pass) {
           profile, false, "TrialStarted",
           "Trial " + trial_name(pass.step.start->profile, pass.step.start->number) + ": " + pass.step.message, step));
     }
+    if (pass.step.kind == StepKind::kUndo && !pass.error) {
+      events_.post(event_about(profile, false, "Undone", pass.step.message, step));
+    }
     const std::vector<Condition> now = record::conditions(pass);
     const auto tell_change = [&](const char* type, bool bad, bool before, const char* reason) {
       const Condition& condition = *find(now, type);
@@ -276,6 +279,11 @@ void Recorder::prune(const Desired& desired) {
     std::vector<std::shared_ptr<const Trial>> kept;
     for (const auto& trial : desired.ended_trials) {
       if ((trial->status.verdict == TrialVerdict::kPromote) == successful) kept.push_back(trial);
+    }
+    // Until its settings are back a person's wish needs the trial.
+    const Profile& profile = *desired.profile;
+    if (profile.undo_to != profile.memory.undone_to) {
+      std::erase_if(kept, [&](const auto& trial) { return trial->key.name == profile.undo_to; });
     }
     for (std::size_t i = 0; i + static_cast<std::size_t>(limit) < kept.size(); ++i) {
       const Trial& trial = *kept[i];

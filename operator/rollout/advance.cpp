@@ -4,6 +4,7 @@
 
 #include "rollout/running_trial.h"
 #include "rollout/steps.h"
+#include "rollout/undo.h"
 
 namespace gopacer {
 namespace {
@@ -148,6 +149,7 @@ Step advance_idle(const Facts& facts) {
   if (const auto against = policy::first_objection(policy::may_be_tuned(), facts)) {
     return hold(against->reason(), against->message, kIdlePass);
   }
+  if (const auto asked = undo(facts)) return *asked;
   if (profile.memory.applied) {
     const ProfileMemory& memory = profile.memory;
     if (!memory.applied_uid.empty() && memory.applied_uid != facts.desired.target->uid) {
@@ -209,6 +211,8 @@ std::string to_string(StepKind kind) {
       return "RetireCanary";
     case StepKind::kRollBack:
       return "RollBack";
+    case StepKind::kUndo:
+      return "Undo";
     case StepKind::kRevert:
       return "Revert";
     case StepKind::kEnd:

@@ -613,6 +613,7 @@ std::optional<Step> after_refusal(const Facts& facts, const Step& step, const st
     case StepKind::kForgetTrial:
     case StepKind::kRetireCanary:
     case StepKind::kRollBack:
+    case StepKind::kUndo:
     case StepKind::kRevert:
     case StepKind::kEnd:
       break;

@@ -103,6 +103,14 @@ TEST_F(StrangersTuned, AnUndoneRolloutIsThePersonsDecision) {
   EXPECT_EQ(env_of(deployment(), "GOMEMLIMIT"), "");
   expect_no_leftovers();
 
+  // And the other way: they may have the trial's settings after all, without another trial.
+  kubectl({"annotate", "grp", "checkout", "gopacer.dev/undo-to=checkout-1"});
+  eventually("the trial's settings are there", [&] { return env_of(deployment(), "GOGC") == "400"; });
+  eventually("that is noted", [&] { return text(profile(), "/status/undoneTo") == "checkout-1"; });
+  EXPECT_EQ(env_of(deployment(), "GOMEMLIMIT"), "200MiB");
+  EXPECT_EQ(owner_of_env("checkout", "GOGC"), "gopacer");
+  kubectl({"annotate", "grp", "checkout", "gopacer.dev/undo-to-"});
+
   // What kubectl now owns on the Deployment is no obstacle: a trial begins with a rehearsal of its promotion.
   change_profile("checkout", {{"objective", fixed(250, "200MiB")}});
   eventually("other settings are tried", [&] { return !TrialTest::trial("checkout-2").is_null(); });

@@ -16,7 +16,6 @@ namespace {
 
 using nlohmann::json;
 using objects::annotation;
-using objects::env_value;
 using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
@@ -332,6 +331,33 @@ TEST(Operator, TakesUnconfirmedSettingsBackWhenAPersonDeletesTheTrial) {
     EXPECT_EQ(simulation.target()["spec"], before) << phase;
     EXPECT_NE(simulation.profile()["status"].value("activeTrial", ""), "checkout-1") << phase;
   }
+}
+
+TEST(Operator, PutsTheSettingsOfAnEarlierTrialBackWhenAPersonAsks) {
+  Simulation simulation;
+  ASSERT_TRUE(simulation.run_until_phase("Ended"));
+  ASSERT_EQ(simulation.trial_verdict(), "Promote");
+  const std::string promoted = simulation.gogc();
+  simulation.api.update_as("kubectl-set", objects::deployment_path(objects::kTarget), [](json& target) {
+    for (json& entry : target["spec"]["template"]["spec"]["containers"][0]["env"]) {
+      if (entry["name"] == "GOGC") entry["value"] = "60";
+    }
+  });
+  simulation.change_profile({{"updatePolicy", {{"updateMode", "Off"}}}});
+  simulation.run_for(minutes(1));
+  ASSERT_EQ(simulation.gogc(), "60") << "a person's";
+  const json asks{{"metadata", {{"annotations", {{"gopacer.dev/undo-to", "checkout-1"}}}}}};
+  ASSERT_TRUE(simulation.api.merge_patch(objects::profile_path(), asks, ""));
+  simulation.run_for(minutes(1));
+  EXPECT_EQ(simulation.gogc(), "60") << "theirs is never taken by force";
+  // As the person lets go of it.
+  simulation.api.update_as("kubectl-set", objects::deployment_path(objects::kTarget), [](json& target) {
+    auto& env = target["spec"]["template"]["spec"]["containers"][0]["env"].get_ref<json::array_t&>();
+    std::erase_if(env, [](const json& entry) { return entry["name"] == "GOGC"; });
+  });
+  EXPECT_TRUE(simulation.run_until([&] { return simulation.gogc() == promoted; }));
+  EXPECT_TRUE(
+      simulation.run_until([&] { return simulation.profile()["status"].value("undoneTo", "") == "checkout-1"; }));
 }
 
 TEST(Operator, ComparesArmsOfSeveralPods) {

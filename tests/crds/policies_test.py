@@ -164,6 +164,16 @@ class Policies(unittest.TestCase):
         self.allowed(self.server.send("PATCH", path, change, MERGE, user=AUTHOR))
         self.allowed(self.server.send("PATCH", path, {"metadata": {"labels": {"a": "b"}}}, MERGE, user=GUEST))
 
+    def test_a_guest_may_not_ask_for_the_settings_of_an_earlier_trial(self):
+        def asks(trial):
+            return {"metadata": {"annotations": {"gopacer.dev/undo-to": trial}}}
+        path = self.made(f"{GOPACER}/goruntimeprofiles", profile(), GUEST)
+        self.refused(self.server.send("PATCH", path, asks("checkout-1"), MERGE, user=GUEST), "guest may not patch Deployment checkout")
+        self.allowed(self.server.send("PATCH", path, asks("checkout-1"), MERGE, user=AUTHOR))
+        self.refused(self.server.send("PATCH", path, asks("checkout-2"), MERGE, user=GUEST), "guest may not patch Deployment checkout")
+        self.allowed(self.server.send("PATCH", path, {"spec": {"containerName": "app"}}, MERGE, user=GUEST))
+        self.allowed(self.server.send("PATCH", path, asks(None), MERGE, user=GUEST))
+
     def test_a_guest_may_stop_what_an_author_began(self):
         for stop in ({"suspend": True}, {"updateMode": "Off"}):
             with self.subTest(stop):

@@ -161,6 +161,12 @@ const Ending kEnding[] = {
     {"ProfileDeleted", TrialVerdict::kAborted, [](World& world) { world.profile.deleting = true; }},
     {"ProfileUnreadable", TrialVerdict::kAborted, [](World& world) { world.profile.unreadable = "spec.bounds: no"; }},
     {"Suspended", TrialVerdict::kAborted, [](World& world) { world.profile.spec.suspend = true; }},
+    {"UndoAsked", TrialVerdict::kAborted,
+     [](World& world) {
+       Trial kept = *world.trial;
+       kept.key.name = world.profile.undo_to = "checkout-0";
+       world.facts.desired.ended_trials = {std::make_shared<Trial>(kept)};
+     }},
     {"ScaledToZero", TrialVerdict::kSuperseded, scale_to_zero},
     {"TemplateChanged", TrialVerdict::kSuperseded, [](World& world) { world.target.template_hash = "hash-2"; }},
     {"TargetTaken", TrialVerdict::kAborted,

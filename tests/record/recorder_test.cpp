@@ -382,6 +382,19 @@ TEST(Events, OfANewTrialNameIt) {
   EXPECT_THAT(desk.events.all.back().note, HasSubstr("checkout-1"));
 }
 
+TEST(Events, TellOfAnUndoOnceItIsDone) {
+  Desk desk;
+  desk.scene.step.kind = StepKind::kUndo;
+  desk.scene.step.message = "Putting the settings of trial checkout-3 back.";
+  desk.scene.error = Error{ErrorKind::kOwned, "kubectl-set owns GOGC"};
+  desk.write();
+  EXPECT_EQ(desk.events.count("Undone", "GoRuntimeProfile"), 0);
+  desk.scene.error.reset();
+  ASSERT_TRUE(desk.write());
+  EXPECT_EQ(desk.events.count("Undone", "GoRuntimeProfile"), 1);
+  EXPECT_THAT(desk.events.all.back().note, HasSubstr("checkout-3"));
+}
+
 TEST(Events, AreAboutTheObjectsAsTheyAreInTheCluster) {
   Desk desk;
   desk.run_trial(TrialPhase::kPending, TrialPhase::kWarmUp);
@@ -428,6 +441,19 @@ TEST(History, MayBeEmpty) {
   ASSERT_TRUE(desk.write());
   EXPECT_THAT(desk.api.writes(), testing::IsSupersetOf({"delete GoRuntimeTrial shop/checkout-1",
                                                         "delete GoRuntimeTrial shop/checkout-2"}));
+}
+
+TEST(History, KeepsTheTrialWhoseSettingsAPersonWantsBack) {
+  Desk desk;
+  desk.scene.profile.spec.history = {0, 0};
+  desk.scene.desired.ended_trials = {ended_trial(desk, 1, TrialVerdict::kPromote)};
+  const json asks{{"metadata", {{"annotations", {{kUndoAnnotation, "checkout-1"}}}}}};
+  ASSERT_TRUE(desk.api.merge_patch(objects::profile_path(), asks, ""));
+  ASSERT_TRUE(desk.write());
+  EXPECT_THAT(desk.api.writes(), testing::Not(testing::Contains("delete GoRuntimeTrial shop/checkout-1")));
+  ASSERT_TRUE(desk.api.merge_patch(objects::profile_path(), {{"status", {{"undoneTo", "checkout-1"}}}}, "status"));
+  ASSERT_TRUE(desk.write());
+  EXPECT_THAT(desk.api.writes(), testing::Contains("delete GoRuntimeTrial shop/checkout-1"));
 }
 
 TEST(History, ThatCannotBePrunedIsNoReasonToRepeatThePass) {

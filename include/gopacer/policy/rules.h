@@ -46,6 +46,10 @@ bool half_gone(const Facts& facts);
 /// The running trial is none that the profile's status names, or none that this version can read.
 bool nobody_knows(const Facts& facts);
 
+/// The ended trial of this target and container whose settings a person wants back; null when there is no such wish, it
+/// was fulfilled, or no such trial is kept.
+const Trial* wanted_back(const Facts& facts);
+
 /// Whether a trial that ended by this reason ended because somebody set one of the variables.
 bool is_a_persons(const std::string& reason);
 

@@ -1,0 +1,112 @@
+#include "rollout/undo.h"
+
+#include <algorithm>
+
+#include "rollout/steps.h"
+
+namespace gopacer {
+namespace {
+
+using std::chrono::seconds;
+
+Step refuse(std::string reason, std::string message) {
+  Step step = hold(std::move(reason), std::move(message), kIdlePass);
+  step.refused = true;
+  return step;
+}
+
+Step unknown(const Facts& facts) {
+  std::string kept;
+  for (const auto& trial : facts.desired.ended_trials) kept += (kept.empty() ? "" : ", ") + trial->key.name;
+  return refuse("UndoUnknown", "The annotation " + std::string(kUndoAnnotation) + " asks for the settings of trial '" +
+                                   facts.desired.profile->undo_to +
+                                   "', which is not kept, or is not about container '" + facts.desired.container +
+                                   "' of " + describe(*facts.desired.target) + ". " +
+                                   (kept.empty() ? "None is kept" : "Kept are " + kept) +
+                                   ": name one of these, or remove the annotation.");
+}
+
+/// Who else would put back what an undo puts there, or has set one of the variables; those are theirs.
+std::optional<Step> owned_by_others(const Facts& facts) {
+  for (const policy::Objection& against : policy::objections(policy::may_start(), facts)) {
+    const bool of_owners = against.reason() == "TargetOwned" || against.reason() == "FieldConflict";
+    if (of_owners) return refuse(against.reason(), against.message);
+  }
+  return std::nullopt;
+}
+
+/// Why all pods would suffer from the settings, without a trial that would show it; empty when nothing is known.
+std::string danger_of(const Trial& trial, const Facts& facts) {
+  const Settings& wanted = trial.spec.to;
+  const ContainerSpec* const container = container_named(facts.desired.target->containers, facts.desired.container);
+  const auto limit = container != nullptr ? container->memory_limit : std::nullopt;
+  if (limit && wanted.go_mem_limit && *wanted.go_mem_limit >= *limit) {
+    return "do not fit into the container's memory limit of " + format_bytes(*limit) + " any more: raise it";
+  }
+  const bool same_program = trial.spec.template_hash == facts.desired.target->template_hash;
+  if (same_program && trial.status.verdict == TrialVerdict::kRollBack) {
+    return "were rolled back with this pod template (" + trial.status.reason +
+           "): name the trial whose settings you want, not the one to be undone";
+  }
+  return {};
+}
+
+/// What the wish leaves behind once the target has the settings.
+Step fulfilled(const Trial& trial, const Facts& facts) {
+  const Profile& profile = *facts.desired.profile;
+  Step step = hold("Undone",
+                   "The target has the settings of trial " + trial.key.name + " again, " + describe(trial.spec.to) +
+                       ", as the annotation " + kUndoAnnotation + " asks.",
+                   seconds(1));
+  step.memory = profile.memory;
+  step.memory->forget_applied();
+  step.memory->undone_to = profile.undo_to;
+  step.memory->cool_down_until = facts.now + profile.spec.rollback.cool_down;
+  if (trial.spec.to == Settings{}) return step;
+  step.memory->applied = trial.spec.to;
+  step.memory->applied_uid = facts.desired.target->uid;
+  step.memory->applied_container = facts.desired.container;
+  return step;
+}
+
+}  // namespace
+
+std::optional<Step> undo(const Facts& facts) {
+  const Profile& profile = *facts.desired.profile;
+  if (profile.undo_to == profile.memory.undone_to) return std::nullopt;
+  if (profile.undo_to.empty()) {
+    Step step =
+        hold("Observing", "The annotation of an undo is gone: the same one may be asked for again.", seconds(1));
+    step.memory = profile.memory;
+    step.memory->undone_to.clear();
+    return step;
+  }
+  const Trial* const trial = policy::wanted_back(facts);
+  if (trial == nullptr) return unknown(facts);
+  const Settings& current = facts.desired.current;
+  if (current == trial->spec.to) return fulfilled(*trial, facts);
+  if (auto owned = owned_by_others(facts)) return owned;
+  if (const std::string danger = danger_of(*trial, facts); !danger.empty()) {
+    return refuse("UndoUnsafe", "The settings of trial " + trial->key.name + ", " + describe(trial->spec.to) + ", " +
+                                    danger + ", or remove the annotation " + kUndoAnnotation + ".");
+  }
+  Step step = hold("Undo",
+                   "Putting the settings of trial " + trial->key.name + " back, " + describe(trial->spec.to) +
+                       " instead of " + describe(current) + ", as the annotation " + kUndoAnnotation + " asks.",
+                   kIdlePass);
+  step.kind = StepKind::kUndo;
+  step.settings = trial->spec.to;
+  step.memory = profile.memory;
+  // What is taken away is not tried again for this program. And until the watch shows what was put there, nothing that
+  // it shows is a person's change.
+  const std::string& program = facts.desired.target->template_hash;
+  const auto& banned = profile.memory.banned;
+  const bool known = std::any_of(banned.begin(), banned.end(), [&](const BannedRegion& region) {
+    return region.settings == current && region.template_hash == program && region.reason == "Undone";
+  });
+  if (current != Settings{} && !known) ban(*step.memory, {current, program, "Undone", facts.now});
+  step.memory->forget_applied();
+  return step;
+}
+
+}  // namespace gopacer
