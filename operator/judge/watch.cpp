@@ -128,8 +128,17 @@ class Watch {
         before == nullptr || !slo.max ||
         (metric.relative ? before->baseline * std::exp(usual_of(slo)) : before->baseline + usual_of(slo)) <= *slo.max;
     refer_to(metric, kPromise);
-    metric.violations = kept_before && judging::violates(*seen, slo) ? metric.violations + 1 : 0;
+    // A baseline that does less work is no measure, but what it suffers as well is not the settings'. One that does
+    // more may be slow by itself.
+    const auto beside = judging::latency_in(baseline_, window, slo.name);
+    const bool all_suffer = beside && beside->count() > 0 && judging::violates(*beside, slo) &&
+                            per_pod(*beside, baseline_) <= kMostUneven * per_pod(*seen, warm);
+    metric.violations = kept_before && !all_suffer && judging::violates(*seen, slo) ? metric.violations + 1 : 0;
     return true;
+  }
+
+  static double per_pod(const Histogram& counted, const Arm& pods) {
+    return counted.count() / static_cast<double>(pods.size());
   }
 
   /// Violations in a row count against one and the same.
@@ -163,8 +172,7 @@ class Watch {
     const judging::Pooled pooled = judging::pool(metric, warm, baseline_, window, slo, plan_.interval);
     if (!pooled.sides) return metric.pending_since.has_value();
     const auto& [ours, theirs] = *pooled.sides;
-    const double uneven =
-        ours.count() / static_cast<double>(warm.size()) / theirs.count() * static_cast<double>(baseline_.size());
+    const double uneven = per_pod(ours, warm) / per_pod(theirs, baseline_);
     if (uneven > kMostUneven || uneven < 1 / kMostUneven) return false;
     const auto difference = judging::difference(ours, theirs, slo);
     const double change = difference.value_or(0) - usual_of(slo);

@@ -139,6 +139,17 @@ TEST(WatchBesideABaseline, IsNotBlindedByOneThatIsAskedFarMore) {
   EXPECT_EQ(metric(verdict.evidence, "p99").stats.n, 0);
 }
 
+TEST(WatchBesideABaseline, BlamesNobodyForAPromiseThatABaselineWithLittleWorkBreaksToo) {
+  for (const bool all : {true, false}) {
+    PromotedImposter target;
+    PodImposter& baseline = add_baseline(target);
+    baseline.requests_per_second = 20;  // a tenth of the others': nothing is compared with it
+    ASSERT_EQ(target.run(4).outcome, Outcome::kUndecided);
+    for (PodImposter& pod : target.pods) pod.median_seconds *= all || pod.series.track == Track::kStable ? 4 : 1;
+    EXPECT_EQ(target.run(15).outcome, all ? Outcome::kUndecided : Outcome::kWorse);
+  }
+}
+
 TEST(WatchBesideABaseline, BreaksNoPromiseByMovingToOtherNodes) {
   for (const auto& [slower, promise, outcome] :
        {std::tuple(1.08, 1.02, Outcome::kUndecided), {1.8, 1.3, Outcome::kWorse}}) {
