@@ -507,7 +507,7 @@ json FakeApiServer::update_as(const std::string& manager, const ObjectPath& obje
                               const std::function<void(json&)>& change) {
   const std::lock_guard lock(mutex_);
   Stored& stored = objects_.at({object.type.plural, object.ns, object.name});
-  const json before = stored.object;
+  json before = stored.object;
   change(stored.object);
   fit_schema(object.type, stored.object);
   if (stored.object == before) return before;
@@ -582,7 +582,7 @@ Result<json> FakeApiServer::replace(const ObjectPath& object, const json& docume
   if (found == objects_.end()) return fail(ErrorKind::kNotFound, "cannot replace " + words + ": not found");
   Stored& stored = found->second;
   const std::string version = document["metadata"].value("resourceVersion", "");
-  if (!version.empty() && version != stored.object["metadata"]["resourceVersion"]) {
+  if (!version.empty() && version != stored.object["metadata"]["resourceVersion"].get<std::string>()) {
     return fail(ErrorKind::kConflict, "cannot replace " + words + ": it was changed since it was read");
   }
   if (const json uid = document["metadata"].value("uid", json());
@@ -628,7 +628,7 @@ Result<bool> FakeApiServer::kind_is_served(const ResourceType& type) {
   return !not_served_.contains(type.plural);
 }
 
-void FakeApiServer::fail_next(const std::string& verb, Error error, int times, const std::string& plural) {
+void FakeApiServer::fail_next(const std::string& verb, const Error& error, int times, const std::string& plural) {
   const std::lock_guard lock(mutex_);
   for (int i = 0; i < times; ++i) faults_.push_back({verb, plural, error, false});
 }

@@ -42,7 +42,7 @@ class FakeApiServer final : public ApiServer {
 
   /// The next `times` calls of `verb` ("get", "list", "watch", "create", "apply", "patch", "replace", "delete") fail,
   /// before anything is done. Of one kind only when `plural` is given.
-  void fail_next(const std::string& verb, Error error, int times = 1, const std::string& plural = "");
+  void fail_next(const std::string& verb, const Error& error, int times = 1, const std::string& plural = "");
   /// Does what is asked, then reports `error` all the same: the answer was lost on its way.
   void lose_next_answer(const std::string& verb, Error error);
   /// Runs before each call of `verb`, without a lock held; may change the server.
