@@ -131,8 +131,7 @@ class Comparison {
     metric.violations =
         judging::only_canary_violates(canary, baseline, slo) && !by_its_node ? metric.violations + 1 : 0;
     if (difference) {
-      judging::count(metric, *difference, judging::value(canary, slo), judging::value(baseline, slo));
-      if (!metric.relative) metric.counted += std::min(canary.count(), baseline.count());
+      judging::count(metric, *difference, canary, baseline, slo);
     } else {
       ++metric.unresolved;
     }

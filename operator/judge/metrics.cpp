@@ -180,6 +180,12 @@ void count(MetricEvidence& metric, double difference, double canary, double base
   follow(metric.baseline, baseline);
 }
 
+void count(MetricEvidence& metric, double difference, const Histogram& canary, const Histogram& baseline,
+           const Slo& slo) {
+  count(metric, difference, value(canary, slo), value(baseline, slo));
+  if (!metric.relative) metric.counted += std::min(canary.count(), baseline.count());
+}
+
 Pooled pool(MetricEvidence& metric, const Arm& ours, const Arm& theirs, const Window& window, const Slo& slo,
             Duration interval) {
   Pooled pooled;

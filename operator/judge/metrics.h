@@ -45,6 +45,9 @@ double unseen(const MetricEvidence& metric);
 
 /// Adds one window to a metric.
 void count(MetricEvidence& metric, double difference, double canary, double baseline);
+/// The same of an SLO, from what the two sides answered in it.
+void count(MetricEvidence& metric, double difference, const Histogram& canary, const Histogram& baseline,
+           const Slo& slo);
 
 /// Standard deviation of the logarithm of the speed of pods with equal settings on different nodes: hardware,
 /// neighbours and the order of a rollout. A few per cent within one pool of nodes.

@@ -128,13 +128,18 @@ class Watch {
         before == nullptr || !slo.max ||
         (metric.relative ? before->baseline * std::exp(usual_of(slo)) : before->baseline + usual_of(slo)) <= *slo.max;
     refer_to(metric, kPromise);
-    // A baseline that does less work is no measure, but what it suffers as well is not the settings'. One that does
-    // more may be slow by itself.
-    const auto beside = judging::latency_in(baseline_, window, slo.name);
-    const bool all_suffer = beside && beside->count() > 0 && judging::violates(*beside, slo) &&
-                            per_pod(*beside, baseline_) <= kMostUneven * per_pod(*seen, warm);
-    metric.violations = kept_before && !all_suffer && judging::violates(*seen, slo) ? metric.violations + 1 : 0;
+    const bool broken =
+        kept_before && judging::violates(*seen, slo) && !baseline_suffers(slo, window, per_pod(*seen, warm));
+    metric.violations = broken ? metric.violations + 1 : 0;
     return true;
+  }
+
+  /// A baseline that does less work is no measure, but what it suffers as well is not the settings'. One that does more
+  /// than `requests` a pod may be slow by itself.
+  bool baseline_suffers(const Slo& slo, const Window& window, double requests) const {
+    const auto seen = judging::latency_in(baseline_, window, slo.name);
+    return seen && seen->count() > 0 && per_pod(*seen, baseline_) <= kMostUneven * requests &&
+           judging::violates(*seen, slo);
   }
 
   static double per_pod(const Histogram& counted, const Arm& pods) {
@@ -186,8 +191,7 @@ class Watch {
       metric.stats = {};
       metric.counted = 0;
     }
-    judging::count(metric, change, judging::value(ours, slo), judging::value(theirs, slo));
-    if (!metric.relative) metric.counted += std::min(ours.count(), theirs.count());
+    judging::count(metric, change, ours, theirs, slo);
     return true;
   }
 

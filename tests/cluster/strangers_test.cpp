@@ -25,7 +25,20 @@ class Strangers : public TrialTest {
 };
 
 /// Those that have to pass a trial first, on which statistics decide.
-class StrangersTuned : public Strangers {};
+class StrangersTuned : public Strangers {
+ protected:
+  /// Until checkout's trial watches settings that passed.
+  void promote_and_watch() {
+    Workload checkout;
+    checkout.arguments = {"--live-heap=32MiB", "--extra-alloc=512KiB", "--drain=0s"};
+    deploy(checkout);
+    send_load(checkout, 150);
+    tune("checkout", promoted_and_watched());
+    eventually_trial(
+        "checkout-1", "watches", [](const json& trial) { return text(trial, "/status/phase") == "Watching"; },
+        seconds(200));
+  }
+};
 
 TEST_F(Strangers, ATargetScaledToZeroTakesTheTrialsPodsWithIt) {
   const Workload checkout;
@@ -66,14 +79,7 @@ TEST_F(Strangers, WhatMustNotRunTwiceIsOnlyRunTwiceOnAPersonsWord) {
 }
 
 TEST_F(StrangersTuned, ADeletedTrialTakesItsUnconfirmedSettingsBack) {
-  Workload checkout;
-  checkout.arguments = {"--live-heap=32MiB", "--extra-alloc=512KiB", "--drain=0s"};
-  deploy(checkout);
-  send_load(checkout, 150);
-  tune("checkout", promoted_and_watched());
-  eventually_trial(
-      "checkout-1", "watches", [](const json& trial) { return text(trial, "/status/phase") == "Watching"; },
-      seconds(200));
+  promote_and_watch();
   EXPECT_EQ(env_of(deployment(), "GOGC"), "400");
   kubectl({"delete", "grt", "checkout-1", "--wait=false"});
   eventually("the old settings are back", [&] { return env_of(deployment(), "GOGC").empty(); });
@@ -86,14 +92,7 @@ TEST_F(StrangersTuned, ADeletedTrialTakesItsUnconfirmedSettingsBack) {
 }
 
 TEST_F(StrangersTuned, AnUndoneRolloutIsThePersonsDecision) {
-  Workload checkout;
-  checkout.arguments = {"--live-heap=32MiB", "--extra-alloc=512KiB", "--drain=0s"};
-  deploy(checkout);
-  send_load(checkout, 150);
-  tune("checkout", promoted_and_watched());
-  eventually_trial(
-      "checkout-1", "watches", [](const json& trial) { return text(trial, "/status/phase") == "Watching"; },
-      seconds(200));
+  promote_and_watch();
   kubectl({"rollout", "undo", "deployment/checkout"});
   const json trial = trial_ended("checkout-1");
   EXPECT_EQ(text(trial, "/status/reason"), "SettingsChanged") << text(trial, "/status/message");
