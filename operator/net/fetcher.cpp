@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/spawn.hpp>
 #include <boost/asio/ssl/context.hpp>
@@ -17,6 +18,7 @@
 #include <boost/beast/http/buffer_body.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/error.hpp>
+#include <boost/beast/http/field.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/write.hpp>
@@ -29,6 +31,7 @@
 #include <set>
 #include <thread>
 #include <tuple>
+#include <vector>
 
 namespace gopacer {
 namespace {
@@ -45,6 +48,18 @@ constexpr std::size_t kPieceBytes = std::size_t{16} * 1024;
 constexpr std::size_t kBufferBytes = std::size_t{64} * 1024;
 /// Of an error's page so much is read, for the connection's sake; nothing of it is kept.
 constexpr std::size_t kErrorPageBytes = std::size_t{16} * 1024;
+/// A query is a part of it, and with its labels it may be long.
+constexpr std::size_t kMostTargetLength = std::size_t{16} * 1024;
+constexpr std::size_t kMostNameLength = 253;  // of DNS
+constexpr std::size_t kMostHeaderNameLength = 64;
+constexpr std::size_t kMostHeaderValueLength = 256;
+constexpr std::size_t kMostAuthorizationLength = std::size_t{16} * 1024;
+/// These say to whom the request goes, who sends it and where it ends, and what can be read of the answer.
+constexpr std::array kOwnHeaders{
+    http::field::host,           http::field::authorization,     http::field::connection,
+    http::field::content_length, http::field::transfer_encoding, http::field::accept_encoding};
+constexpr const char* kLocal =
+    "a loopback, link-local, multicast or reserved address, where no pod or node can be, and is never asked";
 
 /// Text of a stranger, fit for a log line and a condition.
 std::string printable(std::string_view text, std::size_t most) {
@@ -55,8 +70,33 @@ std::string printable(std::string_view text, std::size_t most) {
 }
 
 bool is_target(std::string_view target) {
-  return target.starts_with('/') && target.size() <= 2048 &&
+  return target.starts_with('/') && target.size() <= kMostTargetLength &&
          std::all_of(target.begin(), target.end(), [](char c) { return c > ' ' && c <= '~'; });
+}
+
+/// Letters, digits and what `more` has.
+bool is_made_of(std::string_view text, std::string_view more) {
+  return std::all_of(text.begin(), text.end(), [&](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           more.find(c) != std::string_view::npos;
+  });
+}
+
+bool is_name(std::string_view text) {
+  // OpenSSL takes a dot in front for a pattern, which the certificates of all names below meet.
+  return !text.empty() && text.size() <= kMostNameLength && text.front() != '.' && is_made_of(text, "-._");
+}
+
+bool is_header_name(std::string_view text) {
+  return !text.empty() && text.size() <= kMostHeaderNameLength && is_made_of(text, "!#$%&'*+-.^_`|~");
+}
+
+bool is_header_value(std::string_view text, std::size_t most) {
+  return text.size() <= most && std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
+}
+
+bool is_own_header(const std::string& name) {
+  return std::find(kOwnHeaders.begin(), kOwnHeaders.end(), http::string_to_field(name)) != kOwnHeaders.end();
 }
 
 /// Of the machine itself or its link, or of nobody: there is no pod and no kubelet, but there may be a cloud's metadata
@@ -82,7 +122,7 @@ bool is_local(const asio::ip::address& address) {
   return address.is_v4() ? is_local(address.to_v4()) : is_local(address.to_v6());
 }
 
-/// Where a connection leads to; connections with equal places can stand in for each other.
+/// Where a connection leads to, by address or name; connections with equal places can stand in for each other.
 using Place = std::tuple<std::string, int, bool>;
 
 struct Connection {
@@ -109,6 +149,60 @@ using ConnectionPtr = std::shared_ptr<Connection>;
 
 tl::unexpected<FetchError> failed(FetchFailure failure, std::string detail, std::size_t bytes = 0) {
   return tl::unexpected<FetchError>(FetchError{failure, std::move(detail), bytes});
+}
+
+/// Whether `request` may be sent at all: parts of it are a user's, and what is written to the wire must stay one
+/// request.
+tl::expected<void, FetchError> check(const HttpRequest& request) {
+  if (!is_target(request.target)) {
+    return failed(FetchFailure::kUnreachable,
+                  "'" + printable(request.target, 160) + "' is not a path: it begins with '/' and has no blanks");
+  }
+  if (!request.authorization.empty() && !request.tls) {
+    return failed(FetchFailure::kTls, "a secret is only sent over https");
+  }
+  if (!is_header_value(request.authorization, kMostAuthorizationLength)) {
+    return failed(FetchFailure::kUnreachable, "the header 'Authorization' is not printable ASCII of at most " +
+                                                  std::to_string(kMostAuthorizationLength) + " characters");
+  }
+  for (const auto& [name, value] : request.headers) {
+    const std::string header = "the header '" + printable(name, kMostHeaderNameLength) + "'";
+    if (!is_header_name(name)) {
+      return failed(FetchFailure::kUnreachable, header + " has a name that is no HTTP token of at most " +
+                                                    std::to_string(kMostHeaderNameLength) + " characters");
+    }
+    if (is_own_header(name)) {
+      return failed(FetchFailure::kUnreachable, header + " can't be set: what it says is not the request's to choose");
+    }
+    if (!is_header_value(value, kMostHeaderValueLength)) {
+      return failed(FetchFailure::kUnreachable, header + " is not printable ASCII of at most " +
+                                                    std::to_string(kMostHeaderValueLength) + " characters");
+    }
+  }
+  return {};
+}
+
+/// None when `text` is no IP address.
+std::optional<asio::ip::address> parse_address(const std::string& text) {
+  // Asio looks neither behind a zero nor at all of a zone, and the header Host has the whole text.
+  if (!is_made_of(text, ".:%-_")) return std::nullopt;
+  error_code ec;
+  const auto address = asio::ip::make_address(text, ec);
+  if (ec) return std::nullopt;
+  return address;
+}
+
+/// `name` as certificates and servers have it: without the dot that tells a resolver not to add anything.
+std::string tls_name(std::string name) {
+  if (name.ends_with('.')) name.pop_back();
+  return name;
+}
+
+/// Lets the handshake fail unless the certificate is good for `address`. False when that can't be had.
+bool demand_certificate_for(SSL* ssl, const std::string& address) {
+  if (parse_address(address)) return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), address.c_str()) == 1;
+  SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+  return SSL_set1_host(ssl, tls_name(address).c_str()) == 1;
 }
 
 tl::unexpected<FetchError> failed_connect(const error_code& ec) {
@@ -143,6 +237,7 @@ class Fetcher::Impl {
   ~Impl() {
     asio::post(io_, [this] {
       stopping_ = true;
+      resolver_.cancel();  // the lookups that wait; the one that runs comes to its own end
       for (const ConnectionPtr& connection : active_) connection->close();
       idle_.clear();
       idle_by_place_.clear();
@@ -164,6 +259,7 @@ class Fetcher::Impl {
 
  private:
   using Outcome = tl::expected<HttpAnswer, FetchError>;
+  using Endpoints = std::vector<tcp::endpoint>;
 
   struct Idle {
     Place place;
@@ -186,11 +282,7 @@ class Fetcher::Impl {
   Outcome once(const HttpRequest& request, const BodySink& sink, SteadyTime deadline, bool may_reuse,
                const asio::yield_context& yield) {
     if (stopping_) return failed(FetchFailure::kStopped, "stopping");
-    // The path is a user's, and what is written to the wire must stay one request.
-    if (!is_target(request.target)) {
-      return failed(FetchFailure::kUnreachable,
-                    "'" + printable(request.target, 160) + "' is not a path: it begins with '/' and has no blanks");
-    }
+    if (auto good = check(request); !good) return tl::unexpected<FetchError>(good.error());
     const Place place{request.address, request.port, request.tls};
     ConnectionPtr connection = may_reuse ? take_idle(place) : nullptr;
     const bool reused = connection != nullptr;
@@ -228,17 +320,8 @@ class Fetcher::Impl {
 
   tl::expected<ConnectionPtr, FetchError> open(const HttpRequest& request, SteadyTime deadline,
                                                const asio::yield_context& yield) {
-    error_code ec;
-    const auto address = asio::ip::make_address(request.address, ec);
-    if (ec) return failed(FetchFailure::kUnreachable, "'" + printable(request.address, 64) + "' is not an IP address");
-    if (request.port < 1 || request.port > 65535) {
-      return failed(FetchFailure::kUnreachable, "there is no port " + std::to_string(request.port));
-    }
-    if (!limits_.local_addresses && is_local(address)) {
-      return failed(FetchFailure::kUnreachable,
-                    "it is a loopback, link-local, multicast or reserved address, where no "
-                    "pod or node can be, and is never asked");
-    }
+    auto endpoints = find(request, deadline, yield);
+    if (!endpoints) return tl::unexpected<FetchError>(endpoints.error());
     std::shared_ptr<asio::ssl::context> tls;
     if (request.tls) {
       auto context = tls_context();
@@ -249,30 +332,84 @@ class Fetcher::Impl {
     auto connection = std::make_shared<Connection>(io_, tls);
     active_.insert(connection);
     connection->socket().expires_at(deadline);
-    connection->socket().async_connect(tcp::endpoint(address, static_cast<unsigned short>(request.port)), yield[ec]);
-    if (!ec) (void)connection->socket().socket().set_option(tcp::no_delay(true), ec);
-    if (ec) {
-      active_.erase(connection);
-      return failed_connect(ec);
-    }
-    if (connection->secure) {
-      SSL* const ssl = connection->secure->native_handle();
-      if (!trust_.waived && X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), request.address.c_str()) != 1) {
-        active_.erase(connection);
-        return failed(FetchFailure::kTls, "no certificate can be checked against the address " + request.address);
-      }
-      connection->secure->async_handshake(asio::ssl::stream_base::client, yield[ec]);
-      if (ec) {
-        active_.erase(connection);
-        if (ec == beast::error::timeout) return failed(FetchFailure::kTimedOut, "no TLS handshake in time");
-        const long verified = SSL_get_verify_result(ssl);
-        std::string why = ec.message();
-        if (verified != X509_V_OK) why = X509_verify_cert_error_string(verified);
-        return failed(FetchFailure::kTls, "TLS: " + why);
-      }
-    }
+    auto done = connect(*connection, *endpoints, yield);
+    if (done && connection->secure) done = shake_hands(*connection->secure, request.address, yield);
     active_.erase(connection);
+    if (!done) return tl::unexpected<FetchError>(done.error());
     return connection;
+  }
+
+  /// Where `request` may be sent: at least one endpoint.
+  tl::expected<Endpoints, FetchError> find(const HttpRequest& request, SteadyTime deadline,
+                                           const asio::yield_context& yield) {
+    const auto address = parse_address(request.address);
+    if (!address && !(limits_.names && is_name(request.address))) {
+      return failed(FetchFailure::kUnreachable,
+                    "'" + printable(request.address, 64) +
+                        (limits_.names ? "' is neither an IP address nor a name" : "' is not an IP address"));
+    }
+    if (request.port < 1 || request.port > 65535) {
+      return failed(FetchFailure::kUnreachable, "there is no port " + std::to_string(request.port));
+    }
+    if (!address) return look_up(request, deadline, yield);
+    if (!limits_.local_addresses && is_local(*address)) {
+      return failed(FetchFailure::kUnreachable, std::string("it is ") + kLocal);
+    }
+    return Endpoints{tcp::endpoint(*address, static_cast<unsigned short>(request.port))};
+  }
+
+  tl::expected<Endpoints, FetchError> look_up(const HttpRequest& request, SteadyTime deadline,
+                                              const asio::yield_context& yield) {
+    error_code ec;
+    const auto found = resolver_.async_resolve(request.address, std::to_string(request.port),
+                                               tcp::resolver::numeric_service, yield[ec]);
+    // Who stops closes the connections that there are; one opened from here on would stay.
+    if (stopping_) return failed(FetchFailure::kStopped, "stopping");
+    // While getaddrinfo() runs, for this name or one before it in the queue, nothing can cut it off: only afterwards is
+    // it seen that the time is over.
+    if (std::chrono::steady_clock::now() >= deadline) return failed(FetchFailure::kTimedOut, "no address in time");
+    if (ec) return failed(FetchFailure::kUnreachable, "the name does not resolve: " + ec.message());
+    Endpoints endpoints;
+    for (const auto& entry : found) {
+      if (limits_.local_addresses || !is_local(entry.endpoint().address())) endpoints.push_back(entry.endpoint());
+    }
+    if (endpoints.empty()) return failed(FetchFailure::kUnreachable, std::string("it resolves to ") + kLocal);
+    return endpoints;
+  }
+
+  /// With the first of `endpoints` that lets it.
+  tl::expected<void, FetchError> connect(Connection& connection, const Endpoints& endpoints,
+                                         const asio::yield_context& yield) {
+    error_code ec;
+    for (const tcp::endpoint& endpoint : endpoints) {
+      connection.socket().async_connect(endpoint, yield[ec]);
+      // The time that is over is that of the others too.
+      if (!ec || ec == beast::error::timeout || stopping_) break;
+      connection.close();
+    }
+    if (!ec) (void)connection.socket().socket().set_option(tcp::no_delay(true), ec);
+    if (ec) return failed_connect(ec);
+    return {};
+  }
+
+  tl::expected<void, FetchError> shake_hands(beast::ssl_stream<beast::tcp_stream>& stream, const std::string& address,
+                                             const asio::yield_context& yield) {
+    SSL* const ssl = stream.native_handle();
+    if (!trust_.waived && !demand_certificate_for(ssl, address)) {
+      return failed(FetchFailure::kTls, "no certificate can be checked against the address " + address);
+    }
+    // Which of its certificates a server shows depends on it.
+    if (!parse_address(address) && SSL_set_tlsext_host_name(ssl, tls_name(address).c_str()) != 1) {
+      return failed(FetchFailure::kTls, "the server cannot be told that " + address + " is wanted");
+    }
+    error_code ec;
+    stream.async_handshake(asio::ssl::stream_base::client, yield[ec]);
+    if (!ec) return {};
+    if (ec == beast::error::timeout) return failed(FetchFailure::kTimedOut, "no TLS handshake in time");
+    const long verified = SSL_get_verify_result(ssl);
+    std::string why = ec.message();
+    if (verified != X509_V_OK) why = X509_verify_cert_error_string(verified);
+    return failed(FetchFailure::kTls, "TLS: " + why);
   }
 
   template <typename Stream>
@@ -286,9 +423,8 @@ class Fetcher::Impl {
     question.set(http::field::user_agent, "gopacer");
     question.set(http::field::accept, request.accept);
     question.set(http::field::accept_encoding, "identity");
-    if (request.tls && !request.bearer_token.empty()) {
-      question.set(http::field::authorization, "Bearer " + request.bearer_token);
-    }
+    for (const auto& [name, value] : request.headers) question.set(name, value);
+    if (request.tls && !request.authorization.empty()) question.set(http::field::authorization, request.authorization);
     http::async_write(stream, question, yield[ec]);
     if (ec) return failed_exchange(ec, 0);
 
@@ -407,6 +543,7 @@ class Fetcher::Impl {
   const FetcherLimits limits_;
   asio::io_context io_{1};
   asio::executor_work_guard<asio::io_context::executor_type> work_;
+  tcp::resolver resolver_{io_};
 
   // All below belongs to the thread.
   bool stopping_ = false;

@@ -29,10 +29,14 @@ struct FetcherLimits {
   /// Whether loopback, link-local, multicast and reserved addresses may be asked. Only where a person names the
   /// address: those that a cluster tells must not lead to what trusts its own machine.
   bool local_addresses = false;
+  /// Whether an address may be a name, which is then resolved; what it leads to is held to `local_addresses`. Names are
+  /// looked up one at a time, and a lookup can't be cut off: it may outlast its request's timeout, and destruction
+  /// waits for it.
+  bool names = false;
 };
 
-/// HttpFetcher on one io_context and one thread of its own. Connections are kept and used again, one per address and
-/// port. Destruction ends all running fetches with FetchFailure::kStopped and waits for them.
+/// HttpFetcher on one io_context and one thread of its own. Connections are kept and used again, one per address (or
+/// name) and port. Destruction ends all running fetches with FetchFailure::kStopped and waits for them.
 class Fetcher final : public HttpFetcher {
  public:
   explicit Fetcher(TlsTrust trust = {}, FetcherLimits limits = {});

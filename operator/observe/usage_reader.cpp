@@ -81,7 +81,7 @@ void UsageReader::read(const NodePtr& node, const Wanted& wanted, Time now) {
       node->problem = "node " + node->name + ": " + token.error().message;
       return;
     }
-    request.bearer_token = std::move(*token);
+    request.authorization = "Bearer " + *token;
   }
   std::set<ContainerKey> containers;
   for (const auto& [container, interval] : wanted.containers) containers.insert(container);

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
@@ -12,17 +13,22 @@ namespace gopacer {
 
 /// One GET of a page that somebody we need not trust serves.
 struct HttpRequest {
-  /// An IP address, IPv4 or IPv6 without brackets. Never a name: nothing is resolved.
+  /// An IP address, IPv4 or IPv6 without brackets. A name, which is then resolved, only where the fetcher was told to
+  /// take names.
   std::string address;
   int port = 80;
-  /// Path and query: "/debug/pprof/heap?debug=1".
+  /// Path and query: "/debug/pprof/heap?debug=1". At most 16384 characters.
   std::string target = "/";
   /// Of the header Accept.
   std::string accept = "text/plain;version=0.0.4, */*;q=0.5";
   /// Over TLS; the certificate has to be good for `address`.
   bool tls = false;
-  /// Sent as "Authorization: Bearer …" when not empty, and only over TLS.
-  std::string bearer_token;
+  /// Value of the header Authorization, sent only over TLS: without it the request fails. Empty: none.
+  std::string authorization;
+  /// More headers; names and values are checked. A name is an HTTP token of at most 64 characters, and not Host,
+  /// Authorization, Connection, Content-Length, Transfer-Encoding or Accept-Encoding; a value is printable ASCII of at
+  /// most 256.
+  std::map<std::string, std::string> headers;
   /// From the connection's start to the body's last byte, however the bytes drip in.
   Duration timeout = std::chrono::seconds(5);
   /// A longer body is an error.
@@ -37,14 +43,14 @@ struct HttpAnswer {
 
 enum class FetchFailure {
   kRefused,      ///< nothing listens on the port
-  kUnreachable,  ///< no route, or the address is none
+  kUnreachable,  ///< no route, the address is none, or the request can't be written
   kTimedOut,
   kTooLong,
   kRedirected,  ///< redirects are never followed
   kNotHttp,     ///< something else than HTTP answered
   kNoAnswer,    ///< the connection ended before the answer's first byte
   kCutOff,      ///< the connection ended in the middle of the answer
-  kTls,         ///< handshake or certificate
+  kTls,         ///< handshake or certificate, or a secret without TLS
   kStopped,     ///< the fetcher is being destroyed
 };
 

@@ -1,12 +1,18 @@
 #include "net/fetcher.h"
 
 #include <gmock/gmock.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <fstream>
 #include <future>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -18,10 +24,10 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::HasSubstr;
-using testing::Not;
 
 /// The imposters are on this machine, where an operator never asks.
 const FetcherLimits kLocal{.local_addresses = true};
+const FetcherLimits kNamed{.local_addresses = true, .names = true};
 
 struct Fetched {
   tl::expected<HttpAnswer, FetchError> outcome;
@@ -36,6 +42,16 @@ HttpRequest get(const PodImposter& pod, const std::string& target = "/") {
   request.target = target;
   return request;
 }
+
+HttpRequest get_by_name(const PodImposter& pod, const std::string& name = "localhost") {
+  HttpRequest request = get(pod);
+  request.address = name;
+  return request;
+}
+
+/// For a server with this name, and with an address that is not this machine's. What make_certificates() is given
+/// becomes the list of those that the certificate is good for.
+TestCertificates certificates_for(const std::string& name) { return make_certificates("192.0.2.1,DNS:" + name); }
 
 /// `most` is the length after which the sink has enough.
 Fetched fetch(HttpFetcher& fetcher, const HttpRequest& request, std::size_t most = 1 << 30) {
@@ -55,6 +71,40 @@ Fetched fetch(HttpFetcher& fetcher, const HttpRequest& request, std::size_t most
   auto outcome = future.get();
   return {std::move(outcome), std::move(body), pieces};
 }
+
+/// A port of the loopback interface that reads what the first connection begins with, and closes it.
+class Listener {
+ public:
+  Listener() : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in where{};
+    where.sin_family = AF_INET;
+    where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof where;
+    const timeval patience{10, 0};
+    EXPECT_EQ(::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
+    EXPECT_EQ(::bind(fd_, reinterpret_cast<sockaddr*>(&where), size), 0);
+    EXPECT_EQ(::listen(fd_, 1), 0);
+    EXPECT_EQ(::getsockname(fd_, reinterpret_cast<sockaddr*>(&where), &size), 0);
+    port_ = ntohs(where.sin_port);
+  }
+  ~Listener() { ::close(fd_); }
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
+
+  int port() const { return port_; }
+  std::string first_bytes() const {
+    const int peer = ::accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC);
+    if (peer < 0) return {};
+    std::array<char, 4096> bytes{};
+    const long n = ::recv(peer, bytes.data(), bytes.size(), 0);
+    ::close(peer);
+    return n > 0 ? std::string(bytes.data(), static_cast<std::size_t>(n)) : std::string();
+  }
+
+ private:
+  int fd_;
+  int port_ = 0;
+};
 
 /// A file that lives as long as the test.
 struct TemporaryFile {
@@ -328,6 +378,151 @@ TEST(Fetcher, ResolvesNoNames) {
   EXPECT_THAT(fetched.outcome.error().detail, HasSubstr("'localhost' is not an IP address"));
 }
 
+TEST(Fetcher, ResolvesANameWhereItMay) {
+  PodImposter server;
+  server.on("/", Page{"ok"});
+  Fetcher fetcher({}, kNamed);
+  for (int i = 0; i < 3; ++i) {
+    const Fetched fetched = fetch(fetcher, get_by_name(server));
+    ASSERT_TRUE(fetched.outcome.has_value()) << fetched.outcome.error().detail;
+    EXPECT_EQ(fetched.body, "ok");
+    EXPECT_THAT(server.last_head(), HasSubstr("Host: localhost:" + std::to_string(server.port()) + "\r\n"));
+  }
+  EXPECT_EQ(server.connections(), 1);
+}
+
+TEST(Fetcher, AsksAddressesAlsoWhereNamesMayBe) {
+  PodImposter server;
+  server.on("/", Page{"ok"});
+  Fetcher fetcher({}, kNamed);
+  EXPECT_EQ(fetch(fetcher, get(server)).body, "ok");
+  EXPECT_THAT(server.last_head(), HasSubstr("Host: 127.0.0.1:"));
+}
+
+TEST(Fetcher, SaysThatANameDoesNotResolve) {
+  Fetcher fetcher({}, kNamed);
+  HttpRequest request;
+  request.address = "no-such-host.invalid";
+  request.timeout = seconds(100);  // a machine without DNS takes its time to say so
+  const Fetched fetched = fetch(fetcher, request);
+  ASSERT_FALSE(fetched.outcome.has_value());
+  EXPECT_EQ(fetched.outcome.error().failure, FetchFailure::kUnreachable);
+  EXPECT_THAT(fetched.outcome.error().detail, testing::StartsWith("the name does not resolve: "));
+}
+
+TEST(Fetcher, NeverAsksANameThatLeadsOnlyWhereNoPodCanBe) {
+  PodImposter server;
+  Fetcher fetcher({}, {.names = true});
+  // The resolver takes more for an address than the fetcher does.
+  for (const char* name : {"localhost", "127.1", "0x7f000001", "2130706433"}) {
+    const Fetched fetched = fetch(fetcher, get_by_name(server, name));
+    ASSERT_FALSE(fetched.outcome.has_value()) << name;
+    EXPECT_EQ(fetched.outcome.error().failure, FetchFailure::kUnreachable) << name;
+    EXPECT_THAT(fetched.outcome.error().detail, HasSubstr("never asked")) << name;
+  }
+  EXPECT_EQ(server.connections(), 0);
+}
+
+TEST(Fetcher, LooksUpNothingThatIsNoName) {
+  PodImposter server;
+  Fetcher fetcher({}, kNamed);
+  for (const std::string& name :
+       {std::string(), std::string("local host"), std::string("localhost\r\nX: y"),
+        std::string("localhost\0.example", 18), std::string(".localhost"), std::string("::x"),
+        std::string("localhost:80"), std::string("*"), std::string("caf\xc3\xa9"), std::string(254, 'a')}) {
+    const Fetched fetched = fetch(fetcher, get_by_name(server, name));
+    ASSERT_FALSE(fetched.outcome.has_value()) << name;
+    EXPECT_EQ(fetched.outcome.error().failure, FetchFailure::kUnreachable) << name;
+    EXPECT_THAT(fetched.outcome.error().detail, HasSubstr("neither an IP address nor a name")) << name;
+  }
+  EXPECT_EQ(server.connections(), 0);
+}
+
+TEST(Fetcher, GivesALookupNoTimeOfItsOwn) {
+  PodImposter server;
+  Fetcher fetcher({}, kNamed);
+  HttpRequest request = get_by_name(server);
+  request.timeout = Duration(0);
+  const Fetched fetched = fetch(fetcher, request);
+  ASSERT_FALSE(fetched.outcome.has_value());
+  EXPECT_EQ(fetched.outcome.error().failure, FetchFailure::kTimedOut);
+  EXPECT_EQ(fetched.outcome.error().detail, "no address in time");
+  EXPECT_EQ(server.connections(), 0);
+}
+
+TEST(Fetcher, SaysThatAPortIsClosedAtEveryAddressOfAName) {
+  int port = 0;
+  {
+    const PodImposter gone;
+    port = gone.port();
+  }
+  Fetcher fetcher({}, kNamed);
+  HttpRequest request;
+  request.address = "localhost";
+  request.port = port;
+  const Fetched fetched = fetch(fetcher, request);
+  ASSERT_FALSE(fetched.outcome.has_value());
+  EXPECT_EQ(fetched.outcome.error().failure, FetchFailure::kRefused);
+}
+
+TEST(Fetcher, SendsMoreHeaders) {
+  PodImposter server;
+  server.on("/", Page{"ok"});
+  Fetcher fetcher({}, kLocal);
+  HttpRequest request = get(server);
+  request.headers = {{"X-Scope-OrgID", "tenant 1"}, {"x-empty", ""}, {"x-long", std::string(256, 'v')}};
+  const Fetched fetched = fetch(fetcher, request);
+  ASSERT_TRUE(fetched.outcome.has_value()) << fetched.outcome.error().detail;
+  EXPECT_THAT(server.last_head(), HasSubstr("\r\nX-Scope-OrgID: tenant 1\r\n"));
+  EXPECT_THAT(server.last_head(), HasSubstr("\r\nx-empty:"));
+  EXPECT_THAT(server.last_head(), HasSubstr("\r\nx-long: " + std::string(256, 'v') + "\r\n"));
+}
+
+TEST(Fetcher, WritesNothingButOneRequestWhateverTheHeadersAre) {
+  PodImposter server;
+  Fetcher fetcher({}, kLocal);
+  const std::map<std::string, std::string> bad{{"X-Break", "a\r\nX-Other: b"},
+                                               {"X-Line", "a\nb"},
+                                               {"X-Tab", "a\tb"},
+                                               {"X-Zero", std::string("a\0b", 3)},
+                                               {"X-Foreign", "caf\xc3\xa9"},
+                                               {"X-Long", std::string(257, 'v')},
+                                               {"", "v"},
+                                               {"X Blank", "v"},
+                                               {"X-Colon:", "v"},
+                                               {"X-Name\r\nX-Other", "v"},
+                                               {std::string(65, 'n'), "v"},
+                                               {"host", "v"},
+                                               {"AUTHORIZATION", "v"},
+                                               {"Connection", "close"},
+                                               {"Content-Length", "5"},
+                                               {"Transfer-encoding", "chunked"},
+                                               {"accept-Encoding", "gzip"}};
+  for (const auto& [name, value] : bad) {
+    HttpRequest request = get(server);
+    request.headers = {{"X-Good", "v"}, {name, value}};
+    const Fetched fetched = fetch(fetcher, request);
+    ASSERT_FALSE(fetched.outcome.has_value()) << name;
+    EXPECT_EQ(fetched.outcome.error().failure, FetchFailure::kUnreachable) << name;
+    const std::string begin = name.substr(0, std::min<std::size_t>(64, name.find('\r')));
+    EXPECT_THAT(fetched.outcome.error().detail, testing::StartsWith("the header '" + begin)) << name;
+  }
+  EXPECT_EQ(server.connections(), 0);
+}
+
+TEST(Fetcher, TakesALongQuery) {
+  PodImposter server;
+  server.on("/api/v1/query", Page{"ok"});
+  Fetcher fetcher({}, kLocal);
+  std::string target = "/api/v1/query?query=";
+  target.append(16384 - target.size(), 'x');
+  EXPECT_EQ(fetch(fetcher, get(server, target)).body, "ok");
+  EXPECT_EQ(server.requests(target), 1);
+  const Fetched longer = fetch(fetcher, get(server, target + "x"));
+  ASSERT_FALSE(longer.outcome.has_value());
+  EXPECT_THAT(longer.outcome.error().detail, HasSubstr("is not a path"));
+}
+
 TEST(Fetcher, WritesNothingButOneRequestWhateverThePathIs) {
   PodImposter pod;
   pod.on("/", Page{"ok"});
@@ -338,6 +533,19 @@ TEST(Fetcher, WritesNothingButOneRequestWhateverThePathIs) {
     EXPECT_THAT(fetched.outcome.error().detail, HasSubstr("is not a path"));
   }
   EXPECT_EQ(pod.requests(), 0);
+}
+
+TEST(Fetcher, WritesNothingButOneRequestWhateverTheAddressIs) {
+  Fetcher fetcher({}, kLocal);
+  for (const std::string& address :
+       {std::string("127.0.0.1\0\r\nX: y", 16), std::string("::1%1\r\nX: y"), std::string("::1%1 x")}) {
+    HttpRequest request;
+    request.address = address;
+    request.port = 9;
+    const Fetched fetched = fetch(fetcher, request);
+    ASSERT_FALSE(fetched.outcome.has_value()) << address;
+    EXPECT_THAT(fetched.outcome.error().detail, HasSubstr("is not an IP address")) << address;
+  }
 }
 
 TEST(Fetcher, ReachesIPv6Addresses) {
@@ -366,6 +574,24 @@ TEST(Fetcher, EndsRunningFetchesWhenItIsDestroyed) {
   EXPECT_EQ(promise.get_future().get(), FetchFailure::kStopped);
 }
 
+TEST(Fetcher, EndsLookupsWhenItIsDestroyed) {
+  PodImposter server;
+  server.on("/", Silence{});
+  constexpr int kFetches = 20;
+  std::atomic<int> stopped{0};
+  {
+    Fetcher fetcher({}, kNamed);
+    HttpRequest request = get_by_name(server);
+    request.timeout = seconds(60);
+    for (int i = 0; i < kFetches; ++i) {
+      fetcher.fetch(
+          request, [](std::string_view) { return true; },
+          [&](const auto& outcome) { stopped += outcome.error().failure == FetchFailure::kStopped ? 1 : 0; });
+    }
+  }
+  EXPECT_EQ(stopped, kFetches);
+}
+
 TEST(FetcherTls, BelievesACertificateOfItsAuthority) {
   const TestCertificates certificates = make_certificates("127.0.0.1");
   PodImposter kubelet("127.0.0.1", &certificates);
@@ -374,11 +600,11 @@ TEST(FetcherTls, BelievesACertificateOfItsAuthority) {
   Fetcher fetcher({.ca_file = ca.path, .waived = false}, kLocal);
   HttpRequest request = get(kubelet);
   request.tls = true;
-  request.bearer_token = "secret";
+  request.authorization = "Bearer secret";
   const Fetched fetched = fetch(fetcher, request);
   ASSERT_TRUE(fetched.outcome.has_value()) << fetched.outcome.error().detail;
   EXPECT_EQ(fetched.body, "ok");
-  EXPECT_THAT(kubelet.last_head(), HasSubstr("Authorization: Bearer secret"));
+  EXPECT_THAT(kubelet.last_head(), HasSubstr("Authorization: Bearer secret\r\n"));
   fetch(fetcher, request);
   EXPECT_EQ(kubelet.connections(), 1);
 }
@@ -450,14 +676,96 @@ TEST(FetcherTls, BelievesAnybodyOnlyWhenToldTo) {
   EXPECT_EQ(fetch(trusting, request).body, "ok");
 }
 
-TEST(FetcherTls, KeepsTheTokenFromPlainConnections) {
+TEST(FetcherTls, KeepsASecretFromPlainConnections) {
   PodImposter pod;
   pod.on("/", Page{"ok"});
   Fetcher fetcher({}, kLocal);
+  ASSERT_EQ(fetch(fetcher, get(pod)).body, "ok");
   HttpRequest request = get(pod);
-  request.bearer_token = "secret";
-  EXPECT_EQ(fetch(fetcher, request).body, "ok");
-  EXPECT_THAT(pod.last_head(), Not(HasSubstr("secret")));
+  request.authorization = "Bearer secret";
+  const Fetched fetched = fetch(fetcher, request);
+  ASSERT_FALSE(fetched.outcome.has_value()) << "also where a connection is open already";
+  EXPECT_EQ(fetched.outcome.error().failure, FetchFailure::kTls);
+  EXPECT_EQ(fetched.outcome.error().detail, "a secret is only sent over https");
+  EXPECT_EQ(pod.requests(), 1);
+}
+
+TEST(FetcherTls, WritesNothingButOneRequestWhateverTheSecretIs) {
+  const TestCertificates certificates = make_certificates("127.0.0.1");
+  PodImposter server("127.0.0.1", &certificates);
+  Fetcher fetcher({.ca_file = "", .waived = true}, kLocal);
+  for (const std::string& secret : {std::string("Basic c2VjcmV0\r\nX: y"), std::string(16385, 's')}) {
+    HttpRequest request = get(server);
+    request.tls = true;
+    request.authorization = secret;
+    const Fetched fetched = fetch(fetcher, request);
+    ASSERT_FALSE(fetched.outcome.has_value());
+    EXPECT_EQ(fetched.outcome.error().failure, FetchFailure::kUnreachable);
+    EXPECT_EQ(fetched.outcome.error().detail,
+              "the header 'Authorization' is not printable ASCII of at most 16384 characters")
+        << "and nothing of the secret";
+  }
+  EXPECT_EQ(server.connections(), 0);
+}
+
+TEST(FetcherTls, BelievesACertificateForTheName) {
+  const TestCertificates certificates = certificates_for("localhost");
+  PodImposter server("127.0.0.1", &certificates);
+  server.on("/", Page{"ok"});
+  const TemporaryFile ca(certificates.ca_pem);
+  Fetcher fetcher({.ca_file = ca.path, .waived = false}, kNamed);
+  HttpRequest request = get_by_name(server);
+  request.tls = true;
+  request.authorization = "Basic c2VjcmV0";
+  const Fetched fetched = fetch(fetcher, request);
+  ASSERT_TRUE(fetched.outcome.has_value()) << fetched.outcome.error().detail;
+  EXPECT_EQ(fetched.body, "ok");
+  EXPECT_THAT(server.last_head(), HasSubstr("Authorization: Basic c2VjcmV0\r\n"));
+  EXPECT_THAT(server.last_head(), HasSubstr("Host: localhost:"));
+}
+
+TEST(FetcherTls, RefusesACertificateForAnotherName) {
+  for (const TestCertificates& certificates : {certificates_for("prometheus.example"), certificates_for("local*"),
+                                               certificates_for("localhost.example"), make_certificates("127.0.0.1")}) {
+    PodImposter server("127.0.0.1", &certificates);
+    const TemporaryFile ca(certificates.ca_pem);
+    Fetcher fetcher({.ca_file = ca.path, .waived = false}, kNamed);
+    HttpRequest request = get_by_name(server);
+    request.tls = true;
+    request.authorization = "Bearer secret";
+    const Fetched fetched = fetch(fetcher, request);
+    ASSERT_FALSE(fetched.outcome.has_value());
+    EXPECT_EQ(fetched.outcome.error().failure, FetchFailure::kTls);
+    EXPECT_THAT(fetched.outcome.error().detail, HasSubstr("ostname mismatch"));
+    EXPECT_EQ(server.requests(), 0) << "the secret must not be sent to a stranger";
+  }
+}
+
+TEST(FetcherTls, RefusesTheNamesCertificateForItsAddress) {
+  const TestCertificates certificates = certificates_for("localhost");
+  PodImposter server("127.0.0.1", &certificates);
+  const TemporaryFile ca(certificates.ca_pem);
+  Fetcher fetcher({.ca_file = ca.path, .waived = false}, kNamed);
+  HttpRequest request = get(server);
+  request.tls = true;
+  const Fetched fetched = fetch(fetcher, request);
+  ASSERT_FALSE(fetched.outcome.has_value());
+  EXPECT_THAT(fetched.outcome.error().detail, HasSubstr("IP address mismatch"));
+}
+
+TEST(FetcherTls, TellsTheServerWhichNameIsWanted) {
+  const Listener listener;
+  Fetcher fetcher({.ca_file = "", .waived = true}, kNamed);
+  HttpRequest request;
+  request.address = "localhost";
+  request.port = listener.port();
+  request.tls = true;
+  // Shared: the fetcher's thread may still be in set_value() when the future is ready.
+  const auto ended = std::make_shared<std::promise<void>>();
+  fetcher.fetch(request, [](std::string_view) { return true; }, [ended](const auto&) { ended->set_value(); });
+  // As the extension has it: the length in two bytes, then the name.
+  EXPECT_THAT(listener.first_bytes(), HasSubstr(std::string("\0\x09localhost", 11)));
+  ended->get_future().wait();
 }
 
 TEST(FetcherTls, SaysThatThePortDoesNotSpeakTls) {

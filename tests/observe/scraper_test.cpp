@@ -762,7 +762,7 @@ TEST_F(ScraperContainerTest, AreReadFromTheirNodesKubelet) {
   fetcher_.move_first_to_the_end();
   EXPECT_EQ(fetcher_.next().port, 10251);
   EXPECT_TRUE(fetcher_.next().tls);
-  EXPECT_EQ(fetcher_.next().bearer_token, "the-token");
+  EXPECT_EQ(fetcher_.next().authorization, "Bearer the-token");
   fetcher_.answer_all();
   const Observation observed = scraper_->snapshot(kProfile, clock_.now());
   EXPECT_EQ(observed.container_source, "kubelet");
