@@ -207,11 +207,22 @@ Worth worth_of(const DecideInput& input, const Estimate& estimate, const Setting
           "It frees " + format_bytes(freed) + " of memory. "};
 }
 
+/// What is saved, and why that is no reason to restart anything.
+std::string too_little(const Prediction& predicted, const Worth& worth) {
+  if (predicted.saving <= 0) return "no CPU.";
+  const std::string saved = format_fixed(predicted.saving * 100, 1) + " % of the CPU, ";
+  const std::string least = format_fixed(predicted.saving_low * 100, 1) + " %";
+  if (worth.unsure) {
+    return saved + "or only " + least + ": too rough an estimate to act on yet. More readings make it better.";
+  }
+  return saved + "at least " + least + "; a restart is worth " + format_fixed(kLeastSaving * 100, 0) + " %.";
+}
+
 /// Too much of a good thing: less of it may be right. A missing benefit, or a person who put the old settings back,
 /// says nothing of the kind.
 bool went_too_far(const std::string& reason) {
-  return reason == "LatencyRegression" || reason == "ShareRegression" || reason == "SloViolated" ||
-         reason == "MemoryNearLimit" || reason == "OOMKilled";
+  return reason == "LatencyRegression" || reason == "ShareRegression" || reason == "ValueRegression" ||
+         reason == "PauseRegression" || reason == "SloViolated" || reason == "MemoryNearLimit" || reason == "OOMKilled";
 }
 
 /// Where a ban lies in the way, half of the way to it, once; none when even that is not worth trying.
@@ -268,7 +279,7 @@ void keep_for_want_of_memory(const DecideInput& input, const Settings& now, Deci
   decision.message = "The container's " + format_bytes(*estimate.container_limit) + " are too few for a live heap of " +
                      format_bytes(estimate.live_heap) + " to be collected at ease; " +
                      format_bytes(*decision.needs_memory) + " would do. Raise resources.limits.memory; until then " +
-                     describe(now) + " stays.";
+                     describe(now) + " stay.";
 }
 
 bool refuse_unsatisfiable(const DecideInput& input, Bytes safe, Decision& decision) {
@@ -329,7 +340,7 @@ void decide_by_model(const DecideInput& input, const Physics& physics, Decision&
     if (held_by_missing_limit) {
       return keep("NoMemoryLimit",
                   "A larger GOGC would save CPU, but without a memory limit nothing would stop the heap: " +
-                      limit_advice(model) + ". " + now_text + " stays.");
+                      limit_advice(model) + ". " + now_text + " stay.");
     }
     return keep("AlreadyBest",
                 now_text + " is what the model would set. " + expectation(estimate, *decision.predicted));
@@ -346,11 +357,7 @@ void decide_by_model(const DecideInput& input, const Physics& physics, Decision&
   if (!worth.enough) {
     const bool no_limit = held_by_missing_limit && predicted.saving > 0;
     return keep(no_limit ? "NoMemoryLimit" : "NotWorthIt",
-                now_text + " stays: " + describe(candidate.settings) + " would save " +
-                    format_fixed(predicted.saving * 100, 1) + " % of the CPU, at least " +
-                    format_fixed(predicted.saving_low * 100, 1) + " %; a restart is worth " +
-                    format_fixed(kLeastSaving * 100, 0) + " %." +
-                    (worth.unsure ? " That is still too rough an estimate; more readings make it better." : "") +
+                now_text + " stay: " + describe(candidate.settings) + " would save " + too_little(predicted, worth) +
                     (no_limit ? " A larger GOGC needs a memory limit: " + limit_advice(model) + "." : ""));
   }
 

@@ -146,7 +146,7 @@ void decide_by_formula(const DecideInput& input, const Physics& physics, Time no
     decision.message = std::move(message);
   };
   if (about_equal(as_run(settings), running)) {
-    return keep("AlreadyBest", describe(running) + " stays: " + formula + ". " +
+    return keep("AlreadyBest", describe(running) + " stay: " + formula + ". " +
                                    expectation(estimate, physics.predict(estimate.settings)));
   }
   if (ban_of(input, settings) != nullptr || ban_towards(input, present, settings.gogc->percent()) != nullptr) {

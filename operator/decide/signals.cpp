@@ -81,9 +81,8 @@ Signals read_signals(const DecideInput& input, Time now) {
   std::optional<Histogram> all_latency;
   std::array<Mean, 3> pauses;
   PauseFactors factors;
-  const auto with_histogram = std::find_if(input.spec.slos.begin(), input.spec.slos.end(), [](const Slo& candidate) {
-    return std::holds_alternative<PodHistogram>(candidate.source);
-  });
+  const auto with_histogram =
+      std::find_if(input.spec.slos.begin(), input.spec.slos.end(), [](const Slo& slo) { return slo.is_latency(); });
   const std::string slo = with_histogram == input.spec.slos.end() ? std::string() : with_histogram->name;
 
   for (const PodSeries& pod : input.observed.pods) {

@@ -102,6 +102,7 @@ Verdicts metrics_available(const Pass& pass) {
   const int scraped = scraped_pods(pass.facts.observed);
   const int all = static_cast<int>(pass.facts.observed.pods.size());
   if (all == 0 && !knows_container(pass)) return {false, "NoContainer", kNoContainer};
+  if (waits_for_rival(pass)) return {false, "TargetTaken", "The target's pods are read for the profile that tunes it."};
   if (all == 0) return {false, "NoPods", "The target has no running pods."};
   const PodSeries* const failing = first_failing(pass.facts.observed);
   const std::string share = std::to_string(scraped) + " of " + std::to_string(all) + " pods were read.";
@@ -143,7 +144,7 @@ Verdicts config_unsupported(const Pass& pass) {
 }
 
 Verdicts field_conflict(const Pass& pass) {
-  if (waits_for_rival(pass)) return {false, "NoConflict", "Another profile tunes the target."};
+  if (waits_for_rival(pass)) return {false, "NoConflict", "It is not looked for: another profile tunes the target."};
   if (const auto against = objection_told_by(pass, "FieldConflict")) return {true, "OtherManager", against->message};
   if (!knows_container(pass)) return {false, "NoContainer", kNoContainer};
   return {false, "NoConflict", "Nobody else sets GOGC or GOMEMLIMIT on the target."};

@@ -239,8 +239,12 @@ void Recorder::tell(const Pass& pass) {
         (ready == nullptr || ready->reason != against->reason())) {
       events_.post(event_about(profile, true, against->reason(), against->message, "Observe"));
     }
-    const bool scrape_failed = find(now, "MetricsAvailable")->reason == "ScrapeFailed";
-    if (scrape_failed) tell_change("MetricsAvailable", false, true, "MetricsUnavailable");
+    // It begins as false, while nothing was read yet: the reason tells when that turns bad.
+    const Condition& read_now = *find(now, "MetricsAvailable");
+    const Condition* const read_before = find(profile.conditions, "MetricsAvailable");
+    if (read_now.reason == "ScrapeFailed" && (read_before == nullptr || read_before->reason != read_now.reason)) {
+      events_.post(event_about(profile, true, "MetricsUnavailable", read_now.message, "Observe"));
+    }
 
     int read = 0;
     int failed = 0;

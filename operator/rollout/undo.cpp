@@ -18,12 +18,12 @@ Step refuse(std::string reason, std::string message) {
 Step unknown(const Facts& facts) {
   std::string kept;
   for (const auto& trial : facts.desired.ended_trials) kept += (kept.empty() ? "" : ", ") + trial->key.name;
-  return refuse("UndoUnknown", "The annotation " + std::string(kUndoAnnotation) + " asks for the settings of trial '" +
-                                   facts.desired.profile->undo_to +
-                                   "', which is not kept, or is not about container '" + facts.desired.container +
-                                   "' of " + describe(*facts.desired.target) + ". " +
-                                   (kept.empty() ? "None is kept" : "Kept are " + kept) +
-                                   ": name one of these, or remove the annotation.");
+  return refuse("UndoUnknown",
+                "The annotation " + std::string(kUndoAnnotation) + " asks for the settings of trial '" +
+                    facts.desired.profile->undo_to + "', which is not kept, or is not about container '" +
+                    facts.desired.container + "' of " + describe(*facts.desired.target) + ". " +
+                    (kept.empty() ? "No trial is kept: remove the annotation."
+                                  : "Kept are " + kept + ": name one of these, or remove the annotation."));
 }
 
 /// Who else would put back what an undo puts there, or has set one of the variables; those are theirs.
