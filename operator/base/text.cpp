@@ -40,4 +40,47 @@ std::string shown(std::string_view text, std::size_t most) {
   return out;
 }
 
+std::string trimmed(const std::string& text) {
+  constexpr const char* kSpace = " \t\r\n";
+  const auto first = text.find_first_not_of(kSpace);
+  if (first == std::string::npos) return {};
+  return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
+}
+
+std::optional<std::string> decode_base64(const std::string& text) {
+  std::string out;
+  unsigned bits = 0;
+  int count = 0;
+  bool padded = false;
+  for (const char c : text) {
+    unsigned value = 0;
+    if (c >= 'A' && c <= 'Z') {
+      value = static_cast<unsigned>(c - 'A');
+    } else if (c >= 'a' && c <= 'z') {
+      value = static_cast<unsigned>(c - 'a') + 26;
+    } else if (c >= '0' && c <= '9') {
+      value = static_cast<unsigned>(c - '0') + 52;
+    } else if (c == '+') {
+      value = 62;
+    } else if (c == '/') {
+      value = 63;
+    } else if (c == '=') {
+      padded = true;
+      continue;
+    } else if (c == '\n' || c == '\r' || c == ' ') {
+      continue;
+    } else {
+      return std::nullopt;
+    }
+    if (padded) return std::nullopt;
+    bits = (bits << 6U) | value;
+    count += 6;
+    if (count >= 8) {
+      count -= 8;
+      out.push_back(static_cast<char>((bits >> static_cast<unsigned>(count)) & 0xffU));
+    }
+  }
+  return out;
+}
+
 }  // namespace gopacer

@@ -27,8 +27,8 @@ constexpr const char* kLatencySlo = "latency";
 
 /// The options, read and checked.
 struct Request {
-  PageUrl url;
-  std::optional<PageUrl> metrics;
+  HttpUrl url;
+  std::optional<HttpUrl> metrics;
   std::optional<Bytes> limit;
   std::optional<double> cpu_limit;
   std::optional<Bytes> memory_request;

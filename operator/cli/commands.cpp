@@ -40,6 +40,11 @@ int run(int argc, char** argv) {
                       "Name of the lease, of which one operator holds it at a time");
   operate->add_option("--kubelet-ca-file", options.kubelet_ca_file,
                       "PEM bundle that kubelets' certificates are checked against; default: the cluster's CA");
+  operate->add_option(
+      "--prometheus", options.prometheus,
+      "URL of a Prometheus server that SLOs may ask; may be given several times, the first is the default");
+  operate->add_option("--prometheus-ca-file", options.prometheus_ca_file,
+                      "PEM bundle that Prometheus servers' certificates are checked against; default: the system's");
   operate->add_option("--kubelet-insecure", options.kubelet_insecure, "Believe whoever answers at a kubelet's address");
 
   AdviseOptions advise_options;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace gopacer {
 
@@ -23,6 +24,8 @@ struct OperatorOptions {
   std::string lease_name = "gopacer";
   std::string kubelet_ca_file;
   bool kubelet_insecure = false;
+  std::vector<std::string> prometheus;  ///< URLs of the servers that may be asked; the first where an SLO names none
+  std::string prometheus_ca_file;       ///< PEM bundle; empty: the system's
 };
 
 /// Runs the operator until SIGTERM or SIGINT (0), or until it loses its lease or can't start (1).

@@ -14,6 +14,8 @@
 #include "control/controller.h"
 #include "control/metrics_api.h"
 #include "control/observation_feed.h"
+#include "control/secret_reader.h"
+#include "gopacer/base/http_url.h"
 #include "kube/client.h"
 #include "kube/config.h"
 #include "kube/event_writer.h"
@@ -59,12 +61,18 @@ std::string kubelet_ca(const OperatorOptions& options) {
   return std::filesystem::exists(cluster_ca) ? cluster_ca : std::string();
 }
 
+std::string prometheus_ca(const OperatorOptions& options) {
+  constexpr const char* kSystem = "/etc/ssl/certs/ca-certificates.crt";
+  return options.prometheus_ca_file.empty() ? kSystem : options.prometheus_ca_file;
+}
+
 /// Most of what grows with the number of pods is their histories, and most of what strangers can make grow are readings
 /// under way: each gets a part of the memory that the container may use. Three eighths are left for the rest.
-ScraperOptions scraper_options() {
+ScraperOptions scraper_options(const OperatorOptions& operator_options) {
   constexpr double kPart = 3.0 / 8;
   constexpr double kReadingPart = 1.0 / 4;
   ScraperOptions options;
+  options.prometheus = operator_options.prometheus;
   if (const auto limit = own_memory_limit({})) {
     options.history.bytes = static_cast<std::size_t>(kPart * limit->value());
     options.reading_bytes = static_cast<std::size_t>(kReadingPart * limit->value());
@@ -98,7 +106,10 @@ class Operator {
         kubelet_tokens_([this] { return kubelet_token(); }, steady_),
         fetcher_(TlsTrust{kubelet_ca(options), options.kubelet_insecure}),
         metrics_api_(api),
-        scraper_(fetcher_, clock_, &kubelet_tokens_, &metrics_api_, scraper_options()),
+        prometheus_fetcher_(TlsTrust{prometheus_ca(options), false}, FetcherLimits{.names = true}),
+        secrets_(api),
+        scraper_(fetcher_, clock_, &kubelet_tokens_, &metrics_api_, scraper_options(options),
+                 {&prometheus_fetcher_, &secrets_}),
         feed_(scraper_),
         events_(api, clock_, steady_, kube::EventWriterOptions{.instance = own_name()}),
         controller_(api, events_, feed_, metrics_, clock_, steady_, {options.watch_namespace, options.workers},
@@ -199,6 +210,8 @@ class Operator {
   kube::RequestedToken kubelet_tokens_;
   Fetcher fetcher_;
   MetricsApi metrics_api_;
+  Fetcher prometheus_fetcher_;
+  SecretReader secrets_;
   Scraper scraper_;
   ObservationFeed feed_;
   kube::EventWriter events_;
@@ -227,6 +240,10 @@ int run_operator(const OperatorOptions& options) {
   spdlog::info("gopacer starts watch_namespace={} workers={}",
                options.watch_namespace.empty() ? "all" : options.watch_namespace, options.workers);
 
+  for (const std::string& address : options.prometheus) {
+    const Result<HttpUrl> url = parse_http_url(address);
+    if (!url) return fail_start(invalid("--prometheus '" + address + "' " + url.error().message).value());
+  }
   const Result<kube::ClusterConfig> config = kube::find_config(options.kubeconfig, options.context);
   if (!config) return fail_start(config.error());
   const std::shared_ptr<TokenSource> tokens = kube::make_token_source(*config);

@@ -6,9 +6,9 @@
 #include <utility>
 
 #include "codec/complaints.h"
-#include "codec/counter.h"
 #include "codec/fields.h"
 #include "codec/settings.h"
+#include "codec/slo_source.h"
 
 namespace gopacer::codec {
 
@@ -66,6 +66,16 @@ class Reader {
     const Result<double> read = parse_percent(value);
     if (read && *read > 0) return *read;
     complain(name_of(field) + ": " + (read ? "must be more than 0%" : read.error().message));
+    return std::nullopt;
+  }
+
+  /// A number from 0 on, in quotes.
+  std::optional<double> decimal(const json& object, const SpecField& field) {
+    const std::string value = text(object, field);
+    if (value.empty()) return std::nullopt;
+    const double read = number(json{{"text", value}}, "text", -1);
+    if (read >= 0) return read;
+    complain(name_of(field) + ": '" + value + "' is not a number from 0 on, such as \"1000\"");
     return std::nullopt;
   }
 
@@ -140,12 +150,19 @@ PodHistogram decode_histogram(const json& from, const std::string& slo, Reader& 
   return histogram;
 }
 
+/// What was read, or nothing of it and a complaint.
+template <typename Source>
+Source accept(Result<Source> read, const std::string& slo, const char* member, Reader& reader) {
+  if (read) return std::move(*read);
+  reader.complain("spec.slos[" + slo + "]." + member + ": " + read.error().message);
+  return {};
+}
+
 PodRatio decode_ratio(const json& from, const std::string& slo, Reader& reader) {
   PodRatio ratio;
   for (const auto& [member, into] : {std::pair{"bad", &ratio.bad}, std::pair{"total", &ratio.total}}) {
-    Result<Counter> found = decode_counter(child(child(from, "podRatio"), member));
-    if (!found) reader.complain("spec.slos[" + slo + "].podRatio." + member + ": " + found.error().message);
-    if (found) *into = std::move(*found);
+    const std::string place = "podRatio." + std::string(member);
+    *into = accept(decode_metric_sum(child(child(from, "podRatio"), member)), slo, place.c_str(), reader);
   }
   ratio.max_increase = reader.percent(from, spec_field("slos[].podRatio.maxIncrease")).value_or(0);
   return ratio;
@@ -155,17 +172,30 @@ Slo decode_slo(const json& from, Reader& reader) {
   Slo slo;
   slo.name = reader.text(from, spec_field("slos[].name"));
   slo.max_for = reader.duration(from, spec_field("slos[].maxFor"));
-  if (child(from, "podRatio").empty()) {
-    slo.source = decode_histogram(from, slo.name, reader);
-    slo.port = reader.integer(from, spec_field("slos[].podHistogram.port"));
-    slo.path = reader.text(from, spec_field("slos[].podHistogram.path"));
-    if (const auto max = reader.optional_duration(from, spec_field("slos[].max"))) slo.max = to_seconds(*max);
-    slo.max_regression_percent = reader.integer(from, spec_field("slos[].maxRegressionPercent"));
-  } else {
+  if (!child(from, "podRatio").empty()) {
     slo.source = decode_ratio(from, slo.name, reader);
     slo.port = reader.integer(from, spec_field("slos[].podRatio.port"));
     slo.path = reader.text(from, spec_field("slos[].podRatio.path"));
     slo.max = reader.percent(from, spec_field("slos[].podRatio.max"));
+    return slo;
+  }
+  slo.max_regression_percent = reader.integer(from, spec_field("slos[].maxRegressionPercent"));
+  if (!child(from, "podGauge").empty()) {
+    slo.source = PodGauge{accept(decode_metric_sum(child(from, "podGauge")), slo.name, "podGauge", reader)};
+    slo.port = reader.integer(from, spec_field("slos[].podGauge.port"));
+    slo.path = reader.text(from, spec_field("slos[].podGauge.path"));
+    slo.max = reader.decimal(from, spec_field("slos[].podGauge.max"));
+  } else if (!child(from, "runtime").empty()) {
+    const Result<void> read = decode_runtime(child(from, "runtime"), slo);
+    if (!read) reader.complain("spec.slos[" + slo.name + "].runtime: " + read.error().message);
+  } else if (!child(from, "prometheus").empty()) {
+    slo.source = accept(decode_query(child(from, "prometheus")), slo.name, "prometheus", reader);
+    slo.max = reader.decimal(from, spec_field("slos[].prometheus.max"));
+  } else {
+    slo.source = decode_histogram(from, slo.name, reader);
+    slo.port = reader.integer(from, spec_field("slos[].podHistogram.port"));
+    slo.path = reader.text(from, spec_field("slos[].podHistogram.path"));
+    if (const auto max = reader.optional_duration(from, spec_field("slos[].max"))) slo.max = to_seconds(*max);
   }
   return slo;
 }

@@ -4,10 +4,10 @@
 #include <nlohmann/json.hpp>
 
 #include "codec/complaints.h"
-#include "codec/counter.h"
 #include "codec/fields.h"
 #include "codec/resources.h"
 #include "codec/settings.h"
+#include "codec/slo_source.h"
 
 namespace gopacer::codec {
 
@@ -68,6 +68,22 @@ json encode(const Slo& slo) {
     object["podRatio"] = std::move(source);
     return object;
   }
+  object["maxRegressionPercent"] = slo.max_regression_percent;
+  if (slo.is_of_runtime()) {
+    object["runtime"] = codec::encode_runtime(slo);
+    return object;
+  }
+  if (!slo.counts_requests()) {
+    const PrometheusQuery* const query = slo.query();
+    if (query != nullptr) {
+      source = codec::encode(*query);
+    } else {
+      source.update(codec::encode(std::get<PodGauge>(slo.source).gauge));
+    }
+    if (slo.max) source["max"] = exact(*slo.max);
+    object[query != nullptr ? "prometheus" : "podGauge"] = std::move(source);
+    return object;
+  }
   const PodHistogram& histogram = slo.histogram();
   source["metric"] = histogram.metric;
   source["quantile"] = exact(histogram.quantile);
@@ -75,7 +91,6 @@ json encode(const Slo& slo) {
   if (!histogram.labels.empty()) source["labels"] = histogram.labels;
   object["podHistogram"] = std::move(source);
   object["quantile"] = exact(histogram.quantile);
-  object["maxRegressionPercent"] = slo.max_regression_percent;
   if (slo.max) {
     object["max"] = format_duration(std::chrono::round<Duration>(std::chrono::duration<double>(*slo.max)));
   }
@@ -100,12 +115,18 @@ double decode_share(const json& from, const char* member, Complaints& complaints
   return share.value_or(0);
 }
 
+/// What was read, or nothing of it and a complaint.
+template <typename Source>
+Source accept(Result<Source> read, Complaints& complaints) {
+  if (read) return std::move(*read);
+  complaints.add(read.error().message);
+  return {};
+}
+
 PodRatio decode_ratio(const json& from, Complaints& complaints) {
   PodRatio ratio;
   for (const auto& [member, into] : {std::pair{"bad", &ratio.bad}, std::pair{"total", &ratio.total}}) {
-    Result<Counter> found = decode_counter(child(from, member));
-    if (!found) complaints.add(found.error().message);
-    if (found) *into = std::move(*found);
+    *into = accept(decode_metric_sum(child(from, member)), complaints);
   }
   ratio.max_increase = decode_share(from, "maxIncrease", complaints);
   return ratio;
@@ -118,17 +139,34 @@ Slo decode_slo(const json& object, Complaints& complaints) {
     slo.max_for = complaints.duration(object, "maxFor", Duration(0), spec_field("slos[].maxFor"));
   }
   const json& ratio = child(object, "podRatio");
-  const json& source = ratio.empty() ? child(object, "podHistogram") : ratio;
+  const json& gauge = child(object, "podGauge");
+  const json& query = child(object, "prometheus");
+  const json& source = !ratio.empty() ? ratio : !gauge.empty() ? gauge : child(object, "podHistogram");
   slo.port = complaints.integer(source, "port", slo.port, spec_field("slos[].podHistogram.port"));
-  slo.path = text(source, "path");
+  if (!source.empty()) slo.path = text(source, "path");
   if (!ratio.empty()) {
     slo.source = decode_ratio(ratio, complaints);
     if (!text(ratio, "max").empty()) slo.max = decode_share(ratio, "max", complaints);
     return slo;
   }
-  slo.source = decode_histogram(source, complaints);
   slo.max_regression_percent = complaints.integer(object, "maxRegressionPercent", slo.max_regression_percent,
                                                   spec_field("slos[].maxRegressionPercent"));
+  if (const json& runtime = child(object, "runtime"); !runtime.empty()) {
+    const Result<void> read = decode_runtime(runtime, slo);
+    if (!read) complaints.add(read.error().message);
+    return slo;
+  }
+  const json& number = !gauge.empty() ? gauge : query;
+  if (!number.empty()) {
+    if (!text(number, "max").empty()) slo.max = complaints.number(number, "max", 0, 0, kGreatest);
+    if (!gauge.empty()) {
+      slo.source = PodGauge{accept(decode_metric_sum(gauge), complaints)};
+    } else {
+      slo.source = accept(decode_query(query), complaints);
+    }
+    return slo;
+  }
+  slo.source = decode_histogram(source, complaints);
   if (!text(object, "max").empty()) {
     slo.max = to_seconds(complaints.duration(object, "max", Duration(0), spec_field("slos[].max")));
   }

@@ -19,16 +19,23 @@ ScrapePlan scrape_plan(const Desired& desired) {
   ScrapePlan plan;
   const bool in_trial = desired.trial != nullptr;
   if (desired.profile) {
+    plan.target = desired.profile->spec.target;
     plan.endpoint = desired.profile->spec.metrics;
     plan.slos = desired.profile->spec.slos;
     plan.interval = plan.endpoint.interval;
   }
   if (in_trial) {
+    plan.target = desired.trial->spec.target.name;
     plan.slos = desired.trial->spec.slos;
     plan.interval = std::min(plan.interval, desired.trial->spec.canary.interval);
     plan.profiling = Profiling::kTrial;
     // A window is the difference of two samples, of which the first may be up to two windows older.
     plan.keep = std::max(plan.keep, 4 * desired.trial->spec.canary.interval);
+  }
+  for (const Slo& slo : plan.slos) {
+    // What is compared at once has to be there as a whole.
+    if (const PrometheusQuery* const query = slo.query())
+      plan.keep = std::max(plan.keep, 2 * query->window + 4 * plan.interval);
   }
   for (const auto& [pod, track] : desired.pods) {
     const ContainerSpec* const container = named(pod->containers, desired.container);

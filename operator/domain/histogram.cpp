@@ -89,6 +89,15 @@ double share_bad(const Histogram& counted) {
   return counted.counts.empty() ? 0 : share_above(counted, kGoodUpTo).value_or(0);
 }
 
+Histogram reading_of(double value) {
+  static const Histogram one({{std::numeric_limits<double>::infinity(), 1}});
+  Histogram reading = one;
+  reading.sum = value;
+  return reading;
+}
+
+double mean_of(const Histogram& histogram) { return histogram.count() > 0 ? histogram.sum / histogram.count() : 0; }
+
 std::optional<double> share_above(const Histogram& histogram, double bound) {
   const auto up_to = count_up_to(histogram, bound);
   if (!up_to || !(histogram.count() > 0)) return std::nullopt;

@@ -35,7 +35,8 @@ class Comparison {
         now_(now),
         canary_(judging::arm_of(observed, Track::kCanary)),
         baseline_(judging::arm_of(observed, Track::kBaseline)),
-        target_(judging::arm_of(observed, Track::kStable)) {
+        target_(judging::arm_of(observed, Track::kStable)),
+        counting_(judging::counting(plan.slos)) {
     verdict_.evidence = so_far;
   }
 
@@ -78,16 +79,18 @@ class Comparison {
     for (const Slo& slo : plan_.slos) {
       MetricEvidence& metric = judging::metric_named(evidence(), slo.name);
       metric.relative = judging::is_relative(slo);
+      metric.unit = judging::unit_of(slo);
       metric.threshold = judging::tolerated(slo);
     }
     MetricEvidence& gc = judging::metric_named(evidence(), kGcCpuMetric);
     gc.threshold = -plan_.min_saving;
-    if (plan_.slos.empty()) return;
+    if (counting_ == nullptr) return;
     MetricEvidence& cpu = judging::metric_named(evidence(), kCpuMetric);
     cpu.relative = true;
+    cpu.unit = MetricUnit::kSeconds;
     double tolerated = kCpuTolerance;
     for (const Slo& slo : plan_.slos) {
-      if (judging::is_relative(slo)) tolerated = std::max(tolerated, slo.max_regression_percent / 100.0);
+      if (slo.is_latency()) tolerated = std::max(tolerated, slo.max_regression_percent / 100.0);
     }
     cpu.threshold = std::log1p(tolerated + std::max(0.0, -plan_.min_saving));
   }
@@ -102,9 +105,9 @@ class Comparison {
 
   std::optional<HardStop> count_window(const Window& window) {
     bool any = false;
-    for (const Slo& slo : plan_.slos) any |= count_slo(slo, window, &slo == &judging::counting(plan_.slos));
+    for (const Slo& slo : plan_.slos) any |= count_slo(slo, window, &slo == counting_);
     any |= count_gc(window);
-    if (!plan_.slos.empty()) count_cpu(window);
+    if (counting_ != nullptr) count_cpu(window);
     ++(any ? evidence().windows : evidence().empty_windows);
 
     const MetricEvidence& gc = judging::metric_named(evidence(), kGcCpuMetric);
@@ -135,17 +138,16 @@ class Comparison {
     } else {
       ++metric.unresolved;
     }
-    const auto target = judging::latency_in(target_, pooled.span, slo.name);
-    if (target && target->count() >= judging::fewest_requests(slo)) {
-      if (const auto usual = judging::difference(*target, baseline, slo)) metric.peers.add(*usual);
+    const auto [target, beside] = judging::counted_in_both(target_, baseline_, pooled.span, slo);
+    if (target && beside && target->count() >= judging::fewest_requests(slo)) {
+      if (const auto usual = judging::difference(*target, *beside, slo)) metric.peers.add(*usual);
     }
     return true;
   }
 
   void count_cpu(const Window& window) {
-    const std::string& slo = judging::counting(plan_.slos).name;
-    const auto canary = judging::work_in(canary_, window, slo);
-    const auto baseline = judging::work_in(baseline_, window, slo);
+    const auto canary = judging::work_in(canary_, window, counting_->name);
+    const auto baseline = judging::work_in(baseline_, window, counting_->name);
     if (!canary || !baseline) return;
     // What an idle pod uses is spread over its requests: fewer of them make each look dearer.
     const double uneven = canary->requests / baseline->requests;
@@ -194,18 +196,17 @@ class Comparison {
     }
     for (const Slo& slo : plan_.slos) {
       const MetricEvidence& metric = judging::metric_named(evidence(), slo.name);
-      if (slo.max && metric.violations >= judging::windows_allowed(slo, plan_.interval)) {
+      if (slo.max &&
+          metric.violations >=
+              judging::windows_allowed(slo, plan_.interval, judging::length_of_comparison(slo, plan_.interval))) {
         say(Outcome::kWorse, "SloViolated",
             "Only the canary is above " + judging::max_text(slo) + ", in " + std::to_string(metric.violations) +
                 " windows in a row: " + judging::tell(metric) + ".");
         return;
       }
       if (metric.state == MetricState::kFail) {
-        if (metric.relative) {
-          say(Outcome::kWorse, "LatencyRegression", "The canary is slower: " + judging::tell(metric) + ".");
-        } else {
-          say(Outcome::kWorse, "ShareRegression", "More goes wrong in the canary: " + judging::tell(metric) + ".");
-        }
+        const judging::Harm harm = judging::harm_of(slo);
+        say(Outcome::kWorse, harm.reason, harm.in_canary + ": " + judging::tell(metric) + ".");
         return;
       }
     }
@@ -244,7 +245,7 @@ class Comparison {
     }
     for (const Slo& slo : plan_.slos) {
       const MetricEvidence& metric = judging::metric_named(evidence(), slo.name);
-      if (!judging::is_relative(slo) || !judging::mostly_unresolved(metric)) continue;
+      if (!slo.is_latency() || !judging::mostly_unresolved(metric)) continue;
       say(Outcome::kUndecided, "BucketsTooWide", why_unresolved(slo) + " " + story() + ".");
       return;
     }
@@ -268,14 +269,14 @@ class Comparison {
   static bool required(const MetricEvidence& metric) { return metric.name != kCpuMetric; }
 
   bool enough_requests() {
-    return plan_.slos.empty() ||
+    return counting_ == nullptr ||
            std::min(evidence().canary_requests, evidence().baseline_requests) >= plan_.min_samples;
   }
 
   void note_changes() {
     for (const Slo& slo : plan_.slos) {
       const MetricEvidence& metric = judging::metric_named(evidence(), slo.name);
-      if (metric.stats.n == 0 || !metric.relative || verdict_.p99_change) continue;
+      if (metric.stats.n == 0 || !slo.is_latency() || verdict_.p99_change) continue;
       verdict_.p99_change = std::expm1(metric.stats.mean);
     }
     const MetricEvidence& gc = judging::metric_named(evidence(), kGcCpuMetric);
@@ -317,12 +318,12 @@ class Comparison {
       if (arm->empty()) text += "; there is no " + which + " pod";
       for (const PodSeries* pod : *arm) {
         if (!pod->error.empty()) text += "; " + pod->error;
+        if (const auto why = pod->unread.find(metric.name); why != pod->unread.end()) text += "; " + why->second;
       }
     }
-    text += metric.name == kGcCpuMetric
-                ? std::string(". ") + judging::kGcCpuNeeds
-                : ". Do requests reach both arms, and are the SLO's port, path, metrics and labels right?";
-    return text;
+    const auto slo = std::find_if(plan_.slos.begin(), plan_.slos.end(),
+                                  [&](const Slo& candidate) { return candidate.name == metric.name; });
+    return text + ". " + (slo == plan_.slos.end() ? judging::kGcCpuNeeds : judging::what_it_needs(*slo));
   }
 
   /// How much longer it takes if nothing changes, for the metric that needs most.
@@ -369,6 +370,7 @@ class Comparison {
   const Arm canary_;
   const Arm baseline_;
   const Arm target_;
+  const Slo* const counting_;
   Verdict verdict_;
 };
 

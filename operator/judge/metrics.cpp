@@ -89,7 +89,10 @@ std::string seconds_text(double value) {
 bool is_gc(const MetricEvidence& metric) { return metric.name == kGcCpuMetric; }
 
 std::string in_unit(const MetricEvidence& metric, double value) {
-  return metric.relative ? seconds_text(value) : format_fixed(value * 100, is_gc(metric) ? 1 : 2) + " %";
+  if (!metric.relative || metric.unit == MetricUnit::kShare) {
+    return format_fixed(value * 100, is_gc(metric) ? 1 : 2) + " %";
+  }
+  return metric.unit == MetricUnit::kSeconds ? seconds_text(value) : number_text(value);
 }
 
 }  // namespace
@@ -173,7 +176,7 @@ void count(MetricEvidence& metric, double difference, double canary, double base
   metric.stats.add(difference);
   const double part = 1 / static_cast<double>(metric.stats.n);
   const auto follow = [&](double& mean, double value) {
-    const bool logarithmic = metric.relative && mean > 0 && value > 0;
+    const bool logarithmic = metric.relative && metric.unit == MetricUnit::kSeconds && mean > 0 && value > 0;
     mean = logarithmic ? mean * std::pow(value / mean, part) : mean + (value - mean) * part;
   };
   follow(metric.canary, canary);
@@ -190,13 +193,14 @@ Pooled pool(MetricEvidence& metric, const Arm& ours, const Arm& theirs, const Wi
             Duration interval) {
   Pooled pooled;
   pooled.span = {metric.pending_since.value_or(window.from), window.to};
-  auto our = latency_in(ours, pooled.span, slo.name);
-  auto their = latency_in(theirs, pooled.span, slo.name);
+  auto [our, their] = counted_in_both(ours, theirs, pooled.span, slo);
   const double fewest = our && their ? std::min(our->count(), their->count()) : 0;
   const bool enough = fewest >= fewest_requests(slo);
   const double needed = enough ? requests_needed(*our, *their, slo) : fewest_requests(slo);
   const bool more_would_do = fewest < needed && std::isfinite(needed);
-  const bool go_on = fewest > 0 && more_would_do && window.to - pooled.span.from < kMostPendingWindows * interval;
+  const Duration span = window.to - pooled.span.from;
+  const bool too_short = span < length_of_comparison(slo, interval);
+  const bool go_on = too_short || (fewest > 0 && more_would_do && span < kMostPendingWindows * interval);
   metric.pending_since = go_on ? std::optional<Time>(pooled.span.from) : std::nullopt;
   pooled.requests = fewest > 0;
   if (!enough || go_on) {
@@ -224,6 +228,11 @@ void weigh(MetricEvidence& metric, double alpha, int windows, double margin) {
 }
 
 bool mostly_unresolved(const MetricEvidence& metric) { return metric.unresolved > metric.stats.n; }
+
+std::string number_text(double value) {
+  const double digits = value > 0 ? std::floor(std::log10(value)) : 0;
+  return format_fixed(value, static_cast<int>(std::clamp(2 - digits, 0.0, 9.0)));
+}
 
 std::string tell(const MetricEvidence& metric) {
   if (metric.stats.n == 0)

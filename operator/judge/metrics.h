@@ -73,6 +73,9 @@ void weigh(MetricEvidence& metric, double alpha, int windows, double margin = 0)
 /// More of its windows than not had buckets in which nothing can be told.
 bool mostly_unresolved(const MetricEvidence& metric);
 
+/// Of a gauge, with three digits at least: "0.0123", "12.3", "1235".
+std::string number_text(double value);
+
 /// "latency-p99 1.2ms → 1.3ms, +8.0 % (+2.1 … +14.2 %, at most +5 % allowed)".
 std::string tell(const MetricEvidence& metric);
 

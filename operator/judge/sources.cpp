@@ -33,6 +33,29 @@ bool too_wide(const Histogram& counted, const Slo& slo) {
          std::isinf(judging::requests_needed(counted, counted, slo));
 }
 
+/// Empty when some pod has told it.
+std::string what_runtime_lacks(const Arm& pods, const Slo& slo) {
+  const auto any = [&](const auto& tells) {
+    return std::any_of(pods.begin(), pods.end(), [&](const PodSeries* pod) { return tells(*pod); });
+  };
+  const auto* const share = std::get_if<RuntimeShare>(&slo.source);
+  if (share == nullptr) {
+    const bool known = any([](const PodSeries& pod) {
+      return latest_sample(pod, [](const Sample& sample) { return sample.mem.has_value(); }) != nullptr;
+    });
+    return known ? "" : "no pod of the target has told its pauses yet";
+  }
+  // Of collection's CPU it is asked for every trial.
+  if (share->of == RuntimePart::kGcCpu) return "";
+  const bool known = any([](const PodSeries& pod) {
+    const auto told = [](const Sample& sample) { return sample.usage && sample.usage->throttled_seconds; };
+    return latest_sample(pod, told) != nullptr;
+  });
+  return known ? ""
+               : "no kubelet has told how long the target's containers were throttled: they need a CPU limit, and the "
+                 "operator the kubelet's figures";
+}
+
 std::string why_unread(const Arm& pods, const std::string& slo) {
   for (const PodSeries* pod : pods) {
     if (const auto why = pod->unread.find(slo); why != pod->unread.end()) return why->second;
@@ -49,6 +72,11 @@ std::vector<std::string> unread_sources(const Observation& observed, const std::
   const Arm pods = judging::arm_of(observed, Track::kStable);
   std::vector<std::string> unread;
   for (const Slo& slo : slos) {
+    if (slo.is_of_runtime()) {
+      if (const std::string lack = what_runtime_lacks(pods, slo); !lack.empty())
+        unread.push_back("SLO " + slo.name + ": " + lack);
+      continue;
+    }
     const auto latency = latest_latency(pods, slo.name);
     if (!latency) {
       unread.push_back("SLO " + slo.name + ": " + why_unread(pods, slo.name));

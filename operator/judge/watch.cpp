@@ -81,6 +81,7 @@ class Watch {
   void declare(const Slo& slo) {
     MetricEvidence& metric = judging::metric_named(verdict_.evidence, slo.name);
     metric.relative = judging::is_relative(slo);
+    metric.unit = judging::unit_of(slo);
     metric.threshold =
         metric.relative ? std::log1p(std::max(kLeastTolerance, kToleranceFactor * slo.max_regression_percent / 100.0))
                         : kToleranceFactor * judging::tolerated(slo);
@@ -97,7 +98,7 @@ class Watch {
     // What the trial was judged by has to be seen here too, or a service that answers nobody would confirm anything.
     bool whole = true;
     for (const Slo& slo : plan_.slos) {
-      const bool seen = count_slo(warm, slo, window, &slo == &judging::counting(plan_.slos));
+      const bool seen = count_slo(warm, slo, window, &slo == judging::counting(plan_.slos));
       const MetricEvidence* const before = find(plan_.before, slo.name);
       any |= seen;
       whole &= seen || before == nullptr || before->stats.n == 0;
@@ -115,8 +116,10 @@ class Watch {
 
   bool count_slo(const Arm& warm, const Slo& slo, const Window& window, bool count_requests) {
     MetricEvidence& metric = judging::metric_named(verdict_.evidence, slo.name);
-    const auto seen = judging::latency_in(warm, window, slo.name);
-    const bool any = seen && seen->count() > 0;
+    const auto seen = judging::counted_in(warm, window, slo);
+    const Window lately{window.to - judging::length_of_comparison(slo, plan_.interval), window.to};
+    const auto seen_lately = judging::counted_in(warm, lately, slo);
+    const bool any = seen_lately && judging::has_data(*seen_lately, slo);
     const bool enough = seen && seen->count() >= judging::fewest_requests(slo);
     if (enough && count_requests) judging::add_requests(verdict_.evidence.canary_requests, seen->count());
     if (compare_with_baseline(metric, slo, window)) return any;
@@ -137,13 +140,20 @@ class Watch {
   /// A baseline that does less work is no measure, but what it suffers as well is not the settings'. One that does more
   /// than `requests` a pod may be slow by itself.
   bool baseline_suffers(const Slo& slo, const Window& window, double requests) const {
-    const auto seen = judging::latency_in(baseline_, window, slo.name);
+    const auto seen = judging::counted_in(baseline_, window, slo);
     return seen && seen->count() > 0 && per_pod(*seen, baseline_) <= kMostUneven * requests &&
            judging::violates(*seen, slo);
   }
 
   static double per_pod(const Histogram& counted, const Arm& pods) {
     return counted.count() / static_cast<double>(pods.size());
+  }
+
+  /// Without a baseline each window counts by itself.
+  int allowed_violations(const MetricEvidence& metric, const Slo& slo) const {
+    const bool by_window = metric.source == kPromise;
+    return judging::windows_allowed(slo, plan_.interval,
+                                    by_window ? plan_.interval : judging::length_of_comparison(slo, plan_.interval));
   }
 
   /// Violations in a row count against one and the same.
@@ -178,7 +188,7 @@ class Watch {
     if (!pooled.sides) return metric.pending_since.has_value();
     const auto& [ours, theirs] = *pooled.sides;
     const double uneven = per_pod(ours, warm) / per_pod(theirs, baseline_);
-    if (uneven > kMostUneven || uneven < 1 / kMostUneven) return false;
+    if (slo.counts_requests() && (uneven > kMostUneven || uneven < 1 / kMostUneven)) return false;
     const auto difference = judging::difference(ours, theirs, slo);
     const double change = difference.value_or(0) - usual_of(slo);
     const double explained = judging::tolerated(slo) + (metric.relative ? move_margin() : 0);
@@ -220,17 +230,16 @@ class Watch {
     for (const Slo& slo : plan_.slos) {
       MetricEvidence& metric = judging::metric_named(evidence, slo.name);
       judging::weigh(metric, plan_.alpha, windows, judging::unseen(metric));
-      if (slo.max && metric.violations >= judging::windows_allowed(slo, plan_.interval)) {
+      if (slo.max && metric.violations >= allowed_violations(metric, slo)) {
         return worse("SloViolated", slo.name + " was above " + judging::max_text(slo) + " in " +
                                         std::to_string(metric.violations) +
                                         " windows in a row after the promotion: " + judging::tell(metric) + ".");
       }
       if (metric.state == MetricState::kFail) {
-        const std::string beside = "the baseline beside it: " + judging::tell(metric) + ".";
-        return metric.relative ? worse("LatencyRegression", "Slower than " + beside)
-                               : worse("ShareRegression", "More goes wrong than in " + beside);
+        const judging::Harm harm = judging::harm_of(slo);
+        return worse(harm.reason, harm.in_target + "the baseline beside it: " + judging::tell(metric) + ".");
       }
-      if (metric.stats.n > 0 && metric.relative && !verdict_.p99_change)
+      if (metric.stats.n > 0 && slo.is_latency() && !verdict_.p99_change)
         verdict_.p99_change = std::expm1(metric.stats.mean);
       story += (story.empty() ? "" : "; ") + judging::tell(metric);
     }

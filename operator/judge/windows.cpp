@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <map>
+#include <numeric>
 
 #include "gopacer/domain/histogram.h"
 #include "gopacer/domain/profiled_gc.h"
@@ -174,6 +177,52 @@ std::optional<Histogram> latency_in(const Arm& arm, const Window& window, const 
   return sum;
 }
 
+std::optional<Histogram> pauses_in(const Arm& arm, const Window& window) {
+  bool read = false;
+  std::vector<double> pauses;
+  for (const PodSeries* pod : arm) {
+    const auto ends = ends_of(*pod, window, [](const Sample& sample) { return sample.mem.has_value(); });
+    if (!ends) continue;
+    read = true;
+    const auto& before = ends->first->mem->pauses;
+    Time known = before.empty() ? Time{} : before.back().end;
+    for (const Sample& sample : pod->samples) {
+      if (sample.at <= ends->first->at || sample.at > ends->last->at || !sample.mem) continue;
+      for (const GcPause& pause : sample.mem->pauses) {
+        if (pause.end <= known) continue;
+        known = pause.end;
+        pauses.push_back(to_seconds(pause.pause));
+      }
+    }
+  }
+  if (!read) return std::nullopt;
+  std::sort(pauses.begin(), pauses.end());
+  std::map<double, double> cumulative;
+  for (double bound = 1e-6; bound < 100; bound *= 1.1) {
+    const auto above = std::upper_bound(pauses.begin(), pauses.end(), bound);
+    cumulative.emplace_hint(cumulative.end(), bound, static_cast<double>(above - pauses.begin()));
+  }
+  cumulative.emplace(std::numeric_limits<double>::infinity(), static_cast<double>(pauses.size()));
+  return Histogram(cumulative, std::accumulate(pauses.begin(), pauses.end(), 0.0));
+}
+
+std::optional<double> throttled_in(const Arm& arm, const Window& window) {
+  double sum = 0;
+  int pods = 0;
+  for (const PodSeries* pod : arm) {
+    const auto ends =
+        ends_of(*pod, window, [](const Sample& sample) { return sample.usage && sample.usage->throttled_seconds; });
+    if (!ends) continue;
+    const double held = *ends->last->usage->throttled_seconds - *ends->first->usage->throttled_seconds;
+    const Duration time = ends->last->usage->at - ends->first->usage->at;
+    if (time <= Duration(0) || !(held >= 0) || !std::isfinite(held)) continue;
+    sum += held / to_seconds(time);
+    ++pods;
+  }
+  if (pods == 0) return std::nullopt;
+  return sum / pods;
+}
+
 void add_requests(std::int64_t& sum, double requests) {
   constexpr double kMost = 1e15;
   sum = static_cast<std::int64_t>(std::min(static_cast<double>(sum) + requests, kMost));
@@ -232,6 +281,13 @@ std::optional<GcShare> gc_share_in(const Arm& arm, const Window& window, GcSourc
   if (found && found->share > 0)
     found->std_error = std::hypot(found->std_error, found->share * burst_error(arm, window));
   return found;
+}
+
+std::optional<double> any_gc_share_in(const Arm& arm, const Window& window) {
+  for (const GcSource source : kGcSources) {
+    if (const auto found = gc_share_in(arm, window, source)) return found->share;
+  }
+  return std::nullopt;
 }
 
 bool tells_gc_cpu(const PodSeries& pod) {

@@ -30,6 +30,13 @@ std::vector<Window> take_due_windows(Evidence& evidence, Time since, Duration in
 /// The change of an SLO's histogram over the window, all pods of the arm added up; none without data.
 std::optional<Histogram> latency_in(const Arm& arm, const Window& window, const std::string& slo);
 
+/// The pauses of the collections that ended in the window, in buckets that grow by a tenth; none when no pod was read.
+std::optional<Histogram> pauses_in(const Arm& arm, const Window& window);
+
+/// CPU time that the kernel held back from the arm's containers, per second and as their mean; none where it is not
+/// told.
+std::optional<double> throttled_in(const Arm& arm, const Window& window);
+
 /// Adds a window's requests to those of a trial, as far as anybody counts.
 void add_requests(std::int64_t& sum, double requests);
 
@@ -56,6 +63,9 @@ struct GcShare {
 
 /// None when the source has nothing for this window, or the arm used no CPU.
 std::optional<GcShare> gc_share_in(const Arm& arm, const Window& window, GcSource source);
+
+/// The same from the best source that has something.
+std::optional<double> any_gc_share_in(const Arm& arm, const Window& window);
 
 /// What has to be readable for gc_share_in(), for people.
 inline constexpr const char* kGcCpuNeeds =

@@ -80,6 +80,8 @@ AppMetricsReader::AppMetricsReader(const std::vector<Slo>& slos)
   for (const Slo& slo : slos) {
     if (const auto* const ratio = std::get_if<PodRatio>(&slo.source)) {
       ratios_.push_back({slo.name, {ratio->bad}, {ratio->total}, {}});
+    } else if (const auto* const gauge = std::get_if<PodGauge>(&slo.source)) {
+      gauges_.push_back({slo.name, {gauge->gauge}, {}});
     } else {
       add_histogram(slo.name, slo.histogram());
     }
@@ -113,12 +115,13 @@ void AppMetricsReader::want() {
   }
   for (const Ratio& ratio : ratios_) {
     for (const Sum* const sum : {&ratio.bad, &ratio.total}) {
-      std::string name = sum->counter.metric;
+      std::string name = sum->wanted.metric;
       wanted_.insert(name);
       // In protobuf the count of a histogram or summary is a part of it.
       if (name.ends_with(kCountSuffix)) wanted_.insert(name.substr(0, name.size() - kCountSuffix.size()));
     }
   }
+  for (const Gauge& gauge : gauges_) wanted_.insert(gauge.sum.wanted.metric);
 }
 
 bool AppMetricsReader::feed(std::string_view piece) {
@@ -150,7 +153,11 @@ std::string AppMetricsReader::take(const ExpositionSample& sample) {
     }
   }
   if (settled) want();
-  for (Ratio& ratio : ratios_) take_into(ratio, sample);
+  for (Ratio& ratio : ratios_) {
+    take_into(ratio.bad, sample, "a count", ratio.problem);
+    take_into(ratio.total, sample, "a count", ratio.problem);
+  }
+  for (Gauge& gauge : gauges_) take_into(gauge.sum, sample, "a value", gauge.problem);
   take_process(sample);
   return {};
 }
@@ -214,21 +221,19 @@ void AppMetricsReader::take_into(Family& family, const ExpositionSample& sample)
   }
 }
 
-void AppMetricsReader::take_into(Ratio& ratio, const ExpositionSample& sample) {
-  for (Sum* const sum : {&ratio.bad, &ratio.total}) {
-    if (sample.name != sum->counter.metric) continue;
-    sum->seen = true;
-    sum->has_keys = sum->has_keys || (has_keys(sample.labels, sum->counter.labels) &&
-                                      has_keys(sample.labels, sum->counter.label_prefixes));
-    if (!has_all(sample.labels, sum->counter.labels) || !begin_with(sample.labels, sum->counter.label_prefixes))
-      continue;
-    if (!is_count(sample.value)) {
-      ratio.problem = "has a count in " + sum->counter.metric + " that is negative or no number";
-      continue;
-    }
-    sum->matched = true;
-    sum->value += sample.value;
+void AppMetricsReader::take_into(Sum& sum, const ExpositionSample& sample, const char* what, std::string& problem) {
+  const MetricSum& wanted = sum.wanted;
+  if (sample.name != wanted.metric) return;
+  sum.seen = true;
+  sum.has_keys =
+      sum.has_keys || (has_keys(sample.labels, wanted.labels) && has_keys(sample.labels, wanted.label_prefixes));
+  if (!has_all(sample.labels, wanted.labels) || !begin_with(sample.labels, wanted.label_prefixes)) return;
+  if (!is_count(sample.value)) {
+    problem = "has " + std::string(what) + " in " + wanted.metric + " that is negative or no number";
+    return;
   }
+  sum.matched = true;
+  sum.value += sample.value;
 }
 
 void AppMetricsReader::take_process(const ExpositionSample& sample) {
@@ -343,23 +348,36 @@ Result<Histogram> AppMetricsReader::count(const Ratio& ratio) {
   if (!ratio.problem.empty()) return invalid(ratio.problem);
   const auto& [total, bad] = std::tie(ratio.total, ratio.bad);
   if (!total.seen) {
-    return retriable("has no counter " + total.counter.metric +
+    return retriable("has no counter " + total.wanted.metric +
                      ": check podRatio.total; a labelled one appears with its first count");
   }
   if (!total.matched) {
-    return retriable("has no series of " + total.counter.metric +
+    return retriable("has no series of " + total.wanted.metric +
                      " with the labels of podRatio.total: check them; a series appears with its first count");
   }
   // That none has the value may only mean that nothing went wrong so far; that none has the label is a mistake.
   if (bad.seen && !bad.has_keys) {
-    return invalid("has no series of " + bad.counter.metric + " with the labels of podRatio.bad: check their names");
+    return invalid("has no series of " + bad.wanted.metric + " with the labels of podRatio.bad: check their names");
   }
   if (bad.value > total.value) {
     return invalid(
-        "counts more in " + bad.counter.metric + " than in " + total.counter.metric +
+        "counts more in " + bad.wanted.metric + " than in " + total.wanted.metric +
         ": choose podRatio.bad and podRatio.total, with their labels, so that the one is a part of the other");
   }
   return good_and_bad(total.value - bad.value, bad.value);
+}
+
+Result<Histogram> AppMetricsReader::reading(const Gauge& gauge) {
+  if (!gauge.problem.empty()) return invalid(gauge.problem);
+  const std::string& metric = gauge.sum.wanted.metric;
+  if (!gauge.sum.seen) {
+    return retriable("has no gauge " + metric +
+                     ": check podGauge.metric; a labelled one appears with its first value, a histogram is none");
+  }
+  if (!gauge.sum.matched) {
+    return retriable("has no series of " + metric + " with the labels of podGauge: check them");
+  }
+  return reading_of(gauge.sum.value);
 }
 
 /// Its lines are those of a histogram, and none has a bound.
@@ -386,24 +404,20 @@ Result<AppMetrics> AppMetricsReader::finish() {
     process_.scanned_roots = Bytes::of(*scanned_stacks_ + *scanned_globals_);
   }
   if (seen_process_) metrics.process = process_;
+  const auto take = [&](const std::string& slo, const Result<Histogram>& counted) {
+    if (counted) {
+      metrics.latency.emplace(slo, *counted);
+    } else {
+      metrics.missing.emplace(slo, counted.error().message);
+    }
+  };
   for (const Family& family : families_) {
     const Result<Histogram> merged = merge(family);
-    for (const std::string& slo : family.slos) {
-      if (merged) {
-        metrics.latency.emplace(slo, *merged);
-      } else {
-        metrics.missing.emplace(slo, merged.error().message);
-      }
-    }
+    for (const std::string& slo : family.slos) take(slo, merged);
     metrics.only_native = metrics.only_native || (!merged && only_native(family));
   }
-  for (const Ratio& ratio : ratios_) {
-    if (const Result<Histogram> counted = count(ratio)) {
-      metrics.latency.emplace(ratio.slo, *counted);
-    } else {
-      metrics.missing.emplace(ratio.slo, counted.error().message);
-    }
-  }
+  for (const Ratio& ratio : ratios_) take(ratio.slo, count(ratio));
+  for (const Gauge& gauge : gauges_) take(gauge.slo, reading(gauge));
   return metrics;
 }
 

@@ -19,7 +19,7 @@ namespace gopacer {
 struct AppMetrics {
   /// None when the page has none of client_golang's own metrics.
   std::optional<ProcessMetrics> process;
-  /// By the SLO's name; a ratio as good_and_bad().
+  /// By the SLO's name; a ratio as good_and_bad(), a gauge as reading_of().
   std::map<std::string, Histogram> latency;
   /// Why an SLO is not among them, by the SLO's name: a sentence without a subject.
   std::map<std::string, std::string> missing;
@@ -77,9 +77,9 @@ class AppMetricsReader {
     std::string problem;
   };
 
-  /// A counter, added up as its lines come. One that has no line has counted nothing yet.
+  /// A metric, added up as its lines come. A counter that has no line has counted nothing yet.
   struct Sum {
-    Counter counter;
+    MetricSum wanted;
     double value = 0;
     bool seen = false;      ///< with any labels
     bool has_keys = false;  ///< a line had all the labels that are named, with any values
@@ -90,19 +90,27 @@ class AppMetricsReader {
     Sum bad, total;
     std::string problem;
   };
+  struct Gauge {
+    std::string slo;
+    Sum sum;
+    std::string problem;
+  };
 
   void add_histogram(const std::string& slo, const PodHistogram& wanted);
   void want();
   std::string take(const ExpositionSample& sample);
   void take_into(Family& family, const ExpositionSample& sample);
-  static void take_into(Ratio& ratio, const ExpositionSample& sample);
+  /// Leaves a problem when it is one of the sum's lines and its value is not.
+  static void take_into(Sum& sum, const ExpositionSample& sample, const char* what, std::string& problem);
   void take_process(const ExpositionSample& sample);
   static Result<Histogram> merge(const Family& family);
   static bool only_native(const Family& family);
   static Result<Histogram> count(const Ratio& ratio);
+  static Result<Histogram> reading(const Gauge& gauge);
 
   std::vector<Family> families_;
   std::vector<Ratio> ratios_;
+  std::vector<Gauge> gauges_;
   std::unordered_set<std::string, TextHash, std::equal_to<>> wanted_;
   std::size_t lines_ = 0;
   ProcessMetrics process_;

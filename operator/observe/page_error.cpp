@@ -5,14 +5,14 @@ namespace {
 
 /// What to do when nothing useful is at the port at all.
 std::string port_advice(PageKind kind) {
-  if (kind == PageKind::kMetrics) return "check the port of the SLO's podHistogram";
+  if (kind == PageKind::kMetrics) return "check the SLO's port";
   if (kind == PageKind::kCadvisor) return "check that the kubelet listens there and that nothing stands between";
   return "import net/http/pprof and serve it on that port at the pod's address, or give another port "
          "(spec.runtimeMetrics.port; advise: --url)";
 }
 
 std::string path_advice(PageKind kind) {
-  if (kind == PageKind::kMetrics) return "check the port and the path of the SLO's podHistogram";
+  if (kind == PageKind::kMetrics) return "check the SLO's port and path";
   if (kind == PageKind::kCadvisor) return "check that this is a kubelet's port";
   return "import net/http/pprof there, or give another port and path (spec.runtimeMetrics; advise: --url)";
 }
@@ -73,6 +73,8 @@ std::string to_string(PageKind kind) {
       return "cpu_profile";
     case PageKind::kCadvisor:
       return "cadvisor";
+    case PageKind::kQuery:
+      return "query";
   }
   return {};
 }

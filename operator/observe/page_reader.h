@@ -26,6 +26,7 @@ class PageReader : public std::enable_shared_from_this<PageReader> {
   PageReader(HttpFetcher& fetcher, const ScraperOptions& options)
       : pages(options.fetches),
         profiles(options.cpu_profiles),
+        queries(options.queries),
         fetcher_(fetcher),
         on_reading_(options.on_reading),
         budget_(std::make_shared<ReadingBudget>(options.reading_bytes)) {}
@@ -43,12 +44,19 @@ class PageReader : public std::enable_shared_from_this<PageReader> {
   template <typename Reader, typename Wanted, typename Done>
   bool read(FairSlots& slots, bool now_or_never, const ObjectKey& owner, PageKind kind, HttpRequest request,
             std::shared_ptr<Reader> reader, Wanted wanted, Done done) {
-    const auto start = [this, &slots, owner, kind, request = std::move(request), reader = std::move(reader),
+    return read_by(fetcher_, slots, now_or_never, owner, kind, std::move(request), std::move(reader), std::move(wanted),
+                   std::move(done));
+  }
+  /// The same by another fetcher, which has to outlive this.
+  template <typename Reader, typename Wanted, typename Done>
+  bool read_by(HttpFetcher& fetcher, FairSlots& slots, bool now_or_never, const ObjectKey& owner, PageKind kind,
+               HttpRequest request, std::shared_ptr<Reader> reader, Wanted wanted, Done done) {
+    const auto start = [this, &fetcher, &slots, owner, kind, request = std::move(request), reader = std::move(reader),
                         wanted = std::move(wanted), done = std::move(done)] {
       if (stopping_ || !wanted()) return false;
       const auto began = std::chrono::steady_clock::now();
       const auto reading = std::make_shared<Reading<Reader>>(reader, budget_, owner.ns);
-      fetcher_.fetch(
+      fetcher.fetch(
           request,
           [weak = weak_from_this(), owner, kind, reading](std::string_view piece) {
             const std::shared_ptr<PageReader> self = weak.lock();
@@ -83,6 +91,7 @@ class PageReader : public std::enable_shared_from_this<PageReader> {
 
   FairSlots pages;     ///< places for pages
   FairSlots profiles;  ///< places for CPU profiles
+  FairSlots queries;   ///< places for questions to Prometheus
   ScraperProbe probe;  ///< its counters
 
   /// What takes long to decode is decoded on a thread of its own from here on.

@@ -50,6 +50,7 @@ struct PageAddress {
 
 /// What to read for one profile. Replaced as a whole.
 struct ScrapePlan {
+  std::string target;  ///< name of the Deployment
   std::vector<PodTarget> pods;
   MetricsEndpoint endpoint;  ///< its interval is not used here
   std::vector<Slo> slos;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "gopacer/domain/histogram.h"
 #include "observe/app_metrics.h"
 #include "observe/cpu_profile.h"
 #include "observe/expvar.h"
@@ -32,6 +33,7 @@ std::vector<MetricsPage> pages_of(const ScrapePlan& plan) {
   std::vector<MetricsPage> pages;
   if (plan.process_page) pages.push_back({plan.process_page->port, plan.process_page->path, {}});
   for (const Slo& slo : plan.slos) {
+    if (slo.query() != nullptr || slo.is_of_runtime()) continue;
     const auto same = std::find_if(pages.begin(), pages.end(), [&](const MetricsPage& page) {
       return page.port == slo.port && page.path == slo.path;
     });
@@ -46,6 +48,22 @@ std::vector<MetricsPage> pages_of(const ScrapePlan& plan) {
 
 bool profile_is_due(const PodState& pod, Time now) {
   return pod.profiling != Profiling::kNever && !pod.no_profiles && pod.profile_due <= now;
+}
+
+/// Puts in place of each reading of a number the sum of all so far.
+void add_up_readings(const std::vector<Slo>& slos, std::map<std::string, Histogram>& latency,
+                     std::map<std::string, Histogram>& so_far) {
+  std::map<std::string, Histogram> sums;
+  for (const Slo& slo : slos) {
+    if (slo.counts_requests()) continue;
+    Histogram sum = so_far[slo.name];
+    if (const auto read = latency.find(slo.name); read != latency.end()) {
+      merge(sum, read->second);
+      read->second = sum;
+    }
+    sums[slo.name] = std::move(sum);
+  }
+  so_far = std::move(sums);
 }
 
 /// A page is fetched as long as somebody wants its pod.
@@ -64,6 +82,8 @@ void PodState::begin_process() {
   profile_note.clear();
   taken_profile.reset();
   last_usage = Time{};
+  readings.clear();
+  answered.clear();
 }
 
 /// One reading of one pod, while it is under way.
@@ -189,10 +209,33 @@ void PodReader::read_next_page(const CyclePtr& cycle) {
       });
 }
 
+/// What Prometheus answers of an arm is told of each of its pods, once: their mean is that of the arm again. An answer
+/// that speaks of a time before the process began is not taken.
+void PodReader::take_answers(const CyclePtr& cycle) {
+  PodState& pod = *cycle->pod;
+  for (const Slo& slo : cycle->plan.slos) {
+    const PrometheusQuery* const query = slo.query();
+    if (query == nullptr) continue;
+    const QueryReader::Answer* const answer = queries_.answer_of(pod.owner(), slo.name, pod.target.track);
+    if (answer == nullptr) continue;
+    if (!answer->problem.empty()) {
+      cycle->notes.push_back("SLO " + slo.name + ": " + answer->problem);
+      cycle->unread[slo.name] = answer->problem;
+    }
+    if (!answer->value || answer->at == pod.answered[slo.name] || answer->at < pod.target.started + query->window)
+      continue;
+    pod.answered[slo.name] = answer->at;
+    cycle->sample.latency.emplace(slo.name, reading_of(*answer->value));
+    cycle->got_something = true;
+  }
+}
+
 void PodReader::finish(const CyclePtr& cycle) {
   PodState& pod = *cycle->pod;
   const Time now = clock_.now();
   if (cycle->sample.at == Time{}) cycle->sample.at = now;
+  take_answers(cycle);
+  add_up_readings(cycle->plan.slos, cycle->sample.latency, pod.readings);
   const FoundUsage found = usage_.usage_of(pod.target, now);
   if (found.usage) {
     cycle->sample.usage = found.usage;

@@ -12,6 +12,7 @@
 #include "observe/history_budget.h"
 #include "observe/page_reader.h"
 #include "observe/plan.h"
+#include "observe/query_reader.h"
 #include "observe/usage_reader.h"
 
 namespace gopacer {
@@ -47,6 +48,11 @@ struct PodState {
 
   Time last_usage;
 
+  /// By SLO: the readings of this process's numbers so far, added up. A window's mean is the difference of two such
+  /// sums.
+  std::map<std::string, Histogram> readings;
+  std::map<std::string, Time> answered;  ///< by SLO: when Prometheus gave the answer that was taken last
+
   const ObjectKey& owner() const { return profiles.front(); }
   void begin_process();
 };
@@ -57,10 +63,11 @@ using PodPtr = std::shared_ptr<PodState>;
 class PodReader {
  public:
   /// `on_end` is told of each pod whose cycle has ended.
-  PodReader(PageReader& pages, UsageReader& usage, HistoryBudget& histories, const Clock& clock,
+  PodReader(PageReader& pages, UsageReader& usage, QueryReader& queries, HistoryBudget& histories, const Clock& clock,
             const ScraperOptions& options, std::function<void(const PodPtr&)> on_end)
       : pages_(pages),
         usage_(usage),
+        queries_(queries),
         histories_(histories),
         clock_(clock),
         options_(options),
@@ -79,6 +86,7 @@ class PodReader {
   void take_mem(const CyclePtr& cycle, const MemStats& mem);
   void miss_mem(const CyclePtr& cycle, PageKind kind, const HttpRequest& request, const PageError& error);
   void read_next_page(const CyclePtr& cycle);
+  void take_answers(const CyclePtr& cycle);
   void finish(const CyclePtr& cycle);
   void end(const PodPtr& pod);
   int profile_seconds(const PodState& pod, const ScrapePlan& plan) const;
@@ -87,6 +95,7 @@ class PodReader {
 
   PageReader& pages_;
   UsageReader& usage_;
+  QueryReader& queries_;
   HistoryBudget& histories_;
   const Clock& clock_;
   const ScraperOptions& options_;

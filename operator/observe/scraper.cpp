@@ -49,14 +49,17 @@ ContainerKey key_of(const PodTarget& target) { return {target.pod.ns, target.pod
 
 class Scraper::Impl {
  public:
-  Impl(HttpFetcher& fetcher, const Clock& clock, TokenSource* tokens, UsageFallback* fallback, ScraperOptions options)
+  Impl(HttpFetcher& fetcher, const Clock& clock, TokenSource* tokens, UsageFallback* fallback, ScraperOptions options,
+       QueryPorts queries)
       : clock_(clock),
         fallback_(fallback),
+        secrets_(queries.secrets),
         options_(std::move(options)),
         pages_(std::make_shared<PageReader>(fetcher, options_)),
         usage_(*pages_, clock, tokens, options_.fetch_timeout),
         histories_(options_.history),
-        reader_(*pages_, usage_, histories_, clock, options_, [this](const PodPtr& pod) { schedule(pod); }) {
+        queries_(*pages_, queries.fetcher, clock, options_.prometheus, options_.fetch_timeout),
+        reader_(*pages_, usage_, queries_, histories_, clock, options_, [this](const PodPtr& pod) { schedule(pod); }) {
     if (!options_.random) {
       options_.random = [generator = std::mt19937(std::random_device{}())]() mutable {
         return std::uniform_real_distribution<double>(0, 1)(generator);
@@ -67,7 +70,9 @@ class Scraper::Impl {
   void start() {
     pages_->start_decoding();
     threads_.emplace_back([this](const std::stop_token& stop) { run(stop); });
-    if (fallback_ != nullptr) threads_.emplace_back([this](const std::stop_token& stop) { run_fallbacks(stop); });
+    if (fallback_ != nullptr || secrets_ != nullptr) {
+      threads_.emplace_back([this](const std::stop_token& stop) { run_slow_questions(stop); });
+    }
   }
 
   void stop() {
@@ -89,6 +94,7 @@ class Scraper::Impl {
         profile.plan.endpoint.port != plan.endpoint.port || profile.plan.endpoint.path != plan.endpoint.path;
     const bool has_canary = std::any_of(plan.pods.begin(), plan.pods.end(),
                                         [](const PodTarget& target) { return target.track == Track::kCanary; });
+    queries_.follow(key, plan);
     std::map<ObjectKey, PodPtr> pods;
     for (PodTarget& target : plan.pods) {
       const ObjectKey name = target.pod;
@@ -118,6 +124,7 @@ class Scraper::Impl {
     const auto found = profiles_.find(key);
     if (found == profiles_.end()) return;
     for (const auto& [name, pod] : found->second.pods) leave(pod, key);
+    queries_.forget(key);
     profiles_.erase(found);
   }
 
@@ -154,8 +161,8 @@ class Scraper::Impl {
     probe.history_bytes = histories_.bytes();
     probe.history_limit = histories_.limit();
     probe.shed = histories_.shed();
-    probe.in_flight = pages_->pages.running() + pages_->profiles.running();
-    probe.waiting = pages_->pages.waiting();
+    probe.in_flight = pages_->pages.running() + pages_->profiles.running() + pages_->queries.running();
+    probe.waiting = pages_->pages.waiting() + pages_->queries.waiting();
     return probe;
   }
 
@@ -170,10 +177,25 @@ class Scraper::Impl {
       reader_.begin(pod, profiles_.at(pod->owner()).plan, now);
     }
     const Time next = due_.empty() ? now + kLongestWait : std::min(now + kLongestWait, due_.begin()->first.first);
-    return usage_.run_due(now, next);
+    return queries_.run_due(now, usage_.run_due(now, next));
+  }
+
+  void read_secrets() {
+    if (secrets_ == nullptr) return;
+    std::vector<QueryReader::SecretId> due;
+    {
+      const Lock lock(mutex());
+      due = queries_.due_secrets(clock_.now());
+    }
+    for (const QueryReader::SecretId& id : due) {
+      Result<SecretValue> value = secrets_->read(id.first, id.second);
+      const Lock lock(mutex());
+      queries_.set_secret(id, std::move(value), clock_.now());
+    }
   }
 
   void run_fallback() {
+    if (fallback_ == nullptr) return;
     std::set<std::string> namespaces;
     {
       const Lock lock(mutex());
@@ -209,14 +231,16 @@ class Scraper::Impl {
     }
   }
 
-  void run_fallbacks(const std::stop_token& stop) {
+  void run_slow_questions(const std::stop_token& stop) {
     while (!stop.stop_requested()) {
       {
         // Waiting first gives the kubelets time to answer.
         std::unique_lock lock(waiting_);
         idle_.wait_for(lock, stop, options_.fallback_interval, [] { return false; });
       }
-      if (!stop.stop_requested()) run_fallback();
+      if (stop.stop_requested()) return;
+      read_secrets();
+      run_fallback();
     }
   }
 
@@ -359,11 +383,13 @@ class Scraper::Impl {
 
   const Clock& clock_;
   UsageFallback* const fallback_;
+  SecretSource* const secrets_;
   ScraperOptions options_;
 
   const std::shared_ptr<PageReader> pages_;
   UsageReader usage_;
   HistoryBudget histories_;
+  QueryReader queries_;
   PodReader reader_;
   std::condition_variable_any changed_;
   bool woken_ = false;
@@ -380,8 +406,8 @@ class Scraper::Impl {
 };
 
 Scraper::Scraper(HttpFetcher& fetcher, const Clock& clock, TokenSource* tokens, UsageFallback* fallback,
-                 ScraperOptions options)
-    : impl_(std::make_unique<Impl>(fetcher, clock, tokens, fallback, std::move(options))) {}
+                 ScraperOptions options, QueryPorts queries)
+    : impl_(std::make_unique<Impl>(fetcher, clock, tokens, fallback, std::move(options), queries)) {}
 Scraper::~Scraper() { impl_->stop(); }
 
 void Scraper::set_targets(const ObjectKey& profile, ScrapePlan plan) { impl_->set_targets(profile, std::move(plan)); }
@@ -394,5 +420,6 @@ ScraperProbe Scraper::probe() const { return impl_->probe(); }
 void Scraper::start() { impl_->start(); }
 Time Scraper::run_due() { return impl_->run_due(); }
 void Scraper::run_fallback() { impl_->run_fallback(); }
+void Scraper::read_secrets() { impl_->read_secrets(); }
 
 }  // namespace gopacer

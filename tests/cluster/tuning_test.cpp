@@ -30,12 +30,15 @@ class Tuning : public ClusterTest {
     return json::array({slo});
   }
 
-  static json with_errors(json slos) {
+  static json with_others(json slos) {
     slos.push_back({{"name", "errors"},
                     {"podRatio",
                      {{"bad", {{"metric", "http_requests_total"}, {"labelPrefixes", {{"code", "5"}}}}},
                       {"total", {{"metric", "http_requests_total"}}},
                       {"max", "2%"}}}});
+    slos.push_back({{"name", "goroutines"},
+                    {"podGauge", {{"metric", "go_goroutines"}, {"max", "10000"}}},
+                    {"maxRegressionPercent", 100}});
     return slos;
   }
 
@@ -51,7 +54,7 @@ TEST_F(Tuning, PromotesBetterSettingsAndReleasesThemWithTheProfile) {
   const json before = deployment();
   tune("checkout", {{"updatePolicy", {{"updateMode", "Off"}, {"revertOnDeletion", true}}},
                     {"canary", {{"interval", "2s"}, {"maxDuration", "10m"}}},
-                    {"slos", with_errors(latency_slo(json::object()))}});
+                    {"slos", with_others(latency_slo(json::object()))}});
   // A recommendation that rests on a guess promises too much or too little, and a trial is held to what was promised.
   eventually("the profile recommends settings by a CPU profile", [&] {
     const json seen = profile();
@@ -156,7 +159,7 @@ TEST_F(Tuning, RollsBackWhatFailsMoreOftenThanThePromiseAllows) {
   send_load(checkout, 200);
   tune("checkout", {{"objective", {{"strategy", "Fixed"}, {"settings", {{"gogc", 150}, {"goMemLimit", "200MiB"}}}}},
                     {"canary", {{"interval", "2s"}, {"maxDuration", "10m"}, {"minSamples", 100000000}}},
-                    {"slos", with_errors(json::array())}});
+                    {"slos", with_others(json::array())}});
   eventually_trial("checkout-1", "is being measured",
                    [](const json& trial) { return number(trial, "/status/windows") > 0; });
   for (const json& pod : list("pods", "app=checkout,gopacer.dev/track=canary")) {

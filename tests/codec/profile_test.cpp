@@ -194,7 +194,76 @@ TEST(DecodeProfile, ReadsAShareOfCounters) {
   object["spec"]["slos"][0]["podRatio"]["bad"].erase("metric");
   const std::string why = codec::decode_profile(object)->unreadable;
   EXPECT_THAT(why, HasSubstr("spec.slos[].podRatio.maxIncrease: '0.5' is not a share in percent: write it as in 0.5%"));
-  EXPECT_THAT(why, HasSubstr("spec.slos[errors].podRatio.bad: a counter has no metric"));
+  EXPECT_THAT(why, HasSubstr("spec.slos[errors].podRatio.bad: the metric's name is missing"));
+}
+
+TEST(DecodeProfile, ReadsAGauge) {
+  json object = profile();
+  object["spec"]["slos"][0] = json::parse(R"({"name": "queue", "podGauge": {"port": 9090, "path": "/m",
+    "metric": "queue_depth", "labels": {"a": "b"}, "labelPrefixes": {"queue": "mail-"}, "max": "1000.5"},
+    "maxRegressionPercent": 20})");
+  const Profile got = codec::decode_profile(object).value();
+  EXPECT_EQ(got.unreadable, "");
+  Slo wanted;
+  wanted.name = "queue";
+  wanted.port = 9090;
+  wanted.path = "/m";
+  wanted.source = PodGauge{{"queue_depth", {{"a", "b"}}, {{"queue", "mail-"}}}};
+  wanted.max = 1000.5;
+  wanted.max_regression_percent = 20;
+  EXPECT_EQ(got.spec.slos.at(0), wanted);
+
+  object["spec"]["slos"][0]["podGauge"] = {{"port", 1}, {"max", "many"}};
+  const std::string why = codec::decode_profile(object)->unreadable;
+  EXPECT_THAT(why, HasSubstr("spec.slos[].podGauge.max: 'many' is not a number from 0 on"));
+  EXPECT_THAT(why, HasSubstr("spec.slos[queue].podGauge: the metric's name is missing"));
+}
+
+TEST(DecodeProfile, ReadsAQueryOfPrometheus) {
+  json object = profile();
+  object["spec"]["slos"][0] = json::parse(R"json({"name": "p99", "prometheus": {"address": "https://prom:9090",
+    "query": "max(x{pod=~\"{{ pods }}\"})", "window": "5m", "headers": {"X-Scope-OrgID": "shop"},
+    "authorization": {"secretName": "prom"}, "max": "0.3"
+}
+, "maxRegressionPercent" : 20
+})json");
+  const Profile got = codec::decode_profile(object).value();
+  EXPECT_EQ(got.unreadable, "");
+  Slo wanted;
+  wanted.name = "p99";
+  wanted.source = PrometheusQuery{"https://prom:9090",
+                                  "max(x{pod=~\"{{ pods }}\"})",
+                                  std::chrono::minutes(5),
+                                  {{"X-Scope-OrgID", "shop"}},
+                                  SecretKey{"prom", "authorization"}};
+  wanted.max = 0.3;
+  wanted.max_regression_percent = 20;
+  EXPECT_EQ(got.spec.slos.at(0), wanted);
+
+  object["spec"]["slos"][0]["prometheus"] = {{"query", "{{ pods }}"}, {"window", "1s"}};
+  EXPECT_THAT(codec::decode_profile(object)->unreadable,
+              HasSubstr("spec.slos[p99].prometheus: window must be from 15s"));
+  object["spec"]["slos"][0]["prometheus"] = {{"window", "1m"}};
+  EXPECT_THAT(codec::decode_profile(object)->unreadable, HasSubstr("spec.slos[p99].prometheus: the query is missing"));
+}
+
+TEST(DecodeProfile, ReadsFiguresOfTheRuntime) {
+  const auto read = [](const char* runtime) {
+    json object = profile();
+    object["spec"]["slos"][0] = {{"name", "r"}, {"runtime", json::parse(runtime)}};
+    return codec::decode_profile(object).value();
+  };
+  const Slo paused = read(R"({"figure": "GcPause", "quantile": "0.9", "max": "50ms"})").spec.slos.at(0);
+  EXPECT_EQ(std::get<RuntimePauses>(paused.source).quantile, 0.9);
+  EXPECT_DOUBLE_EQ(paused.max.value(), 0.05);
+  const Slo throttled = read(R"({"figure": "Throttling", "max": "65%"})").spec.slos.at(0);
+  EXPECT_EQ(std::get<RuntimeShare>(throttled.source).of, RuntimePart::kThrottling);
+  EXPECT_DOUBLE_EQ(throttled.max.value(), 0.65);
+  EXPECT_EQ(std::get<RuntimeShare>(read(R"({"figure": "GcCpu"})").spec.slos.at(0).source).of, RuntimePart::kGcCpu);
+  EXPECT_THAT(read(R"({"figure": "Heap"})").unreadable, HasSubstr("spec.slos[r].runtime: 'Heap' is no figure"));
+  EXPECT_THAT(read(R"({"figure": "GcPause", "max": "5%"})").unreadable, HasSubstr("spec.slos[r].runtime: max: "));
+  EXPECT_THAT(read(R"({"figure": "GcCpu", "max": "5ms"})").unreadable, HasSubstr("spec.slos[r].runtime: max: "));
+  EXPECT_THAT(read(R"({"figure": "GcPause", "quantile": "2"})").unreadable, HasSubstr("quantile must be between"));
 }
 
 TEST(DecodeProfile, TakesMillisecondsFromTheFieldOrTheName) {

@@ -46,6 +46,32 @@ Slo errors_slo() {
   return slo;
 }
 
+Slo queue_slo() {
+  Slo slo;
+  slo.name = "queue";
+  slo.source = PodGauge{{"queue_depth", {}, {{"queue", "mail-"}}}};
+  slo.max = 1e-7;
+  slo.max_regression_percent = 20;
+  return slo;
+}
+
+std::vector<Slo> other_slos() {
+  std::vector<Slo> slos(4);
+  slos[0].name = "asked";
+  slos[0].source = PrometheusQuery{"https://prom", "x{{ pods }}", minutes(5), {{"X-A", "b"}}, SecretKey{"s", "k"}};
+  slos[0].max = 0.3;
+  slos[1].name = "pauses";
+  slos[1].source = RuntimePauses{0.95};
+  slos[1].max = 0.05;
+  slos[2].name = "collected";
+  slos[2].source = RuntimeShare{RuntimePart::kGcCpu};
+  slos[2].max_regression_percent = 50;
+  slos[3].name = "throttled";
+  slos[3].source = RuntimeShare{RuntimePart::kThrottling};
+  slos[3].max = 0.65;
+  return slos;
+}
+
 /// As the API server would return it.
 json stored(const TrialSpec& spec, const json& status) {
   json object = codec::trial_object(kKey, spec);
@@ -93,7 +119,8 @@ TEST(TrialObject, SpecComesBackAsItWas) {
   spec.strategy = Strategy::kFixed;
   spec.reason = "Because a person asked.";
   spec.predicted = {"3.2", "5.1", "410.0MiB", "120MiB"};
-  spec.slos = {latency_slo(), errors_slo()};
+  spec.slos = {latency_slo(), errors_slo(), queue_slo()};
+  for (Slo& slo : other_slos()) spec.slos.push_back(std::move(slo));
   spec.slos[0].histogram().unit = 1e-3;
   spec.canary = {3, seconds(90), milliseconds(1500), minutes(7), 12345};
   spec.watch_for = minutes(9);

@@ -47,6 +47,18 @@ def ratio(**changes):
     return {"slos": [{"name": "errors", "podRatio": {"bad": errors, "total": {"metric": "http_requests_total"}, **changes}}]}
 
 
+def gauge(**changes):
+    return {"slos": [{"name": "queue", "podGauge": {"metric": "work_queue_depth", **changes}}]}
+
+
+def query(**changes):
+    return {"slos": [{"name": "p99", "prometheus": {"query": 'max(x{pod=~"{{ pods }}"})', **changes}}]}
+
+
+def runtime(**changes):
+    return {"slos": [{"name": "pauses", "runtime": {"figure": "GcPause", **changes}}]}
+
+
 def trial(**changes):
     spec = {
         "profileRef": {"name": "checkout", "uid": "1"},
@@ -92,6 +104,17 @@ ACCEPTED = [
         max="300ms", maxRegressionPercent=10)),
     ("times of what may be exceeded", {"slos": [{**slo()["slos"][0], "max": "1s", "maxFor": "2m"}, {**ratio(max="1%")["slos"][0], "maxFor": "1h"}]}),
     ("a share", ratio(port=9000, path="/m", max="1.25%", maxIncrease="100%")),
+    ("a gauge", gauge(port=9000, path="/m", labels={"a": "b"}, labelPrefixes={"queue": "mail-"}, max="1000.5")),
+    ("a gauge's limit of nothing, for a time", {"slos": [{**gauge(max="0")["slos"][0], "maxFor": "2m", "maxRegressionPercent": 50}]}),
+    ("a query of Prometheus", query()),
+    ("a query with everything", {"slos": [{**query(
+        address="https://prometheus.monitoring.svc:9090/prefix", query="x{arm='{{ arm }}'}", window="5m", headers={"X-Scope-OrgID": "shop"},
+        authorization={"secretName": "prom", "key": "token"}, max="0.3")["slos"][0], "maxFor": "2m", "maxRegressionPercent": 50}]}),
+    ("a figure of the runtime", runtime()),
+    ("a figure of the runtime with everything", {"slos": [{**runtime(quantile="0.99", max="50ms")["slos"][0], "maxFor": "1m", "maxRegressionPercent": 50}]}),
+    ("a query whose placeholders have no blanks", query(query="x{a='{{pods}}'}")),
+    ("a pause of a minute and a half", runtime(max="90s")),
+    ("a share of the runtime", runtime(figure="GcCpu", max="12.5%")),
     ("milliseconds", slo(podHistogram={"unit": "Milliseconds"})),
     ("eight SLOs", {"slos": [slo(name=f"s{i}")["slos"][0] for i in range(8)]}),
     ("a container by name", {"containerName": "app"}),
@@ -164,9 +187,30 @@ REFUSED = [
     ("an old baseline", {"canary": {"baseline": "Target"}}, 'supported values: "Fresh"'),
     ("no samples", {"canary": {"minSamples": 0}}, "should be greater than or equal to 1"),
     ("a history without end", {"history": {"successfulTrialsLimit": 51}}, "should be less than or equal to 50"),
-    ("an SLO without a source", {"slos": [{"name": "p99"}]}, "name one source, podHistogram or podRatio"),
-    ("an SLO with two sources", {"slos": [{**slo()["slos"][0], **ratio()["slos"][0]}]}, "name one source, podHistogram or podRatio"),
-    ("a share's limit that is a duration", {"slos": [{**ratio()["slos"][0], "max": "1s"}]}, "give the share as podRatio.max"),
+    ("an SLO without a source", {"slos": [{"name": "p99"}]}, "name one source, podHistogram, podRatio, podGauge, prometheus or runtime"),
+    ("an SLO with two sources", {"slos": [{**slo()["slos"][0], **ratio()["slos"][0]}]}, "name one source, podHistogram, podRatio, podGauge, prometheus or runtime"),
+    ("a share's limit that is a duration", {"slos": [{**ratio()["slos"][0], "max": "1s"}]}, "every other source has a max of its own, such as podRatio.max"),
+    ("an SLO with three sources", {"slos": [{**slo()["slos"][0], **ratio()["slos"][0], **gauge()["slos"][0]}]}, "name one source, podHistogram, podRatio, podGauge, prometheus or runtime"),
+    ("a gauge's limit that is a duration", {"slos": [{**gauge()["slos"][0], "max": "1s"}]}, "every other source has a max of its own"),
+    ("a gauge's limit with a unit", gauge(max="1k"), "must be a decimal number from 0 on"),
+    ("a gauge's limit below 0", gauge(max="-1"), "must be a decimal number from 0 on"),
+    ("a gauge without a metric", {"slos": [{"name": "queue", "podGauge": {}}]}, "podGauge.metric: Required value"),
+    ("a gauge that is a query", gauge(metric="max(x)"), "must be the name of a Prometheus metric"),
+    ("a query that asks the same for all", query(query="up"), "the query must tell the arms apart"),
+    ("a query without end", query(query="{{ pods }}" + "x" * 2048), "may not be more than 2048"),
+    ("an address that is a path", query(address="/prometheus"), "must be an http:// or https:// address"),
+    ("an address of another kind", query(address="file:///etc/passwd"), "must be an http:// or https:// address"),
+    ("a window that is too short for Prometheus", query(window="5s"), "must be from 15s to 10m"),
+    ("a header that splits the request", query(headers={"X-A": "b\r\nX-C: d"}), "must be plain ASCII text"),
+    ("a header that is a secret", query(headers={"authorization": "Bearer x"}), "give credentials by authorization"),
+    ("a header that is none", query(headers={"X A": "b"}), "names of headers are of letters, digits and dashes"),
+    ("credentials from nowhere", query(authorization={"key": "x"}), "authorization.secretName: Required value"),
+    ("credentials of another namespace", query(authorization={"secretName": "other/prom"}), "must be the name of a Secret"),
+    ("a limit of a query that is a duration", query(max="300ms"), "must be a decimal number from 0 on"),
+    ("a figure that is none", runtime(figure="Heap"), 'supported values: "GcPause", "GcCpu", "Throttling"'),
+    ("a share of the runtime above all", runtime(figure="Throttling", max="150%"), "a share of at most 100%"),
+    ("a pause in percent", runtime(max="5%"), "max is a time for GcPause"),
+    ("a share that is a time", runtime(figure="Throttling", max="5ms"), "a share of at most 100% for the others"),
     ("a time without what may be exceeded", slo(maxFor="2m"), "give max, too"),
     ("a time that is too short", slo(max="1s", maxFor="10ms"), "must be from 1s to 1h"),
     ("a share without its sign", ratio(max="1"), "must be a share in percent, such as 0.5%"),
@@ -220,6 +264,9 @@ TRIALS_REFUSED = [
     ("a tolerance of everything", "slos", [{"name": "p99", "maxRegressionPercent": 100000}], "should be less than or equal to 100"),
     ("a port that is none", "slos", [{"name": "p99", "podHistogram": {"port": 0}}], "should be greater than or equal to 1"),
     ("an endless label", "slos", [{"name": "p99", "podHistogram": {"labels": {"a" * 129: "c"}}}], "must have at most 128 characters"),
+    ("a pause that is a text", "slos", [{"name": "q", "runtime": {"figure": "GcPause", "max": "long"}}], "must be a time or a share in percent"),
+    ("an answer's window of days", "slos", [{"name": "q", "prometheus": {"query": "x", "window": "25h"}}], "must be a duration from 15s to 10m"),
+    ("a gauge's limit that is none", "slos", [{"name": "q", "podGauge": {"metric": "x", "max": "inf"}}], "must be a number from 0 on"),
     ("a quantile above 1", "slos", [{"name": "p99", "quantile": "7"}], "must be a decimal between 0 and 1"),
 ]
 

@@ -91,8 +91,10 @@ class Chart(unittest.TestCase):
             "operator", "--metrics-port=8080", "--health-port=8081", "--log-level=info", "--workers=2", "--leader-elect=true",
             "--lease-namespace=$(POD_NAMESPACE)", "--lease-name=gopacer", "--kubelet-account=gopacer-kubelet", "--kubelet-insecure=false"])
         text = helm(*TEMPLATE, "--set", "kubelet.insecureSkipVerify=true", "--set", "kubelet.ca.configMap=kubelet-ca",
-                    "--set", "watchNamespace=shop", "--set", "image.tag=dev")
-        for part in ("--kubelet-insecure=true", "--kubelet-ca-file=/etc/gopacer/kubelet-ca/ca.crt", "--watch-namespace=shop",
+                    "--set", "watchNamespace=shop", "--set", "image.tag=dev", "--set", "prometheus.ca.configMap=prometheus-ca",
+                    "--set", "prometheus.addresses={https://prometheus.monitoring:9090,http://other:9090}")
+        for part in ("--prometheus=https://prometheus.monitoring:9090\n", "--prometheus=http://other:9090\n",
+                     "--prometheus-ca-file=/etc/gopacer/prometheus-ca/ca.crt", "configMap: {name: prometheus-ca}", "--kubelet-insecure=true", "--kubelet-ca-file=/etc/gopacer/kubelet-ca/ca.crt", "--watch-namespace=shop",
                      "image: \"localhost/gopacer:dev\"", "configMap: {name: kubelet-ca}"):
             self.assertIn(part, text)
 

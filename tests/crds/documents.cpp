@@ -35,6 +35,28 @@ Slo slo() {
   return slo;
 }
 
+/// Of each kind, with a max whose text is not what a person would have written.
+std::vector<Slo> all_slos() {
+  std::vector<Slo> slos(5, slo());
+  slos[1].source = PodRatio{{"requests_total", {}, {{"code", "5"}}}, {"requests_total", {{"a", "b"}}, {}}, 0.00025};
+  slos[1].max = 0.015;
+  slos[2].source = PodGauge{{"queue_depth", {{"a", "b"}}, {{"queue", "mail-"}}}};
+  slos[2].max = 1e-7;
+  slos[3].source = PrometheusQuery{"https://prom:9090/x",
+                                   "max(x{pod=~\"{{ pods }}\"})",
+                                   std::chrono::seconds(90),
+                                   {{"X-Scope-OrgID", "shop"}},
+                                   SecretKey{"prom", "token"}};
+  slos[3].max = 123456789012345.0;
+  slos[4].source = RuntimePauses{0.999};
+  slos[4].max = 90;
+  for (std::size_t i = 1; i < slos.size(); ++i) slos[i].name = "slo-" + std::to_string(i);
+  slos.push_back(slos[1]);
+  slos.back().name = "throttled";
+  slos.back().source = RuntimeShare{RuntimePart::kThrottling};
+  return slos;
+}
+
 Evidence evidence() {
   MetricEvidence metric;
   metric.name = "latency-p99";
@@ -79,7 +101,7 @@ TrialSpec trial_spec() {
   spec.reason = "GOGC=180 GOMEMLIMIT=430MiB instead of Go's defaults. " + std::string(5000, 'x');
   spec.predicted = {"4.1", "6.2", "310.0 MiB", "104857600B"};
   spec.template_hash = "0123456789abcdef";
-  spec.slos = {slo()};
+  spec.slos = all_slos();
   spec.canary = {2, std::chrono::seconds(90), std::chrono::milliseconds(2500), std::chrono::hours(24), 12345};
   spec.watch_for = std::chrono::minutes(61);
   spec.min_saving = -0.05;

@@ -71,6 +71,10 @@ struct PodImposter {
   bool with_profile = false;
   bool with_metrics = true;
   double bad_share = 0.01;  ///< of the requests
+  double queue = 40;        ///< a gauge, at each reading, give or take a tenth
+  int pauses = 20;          ///< of collections, at each reading
+  double pause_seconds = 50e-6;
+  double throttled_share = 0;
   double limited_cycle = 0;
   std::optional<Settings> runs;  ///< as the process's own metrics say
 
@@ -80,9 +84,13 @@ struct PodImposter {
   double allocated = 0;
   double collections = 0;
   double good = 0, bad = 0;
+  Histogram queues;  ///< all readings of the gauge
+  double throttled_seconds = 0;
   std::mt19937_64 failures{7};  ///< apart, so that the other figures are what they are without them
+  std::mt19937_64 others;       ///< likewise
 
   PodImposter(std::string name, Track track, Time started) {
+    others.seed(std::hash<std::string>()(name));
     series.pod = std::move(name);
     series.track = track;
     series.started = started;
@@ -117,7 +125,11 @@ struct PodImposter {
     mem.num_gc = static_cast<std::uint32_t>(collections);
     mem.next_gc = live + Bytes::of(volume);
     mem.heap_alloc = live;
-    mem.pauses.push_back({now, std::chrono::microseconds(50)});
+    for (int i = pauses - 1; i >= 0; --i) {
+      const double pause = pause_seconds * std::lognormal_distribution<double>(0, 0.2)(others);
+      mem.pauses.push_back({now - i * std::chrono::milliseconds(100),
+                            std::chrono::round<Duration>(std::chrono::duration<double>(pause))});
+    }
     sample.mem = mem;
     if (with_metrics) {
       ProcessMetrics process;
@@ -136,6 +148,9 @@ struct PodImposter {
       sample.profile = profile;
     }
     ContainerUsage usage;
+    usage.at = now;
+    throttled_seconds += throttled_share * std::lognormal_distribution<double>(0, 0.1)(others) * seconds;
+    usage.throttled_seconds = throttled_seconds;
     usage.limit = series.memory_limit;
     usage.anonymous = memory;
     usage.shared = files_in_memory;
@@ -143,6 +158,8 @@ struct PodImposter {
     sample.usage = usage;
     sample.latency["p99"] = latency;
     sample.latency["errors"] = good_and_bad(good, bad);
+    merge(queues, reading_of(queue * std::max(0.0, std::normal_distribution<double>(1, 0.1)(others))));
+    sample.latency["queue"] = queues;
     series.samples.push_back(sample);
     // Longer than what any window looks back to, and short enough to be copied often.
     if (series.samples.size() > 20) series.samples.pop_front();

@@ -547,6 +547,37 @@ Slo errors() {
   return slo;
 }
 
+TEST(WatchOfPauses, TakesAProgramThatCollectsNothingForSeen) {
+  PromotedImposter target;
+  Slo slo;
+  slo.name = "pauses";
+  slo.source = RuntimePauses{0.5};
+  target.plan.slos = {slo};
+  MetricEvidence before;
+  before.name = slo.name;
+  before.stats.n = 50;
+  target.plan.before.metrics.push_back(before);
+  for (auto& pod : target.pods) pod.pauses = 0;
+  const Verdict verdict = target.run(10);
+  EXPECT_EQ(verdict.outcome, Outcome::kUndecided);
+  EXPECT_EQ(verdict.evidence.windows, 10);
+}
+
+TEST(WatchOfAQuery, HoldsABrokenPromiseAgainstTheSettingsOnlyAfterThreeOfItsOwnWindows) {
+  PromotedImposter target;
+  Slo slo;
+  slo.name = "queue";
+  PrometheusQuery query;
+  query.window = 4 * target.plan.interval;
+  slo.source = query;
+  slo.max = 100;
+  target.plan.slos = {slo};
+  EXPECT_EQ(target.run(5).outcome, Outcome::kUndecided);
+  for (auto& pod : target.pods) pod.queue = 500;
+  EXPECT_EQ(target.run(11).outcome, Outcome::kUndecided) << "one burst is in all answers of a window";
+  EXPECT_EQ(target.run(2).reason, "SloViolated");
+}
+
 TEST(WatchOfARatio, TakesBackWhatFailsMoreOftenThanTheBaseline) {
   PromotedImposter target;
   target.plan.slos = {errors()};

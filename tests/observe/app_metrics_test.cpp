@@ -56,7 +56,7 @@ TEST(AppMetrics, MergesAllSeriesOfARecordedHistogram) {
   }
 }
 
-Slo ratio(Counter bad, Counter total) {
+Slo ratio(MetricSum bad, MetricSum total) {
   Slo out;
   out.name = "p99";
   out.source = PodRatio{std::move(bad), std::move(total)};
@@ -69,8 +69,10 @@ constexpr const char* kCodes =
     "requests_total{code=\"503\",route=\"/b\"} 4\n";
 
 TEST(AppMetrics, CountsGoodAndBadByLabelsAndByWhatTheyBeginWith) {
-  const Counter all{"requests_total", {}, {}};
-  const auto counted = [&](const Counter& bad, const Counter& total) { return *histogram(kCodes, ratio(bad, total)); };
+  const MetricSum all{"requests_total", {}, {}};
+  const auto counted = [&](const MetricSum& bad, const MetricSum& total) {
+    return *histogram(kCodes, ratio(bad, total));
+  };
   EXPECT_EQ(counted({"requests_total", {}, {{"code", "5"}}}, all).count(), 100);
   EXPECT_NEAR(share_bad(counted({"requests_total", {}, {{"code", "5"}}}, all)), 0.10, 1e-12);
   EXPECT_NEAR(share_bad(counted({"requests_total", {{"code", "503"}}, {}}, all)), 0.04, 1e-12);
@@ -80,26 +82,54 @@ TEST(AppMetrics, CountsGoodAndBadByLabelsAndByWhatTheyBeginWith) {
 }
 
 TEST(AppMetrics, TakesACounterWithoutALineForNothingCountedYet) {
-  const Counter all{"requests_total", {}, {}};
+  const MetricSum all{"requests_total", {}, {}};
   EXPECT_EQ(share_bad(*histogram(kCodes, ratio({"panics_total", {}, {}}, all))), 0);
   EXPECT_THAT(histogram(kCodes, ratio(all, {"calls_total", {}, {}})).error().message,
               HasSubstr("has no counter calls_total"));
 }
 
 TEST(AppMetrics, TellsLabelsThatNoSeriesHas) {
-  const Counter all{"requests_total", {}, {}};
-  const Counter errors{"requests_total", {}, {{"status", "5"}}};
+  const MetricSum all{"requests_total", {}, {}};
+  const MetricSum errors{"requests_total", {}, {{"status", "5"}}};
   EXPECT_THAT(histogram(kCodes, ratio(errors, all)).error().message,
               HasSubstr("has no series of requests_total with the labels of podRatio.bad"));
-  const Counter none{"requests_total", {{"route", "/z"}}, {}};
+  const MetricSum none{"requests_total", {{"route", "/z"}}, {}};
   EXPECT_THAT(histogram(kCodes, ratio(none, none)).error().message, HasSubstr("with the labels of podRatio.total"));
   EXPECT_EQ(share_bad(*histogram(kCodes, ratio({"requests_total", {}, {{"code", "4"}}}, all))), 0)
       << "there may be some later";
 }
 
+Slo gauge(MetricSum wanted) {
+  Slo out;
+  out.name = "p99";
+  out.source = PodGauge{std::move(wanted)};
+  return out;
+}
+
+constexpr const char* kQueues =
+    "queue_depth{queue=\"mail-in\"} 3\n"
+    "queue_depth{queue=\"mail-out\"} 4.5\n"
+    "queue_depth{queue=\"other\"} 100\n"
+    "broken NaN\n";
+
+TEST(AppMetrics, AddsUpTheSeriesOfAGauge) {
+  const auto read_of = [](const MetricSum& wanted) { return *histogram(kQueues, gauge(wanted)); };
+  EXPECT_EQ(mean_of(read_of({"queue_depth", {}, {}})), 107.5);
+  EXPECT_EQ(mean_of(read_of({"queue_depth", {}, {{"queue", "mail-"}}})), 7.5);
+  EXPECT_EQ(mean_of(read_of({"queue_depth", {{"queue", "other"}}, {}})), 100);
+  EXPECT_EQ(read_of({"queue_depth", {}, {}}).count(), 1) << "one reading";
+}
+
+TEST(AppMetrics, TellsWhyThereIsNoGauge) {
+  const auto why = [](const MetricSum& wanted) { return histogram(kQueues, gauge(wanted)).error().message; };
+  EXPECT_THAT(why({"queue_length", {}, {}}), HasSubstr("has no gauge queue_length: check podGauge.metric"));
+  EXPECT_THAT(why({"queue_depth", {{"queue", "none"}}, {}}), HasSubstr("with the labels of podGauge"));
+  EXPECT_THAT(why({"broken", {}, {}}), HasSubstr("has a value in broken that is negative or no number"));
+}
+
 TEST(AppMetrics, RefusesMoreBadThanAllAndWhatIsNoCount) {
-  const Counter some{"requests_total", {{"code", "503"}}, {}};
-  const Counter all{"requests_total", {}, {}};
+  const MetricSum some{"requests_total", {{"code", "503"}}, {}};
+  const MetricSum all{"requests_total", {}, {}};
   EXPECT_THAT(histogram(kCodes, ratio(all, some)).error().message, HasSubstr("so that the one is a part of the other"));
   for (const char* const value : {"NaN", "-1", "+Inf"}) {
     const std::string body = std::string(kCodes) + "requests_total{code=\"404\"} " + value + "\n";

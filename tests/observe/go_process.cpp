@@ -33,7 +33,7 @@ std::string built(const std::string& program) {
 }  // namespace
 
 GoProcess::GoProcess(const std::string& program, const std::vector<std::string>& arguments, const std::string& ready) {
-  const std::string path = built(program);
+  const std::string path = program.find('/') == std::string::npos ? built(program) : program;
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw std::runtime_error("pipe");
   output_ = ends[0];

@@ -7,10 +7,12 @@
 
 namespace gopacer {
 
-/// A program of tests/workloads that runs on ports of the loopback interface until this is destroyed.
+/// A program of tests/workloads, or of the system by its path, that runs on ports of the loopback interface until this
+/// is destroyed.
 class GoProcess {
  public:
-  /// Builds the program unless it is built already, starts it, and reads its log until it says that it is ready.
+  /// Builds the program of tests/workloads unless it is built already, starts it, and reads its log until it says that
+  /// it is ready.
   GoProcess(const std::string& program, const std::vector<std::string>& arguments, const std::string& ready);
   ~GoProcess();
   GoProcess(const GoProcess&) = delete;

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "fakes/pod_imposter.h"
+#include "gopacer/domain/histogram.h"
 #include "net/fetcher.h"
 #include "observe/go_process.h"
 #include "observe/recorded.h"
@@ -262,6 +263,75 @@ TEST_F(LiveScraperTest, AgreesWithARealGoProcessAboutItself) {
   EXPECT_GT(profiled, 0.15 * cpu * covered / to_seconds(last.at - first.at));
   EXPECT_LT(profiled, 3 * cpu);
   EXPECT_EQ(last.process->max_procs.has_value(), true);
+}
+
+/// What follows `before` in `text`, up to a blank.
+std::string word_after(const std::string& text, const std::string& before) {
+  const std::size_t at = text.find(before);
+  if (at == std::string::npos) return {};
+  const std::size_t from = at + before.size();
+  return text.substr(from, text.find_first_of(" \n", from) - from);
+}
+
+TEST_F(LiveScraperTest, AsksARealPrometheus) {
+  GoProcess checkout("checkout", {"-listen", "127.0.0.1:0", "-pprof-listen", "127.0.0.1:0", "-admin-listen", ""},
+                     "ready after");
+  const std::string place = testing::TempDir() + "gopacer-prometheus-" + std::to_string(::getpid());
+  std::ofstream(place + ".yml")
+      << "scrape_configs:\n- {job_name: shop, scrape_interval: 1s, static_configs: [{targets: "
+      << "['127.0.0.1:" << checkout.port("api") << "'], labels: {pod: checkout-1-x}}]}\n";
+  const GoProcess prometheus(
+      "/usr/bin/prometheus",
+      {"--config.file=" + place + ".yml", "--storage.tsdb.path=" + place + ".d", "--web.listen-address=127.0.0.1:0"},
+      "Server is ready");
+  const std::string address = "http://localhost:" + word_after(prometheus.log(), "msg=\"Listening on\" address=127.0.0.1:");
+
+  Fetcher names({}, {.local_addresses = true, .names = true});
+  ScraperOptions options;
+  options.prometheus = {address};
+  options.on_reading = [this](const ObjectKey& profile) { readings_.count(profile); };
+  Scraper scraper(fetcher_, clock_, nullptr, nullptr, options, {&names, nullptr});
+  const auto slo = [&](const std::string& name, auto source) {
+    Slo out;
+    out.name = name;
+    out.port = checkout.port("api");
+    out.source = std::move(source);
+    return out;
+  };
+  const auto query = [&](const std::string& promql) { return PrometheusQuery{"", promql, seconds(2), {}, {}}; };
+  PodTarget pod;
+  pod.pod = {"shop", "checkout-1-x"};
+  pod.ip = "127.0.0.1";
+  pod.container = "app";
+  ScrapePlan plan;
+  plan.pods = {pod};
+  plan.endpoint.port = checkout.port("pprof");
+  plan.interval = seconds(1);
+  plan.profiling = Profiling::kNever;
+  plan.slos = {slo("asked", query("sum(max_over_time(go_goroutines{pod=~\"{{ pods }}\"}[{{ window }}]))")),
+               slo("read", PodGauge{{"go_goroutines", {}, {}}}), slo("wrong", query("sum({{ pods }}")),
+               slo("nothing", query("nothing{pod=~\"{{ pods }}\"}"))};
+  scraper.set_targets(key("asked"), plan);
+  scraper.start();
+
+  // Prometheus has to scrape it first.
+  std::optional<PodSeries> read;
+  for (int i = 1; i <= 30; ++i) {
+    ASSERT_TRUE(readings_.wait_for(key("asked"), i));
+    read = scraper.snapshot(key("asked"), clock_.now()).pods.at(0);
+    const Sample* const asked =
+        latest_sample(*read, [](const Sample& sample) { return sample.latency.contains("asked"); });
+    if (asked != nullptr && asked->latency.at("asked").count() >= 3) break;
+  }
+  const auto latest = [&](const std::string& name) {
+    const Sample* const found =
+        latest_sample(*read, [&](const Sample& sample) { return sample.latency.contains(name); });
+    return found == nullptr ? Histogram() : found->latency.at(name);
+  };
+  ASSERT_GE(latest("asked").count(), 3) << (read->unread.contains("asked") ? read->unread.at("asked") : "");
+  EXPECT_NEAR(mean_of(latest("asked")), mean_of(latest("read")), 0.5 * mean_of(latest("read")));
+  EXPECT_THAT(read->unread.at("wrong"), HasSubstr("answered HTTP 400: it does not take the query"));
+  EXPECT_THAT(read->unread.at("nothing"), HasSubstr("the query for the target gives nothing"));
 }
 
 }  // namespace

@@ -568,6 +568,33 @@ TEST_F(ScraperTest, KeepsMemStatsWhenTheHistogramIsMissing) {
                                                 Pair("p50", HasSubstr("port 9999"))));
 }
 
+TEST_F(ScraperTest, AddsUpTheReadingsOfAGaugeOfOneProcess) {
+  Slo queue = slo("queue");
+  queue.source = PodGauge{{"queue_depth", {}, {}}};
+  fetcher_.on("10.0.0.1/debug/pprof/heap", {heap_body()});
+  fetcher_.on("10.0.0.1/metrics", {"queue_depth 4\n"});
+  PodTarget target = pod("a", "10.0.0.1");
+  scraper_->set_targets(kProfile, plan({target}, {queue}));
+  pass(seconds(0));
+  fetcher_.on("10.0.0.1/metrics", {"queue_depth 10\n"});
+  pass(seconds(15));
+  fetcher_.on("10.0.0.1/metrics", {"nothing 1\n"});
+  pass(seconds(15));
+  fetcher_.on("10.0.0.1/metrics", {"queue_depth 1\n"});
+  pass(seconds(15));
+  const PodSeries read = series("a");
+  ASSERT_EQ(read.samples.size(), 4U);
+  EXPECT_EQ(read.samples[1].latency.at("queue").sum, 14);
+  EXPECT_FALSE(read.samples[2].latency.contains("queue"));
+  EXPECT_EQ(read.samples[3].latency.at("queue").sum, 15) << "a page without it costs one reading";
+  EXPECT_EQ(read.samples[3].latency.at("queue").count(), 3);
+
+  target.restarts = 1;
+  scraper_->set_targets(kProfile, plan({target}, {queue}));
+  pass(seconds(15));
+  EXPECT_EQ(series("a").samples.back().latency.at("queue").count(), 1) << "another process";
+}
+
 TEST_F(ScraperTest, AsksForTheProtobufFormatWhereAHistogramIsOnlyNative) {
   fetcher_.on("10.0.0.1/debug/vars", {vars_body()});
   fetcher_.on("10.0.0.1/metrics", {"http_request_duration_seconds_bucket{le=\"+Inf\"} 5\n"});

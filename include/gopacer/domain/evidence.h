@@ -23,6 +23,8 @@ struct RunningStats {
   bool operator==(const RunningStats&) const = default;
 };
 
+enum class MetricUnit { kSeconds, kShare, kNumber };
+
 enum class MetricState { kUndecided, kPass, kFail, kNoData };
 
 /// What a trial knows of one metric so far. Changes are relative: 0.05 means that the canary is 5 % above the baseline.
@@ -36,10 +38,11 @@ struct MetricEvidence {
   double baseline = 0;
   double low = 0;  ///< confidence interval of the mean difference
   double high = 0;
-  double threshold = 0;   ///< passes when `high` is below it, fails when `low` is above it
-  bool relative = false;  ///< differences are logarithms of ratios, else plain
-  double counted = 0;     ///< requests in the windows, of the arm with fewer; of a ratio only
-  int violations = 0;     ///< consecutive windows in which only the canary broke the absolute limit
+  double threshold = 0;                  ///< passes when `high` is below it, fails when `low` is above it
+  bool relative = false;                 ///< differences are logarithms of ratios, else plain
+  MetricUnit unit = MetricUnit::kSeconds;  ///< of `canary` and `baseline` where `relative`; not kept: the SLO tells it
+  double counted = 0;                    ///< requests in the windows, of the arm with fewer; of a ratio only
+  int violations = 0;                    ///< consecutive windows in which only the canary broke the absolute limit
   MetricState state = MetricState::kUndecided;
   std::string source;  ///< where the values come from when there are several places; the same for both arms
   int missing = 0;     ///< consecutive windows without data from `source`

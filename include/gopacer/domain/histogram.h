@@ -35,4 +35,9 @@ Histogram good_and_bad(double good, double bad);
 /// Of such a histogram; 0 when it is empty.
 double share_bad(const Histogram& counted);
 
+/// One reading of a gauge, as a histogram of one observation: added up, their difference over a window tells its mean.
+Histogram reading_of(double value);
+/// Of all observations; 0 when there are none.
+double mean_of(const Histogram& histogram);
+
 }  // namespace gopacer

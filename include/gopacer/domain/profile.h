@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -66,32 +67,85 @@ struct PodHistogram {
   bool operator==(const PodHistogram&) const = default;
 };
 
-/// A counter, added up over all of its series that have these labels.
-struct Counter {
+/// A counter or a gauge, added up over all of its series that have these labels.
+struct MetricSum {
   std::string metric;
   Labels labels;
   Labels label_prefixes;  ///< what the values of these labels begin with
-  bool operator==(const Counter&) const = default;
+  bool operator==(const MetricSum&) const = default;
 };
 
 /// The part of what is counted that is bad: errors among requests.
 struct PodRatio {
-  Counter bad;
-  Counter total;
+  MetricSum bad;
+  MetricSum total;
   double max_increase = 0.005;  ///< over the baseline's share, in (0, 1]
   bool operator==(const PodRatio&) const = default;
 };
 
-/// What must not get worse, and the page of each pod that tells it.
+/// A number that each pod tells as it is at the moment: the length of a queue. More of it is worse.
+struct PodGauge {
+  MetricSum gauge;
+  bool operator==(const PodGauge&) const = default;
+};
+
+/// The key of a Secret in the profile's own namespace.
+struct SecretKey {
+  std::string name;
+  std::string key;
+  auto operator<=>(const SecretKey&) const = default;
+};
+
+/// The number that a Prometheus server answers to a query, asked once for each arm. More of it is worse.
+struct PrometheusQuery {
+  std::string address;  ///< one of the operator's; empty: the first of them
+  /// PromQL, with {{ namespace }}, {{ target }}, {{ arm }}, {{ pods }} and {{ window }} to be filled in.
+  std::string query;
+  Duration window = std::chrono::minutes(1);  ///< what {{ window }} stands for; it is asked for as often
+  std::map<std::string, std::string> headers;
+  std::optional<SecretKey> authorization;  ///< that has the value of the header Authorization
+  bool operator==(const PrometheusQuery&) const = default;
+};
+
+/// The times for which collections stopped the program: a quantile of them, in seconds. Known of every Go process.
+struct RuntimePauses {
+  double quantile = 0.99;  ///< in (0, 1)
+  bool operator==(const RuntimePauses&) const = default;
+};
+
+enum class RuntimePart {
+  kGcCpu,       ///< collection's, of the CPU that is used
+  kThrottling,  ///< CPU time that the kernel held back at the container's CPU limit, of time: of all CPUs together
+};
+/// As the CRD writes them.
+inline constexpr std::array<std::pair<const char*, RuntimePart>, 2> kRuntimePartNames{
+    {{"GcCpu", RuntimePart::kGcCpu}, {"Throttling", RuntimePart::kThrottling}}};
+
+/// A share that is known without a page of its own.
+struct RuntimeShare {
+  RuntimePart of = RuntimePart::kGcCpu;
+  bool operator==(const RuntimeShare&) const = default;
+};
+
+/// What must not get worse, and what tells it: a page of each pod, a Prometheus server, or what is read anyway.
 struct Slo {
   std::string name;
-  int port = 8080;
-  std::string path = "/metrics";
-  std::variant<PodHistogram, PodRatio> source;
-  std::optional<double> max;       ///< seconds of a histogram's quantile, or a ratio's share
+  int port = 8080;                ///< of pods
+  std::string path = "/metrics";  ///< of pods
+  std::variant<PodHistogram, PodRatio, PodGauge, PrometheusQuery, RuntimePauses, RuntimeShare> source;
+  std::optional<double> max;       ///< seconds of a histogram's quantile, a ratio's share, or a number that is read
   Duration max_for{0};             ///< for so long `max` has to be broken, and for three windows at least
-  int max_regression_percent = 5;  ///< of a histogram's quantile
+  int max_regression_percent = 5;  ///< of a histogram's quantile or the mean of numbers that are read
 
+  /// Its observations are the program's requests; those of gauges and queries are gopacer's own readings.
+  bool counts_requests() const { return is_latency() || std::holds_alternative<PodRatio>(source); }
+  /// Neither a page nor a server has to be named for it.
+  bool is_of_runtime() const {
+    return std::holds_alternative<RuntimePauses>(source) || std::holds_alternative<RuntimeShare>(source);
+  }
+  /// Null for what pods themselves tell.
+  const PrometheusQuery* query() const { return std::get_if<PrometheusQuery>(&source); }
+  bool is_latency() const { return std::holds_alternative<PodHistogram>(source); }
   /// For those that are one.
   PodHistogram& histogram() { return std::get<PodHistogram>(source); }
   const PodHistogram& histogram() const { return std::get<PodHistogram>(source); }

@@ -66,9 +66,10 @@ std::string to_string(Outcome outcome);
 struct Verdict {
   Outcome outcome = Outcome::kNoData;
   bool hard_stop = false;  ///< no statistics: something that must not go on
-  /// Better: "Better". Worse: "LatencyRegression", "ShareRegression", "SloViolated", "NoBenefit", "GcCpuRegression",
-  /// "CpuRegression"; hard stops: "OOMKilled", "Restarted", "GcShare", "MemoryNearLimit", "GcTooFrequent". Else
-  /// "Measuring", "BucketsTooWide", "TooFewRequests", "WarmUp", "NoData". Pointless: "SelfTuned".
+  /// Better: "Better". Worse: "LatencyRegression", "ShareRegression", "PauseRegression", "ValueRegression",
+  /// "SloViolated", "NoBenefit", "GcCpuRegression", "CpuRegression"; hard stops: "OOMKilled", "Restarted", "GcShare",
+  /// "MemoryNearLimit", "GcTooFrequent". Else "Measuring", "BucketsTooWide", "TooFewRequests", "WarmUp", "NoData".
+  /// Pointless: "SelfTuned".
   std::string reason;
   std::string message;
   Evidence evidence;
