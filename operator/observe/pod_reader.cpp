@@ -213,7 +213,11 @@ void PodReader::read_next_page(const CyclePtr& cycle) {
 /// that speaks of a time before the process began is not taken.
 void PodReader::take_answers(const CyclePtr& cycle) {
   PodState& pod = *cycle->pod;
-  for (const Slo& slo : cycle->plan.slos) {
+  const auto& slos = cycle->plan.slos;
+  std::erase_if(pod.answered, [&](const auto& entry) {
+    return std::none_of(slos.begin(), slos.end(), [&](const Slo& slo) { return slo.name == entry.first; });
+  });
+  for (const Slo& slo : slos) {
     const PrometheusQuery* const query = slo.query();
     if (query == nullptr) continue;
     const QueryReader::Answer* const answer = queries_.answer_of(pod.owner(), slo.name, pod.target.track);

@@ -12,6 +12,8 @@ namespace {
 /// A Secret that changes is noticed after this time, or when the server refuses what it had.
 constexpr Duration kSecretsLife = std::chrono::minutes(1);
 constexpr Duration kShortestQuestion = std::chrono::seconds(5);
+/// A question that is still under way when it is due again is looked at so often.
+constexpr Duration kShortestWait = std::chrono::seconds(1);
 /// Read one after the other by a thread that has other things to do, too.
 constexpr std::size_t kMostSecretsAtOnce = 32;
 constexpr std::size_t kLongestQuery = 4096;
@@ -143,6 +145,7 @@ void QueryReader::follow(const ObjectKey& profile, const ScrapePlan& plan) {
   drop_questions(profile);
   for (const auto& [id, question] : wanted) question->gone = false;
   questions_.merge(wanted);
+  next_ = {};
   drop_unwanted_secrets();
 }
 
@@ -174,19 +177,21 @@ void QueryReader::drop_unwanted_secrets() {
 }
 
 Time QueryReader::run_due(Time now, Time latest) {
-  Time next = latest;
+  const bool set_back = now < last_;
+  last_ = now;
+  // Pods are due many times a second, and each time this is called.
+  if (now < next_ && !set_back) return std::min(next_, latest);
+  next_ = Time::max();
   for (const auto& [id, question] : questions_) {
-    if (question->busy) continue;
     // A clock that was set back must not stop the reading.
     if (question->due > now + 2 * question->interval) question->due = now;
-    if (question->due <= now) {
+    if (question->due <= now && !question->busy) {
       question->due = now + question->interval;
       ask(question, now);
-    } else {
-      next = std::min(next, question->due);
     }
+    next_ = std::min(next_, std::max(question->due, now + kShortestWait));
   }
-  return next;
+  return std::min(next_, latest);
 }
 
 void QueryReader::ask(const QuestionPtr& question, Time now) {

@@ -86,6 +86,8 @@ class QueryReader {
   const std::vector<std::string> addresses_;
   const Duration fetch_timeout_;
   std::map<QuestionId, QuestionPtr> questions_;
+  Time next_;  ///< when the first of them is due, or before
+  Time last_;  ///< when it was looked for
   std::map<SecretId, Secret> secrets_;
 };
 
