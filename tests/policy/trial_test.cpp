@@ -253,5 +253,11 @@ TEST(IdleArms, AreThoseOfWhichNoneAllocatesAQuarterOfWhatTheTargetDoes) {
   EXPECT_EQ(against(unread), "");
 }
 
+TEST(ReasonsOfPeople, AreThoseByWhichAVariableIsTheirs) {
+  EXPECT_TRUE(policy::is_a_persons("FieldConflict"));
+  EXPECT_TRUE(policy::is_a_persons("SettingsChanged"));
+  EXPECT_FALSE(policy::is_a_persons("TemplateChanged"));
+}
+
 }  // namespace
 }  // namespace gopacer
