@@ -589,6 +589,29 @@ TEST(WatchOfARatio, TakesBackWhatFailsMoreOftenThanTheBaseline) {
   EXPECT_EQ(verdict.reason, "ShareRegression");
 }
 
+TEST(WatchOfARatio, TakesBackABrokenPromiseWithinThreeWindows) {
+  PromotedImposter target;
+  target.plan.slos = {errors()};
+  target.plan.slos[0].max = 0.05;
+  add_baseline(target);
+  EXPECT_EQ(target.run(3).outcome, Outcome::kUndecided);
+  for (auto& pod : target.pods) pod.bad_share = pod.series.track == Track::kStable ? 0.3 : 0.01;
+  const Verdict verdict = target.run(3);
+  ASSERT_EQ(verdict.outcome, Outcome::kWorse) << verdict.message;
+  EXPECT_EQ(verdict.reason, "SloViolated");
+}
+
+TEST(WatchBesideABaseline, CountsViolationsInARowAgainstOneReferenceOnly) {
+  PromotedImposter target;
+  add_baseline(target);
+  EXPECT_EQ(target.run(3).outcome, Outcome::kUndecided);
+  for (auto& pod : target.pods) pod.median_seconds = pod.series.track == Track::kStable ? 0.1 : 0.01;
+  EXPECT_EQ(target.run(2).outcome, Outcome::kUndecided) << "two against the baseline";
+  target.pods.pop_back();
+  EXPECT_EQ(target.run(2).outcome, Outcome::kUndecided) << "and two against the promise alone";
+  EXPECT_EQ(target.run(1).reason, "SloViolated");
+}
+
 TEST(WatchOfARatio, SubtractsWhatTheTargetsPodsFailedMoreOftenBefore) {
   // A broken client that holds on to one of them.
   for (const bool known : {true, false}) {
