@@ -132,21 +132,26 @@ Estimation estimate(const DecideInput& input, Time now) {
                                         std::to_string(most_samples) + " of " + std::to_string(kFewestSamples) + ".");
     }
     if (longest >= to_seconds(kIdleAfter) && most_cycles < kFewestCycles) {
-      return nothing("Idle", "The service hardly collects garbage: " + std::to_string(most_cycles) +
-                                 " collections in " + format_duration(seconds(static_cast<std::int64_t>(longest))) +
-                                 ". There is nothing to gain.");
+      return nothing("Idle", "The service hardly collects garbage: fewer than " + std::to_string(kFewestCycles) +
+                                 " collections in " + format_duration(kIdleAfter) + ". There is nothing to gain.");
     }
     if (all_warm_up && error.empty()) {
       return nothing("CollectingSamples", "The pods warm up: what is read of one counts from " +
                                               format_duration(input.spec.canary.warm_up) +
                                               " (canary.warmUp) after its start.");
     }
-    return nothing("CollectingSamples", "Collecting samples: " + std::to_string(most_samples) + " (" +
-                                            std::to_string(kFewestSamples) + " are needed), over " +
-                                            format_duration(seconds(static_cast<std::int64_t>(longest))) + " (" +
-                                            format_duration(seconds(static_cast<std::int64_t>(least_seconds))) +
-                                            "), with " + std::to_string(most_cycles) + " collections (" +
-                                            std::to_string(kFewestCycles) + ")" + (error.empty() ? "." : ". " + error));
+    std::string wanting;
+    const auto lacks = [&](double have, double needed, const auto& text, const char* what) {
+      if (have >= needed) return;
+      wanting += (wanting.empty() ? "" : ", ") + text(have) + " of " + text(needed) + what;
+    };
+    const auto number = [](double value) { return format_fixed(value, 0); };
+    const auto time = [](double value) { return format_duration(seconds(static_cast<std::int64_t>(value))); };
+    lacks(static_cast<double>(most_samples), static_cast<double>(kFewestSamples), number, " readings");
+    lacks(longest, least_seconds, time, "");
+    lacks(static_cast<double>(most_cycles), static_cast<double>(kFewestCycles), number, " collections");
+    if (wanting.empty()) wanting = "no pod has all of it yet";
+    return nothing("CollectingSamples", "Collecting samples: " + wanting + (error.empty() ? "." : ". " + error));
   }
   result.estimate = combine(pods, with_cpu);
   if (with_cpu.empty()) {

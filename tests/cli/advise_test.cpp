@@ -195,7 +195,7 @@ TEST_F(AdviseOnARecording, HasTooLittleInAFewReadings) {
   recorded_.write(directory());
   const Answer answer = advise();
   EXPECT_EQ(answer.status, AdviseExit::kNoData);
-  EXPECT_THAT(answer.err, HasSubstr("Collecting samples: 3 (5 are needed)"));
+  EXPECT_THAT(answer.err, HasSubstr("Collecting samples: 3 of 5 readings"));
 }
 
 TEST_F(AdviseOnARecording, ToldOtherSettingsThanTheProcessHasRefuses) {

@@ -156,7 +156,7 @@ TEST(Estimators, WaitForEnoughSamples) {
   const Estimation found = estimate(service);
   EXPECT_FALSE(found.estimate);
   EXPECT_EQ(found.reason, "CollectingSamples");
-  EXPECT_THAT(found.message, HasSubstr("3 (5 are needed)"));
+  EXPECT_THAT(found.message, HasSubstr("3 of 5 readings"));
 }
 
 TEST(Estimators, LeaveTheWarmUpOut) {
@@ -364,7 +364,7 @@ TEST(Estimators, SayWhyAServiceIsIdle) {
   service.alloc_rate = 1000;
   service.seen_for = std::chrono::minutes(5);
   EXPECT_EQ(estimate(service).message,
-            "The service hardly collects garbage: 0 collections in 5m. There is nothing to gain.");
+            "The service hardly collects garbage: fewer than 3 collections in 5m. There is nothing to gain.");
   service.seen_for = std::chrono::minutes(5) - seconds(5);
   EXPECT_EQ(estimate(service).reason, "CollectingSamples");
 }
@@ -390,15 +390,22 @@ TEST(Estimators, NeedTwentySecondsOrFourIntervals) {
   EXPECT_EQ(reason(seconds(15), seconds(45)), "CollectingSamples");
 }
 
+TEST(Estimators, SayOnlyWhatIsWanting) {
+  // What is there already would make another message each minute, and another write of the status.
+  GoService service;
+  service.seen_for = seconds(10);
+  EXPECT_EQ(estimate(service).message, "Collecting samples: 3 of 5 readings, 10s of 20s.");
+}
+
 TEST(Estimators, SayHowMuchIsStillToBeCollected) {
   GoService service;
   service.alloc_rate = 3e6;
   service.seen_for = seconds(35);
   const Estimation found = estimate(service);
   EXPECT_EQ(found.message,
-            "Collecting samples: 8 (5 are needed), over 35s (20s), with " +
+            "Collecting samples: " +
                 std::to_string(deciding::SeriesReader(service.pod(kNow, ""), service.input(kNow), kNow).cycles()) +
-                " collections (3).");
+                " of 3 collections.");
 }
 
 TEST(Estimators, SayThatThePodsWarmUp) {
