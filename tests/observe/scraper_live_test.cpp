@@ -284,7 +284,8 @@ TEST_F(LiveScraperTest, AsksARealPrometheus) {
       "/usr/bin/prometheus",
       {"--config.file=" + place + ".yml", "--storage.tsdb.path=" + place + ".d", "--web.listen-address=127.0.0.1:0"},
       "Server is ready");
-  const std::string address = "http://localhost:" + word_after(prometheus.log(), "msg=\"Listening on\" address=127.0.0.1:");
+  const std::string address =
+      "http://localhost:" + word_after(prometheus.log(), "msg=\"Listening on\" address=127.0.0.1:");
 
   Fetcher names({}, {.local_addresses = true, .names = true});
   ScraperOptions options;

@@ -402,8 +402,8 @@ TEST(Events, AreAboutTheObjectsAsTheyAreInTheCluster) {
   for (const Event& event : desk.events.all) {
     const bool trial = event.type.kind == "GoRuntimeTrial";
     const json object = desk.api.peek(trial ? objects::trial_path({"shop", "checkout-1"}) : objects::profile_path());
-    EXPECT_EQ(event.uid, object["metadata"]["uid"]);
-    EXPECT_EQ(event.name, object["metadata"]["name"]);
+    EXPECT_EQ(json(event.uid), object["metadata"]["uid"]);
+    EXPECT_EQ(json(event.name), object["metadata"]["name"]);
   }
 }
 
