@@ -621,9 +621,8 @@ TEST(Worth, IsASavingThatIsSurelyTwoPercent) {
   EXPECT_EQ(asked_for(200, 0.1, 1.96, Objective::kBalanced).kind, Kind::kChange) << "2.45 %, and 2.008 at the least";
   const Decision less = asked_for(200, 0.1, 1.98, Objective::kBalanced);
   EXPECT_EQ(less.reason, "NotWorthIt") << "2.42 %, and 1.988";
-  EXPECT_THAT(less.message,
-              HasSubstr("Go's defaults stay: GOGC=200 GOMEMLIMIT=3686MiB would save 2.4 % of the CPU, at "
-                        "least 2.0 %; a restart is worth 2 %."));
+  EXPECT_THAT(less.message, HasSubstr("Go's defaults stay: GOGC=200 GOMEMLIMIT=3686MiB would save 2.4 % of the CPU, at "
+                                      "least 2.0 %; a restart is worth 2 %."));
 }
 
 TEST(Worth, IsASavingOfThreeStandardErrors) {

@@ -38,11 +38,11 @@ struct MetricEvidence {
   double baseline = 0;
   double low = 0;  ///< confidence interval of the mean difference
   double high = 0;
-  double threshold = 0;                  ///< passes when `high` is below it, fails when `low` is above it
-  bool relative = false;                 ///< differences are logarithms of ratios, else plain
+  double threshold = 0;                    ///< passes when `high` is below it, fails when `low` is above it
+  bool relative = false;                   ///< differences are logarithms of ratios, else plain
   MetricUnit unit = MetricUnit::kSeconds;  ///< of `canary` and `baseline` where `relative`; not kept: the SLO tells it
-  double counted = 0;                    ///< requests in the windows, of the arm with fewer; of a ratio only
-  int violations = 0;                    ///< consecutive windows in which only the canary broke the absolute limit
+  double counted = 0;                      ///< requests in the windows, of the arm with fewer; of a ratio only
+  int violations = 0;                      ///< consecutive windows in which only the canary broke the absolute limit
   MetricState state = MetricState::kUndecided;
   std::string source;  ///< where the values come from when there are several places; the same for both arms
   int missing = 0;     ///< consecutive windows without data from `source`
