@@ -14,6 +14,8 @@ namespace {
 
 /// Older windows have no samples any more; looking for them one by one would only take time.
 constexpr std::int64_t kMostWindowsPerCall = 1000;
+/// Of pauses, from a microsecond to a minute and a half.
+constexpr int kPauseBuckets = 194;
 
 /// The last sample at or before `time` that has what `wanted` looks for.
 template <typename Wanted>
@@ -198,7 +200,8 @@ std::optional<Histogram> pauses_in(const Arm& arm, const Window& window) {
   if (!read) return std::nullopt;
   std::sort(pauses.begin(), pauses.end());
   std::map<double, double> cumulative;
-  for (double bound = 1e-6; bound < 100; bound *= 1.1) {
+  for (int i = 0; i < kPauseBuckets; ++i) {
+    const double bound = 1e-6 * std::pow(1.1, i);
     const auto above = std::upper_bound(pauses.begin(), pauses.end(), bound);
     cumulative.emplace_hint(cumulative.end(), bound, static_cast<double>(above - pauses.begin()));
   }
