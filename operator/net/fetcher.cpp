@@ -187,7 +187,7 @@ std::optional<asio::ip::address> parse_address(const std::string& text) {
   // Asio looks neither behind a zero nor at all of a zone, and the header Host has the whole text.
   if (!is_made_of(text, ".:%-_")) return std::nullopt;
   error_code ec;
-  const auto address = asio::ip::make_address(text, ec);
+  auto address = asio::ip::make_address(text, ec);
   if (ec) return std::nullopt;
   return address;
 }
