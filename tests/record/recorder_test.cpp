@@ -19,7 +19,6 @@ using builders::change;
 using builders::new_settings;
 using nlohmann::json;
 using std::chrono::seconds;
-using testing::Each;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
