@@ -355,6 +355,9 @@ TEST(Events, DoNotComeBeforeThereWasAnythingToRead) {
   desk.scene.observed.pods.clear();
   ASSERT_TRUE(desk.write());
   EXPECT_EQ(desk.events.count("MetricsUnavailable", "GoRuntimeProfile"), 0);
+  desk.scene.add_pod("checkout-a", "HTTP 404");
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(desk.write());
+  EXPECT_EQ(desk.events.count("MetricsUnavailable", "GoRuntimeProfile"), 1) << "false as before, and now it is bad";
 }
 
 TEST(Events, TellThatTheStatusIsRefusedWhichCannotSayItItself) {
