@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <cmath>
+#include <iterator>
+#include <string_view>
 
 #include "decide/guards.h"
 #include "decide/strategies.h"
@@ -221,8 +223,9 @@ std::string too_little(const Prediction& predicted, const Worth& worth) {
 /// Too much of a good thing: less of it may be right. A missing benefit, or a person who put the old settings back,
 /// says nothing of the kind.
 bool went_too_far(const std::string& reason) {
-  return reason == "LatencyRegression" || reason == "ShareRegression" || reason == "ValueRegression" ||
-         reason == "PauseRegression" || reason == "SloViolated" || reason == "MemoryNearLimit" || reason == "OOMKilled";
+  constexpr std::string_view kReasons[] = {"LatencyRegression", "ShareRegression", "PauseRegression", "ValueRegression",
+                                           "SloViolated",       "MemoryNearLimit", "OOMKilled"};
+  return std::find(std::begin(kReasons), std::end(kReasons), reason) != std::end(kReasons);
 }
 
 /// Where a ban lies in the way, half of the way to it, once; none when even that is not worth trying.

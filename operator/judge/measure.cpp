@@ -121,9 +121,7 @@ Harm harm_of(const Slo& slo) {
 
 double tolerated(const Slo& slo) {
   const double relative = std::log1p(slo.max_regression_percent / 100.0);
-  return by_kind(
-      slo, [&](const Durations auto&) { return relative; }, [](const PodRatio& ratio) { return ratio.max_increase; },
-      [&](const auto&) { return relative; });
+  return by_kind(slo, [](const PodRatio& ratio) { return ratio.max_increase; }, [&](const auto&) { return relative; });
 }
 
 double fewest_requests(const Slo& slo) {
