@@ -51,7 +51,7 @@ struct QueryPorts {
 ///
 /// Each pod has a cycle of its own, once per interval: its MemStats, then the metrics pages of its SLOs, then, when it
 /// is due, a CPU profile; one fetch at a time, so a slow pod delays only itself. Each node's kubelet is read once per
-/// interval for all its pods, and Prometheus is asked once per window and arm. Samples of one series are of one
+/// interval for all its pods, and Prometheus is asked once per interval and arm. Samples of one series are of one
 /// process: a restart or a counter that went back begins anew. Thread-safe. Nothing here blocks but the destructor, and
 /// that only for a moment.
 class Scraper {

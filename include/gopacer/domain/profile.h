@@ -101,7 +101,7 @@ struct PrometheusQuery {
   std::string address;  ///< one of the operator's; empty: the first of them
   /// PromQL, with {{ namespace }}, {{ target }}, {{ arm }}, {{ pods }} and {{ window }} to be filled in.
   std::string query;
-  Duration window = std::chrono::minutes(1);  ///< what {{ window }} stands for; it is asked for as often
+  Duration window = std::chrono::minutes(1);  ///< what {{ window }} stands for, and what is compared at once
   std::map<std::string, std::string> headers;
   std::optional<SecretKey> authorization;  ///< that has the value of the header Authorization
   bool operator==(const PrometheusQuery&) const = default;
