@@ -67,7 +67,7 @@ void Actor::clear_up(const Step& step) {
 Result<std::optional<Receipt>> Actor::act(const Desired& desired, const Step& step) {
   switch (step.kind) {
     case StepKind::kHold:
-      return nothing_written();
+      return without_receipt(desired.trial ? Result<void>() : untell_put_back(desired));
     case StepKind::kNoteTrial:
       return without_receipt(note_trial(desired, step));
     case StepKind::kStartTrial:
@@ -88,8 +88,8 @@ Result<std::optional<Receipt>> Actor::act(const Desired& desired, const Step& st
       told.status = step.trial.value_or(told.status);
       return with_receipt(put(desired, *step.settings, act::rollback_cause(told, *step.settings)));
     }
-    case StepKind::kUndo:
-      return with_receipt(put(desired, *step.settings, ""));
+    case StepKind::kPutBack:
+      return with_receipt(put(desired, *step.settings, act::put_back_cause(step)));
     case StepKind::kRevert:
       return without_receipt(revert(desired));
     case StepKind::kEnd: {
@@ -132,10 +132,17 @@ Result<void> Actor::check_unpatched(const Desired& desired) {
   return fail(ErrorKind::kConflict, describe(*desired.target) + " has changed; going on with the new version");
 }
 
+/// The same where no trial runs.
+Result<void> Actor::untell_put_back(const Desired& desired) {
+  if (!desired.profile || !desired.target || !desired.target->rolled_out()) return {};
+  const bool all_ours = desired.profile->memory.applied.value_or(Settings{}) == desired.current;
+  return all_ours ? untell(desired) : Result<void>();
+}
+
 /// Our revision has its line in the history now. Left on the workload, the line would be copied to revisions that
 /// somebody else makes. But nothing rests on it: a server that refuses it keeps no trial open.
 Result<void> Actor::untell(const Desired& desired) {
-  const bool ours = desired.target && desired.target->uid == desired.trial->spec.target.uid;
+  const bool ours = desired.target && (!desired.trial || desired.target->uid == desired.trial->spec.target.uid);
   if (!ours || !tells_of_us(*desired.target)) return {};
   const Result<Receipt> put_back = put(desired, desired.current, "");
   if (put_back) return {};

@@ -1,6 +1,7 @@
 #include "act/arms.h"
 
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "act/documents.h"
 #include "codec/fields.h"
@@ -29,13 +30,18 @@ Result<void> without_value(const Result<json>& result) {
 }  // namespace
 
 Result<void> Arms::run(const Desired& desired) {
-  if (!desired.baseline) {
-    if (auto running = run(desired, Track::kBaseline); !running) return running;
-  }
-  if (!desired.canary) {
-    if (auto running = run(desired, Track::kCanary); !running) return running;
+  for (const auto& [arm, track] :
+       {std::pair{desired.baseline, Track::kBaseline}, std::pair{desired.canary, Track::kCanary}}) {
+    if (auto running = arm ? grow(*arm, *desired.trial) : run(desired, track); !running) return running;
   }
   return {};
+}
+
+/// The arms are ours, and the only Deployments whose replicas are.
+Result<void> Arms::grow(const Workload& arm, const Trial& trial) {
+  if (arm.replicas >= trial.arm_replicas()) return {};
+  const json larger{{"metadata", {{"uid", arm.uid}}}, {"spec", {{"replicas", trial.arm_replicas()}}}};
+  return without_value(api_.merge_patch(path_of(arm.key), larger, ""));
 }
 
 Result<void> Arms::run(const Desired& desired, Track track) {

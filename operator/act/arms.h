@@ -12,7 +12,8 @@ class Arms {
  public:
   explicit Arms(ApiServer& api) : api_(api) {}
 
-  /// Makes sure that both are there. Error kTerminal: the server refuses one, in its own words.
+  /// Makes sure that both are there, as large as the trial's step asks. Error kTerminal: the server refuses one, in its
+  /// own words.
   Result<void> run(const Desired& desired);
   /// Deletes one of them; success when it is gone already.
   Result<void> retire(const Trial& trial, Track track);
@@ -21,6 +22,7 @@ class Arms {
 
  private:
   Result<void> run(const Desired& desired, Track track);
+  Result<void> grow(const Workload& arm, const Trial& trial);
 
   ApiServer& api_;
 };

@@ -121,7 +121,7 @@ Result<json> arm_deployment(json target, const Trial& trial, Track track) {
   labels["app.kubernetes.io/managed-by"] = "gopacer";
   json annotations = harmless(codec::child(metadata, "annotations"));
   annotations[kExpiresAnnotation] = format_time(needed_until(trial, track));
-  json spec{{"replicas", trial.spec.canary.replicas},
+  json spec{{"replicas", trial.arm_replicas()},
             {"revisionHistoryLimit", 0},
             {"selector", {{"matchLabels", track_labels}}},
             {"template", std::move(pod_template)}};
@@ -151,6 +151,10 @@ std::string promotion_cause(const Trial& trial) {
     cause += ", expected saving " + trial.spec.predicted.saving_percent + "% of CPU";
   }
   return cause + ")";
+}
+
+std::string put_back_cause(const Step& step) {
+  return "gopacer: back to " + describe(*step.settings) + " (" + step.cause + ")";
 }
 
 std::string rollback_cause(const Trial& trial, const Settings& settings) {

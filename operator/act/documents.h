@@ -4,6 +4,7 @@
 #include <string>
 
 #include "gopacer/domain/trial.h"
+#include "gopacer/rollout/advance.h"
 
 namespace gopacer::act {
 
@@ -15,6 +16,8 @@ Result<nlohmann::json> arm_deployment(nlohmann::json target, const Trial& trial,
 
 /// The line for `kubectl rollout history`.
 std::string promotion_cause(const Trial& trial);
+/// Of settings that come back without a trial.
+std::string put_back_cause(const Step& step);
 std::string rollback_cause(const Trial& trial, const Settings& settings);
 
 }  // namespace gopacer::act

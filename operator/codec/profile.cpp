@@ -172,6 +172,8 @@ Slo decode_slo(const json& from, Reader& reader) {
   Slo slo;
   slo.name = reader.text(from, spec_field("slos[].name"));
   slo.max_for = reader.duration(from, spec_field("slos[].maxFor"));
+  slo.action = reader.choice(from, spec_field("slos[].action"), kBreachActionNames);
+  slo.on_no_data = reader.choice(from, spec_field("slos[].onNoData"), kNoDataActionNames);
   if (!child(from, "podRatio").empty()) {
     slo.source = decode_ratio(from, slo.name, reader);
     slo.port = reader.integer(from, spec_field("slos[].podRatio.port"));
@@ -198,6 +200,21 @@ Slo decode_slo(const json& from, Reader& reader) {
     if (const auto max = reader.optional_duration(from, spec_field("slos[].max"))) slo.max = to_seconds(*max);
   }
   return slo;
+}
+
+/// They have to grow, or nobody knows what was meant.
+std::vector<CanaryStep> decode_steps(const json& from, Reader& reader) {
+  std::vector<CanaryStep> steps;
+  for (const json& step : elements(child(from, "canary"), "steps")) {
+    const CanaryStep next{reader.integer(step, spec_field("canary.steps[].percent")),
+                          reader.duration(step, spec_field("canary.steps[].pause"))};
+    if (!steps.empty() && next.percent <= steps.back().percent) {
+      reader.complain("spec.canary.steps: each step must have a larger percent than the one before");
+    }
+    steps.push_back(next);
+  }
+  if (steps.size() > kMostCanarySteps) reader.complain("spec.canary.steps has more than five steps");
+  return steps;
 }
 
 ProfileSpec decode_spec(const json& from, Reader& reader) {
@@ -232,6 +249,7 @@ ProfileSpec decode_spec(const json& from, Reader& reader) {
   for (const json& slo : elements(from, "slos")) spec.slos.push_back(decode_slo(slo, reader));
 
   spec.canary.replicas = reader.integer(from, spec_field("canary.replicas"));
+  spec.canary.steps = decode_steps(from, reader);
   spec.canary.warm_up = reader.duration(from, spec_field("canary.warmUp"));
   spec.canary.interval = reader.duration(from, spec_field("canary.interval"));
   spec.canary.max_duration = reader.duration(from, spec_field("canary.maxDuration"));
@@ -240,10 +258,24 @@ ProfileSpec decode_spec(const json& from, Reader& reader) {
 
   spec.rollback.watch_for = reader.duration(from, spec_field("rollback.watchFor"));
   spec.rollback.cool_down = reader.duration(from, spec_field("rollback.coolDown"));
+  spec.rollback.guard = reader.boolean(from, spec_field("rollback.guard"));
 
   spec.history.successful = reader.integer(from, spec_field("history.successfulTrialsLimit"));
   spec.history.unsuccessful = reader.integer(from, spec_field("history.unsuccessfulTrialsLimit"));
   return spec;
+}
+
+std::optional<Settings> optional_settings(const json& object, const char* member) {
+  return child(object, member).is_object() && object.contains(member)
+             ? std::optional(decode_settings(child(object, member)))
+             : std::nullopt;
+}
+
+std::optional<PutBack> decode_put_back(const json& status) {
+  const auto settings = optional_settings(status, "puttingBack");
+  if (!settings) return std::nullopt;
+  const json& object = child(status, "puttingBack");
+  return PutBack{*settings, optional_settings(object, "over"), text(object, "reason"), text(object, "message")};
 }
 
 /// Trials after which a ban lasts: what a version that did not count them had banned, it had for good.
@@ -253,11 +285,13 @@ ProfileMemory decode_memory(const json& status) {
   ProfileMemory memory;
   memory.trial_count = std::clamp(small(status, "trialCount"), 0, kMostTrials);
   memory.active_trial = text(status, "activeTrial");
-  if (child(status, "applied").is_object() && status.contains("applied")) {
-    memory.applied = decode_settings(child(status, "applied"));
+  memory.applied = optional_settings(status, "applied");
+  if (memory.applied) {
+    memory.applied_over = optional_settings(child(status, "applied"), "over");
     memory.applied_uid = text(child(status, "applied"), "targetUid");
     memory.applied_container = text(child(status, "applied"), "container");
   }
+  memory.putting_back = decode_put_back(status);
   memory.cool_down_until = time(status, "coolDownUntil");
   for (const json& region : elements(status, "bannedRegions")) {
     memory.banned.push_back({decode_settings(region), text(region, "templateHash"), text(region, "reason"),

@@ -1,5 +1,7 @@
 #include "codec/trial.h"
 
+#include <algorithm>
+#include <array>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -19,8 +21,11 @@ constexpr std::size_t kLongestMessage = 1000;
 constexpr std::size_t kMostSlos = 8;
 constexpr std::size_t kMostMetrics = 16;
 constexpr int kHighestNumber = 1'000'000'000;
-/// Start, the longest warm-up and the longest measuring, with room for a clock that is late.
-constexpr Duration kLongestBeforePromotion = std::chrono::hours(26);
+/// The longest measuring, five steps with the longest warm-up and pause, and room to start and for a clock that is
+/// late.
+constexpr Duration kLongestBeforePromotion = std::chrono::hours(37);
+/// Steps of one size are one.
+constexpr SpecField kPause{"", "0s", FieldKind::kDuration, 0, kMostCanarySteps* detail::kHour};
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kGreatest = std::numeric_limits<double>::max();
 
@@ -54,11 +59,30 @@ void put(json& object, const char* member, const std::optional<Time>& value) {
   if (value) object[member] = format_micro_time(*value);
 }
 
+template <typename Enum, std::size_t N>
+const char* name_of(const std::array<std::pair<const char*, Enum>, N>& names, Enum value) {
+  const auto found = std::find_if(names.begin(), names.end(), [&](const auto& name) { return name.second == value; });
+  return found == names.end() ? "" : found->first;
+}
+
+/// The first of them where it is left out.
+template <typename Enum, std::size_t N>
+Enum named(const json& object, const char* member, const std::array<std::pair<const char*, Enum>, N>& names,
+           Complaints& complaints) {
+  const std::string word = text(object, member);
+  const auto found = std::find_if(names.begin(), names.end(), [&](const auto& name) { return word == name.first; });
+  if (found != names.end()) return found->second;
+  if (!word.empty()) complaints.add(std::string(member) + " is '" + strange(object, member, kLongestName) + "'");
+  return names.front().second;
+}
+
 constexpr double kMillisecond = 1e-3;
 
 json encode(const Slo& slo) {
   json object{{"name", slo.name}};
   if (slo.max_for > Duration(0)) object["maxFor"] = format_duration(slo.max_for);
+  object["action"] = name_of(kBreachActionNames, slo.action);
+  object["onNoData"] = name_of(kNoDataActionNames, slo.on_no_data);
   json source{{"port", slo.port}, {"path", slo.path}};
   if (const auto* const ratio = std::get_if<PodRatio>(&slo.source)) {
     source["bad"] = codec::encode(ratio->bad);
@@ -138,6 +162,8 @@ Slo decode_slo(const json& object, Complaints& complaints) {
   if (!text(object, "maxFor").empty()) {
     slo.max_for = complaints.duration(object, "maxFor", Duration(0), spec_field("slos[].maxFor"));
   }
+  slo.action = named(object, "action", kBreachActionNames, complaints);
+  slo.on_no_data = named(object, "onNoData", kNoDataActionNames, complaints);
   const json& ratio = child(object, "podRatio");
   const json& gauge = child(object, "podGauge");
   const json& query = child(object, "prometheus");
@@ -344,6 +370,12 @@ json trial_object(const ObjectKey& key, const TrialSpec& spec) {
             {"minSavingPercent", exact(spec.min_saving * 100)},
             {"usualRestartsPerDay", exact(spec.usual_restarts_per_day)},
             {"deadline", format_time(spec.deadline)}};
+  if (!spec.steps.empty()) {
+    json& steps = body["canary"]["steps"] = json::array();
+    for (const ArmStep& step : spec.steps) {
+      steps.push_back({{"replicas", step.replicas}, {"pause", format_duration(step.pause)}});
+    }
+  }
   put(body["predicted"], "gcCpuPercent", spec.predicted.gc_cpu_percent);
   put(body["predicted"], "savingPercent", spec.predicted.saving_percent);
   put(body["predicted"], "peakMemory", spec.predicted.peak_memory);
@@ -368,6 +400,8 @@ json encode(const TrialStatus& status) {
   put(object, "waitingSince", status.waiting_since);
   put(object, "warmUntil", status.warm_until);
   put(object, "measuringSince", status.measuring_since);
+  if (status.step > 0) object["step"] = status.step;
+  if (status.put_back) object["putBack"] = encode(*status.put_back);
   if (!status.arm_pods.empty()) object["armPods"] = status.arm_pods;
   put(object, "promotedAt", status.promoted);
   if (status.applied_generation > 0) object["appliedGeneration"] = status.applied_generation;
@@ -429,7 +463,11 @@ Result<Trial> decode_trial(const json& object) {
   }
   const json& canary = child(spec, "canary");
   CanaryPlan& plan = trial.spec.canary;
-  plan.replicas = complaints.integer(canary, "replicas", plan.replicas, spec_field("canary.replicas"));
+  plan.replicas = static_cast<int>(complaints.integer(canary, "replicas", plan.replicas, 1, kMostArmReplicas));
+  for (const json& step : bounded_list(complaints, canary, "steps", kMostCanarySteps)) {
+    const auto replicas = complaints.integer(step, "replicas", 1, 1, kMostArmReplicas);
+    trial.spec.steps.push_back({static_cast<int>(replicas), complaints.duration(step, "pause", Duration(0), kPause)});
+  }
   plan.interval = complaints.duration(canary, "interval", plan.interval, spec_field("canary.interval"));
   plan.warm_up = complaints.duration(canary, "warmUp", plan.warm_up, spec_field("canary.warmUp"));
   plan.max_duration = complaints.duration(canary, "maxDuration", plan.max_duration, spec_field("canary.maxDuration"));
@@ -466,6 +504,9 @@ Result<Trial> decode_trial(const json& object) {
   trial.status.waiting_since = time(status, "waitingSince");
   trial.status.warm_until = time(status, "warmUntil");
   trial.status.measuring_since = time(status, "measuringSince");
+  trial.status.step = static_cast<int>(
+      complaints.integer(status, "step", 0, 0, std::max<std::int64_t>(0, std::ssize(trial.spec.steps) - 1)));
+  if (status.contains("putBack")) trial.status.put_back = decode_settings(child(status, "putBack"));
   for (const json& pod : elements(status, "armPods")) {
     if (pod.is_string()) trial.status.arm_pods.push_back(pod.get<std::string>());
   }

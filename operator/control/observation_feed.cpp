@@ -23,6 +23,10 @@ ScrapePlan scrape_plan(const Desired& desired) {
     plan.endpoint = desired.profile->spec.metrics;
     plan.slos = desired.profile->spec.slos;
     plan.interval = plan.endpoint.interval;
+    for (const Slo& slo : plan.slos) {
+      // The guard looks back over so much, and two windows more.
+      if (desired.profile->spec.rollback.guard) plan.keep = std::max(plan.keep, slo.max_for + 4 * plan.interval);
+    }
   }
   if (in_trial) {
     plan.target = desired.trial->spec.target.name;

@@ -16,6 +16,7 @@ Requeue Reconciler::reconcile(const ObjectKey& key) {
   facts.observed = observations_.snapshot(key, facts.now);
   facts.decision = decide_on(facts);
   facts.verdict = judge_trial(facts);
+  facts.guarded = judge_in_force(facts);
   Step step = advance(facts);
   const ActResult result = actor_.perform(facts.desired, step);
   std::optional<Error> error = result.error;

@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 
 namespace gopacer {
 namespace {
 
 bool close(double a, double b) { return std::abs(a - b) <= kAboutEqual * std::max(std::abs(a), std::abs(b)); }
+
+constexpr std::int64_t kMiB = std::int64_t{1} << 20;
 
 }  // namespace
 
@@ -74,6 +77,19 @@ bool about_equal(const Settings& a, const Settings& b) {
   if (!first.is_off() && !close(first.percent(), second.percent())) return false;
   if (a.go_mem_limit.has_value() != b.go_mem_limit.has_value()) return false;
   return !a.go_mem_limit || close(a.go_mem_limit->value(), b.go_mem_limit->value());
+}
+
+Settings halfway(const Settings& safe, const Settings& other) {
+  Settings between = safe;
+  if (std::isfinite(safe.gamma()) && std::isfinite(other.gamma())) {
+    between.gogc = Gogc(static_cast<int>(std::lround(100 * std::sqrt(safe.gamma() * other.gamma()))));
+  }
+  if (safe.go_mem_limit && other.go_mem_limit) {
+    const double mean =
+        std::sqrt(static_cast<double>(safe.go_mem_limit->value()) * static_cast<double>(other.go_mem_limit->value()));
+    between.go_mem_limit = Bytes(static_cast<std::int64_t>(mean) / kMiB * kMiB);
+  }
+  return about_equal(between, safe) ? safe : between;
 }
 
 }  // namespace gopacer

@@ -96,6 +96,12 @@ std::optional<Time> entered(const TrialStatus& status, TrialPhase phase) {
   return found == status.steps.rend() ? std::nullopt : std::optional<Time>(found->at);
 }
 
+int Trial::arm_replicas() const {
+  if (spec.steps.empty()) return spec.canary.replicas;
+  const int last = static_cast<int>(spec.steps.size()) - 1;
+  return spec.steps[static_cast<std::size_t>(std::clamp(status.step, 0, last))].replicas;
+}
+
 std::string label_value(const std::string& name) { return shortened(name, kLongestLabel); }
 
 std::string trial_name(const std::string& profile, int number) {

@@ -17,7 +17,7 @@ using judging::GcSource;
 using judging::HardStop;
 using judging::Window;
 
-/// A source of GC's CPU that stays silent for so many windows is given up for another one.
+/// What stays silent for so many windows has no data: a source of GC's CPU is given up for another one.
 constexpr int kSilentWindows = 4;
 
 /// CPU for each request may rise by so much beyond the loss of GC CPU that was accepted (page faults of a grown heap,
@@ -202,6 +202,11 @@ class Comparison {
         say(Outcome::kWorse, "SloViolated",
             "Only the canary is above " + judging::max_text(slo) + ", in " + std::to_string(metric.violations) +
                 " windows in a row: " + judging::tell(metric) + ".");
+        verdict_.broken = slo.name;
+        return;
+      }
+      if (slo.on_no_data == NoDataAction::kRollBack && windows >= kSilentWindows && only_canary_is_silent(slo)) {
+        say(Outcome::kWorse, "NoData", "Only the canary has none: " + why_no_data(metric));
         return;
       }
       if (metric.state == MetricState::kFail) {
@@ -231,7 +236,7 @@ class Comparison {
     }
     const bool all_pass = std::all_of(
         evidence().metrics.begin(), evidence().metrics.end(),
-        [](const MetricEvidence& metric) { return metric.state == MetricState::kPass || !required(metric); });
+        [&](const MetricEvidence& metric) { return metric.state == MetricState::kPass || !required(metric); });
     if (all_pass && !enough_requests()) {
       say(Outcome::kUndecided, "TooFewRequests",
           "Good so far, after " + std::to_string(evidence().canary_requests) + " requests to the canary and " +
@@ -265,11 +270,33 @@ class Comparison {
     return metric.relative ? node_margin() : judging::unseen(metric);
   }
 
+  const Slo* slo_of(const MetricEvidence& metric) const {
+    const auto found = std::find_if(plan_.slos.begin(), plan_.slos.end(),
+                                    [&](const Slo& candidate) { return candidate.name == metric.name; });
+    return found == plan_.slos.end() ? nullptr : &*found;
+  }
+
+  /// A person does without it where it has no data.
+  bool ignored(const MetricEvidence& metric) const {
+    const Slo* const slo = slo_of(metric);
+    return slo != nullptr && slo->on_no_data == NoDataAction::kIgnore && metric.state == MetricState::kNoData;
+  }
+
   /// What has to be shown before the canary is called better.
-  static bool required(const MetricEvidence& metric) { return metric.name != kCpuMetric; }
+  bool required(const MetricEvidence& metric) const { return metric.name != kCpuMetric && !ignored(metric); }
+
+  /// In the last windows.
+  bool only_canary_is_silent(const Slo& slo) const {
+    const Window lately{now_ - kSilentWindows * judging::length_of_comparison(slo, plan_.interval), now_};
+    const auto tells = [&](const Arm& arm) {
+      const auto counted = judging::counted_in(arm, lately, slo);
+      return counted && judging::has_data(*counted, slo);
+    };
+    return tells(baseline_) && !tells(canary_);
+  }
 
   bool enough_requests() {
-    return counting_ == nullptr ||
+    return counting_ == nullptr || ignored(judging::metric_named(evidence(), counting_->name)) ||
            std::min(evidence().canary_requests, evidence().baseline_requests) >= plan_.min_samples;
   }
 
@@ -321,9 +348,8 @@ class Comparison {
         if (const auto why = pod->unread.find(metric.name); why != pod->unread.end()) text += "; " + why->second;
       }
     }
-    const auto slo = std::find_if(plan_.slos.begin(), plan_.slos.end(),
-                                  [&](const Slo& candidate) { return candidate.name == metric.name; });
-    return text + ". " + (slo == plan_.slos.end() ? judging::kGcCpuNeeds : judging::what_it_needs(*slo));
+    const Slo* const slo = slo_of(metric);
+    return text + ". " + (slo == nullptr ? judging::kGcCpuNeeds : judging::what_it_needs(*slo));
   }
 
   /// How much longer it takes if nothing changes, for the metric that needs most.

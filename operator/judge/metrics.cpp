@@ -80,12 +80,6 @@ std::optional<NearBound> near_bound(const Histogram& canary, const Histogram& ba
   return nearest;
 }
 
-std::string seconds_text(double value) {
-  if (value < 1e-3) return format_fixed(value * 1e6, 0) + "µs";
-  if (value < 1) return format_fixed(value * 1e3, value < 0.1 ? 1 : 0) + "ms";
-  return format_fixed(value, 2) + "s";
-}
-
 bool is_gc(const MetricEvidence& metric) { return metric.name == kGcCpuMetric; }
 
 std::string in_unit(const MetricEvidence& metric, double value) {
@@ -96,6 +90,12 @@ std::string in_unit(const MetricEvidence& metric, double value) {
 }
 
 }  // namespace
+
+std::string seconds_text(double value) {
+  if (value < 1e-3) return format_fixed(value * 1e6, 0) + "µs";
+  if (value < 1) return format_fixed(value * 1e3, value < 0.1 ? 1 : 0) + "ms";
+  return format_fixed(value, 2) + "s";
+}
 
 bool both_resolve(const Histogram& canary, const Histogram& baseline, double q) {
   const auto ours = quantile(canary, q);

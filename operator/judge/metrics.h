@@ -73,6 +73,9 @@ void weigh(MetricEvidence& metric, double alpha, int windows, double margin = 0)
 /// More of its windows than not had buckets in which nothing can be told.
 bool mostly_unresolved(const MetricEvidence& metric);
 
+/// Of a time: "812µs", "12.5ms", "312ms", "1.25s".
+std::string seconds_text(double value);
+
 /// Of a gauge, with three digits at least: "0.0123", "12.3", "1235".
 std::string number_text(double value);
 

@@ -231,6 +231,7 @@ class Watch {
       MetricEvidence& metric = judging::metric_named(evidence, slo.name);
       judging::weigh(metric, plan_.alpha, windows, judging::unseen(metric));
       if (slo.max && metric.violations >= allowed_violations(metric, slo)) {
+        verdict_.broken = slo.name;
         return worse("SloViolated", slo.name + " was above " + judging::max_text(slo) + " in " +
                                         std::to_string(metric.violations) +
                                         " windows in a row after the promotion: " + judging::tell(metric) + ".");

@@ -50,6 +50,13 @@ const Trial* wanted_back(const Facts& facts) {
   return nullptr;
 }
 
+Answer promise_broken(const Facts& facts) {
+  if (facts.guarded.outcome != Outcome::kWorse || !facts.desired.trial ||
+      !before_promotion(facts.desired.trial->status.phase))
+    return std::nullopt;
+  return facts.guarded.message;
+}
+
 Answer undo_asked(const Facts& facts) {
   const Trial* const wanted = wanted_back(facts);
   if (wanted == nullptr) return std::nullopt;

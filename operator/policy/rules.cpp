@@ -47,6 +47,15 @@ constexpr Rule kMayStart[] = {
     {"SourcesUnread", "Something that the verdict needs could not be read yet.", sources_unread, kMetrics},
 };
 
+constexpr Rule kMayPutBack[] = {
+    {"Suspended", "spec.updatePolicy.suspend is true.", suspended},
+    {"RecommendOnly", "updateMode is Off.", recommend_only},
+    {"TargetOwned", "Another controller owns the Deployment and would put its env back.", target_owned, kUnsupported},
+    {"FieldConflict", "Another field manager owns GOGC or GOMEMLIMIT.", field_conflict, kConflict},
+    {"TargetRolling", "A rollout or a scaling of the Deployment is under way.", target_rolling},
+    {"OldPicture", "A watch of the API server is silent, so that nobody knows what is there now.", picture_old},
+};
+
 constexpr Rule kMustEnd[] = {
     {"ProfileGone", "The profile vanished without waiting for the trial.", profile_gone, kReady, TrialVerdict::kAborted,
      Unconfirmed::kLeft},
@@ -68,6 +77,8 @@ constexpr Rule kMustEnd[] = {
     {"Suspended", "The profile was suspended or set to updateMode Off.", no_longer_wanted, kReady,
      TrialVerdict::kAborted},
     {"UndoAsked", "Somebody asked for the settings of an earlier trial.", undo_asked, kReady, TrialVerdict::kAborted},
+    {"SloViolated", "The target breaks a promise with the settings that it has, and the guard has to step in.",
+     promise_broken, kReady, TrialVerdict::kInconclusive},
     {"ScaledToZero", "The Deployment was scaled to zero: then nothing of it may run.", scaled_to_zero, kReady,
      TrialVerdict::kSuperseded},
     {"TemplateChanged", "Somebody changed the pod template.", template_changed, kReady, TrialVerdict::kSuperseded},
@@ -119,6 +130,7 @@ std::string endings() {
 
 std::span<const Rule> may_be_tuned() { return kMayBeTuned; }
 std::span<const Rule> may_start() { return kMayStart; }
+std::span<const Rule> may_put_back() { return kMayPutBack; }
 std::span<const Rule> must_end() { return kMustEnd; }
 std::span<const Rule> may_be_promoted() { return kMayBePromoted; }
 
@@ -145,6 +157,8 @@ std::string reasons_document() {
          table(may_be_tuned()) +
          "\n## Why no trial starts\n\nThe recommendation is shown and kept fresh; the target is left alone.\n\n" +
          table(may_start()) +
+         "\n## Why the guard waits\n\nA promise is broken, and earlier settings are not put back yet.\n\n" +
+         table(may_put_back()) +
          "\n## Why a running trial ends\n\nWhatever its own figures say. Settings that were promoted and are still "
          "watched are unconfirmed.\n\n" +
          endings() + "\n## Why better settings are not promoted\n\n" + table(may_be_promoted());

@@ -41,6 +41,7 @@ Answer recommend_only(const Facts& facts);
 Answer sources_unread(const Facts& facts);
 Answer picture_old(const Facts& facts);
 Answer undo_asked(const Facts& facts);
+Answer promise_broken(const Facts& facts);
 
 // The running trial (trial.cpp)
 Answer profile_gone(const Facts& facts);

@@ -214,6 +214,16 @@ json applied_or_null(const ProfileMemory& memory) {
   const auto text_or_null = [](const std::string& text) { return text.empty() ? json(nullptr) : json(text); };
   object["targetUid"] = text_or_null(memory.applied_uid);
   object["container"] = text_or_null(memory.applied_container);
+  object["over"] = settings_or_null(memory.applied_over);
+  return object;
+}
+
+json putting_back_or_null(const std::optional<PutBack>& put_back) {
+  if (!put_back) return nullptr;
+  json object = settings_or_null(put_back->settings);
+  object["over"] = settings_or_null(put_back->over);
+  object["reason"] = put_back->reason;
+  object["message"] = codec::clipped(put_back->message, kLongestMessage);
   return object;
 }
 
@@ -265,6 +275,7 @@ json profile_status(const Pass& pass) {
               {"activeTrial", memory.active_trial},
               {"trialCount", memory.trial_count},
               {"applied", applied_or_null(memory)},
+              {"puttingBack", putting_back_or_null(memory.putting_back)},
               {"coolDownUntil", nullptr},
               {"missedPredictions", memory.missed_predictions},
               {"missedTemplate", memory.missed_template},

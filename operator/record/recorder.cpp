@@ -219,8 +219,9 @@ void Recorder::tell(const Pass& pass) {
           profile, false, "TrialStarted",
           "Trial " + trial_name(pass.step.start->profile, pass.step.start->number) + ": " + pass.step.message, step));
     }
-    if (pass.step.kind == StepKind::kUndo && !pass.error) {
-      events_.post(event_about(profile, false, "Undone", pass.step.message, step));
+    if (pass.step.kind == StepKind::kPutBack && !pass.error) {
+      const bool as_a_person_asks = pass.step.reason == "Undone";
+      events_.post(event_about(profile, !as_a_person_asks, pass.step.reason, pass.step.message, step));
     }
     const std::vector<Condition> now = record::conditions(pass);
     const auto tell_change = [&](const char* type, bool bad, bool before, const char* reason) {

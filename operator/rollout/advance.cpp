@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "rollout/put_back.h"
 #include "rollout/running_trial.h"
 #include "rollout/steps.h"
 #include "rollout/undo.h"
@@ -23,13 +24,34 @@ TrialPrediction in_words(const std::optional<Prediction>& predicted) {
           format_bytes(predicted->peak_memory), format_go_size(predicted->cycle_volume)};
 }
 
+/// The sizes of the arms, growing; empty where one size is all.
+std::vector<ArmStep> arm_steps(const CanaryPlan& plan, int replicas) {
+  std::vector<ArmStep> steps;
+  for (const CanaryStep& step : plan.steps) {
+    const int size = std::clamp((replicas * step.percent + 99) / 100, 1, kMostArmReplicas);
+    if (!steps.empty() && steps.back().replicas >= size) {
+      // A small target has no pods for the difference.
+      steps.back().pause += step.pause;
+    } else {
+      steps.push_back({size, step.pause});
+    }
+  }
+  return steps;
+}
+
 /// So that a trial's arms stay a small part of what serves: a quarter of the target's replicas, and one at least.
 int arm_size(int wanted, int replicas) { return std::max(1, std::min(wanted, replicas / 4)); }
 
 /// A sentence where the target is too small for as many pods as the profile asks for, with a space before it.
 std::string said_of_size(const Facts& facts) {
-  const int wanted = facts.desired.profile->spec.canary.replicas;
+  const CanaryPlan& plan = facts.desired.profile->spec.canary;
+  const int wanted = plan.replicas;
   const int replicas = facts.desired.target->replicas;
+  if (const auto steps = arm_steps(plan, replicas); !steps.empty()) {
+    std::string sizes;
+    for (const ArmStep& step : steps) sizes += (sizes.empty() ? "" : ", then ") + std::to_string(step.replicas);
+    return " With " + sizes + (steps.back().replicas == 1 ? " pod" : " pods") + " in each arm.";
+  }
   const int size = arm_size(wanted, replicas);
   if (size >= wanted) return {};
   return " With " + std::to_string(size) + " instead of " + std::to_string(wanted) +
@@ -61,11 +83,16 @@ TrialSpec trial_spec(const Facts& facts, int number) {
   spec.template_hash = target.template_hash;
   spec.slos = profile.spec.slos;
   spec.canary = profile.spec.canary;
-  spec.canary.replicas = arm_size(profile.spec.canary.replicas, target.replicas);
+  spec.steps = arm_steps(spec.canary, target.replicas);
+  spec.canary.replicas =
+      spec.steps.empty() ? arm_size(spec.canary.replicas, target.replicas) : spec.steps.back().replicas;
   spec.watch_for = profile.spec.rollback.watch_for;
   spec.min_saving = least_saving(profile.spec.strategy, decision.predicted);
   spec.usual_restarts_per_day = usual_restarts_per_day(facts);
   spec.deadline = facts.now + kStartAllowance + spec.canary.warm_up + spec.canary.max_duration;
+  for (std::size_t i = 1; i < spec.steps.size(); ++i) {
+    spec.deadline += spec.steps[i - 1].pause + kStartAllowance + spec.canary.warm_up;
+  }
   return spec;
 }
 
@@ -150,6 +177,7 @@ Step advance_idle(const Facts& facts) {
     return hold(against->reason(), against->message, kIdlePass);
   }
   if (const auto asked = undo(facts)) return *asked;
+  if (const auto broken = put_back(facts)) return *broken;
   if (profile.memory.applied) {
     const ProfileMemory& memory = profile.memory;
     if (!memory.applied_uid.empty() && memory.applied_uid != facts.desired.target->uid) {
@@ -211,8 +239,8 @@ std::string to_string(StepKind kind) {
       return "RetireCanary";
     case StepKind::kRollBack:
       return "RollBack";
-    case StepKind::kUndo:
-      return "Undo";
+    case StepKind::kPutBack:
+      return "PutBack";
     case StepKind::kRevert:
       return "Revert";
     case StepKind::kEnd:

@@ -37,7 +37,7 @@ Verdict judge_arms(const Facts& facts) {
   plan.min_saving = spec.min_saving;
   plan.usual_restarts_per_day = spec.usual_restarts_per_day;
   plan.max_duration = spec.canary.max_duration;
-  plan.pairs = spec.canary.replicas;
+  plan.pairs = facts.desired.trial->arm_replicas();
   plan.nodes_apart = nodes_apart(facts);
   return judge(plan, status.evidence, facts.observed, facts.now);
 }
@@ -95,6 +95,18 @@ Verdict judge_trial(const Facts& facts) {
   // What is only to be brought to an end is not judged: what it says may be anything.
   if (!facts.desired.trial || policy::nobody_knows(facts)) return {};
   return before_promotion(facts.desired.trial->status.phase) ? judge_arms(facts) : judge_target(facts);
+}
+
+Verdict judge_in_force(const Facts& facts) {
+  const Desired& desired = facts.desired;
+  if (!desired.profile || !desired.target || !desired.profile->spec.rollback.guard) return {};
+  if (desired.trial && !before_promotion(desired.trial->status.phase)) return {};
+  const ProfileSpec& spec = desired.profile->spec;
+  const ProfileMemory& memory = desired.profile->memory;
+  // With nothing to go back to there is nothing to find out.
+  if (!memory.applied || *memory.applied != desired.current || !memory.applied_over) return {};
+  return guard({spec.slos, desired.current, spec.canary.warm_up, std::max(spec.canary.interval, spec.metrics.interval)},
+               facts.observed, facts.now);
 }
 
 }  // namespace gopacer

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <tuple>
 
+#include "rollout/put_back.h"
 #include "rollout/steps.h"
 
 namespace gopacer {
@@ -111,12 +112,15 @@ class RunningTrial {
     return target_is_the_same() && target()->generation < trial_.status.applied_generation;
   }
   bool is_anothers(const char* variable) const { return set_by_another(*target(), trial_.spec.container, variable); }
+  /// What the target is to have instead of the trial's settings.
+  Settings before() const { return trial_.status.put_back.value_or(trial_.spec.from); }
   /// The target's settings without what the trial put there. A variable that somebody else has set stays. With it stays
   /// the other one, too, where the two that would come together let the heap grow further than those before and those
   /// now.
   Settings taken_back() const {
     Settings settings = current();
-    const auto& [from, to] = std::tie(trial_.spec.from, trial_.spec.to);
+    const Settings from = before();
+    const Settings& to = trial_.spec.to;
     if (settings.gogc == to.gogc && !is_anothers(kGogcVariable)) settings.gogc = from.gogc;
     if (settings.go_mem_limit == to.go_mem_limit && !is_anothers(kGoMemLimitVariable)) {
       settings.go_mem_limit = from.go_mem_limit;
@@ -233,6 +237,12 @@ class RunningTrial {
   /// Whom the comparison began with is no longer there: a cold successor would flatter the other arm.
   std::optional<Step> begun_anew() {
     if (arm_pods(facts_) == trial_.status.arm_pods) return std::nullopt;
+    compare_anew("A pod of the comparison was replaced or restarted; the comparison begins anew.");
+    return record("BegunAnew");
+  }
+
+  /// With other pods than before.
+  void compare_anew(std::string message) {
     next_.evidence = Evidence{};
     next_.latency_change.reset();
     next_.gc_change.reset();
@@ -240,8 +250,7 @@ class RunningTrial {
     next_.measuring_since.reset();
     next_.arm_pods.clear();
     next_.waiting_since = now_;
-    enter(TrialPhase::kPending, "A pod of the comparison was replaced or restarted; the comparison begins anew.");
-    return record("BegunAnew");
+    enter(TrialPhase::kPending, std::move(message));
   }
 
   Step warm_up() {
@@ -265,6 +274,7 @@ class RunningTrial {
     take_evidence();
     if (verdict_.outcome == Outcome::kWorse) return end_badly();
     if (verdict_.outcome == Outcome::kPointless) return pointless();
+    if (!trial_.at_last_step()) return compare_for_a_while();
     if (verdict_.outcome == Outcome::kBetter) {
       const auto against = policy::first_objection(policy::may_be_promoted(), facts_);
       if (!against) return promote();
@@ -283,6 +293,22 @@ class RunningTrial {
     Step step = record("Measuring");
     step.message = verdict_.message;
     return step;
+  }
+
+  /// Harm ends the trial at any size of its arms; what speaks for it counts at the last.
+  Step compare_for_a_while() {
+    const ArmStep& now = trial_.spec.steps[static_cast<std::size_t>(trial_.status.step)];
+    if (now_ - trial_.status.measuring_since.value_or(now_) < now.pause) {
+      Step step = record("Measuring");
+      step.message = "With " + std::to_string(now.replicas) + " pods in each arm: " + verdict_.message;
+      return step;
+    }
+    ++next_.step;
+    const ArmStep& larger = trial_.spec.steps[static_cast<std::size_t>(next_.step)];
+    compare_anew("Nothing speaks against the settings after " + format_duration(now.pause) + ". Step " +
+                 std::to_string(next_.step + 1) + " of " + std::to_string(trial_.spec.steps.size()) + ": " +
+                 std::to_string(larger.replicas) + " pods in each arm.");
+    return record("Growing");
   }
 
   bool time_is_over() const {
@@ -465,8 +491,18 @@ class RunningTrial {
 
   /// The target itself does worse with the promoted settings.
   Step worse_than_before() {
-    return start_rollback(TrialVerdict::kRollBack, verdict_.reason, verdict_.message,
-                          "After the promotion: " + verdict_.message);
+    std::string told = "After the promotion: " + verdict_.message;
+    const auto& slos = trial_.spec.slos;
+    const auto slo =
+        std::find_if(slos.begin(), slos.end(), [&](const Slo& one) { return one.name == verdict_.broken; });
+    if (slo != slos.end()) {
+      const PutBack answer = answer_to_breach(slo->action, trial_.spec.to, trial_.spec.from, facts_);
+      if (answer.settings != trial_.spec.from) {
+        next_.put_back = answer.settings;
+        told += " " + describe(answer.settings) + " is put there instead.";
+      }
+    }
+    return start_rollback(TrialVerdict::kRollBack, verdict_.reason, verdict_.message, told);
   }
 
   Step start_rollback(TrialVerdict verdict, const std::string& reason, const std::string& message,
@@ -532,16 +568,15 @@ class RunningTrial {
 
   ProfileMemory with_applied(const Settings& settings) const {
     ProfileMemory memory = facts_.desired.profile->memory;
-    note_applied(memory, settings);
+    note(memory, settings);
     return memory;
   }
 
-  void note_applied(ProfileMemory& memory, const Settings& settings) const {
-    memory.forget_applied();
-    if (settings == Settings{}) return;
-    memory.applied = settings;
-    memory.applied_uid = trial_.spec.target.uid;
-    memory.applied_container = trial_.spec.container;
+  /// What the target has now, and what the guard would go back to from it.
+  void note(ProfileMemory& memory, const Settings& settings) const {
+    const bool promised_more = settings == trial_.spec.to || settings == trial_.status.put_back;
+    const auto over = promised_more ? std::optional(trial_.spec.from) : settings_before(settings, facts_);
+    note_applied(memory, settings, over, trial_.spec.target.uid, trial_.spec.container);
   }
 
   ProfileMemory remember(TrialVerdict verdict) const {
@@ -549,8 +584,8 @@ class RunningTrial {
     memory.active_trial.clear();
     memory.trial_count = std::max(memory.trial_count, trial_.spec.number);
     const bool was_rolled_back = trial_.status.phase == TrialPhase::kRollingBack;
-    const bool person_decided = was_rolled_back && target_is_the_same() &&
-                                (current() != trial_.spec.from || policy::is_a_persons(next_.reason));
+    const bool person_decided =
+        was_rolled_back && target_is_the_same() && (current() != before() || policy::is_a_persons(next_.reason));
     // A program that does not heed the variables would be tried again and again.
     if (verdict == TrialVerdict::kRollBack || person_decided || next_.reason == "SelfTuned") {
       ban(memory, {trial_.spec.to, trial_.spec.template_hash, person_decided ? "SettingsChanged" : next_.reason, now_});
@@ -559,10 +594,10 @@ class RunningTrial {
       memory.forget_applied();
     } else if (was_rolled_back) {
       // What a person set meanwhile stayed, and is theirs.
-      person_decided ? memory.forget_applied() : note_applied(memory, trial_.spec.from);
+      person_decided ? memory.forget_applied() : note(memory, before());
     } else if (trial_.status.promoted) {
       // Also where a person has put something else there by now: then the next pass yields to them.
-      note_applied(memory, trial_.spec.to);
+      note(memory, trial_.spec.to);
     }
     const bool decided_by_us = verdict == TrialVerdict::kPromote || verdict == TrialVerdict::kRollBack ||
                                verdict == TrialVerdict::kInconclusive;
@@ -613,7 +648,7 @@ std::optional<Step> after_refusal(const Facts& facts, const Step& step, const st
     case StepKind::kForgetTrial:
     case StepKind::kRetireCanary:
     case StepKind::kRollBack:
-    case StepKind::kUndo:
+    case StepKind::kPutBack:
     case StepKind::kRevert:
     case StepKind::kEnd:
       break;

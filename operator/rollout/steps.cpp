@@ -53,7 +53,7 @@ void ban(ProfileMemory& memory, BannedRegion region) {
 }
 
 bool arms_ready(const Facts& facts) {
-  const int replicas = facts.desired.trial->spec.canary.replicas;
+  const int replicas = facts.desired.trial->arm_replicas();
   return runs_all_pods(facts.desired.canary, replicas) && runs_all_pods(facts.desired.baseline, replicas);
 }
 
@@ -72,7 +72,7 @@ bool baseline_is_the_same(const Facts& facts) {
   const Trial& trial = *facts.desired.trial;
   const std::vector<std::string> now = arm_pods(facts);
   const std::vector<std::string>& measured = trial.status.arm_pods;
-  return static_cast<int>(now.size()) == trial.spec.canary.replicas &&
+  return static_cast<int>(now.size()) == trial.arm_replicas() &&
          std::includes(measured.begin(), measured.end(), now.begin(), now.end());
 }
 

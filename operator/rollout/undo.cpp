@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "rollout/put_back.h"
 #include "rollout/steps.h"
 
 namespace gopacer {
@@ -59,13 +60,9 @@ Step fulfilled(const Trial& trial, const Facts& facts) {
                        ", as the annotation " + kUndoAnnotation + " asks.",
                    seconds(1));
   step.memory = profile.memory;
-  step.memory->forget_applied();
+  note_applied(*step.memory, trial.spec.to, trial.spec.from, facts.desired.target->uid, facts.desired.container);
   step.memory->undone_to = profile.undo_to;
   step.memory->cool_down_until = facts.now + profile.spec.rollback.cool_down;
-  if (trial.spec.to == Settings{}) return step;
-  step.memory->applied = trial.spec.to;
-  step.memory->applied_uid = facts.desired.target->uid;
-  step.memory->applied_container = facts.desired.container;
   return step;
 }
 
@@ -90,11 +87,12 @@ std::optional<Step> undo(const Facts& facts) {
     return refuse("UndoUnsafe", "The settings of trial " + trial->key.name + ", " + describe(trial->spec.to) + ", " +
                                     danger + ", or remove the annotation " + kUndoAnnotation + ".");
   }
-  Step step = hold("Undo",
+  Step step = hold("Undone",
                    "Putting the settings of trial " + trial->key.name + " back, " + describe(trial->spec.to) +
                        " instead of " + describe(current) + ", as the annotation " + kUndoAnnotation + " asks.",
                    kIdlePass);
-  step.kind = StepKind::kUndo;
+  step.kind = StepKind::kPutBack;
+  step.cause = "as " + std::string(kUndoAnnotation) + " asks: trial " + trial->key.name;
   step.settings = trial->spec.to;
   step.memory = profile.memory;
   // What is taken away is not tried again for this program. And until the watch shows what was put there, nothing that
@@ -106,6 +104,7 @@ std::optional<Step> undo(const Facts& facts) {
   });
   if (current != Settings{} && !known) ban(*step.memory, {current, program, "Undone", facts.now});
   step.memory->forget_applied();
+  step.memory->putting_back.reset();
   return step;
 }
 

@@ -318,7 +318,7 @@ class SimulatedRollout {
       case StepKind::kHold:
       case StepKind::kNoteTrial:
       case StepKind::kForgetTrial:
-      case StepKind::kUndo:
+      case StepKind::kPutBack:
       case StepKind::kRevert:
         break;
     }

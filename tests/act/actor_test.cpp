@@ -288,6 +288,27 @@ TEST(RunCanary, DoesNothingWhenBothAreThere) {
   EXPECT_THAT(cluster.api.writes(), IsEmpty());
 }
 
+/// The trial's second step has three pods in each arm.
+void ask_for_larger_arms(Cluster& cluster) {
+  Trial trial = *codec::decode_trial(cluster.trial());
+  trial.spec.steps = {{1, Duration(0)}, {3, Duration(0)}};
+  trial.status.step = 1;
+  objects::drop_trial(cluster.api, kTrialKey);
+  objects::put_trial(cluster.api, trial);
+}
+
+TEST(RunCanary, GrowsBothArmsWhenTheTrialsStepAsksForMore) {
+  Cluster cluster;
+  cluster.begin_trial(TrialPhase::kPending);
+  cluster.make_canary();
+  ask_for_larger_arms(cluster);
+  const json target = cluster.target();
+  ASSERT_TRUE(cluster.perform(StepKind::kRunCanary).done());
+  EXPECT_EQ(cluster.canary()["spec"]["replicas"], 3);
+  EXPECT_EQ(cluster.baseline()["spec"]["replicas"], 3);
+  EXPECT_EQ(cluster.target(), target);
+}
+
 TEST(RunCanary, LeavesADeploymentAloneThatIsNotOurs) {
   Cluster cluster;
   cluster.begin_trial(TrialPhase::kPending);
@@ -427,6 +448,43 @@ TEST(ChangeCause, ThatAPersonWroteOverOursStays) {
   cluster.api.apply_as("kubectl-annotate", objects::deployment_path(objects::kTarget), theirs);
   ASSERT_TRUE(cluster.perform(StepKind::kRetireCanary).done());
   EXPECT_EQ(objects::annotation(cluster.target(), kCause), "fix the login");
+}
+
+/// The guard puts Go's defaults back instead of what a trial had promoted.
+void put_back(Cluster& cluster) {
+  cluster.begin_trial(TrialPhase::kPromoting);
+  cluster.promote();
+  objects::drop_trial(cluster.api, kTrialKey);
+  Step step = settings_step(StepKind::kPutBack, old_settings());
+  step.cause = "RolledBack from GOGC=200 GOMEMLIMIT=430MiB";
+  ASSERT_TRUE(cluster.perform(step).done());
+}
+
+TEST(PutBack, TellsTheHistoryWhyAndTakesThatBackOnceTheRevisionHasIt) {
+  Cluster cluster;
+  put_back(cluster);
+  EXPECT_EQ(env_value(cluster.target(), "GOGC"), "");
+  EXPECT_EQ(objects::annotation(cluster.target(), kCause),
+            "gopacer: back to Go's defaults (RolledBack from GOGC=200 GOMEMLIMIT=430MiB)");
+  ASSERT_TRUE(cluster.perform(StepKind::kHold).done());
+  EXPECT_NE(objects::annotation(cluster.target(), kCause), "") << "the rollout has not begun yet";
+  objects::settle_deployments(cluster.api);
+  ASSERT_TRUE(cluster.perform(StepKind::kHold).done());
+  EXPECT_EQ(objects::annotation(cluster.target(), kCause), "");
+}
+
+TEST(PutBack, LeavesTheHistorysLineWhereAPersonHasChangedTheSettings) {
+  Cluster cluster;
+  put_back(cluster);
+  const json theirs{
+      {"spec",
+       {{"template",
+         {{"spec", {{"containers", {{{"name", "app"}, {"env", {{{"name", "GOGC"}, {"value", "77"}}}}}}}}}}}}}};
+  cluster.api.apply_as("kubectl-set", objects::deployment_path(objects::kTarget), theirs);
+  objects::settle_deployments(cluster.api);
+  cluster.api.forget_writes();
+  ASSERT_TRUE(cluster.perform(StepKind::kHold).done());
+  EXPECT_THAT(cluster.api.writes(), IsEmpty()) << "what is there is theirs";
 }
 
 TEST(RetireCanary, IsDoneThoughTheChangeCauseCannotBeTakenBack) {
@@ -681,6 +739,20 @@ std::vector<Case> all_cases() {
       {"RetireCanary", with_trial(TrialPhase::kPromoting, true, true), retire},
       {"RollBack", with_trial(TrialPhase::kRollingBack, false, true),
        settings_step(StepKind::kRollBack, old_settings())},
+      {"GrowArms",
+       [](Cluster& cluster) {
+         cluster.begin_trial(TrialPhase::kPending);
+         cluster.make_canary();
+         ask_for_larger_arms(cluster);
+       },
+       run_canary},
+      {"PutBack",
+       [](Cluster& cluster) {
+         cluster.begin_trial(TrialPhase::kPromoting);
+         cluster.promote();
+         objects::drop_trial(cluster.api, kTrialKey);
+       },
+       settings_step(StepKind::kPutBack, old_settings())},
       {"EndBeforeAPromotion", with_trial(TrialPhase::kMeasuring, true, false), end},
       {"EndAfterAPromotion", with_trial(TrialPhase::kWatching, true, true), end},
       {"Revert",

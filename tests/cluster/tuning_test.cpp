@@ -1,6 +1,7 @@
 // Trials that are measured to their end. They run alone, because what else runs on the machine is in the figures.
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <iostream>
 
 #include "cluster/cluster.h"
@@ -150,6 +151,52 @@ TEST_F(Tuning, PutsTheOldSettingsBackWhenTheServiceGetsSlowAfterAPromotion) {
   EXPECT_THAT(text(trial, "/status/reason"), testing::AnyOf("SloViolated", "LatencyRegression"));
   EXPECT_THAT(history(), HasSubstr("gopacer: back to Go's defaults"));
   EXPECT_EQ(text(profile(), "/status/bannedRegions/0/gogc"), "400");
+  expect_no_leftovers();
+}
+
+TEST_F(Tuning, GrowsItsArmsAndGuardsWhatItHasConfirmed) {
+  Workload checkout = wasteful();
+  checkout.replicas = 4;
+  deploy(checkout);
+  send_load(checkout, 200);
+  tune("checkout", {{"objective", {{"strategy", "Fixed"}, {"settings", {{"gogc", 400}, {"goMemLimit", "210MiB"}}}}},
+                    {"canary",
+                     {{"interval", "2s"},
+                      {"maxDuration", "10m"},
+                      {"warmUp", "5s"},
+                      {"steps", {{{"percent", 25}, {"pause", "6s"}}, {{"percent", 50}}}}}},
+                    {"rollback", {{"watchFor", "0s"}, {"guard", true}}},
+                    {"slos", latency_slo({{"max", "100ms"}, {"maxFor", "10s"}, {"action", "StepDown"}})}});
+  eventually_trial(
+      "checkout-1", "has two pods in each arm",
+      [&](const json& trial) {
+        return number(trial, "/status/step") == 1 &&
+               number(deployment("checkout-gopacer-canary"), "/status/availableReplicas") == 2 &&
+               number(deployment("checkout-gopacer-baseline"), "/status/availableReplicas") == 2;
+      },
+      seconds(120));
+  const json trial = trial_ended("checkout-1", seconds(220));
+  ASSERT_EQ(text(trial, "/status/verdict"), "Promote") << text(trial, "/status/message");
+  EXPECT_EQ(env_of(deployment(), "GOGC"), "400");
+  EXPECT_EQ(text(profile(), "/status/applied/gogc"), "400");
+
+  for (const json& pod : list("pods", "app=checkout")) {
+    must_run({"curl", "-sf", "-m", "5", "-X", "POST",
+              "http://" + text(pod, "/status/podIP") + ":9090/control/slow?by=300ms"});
+  }
+  eventually("the guard steps down", [&] { return env_of(deployment(), "GOGC") == "200"; });
+  eventually("the profile says what it did", [&] { return text(profile(), "/status/applied/gogc") == "200"; });
+  const std::vector<json> events = list("events");
+  EXPECT_TRUE(std::any_of(events.begin(), events.end(), [](const json& event) {
+    return text(event, "/reason") == "SteppedDown" && text(event, "/type") == "Warning";
+  }));
+  const json after = profile();
+  EXPECT_TRUE(text(after, "/status/puttingBack/message").empty()) << "it is done";
+  EXPECT_EQ(text(after, "/status/bannedRegions/0/gogc"), "400");
+  EXPECT_EQ(text(after, "/status/bannedRegions/0/reason"), "SloViolated");
+  EXPECT_THAT(history(), HasSubstr("gopacer: back to GOGC=200"));
+  EXPECT_FALSE(text(condition(after, "Ready"), "/reason") == "SettingsChanged") << "nobody else did it";
+  std::cout << history() << std::endl;
   expect_no_leftovers();
 }
 

@@ -25,9 +25,9 @@ json profile() {
       "bounds": {"minAllowed": {"gogc": 60, "goMemLimit": "100MiB"}, "maxAllowed": {"gogc": 300, "goMemLimitPercent": 80}},
       "runtimeMetrics": {"port": 6061, "path": "/pprof", "interval": "5s", "allowHostNetwork": true},
       "slos": [{"name": "p99", "podHistogram": {"port": 9090, "path": "/m", "metric": "h", "quantile": "0.95", "labels": {"method": "GET"}},
-                "max": "300ms", "maxFor": "2m", "maxRegressionPercent": 7}],
+                "max": "300ms", "maxFor": "2m", "action": "Switch", "onNoData": "Ignore", "maxRegressionPercent": 7}],
       "canary": {"replicas": 2, "warmUp": "30s", "interval": "10s", "maxDuration": "5m", "minSamples": 100},
-      "rollback": {"watchFor": "1m", "coolDown": "2m"},
+      "rollback": {"watchFor": "1m", "coolDown": "2m", "guard": true},
       "history": {"successfulTrialsLimit": 1, "unsuccessfulTrialsLimit": 2}},
     "status": {"trialCount": 3, "activeTrial": "checkout-3", "applied": {"gogc": "180"}, "coolDownUntil": "2024-05-01T11:00:00Z",
       "bannedRegions": [{"gogc": "10", "templateHash": "abc", "reason": "SloBreach", "at": "2024-05-01T10:30:00Z"},
@@ -61,12 +61,15 @@ TEST(DecodeProfile, ReadsTheWholeSpec) {
   EXPECT_THAT(spec.slos[0].histogram().labels, ElementsAre(Pair("method", "GET")));
   EXPECT_EQ(spec.slos[0].max, 0.3);
   EXPECT_EQ(spec.slos[0].max_for, std::chrono::minutes(2));
+  EXPECT_EQ(spec.slos[0].action, BreachAction::kSwitch);
+  EXPECT_EQ(spec.slos[0].on_no_data, NoDataAction::kIgnore);
   EXPECT_EQ(spec.slos[0].max_regression_percent, 7);
   EXPECT_EQ(spec.canary.replicas, 2);
   EXPECT_EQ(spec.canary.warm_up, std::chrono::seconds(30));
   EXPECT_EQ(spec.canary.max_duration, std::chrono::minutes(5));
   EXPECT_EQ(spec.canary.min_samples, 100);
   EXPECT_EQ(spec.rollback.watch_for, std::chrono::minutes(1));
+  EXPECT_TRUE(spec.rollback.guard);
   EXPECT_EQ(spec.history.unsuccessful, 2);
 }
 
@@ -85,6 +88,31 @@ TEST(DecodeProfile, ReadsItsMemory) {
   EXPECT_EQ(got.memory.missed_predictions, 1);
   ASSERT_EQ(got.conditions.size(), 1);
   EXPECT_TRUE(got.conditions[0].status);
+}
+
+TEST(DecodeProfile, ReadsStepsAndRefusesThoseThatDoNotGrow) {
+  json object = profile();
+  object["spec"]["canary"] = json::parse(R"({"steps": [{"percent": 5, "pause": "5m"}, {"percent": 25}]})");
+  const Profile got = codec::decode_profile(object).value();
+  EXPECT_EQ(got.unreadable, "");
+  EXPECT_THAT(got.spec.canary.steps,
+              ElementsAre(CanaryStep{5, std::chrono::minutes(5)}, CanaryStep{25, std::chrono::seconds(0)}));
+  object["spec"]["canary"]["steps"][1]["percent"] = 5;
+  EXPECT_THAT(codec::decode_profile(object)->unreadable, HasSubstr("each step must have a larger percent"));
+}
+
+TEST(DecodeProfile, KnowsWhatTheGuardWasAboutToDo) {
+  json object = profile();
+  object["status"]["applied"]["over"] = {{"gogc", "100"}};
+  object["status"]["puttingBack"] = {
+      {"gogc", "140"}, {"over", {{"gogc", "100"}}}, {"reason", "SteppedDown"}, {"message", "It was slow."}};
+  const Profile got = codec::decode_profile(object).value();
+  const Settings before{Gogc(100), std::nullopt};
+  EXPECT_EQ(got.memory.applied_over, before);
+  EXPECT_EQ(got.memory.putting_back,
+            (PutBack{Settings{Gogc(140), std::nullopt}, before, "SteppedDown", "It was slow."}));
+  object["status"]["puttingBack"] = json::object();
+  EXPECT_EQ(codec::decode_profile(object)->memory.putting_back->settings, Settings{}) << "Go's defaults";
 }
 
 TEST(DecodeProfile, AppliedWithoutMembersIsGosDefaultsAndNotNothing) {

@@ -32,6 +32,8 @@ Slo latency_slo() {
   slo.histogram().labels = {{"route", "/cart"}};
   slo.max = 0.3;
   slo.max_for = minutes(2);
+  slo.action = BreachAction::kStepDown;
+  slo.on_no_data = NoDataAction::kRollBack;
   slo.max_regression_percent = 7;
   return slo;
 }
@@ -122,12 +124,14 @@ TEST(TrialObject, SpecComesBackAsItWas) {
   spec.slos = {latency_slo(), errors_slo(), queue_slo()};
   for (Slo& slo : other_slos()) spec.slos.push_back(std::move(slo));
   spec.slos[0].histogram().unit = 1e-3;
-  spec.canary = {3, seconds(90), milliseconds(1500), minutes(7), 12345};
+  spec.canary = {3, {}, seconds(90), milliseconds(1500), minutes(7), 12345};
+  spec.steps = {{1, minutes(5)}, {3, Duration(0)}};
   spec.watch_for = minutes(9);
   spec.min_saving = 0.0125;
   const Result<Trial> trial = codec::decode_trial(stored(spec, nullptr));
   ASSERT_TRUE(trial);
   const TrialSpec& back = trial->spec;
+  EXPECT_EQ(back.steps, spec.steps);
   EXPECT_EQ(back.profile, spec.profile);
   EXPECT_EQ(back.profile_uid, spec.profile_uid);
   EXPECT_EQ(back.target, spec.target);
@@ -191,7 +195,7 @@ json measuring_trial() {
 TEST(TrialObject, OutsideOfTheBoundsOfAProfileIsNotUsed) {
   ASSERT_EQ(codec::decode_trial(measuring_trial())->unreadable, "");
   const std::vector<std::tuple<const char*, json, const char*>> cases{
-      {"/spec/canary/replicas", 2147483647, "replicas is 2147483647, and must be from 1 to 10"},
+      {"/spec/canary/replicas", 2147483647, "replicas is 2147483647, and must be from 1 to 40"},
       {"/spec/canary/replicas", 0, "replicas is 0"},
       {"/spec/canary/replicas", -1, "replicas is -1"},
       {"/spec/canary/replicas", 1e300, "replicas is 1e+300"},
@@ -206,7 +210,7 @@ TEST(TrialObject, OutsideOfTheBoundsOfAProfileIsNotUsed) {
       {"/spec/number", 0, "number is 0"},
       {"/spec/minSavingPercent", "nan", "minSavingPercent"},
       {"/spec/minSavingPercent", "-1e9", "minSavingPercent"},
-      {"/spec/deadline", "2034-05-01T10:00:00Z", "the deadline is more than 26h after the trial was made"},
+      {"/spec/deadline", "2034-05-01T10:00:00Z", "the deadline is more than 37h after the trial was made"},
       {"/spec/slos/0/maxRegressionPercent", 1000000, "maxRegressionPercent"},
       {"/spec/slos/0/max", "0s", "max is \"0s\""},
       {"/spec/slos/0/podHistogram/port", 70000, "port is 70000"},

@@ -56,6 +56,18 @@ class ObservationFeedTest : public testing::Test {
   Desired desired_;
 };
 
+TEST_F(ObservationFeedTest, KeepsWhatTheGuardLooksBackOn) {
+  Profile profile;
+  Slo slo;
+  slo.max_for = std::chrono::hours(1);
+  profile.spec.slos = {slo};
+  desired_.profile = std::make_shared<Profile>(profile);
+  EXPECT_EQ(scrape_plan(desired_).keep, kShortestHistory);
+  profile.spec.rollback.guard = true;
+  desired_.profile = std::make_shared<Profile>(profile);
+  EXPECT_EQ(scrape_plan(desired_).keep, minutes(61));
+}
+
 TEST_F(ObservationFeedTest, ReadsThePodsOfAProfile) {
   feed_->follow(desired_);
   pass(seconds(0));

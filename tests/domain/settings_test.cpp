@@ -74,6 +74,25 @@ TEST(Settings, KnowGosDefaultGamma) {
   EXPECT_TRUE(std::isinf((Settings{Gogc::off(), std::nullopt}).gamma()));
 }
 
+TEST(Settings, MeetHalfwayAtTheGeometricMean) {
+  EXPECT_EQ(halfway({Gogc(100), mib(400)}, {Gogc(400), mib(900)}), (Settings{Gogc(200), mib(600)}));
+  EXPECT_EQ(halfway({}, {Gogc(400), std::nullopt}), (Settings{Gogc(200), std::nullopt})) << "Go's own 100";
+}
+
+TEST(Settings, MeetAtTheSafeOnesWhereThereIsNoMiddle) {
+  EXPECT_EQ(halfway({Gogc(100), std::nullopt}, {Gogc::off(), mib(900)}), (Settings{Gogc(100), std::nullopt}));
+  EXPECT_EQ(halfway({Gogc::off(), mib(900)}, {Gogc(100), std::nullopt}), (Settings{Gogc::off(), mib(900)}));
+}
+
+TEST(Settings, AreTheSafeOnesAtLastWhenTheWayIsHalvedAgainAndAgain) {
+  const Settings safe{Gogc(100), mib(500)};
+  Settings now{Gogc(400), mib(900)};
+  int steps = 0;
+  for (; now != safe && steps < 20; ++steps) now = halfway(safe, now);
+  EXPECT_EQ(now, safe);
+  EXPECT_LE(steps, 6);
+}
+
 RC_GTEST_PROP(SettingsProperty, WhatIsWrittenReadsBackTheSame, ()) {
   Settings settings;
   if (*rc::gen::arbitrary<bool>()) settings.gogc = Gogc(*rc::gen::inRange(0, 10'000));

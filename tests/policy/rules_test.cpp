@@ -140,6 +140,25 @@ TEST(MayStart, TakesAPersonsWordThatDuplicatesAreFine) {
   }
 }
 
+const Line kPuttingBack[] = {
+    {"Suspended", [](World& world) { world.profile.spec.suspend = true; }},
+    {"RecommendOnly", [](World& world) { world.profile.spec.update_mode = UpdateMode::kOff; }},
+    {"TargetOwned", [](World& world) { world.target.controller = {"Rollout", "checkout", "uid"}; }},
+    {"FieldConflict", [](World& world) { world.target.env_owners = {{"app", "GOGC", "argocd"}}; }},
+    {"TargetRolling", [](World& world) { world.target.updated_replicas = 1; }},
+    {"OldPicture", [](World& world) { world.facts.desired.picture_age = minutes(7); }},
+};
+
+TEST(MayPutBack, AsksEachRule) {
+  expect_a_line_for_each(policy::may_put_back(), kPuttingBack);
+  EXPECT_THAT(World().reasons(policy::may_put_back()), IsEmpty());
+  for (const Line& line : kPuttingBack) {
+    World world;
+    line.happens(world);
+    EXPECT_THAT(world.reasons(policy::may_put_back()), ElementsAre(line.reason));
+  }
+}
+
 /// What happens while a trial measures, and how the trial ends by it.
 struct Ending {
   const char* reason;
@@ -167,6 +186,8 @@ const Ending kEnding[] = {
        kept.key.name = world.profile.undo_to = "checkout-0";
        world.facts.desired.ended_trials = {std::make_shared<Trial>(kept)};
      }},
+    {"SloViolated", TrialVerdict::kInconclusive,
+     [](World& world) { world.facts.guarded = builders::verdict(Outcome::kWorse, "SloViolated"); }},
     {"ScaledToZero", TrialVerdict::kSuperseded, scale_to_zero},
     {"TemplateChanged", TrialVerdict::kSuperseded, [](World& world) { world.target.template_hash = "hash-2"; }},
     {"TargetTaken", TrialVerdict::kAborted,

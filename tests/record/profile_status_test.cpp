@@ -331,6 +331,8 @@ TEST(Status, KeepsTheMemoryUntilAStepChangesIt) {
   PassScene scene;
   scene.profile.memory.trial_count = 3;
   scene.profile.memory.applied = new_settings();
+  scene.profile.memory.applied_over = settings(100);
+  scene.profile.memory.putting_back = PutBack{settings(140), std::nullopt, "SteppedDown", "It was slow."};
   scene.profile.memory.applied_uid = "target-uid";
   scene.profile.memory.applied_container = "app";
   scene.profile.memory.cool_down_until = builders::after(minutes(9));
@@ -339,8 +341,16 @@ TEST(Status, KeepsTheMemoryUntilAStepChangesIt) {
   scene.profile.memory.missed_template = "hash-1";
   const json status = record::profile_status(scene.pass());
   EXPECT_EQ(status["trialCount"], 3);
-  EXPECT_EQ(status["applied"],
-            (json{{"gogc", "200"}, {"goMemLimit", "430MiB"}, {"targetUid", "target-uid"}, {"container", "app"}}));
+  EXPECT_EQ(status["applied"], (json{{"gogc", "200"},
+                                     {"goMemLimit", "430MiB"},
+                                     {"targetUid", "target-uid"},
+                                     {"container", "app"},
+                                     {"over", {{"gogc", "100"}, {"goMemLimit", nullptr}}}}));
+  EXPECT_EQ(status["puttingBack"], (json{{"gogc", "140"},
+                                         {"goMemLimit", nullptr},
+                                         {"over", nullptr},
+                                         {"reason", "SteppedDown"},
+                                         {"message", "It was slow."}}));
   EXPECT_EQ(status["coolDownUntil"], "2024-05-01T10:09:00Z");
   EXPECT_EQ(status["bannedRegions"], json::array({json{{"gogc", "400"},
                                                        {"templateHash", "hash-1"},

@@ -386,7 +386,8 @@ TEST(Events, OfANewTrialNameIt) {
 
 TEST(Events, TellOfAnUndoOnceItIsDone) {
   Desk desk;
-  desk.scene.step.kind = StepKind::kUndo;
+  desk.scene.step.kind = StepKind::kPutBack;
+  desk.scene.step.reason = "Undone";
   desk.scene.step.message = "Putting the settings of trial checkout-3 back.";
   desk.scene.error = Error{ErrorKind::kOwned, "kubectl-set owns GOGC"};
   desk.write();
@@ -395,6 +396,16 @@ TEST(Events, TellOfAnUndoOnceItIsDone) {
   ASSERT_TRUE(desk.write());
   EXPECT_EQ(desk.events.count("Undone", "GoRuntimeProfile"), 1);
   EXPECT_THAT(desk.events.all.back().note, HasSubstr("checkout-3"));
+}
+
+TEST(Events, WarnOfABrokenPromiseOnceTheOldSettingsAreThere) {
+  Desk desk;
+  desk.scene.step.kind = StepKind::kPutBack;
+  desk.scene.step.reason = "SteppedDown";
+  desk.scene.step.message = "latency-p99 was above 50ms.";
+  ASSERT_TRUE(desk.write());
+  ASSERT_EQ(desk.events.count("SteppedDown", "GoRuntimeProfile"), 1);
+  EXPECT_TRUE(desk.events.all.back().warning);
 }
 
 TEST(Events, AreAboutTheObjectsAsTheyAreInTheCluster) {

@@ -117,6 +117,48 @@ TEST(DecideOn, ForgetsABanWhoseTimeIsOver) {
   }
 }
 
+/// Collection takes more CPU than was promised, with settings of ours in the target.
+Scene broken_promise() {
+  Scene scene;
+  Slo slo;
+  slo.name = "collection";
+  slo.source = RuntimeShare{RuntimePart::kGcCpu};
+  slo.max = 0.001;
+  scene.profile.spec.slos = {slo};
+  scene.profile.spec.rollback.guard = true;
+  scene.desired.current = scene.service.settings = builders::new_settings();
+  scene.profile.memory.applied = builders::new_settings();
+  scene.profile.memory.applied_over = builders::old_settings();
+  return scene;
+}
+
+TEST(JudgeInForce, FindsABrokenPromise) {
+  const Verdict verdict = judge_in_force(broken_promise().facts());
+  EXPECT_EQ(verdict.outcome, Outcome::kWorse);
+  EXPECT_EQ(verdict.broken, "collection");
+}
+
+TEST(JudgeInForce, LooksAsWellWhileATrialMeasuresButNotInItsWatch) {
+  Scene scene = broken_promise();
+  scene.trial = builders::trial(TrialPhase::kMeasuring);
+  EXPECT_EQ(judge_in_force(scene.facts()).outcome, Outcome::kWorse);
+  scene.trial = builders::trial(TrialPhase::kWatching);
+  EXPECT_NE(judge_in_force(scene.facts()).outcome, Outcome::kWorse);
+}
+
+TEST(JudgeInForce, SaysNothingWhereNobodyAsksOrThereIsNothingOfOurs) {
+  const auto silent = [](const auto& change) {
+    Scene scene = broken_promise();
+    change(scene);
+    return judge_in_force(scene.facts()).outcome == Outcome::kNoData;
+  };
+  EXPECT_TRUE(silent([](Scene& scene) { scene.profile.spec.rollback.guard = false; }));
+  EXPECT_TRUE(silent([](Scene& scene) { scene.profile.memory.forget_applied(); }));
+  EXPECT_TRUE(silent([](Scene& scene) { scene.profile.memory.applied = builders::settings(77); }))
+      << "a person has changed it";
+  EXPECT_TRUE(silent([](Scene& scene) { scene.profile.memory.applied_over.reset(); })) << "nothing to go back to";
+}
+
 TEST(JudgeTrial, SaysNothingWithoutATrial) {
   Scene scene;
   EXPECT_EQ(judge_trial(scene.facts()).outcome, Outcome::kNoData);

@@ -28,6 +28,7 @@ struct Scene {
   std::vector<Workload> leftovers;
   Decision decision = builders::keep();
   Verdict verdict = builders::undecided();
+  Verdict guarded;
   Time now = builders::kStart;
 
   /// Somebody else owns one of our entries.
@@ -54,6 +55,7 @@ struct Scene {
     facts.observed = observed();
     facts.decision = decision;
     facts.verdict = verdict;
+    facts.guarded = guarded;
     return facts;
   }
 

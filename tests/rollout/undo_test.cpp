@@ -28,7 +28,7 @@ Scene asked(const Settings& to = settings(150)) {
 TEST(Undo, PutsTheSettingsBackAtOnceAndBansWhatWasThere) {
   const Scene scene = asked();
   const Step step = scene.step();
-  EXPECT_EQ(step.kind, StepKind::kUndo);
+  EXPECT_EQ(step.kind, StepKind::kPutBack);
   EXPECT_EQ(step.settings, settings(150));
   EXPECT_THAT(step.message, HasSubstr("of trial checkout-3 back, GOGC=150 instead of GOGC=200 GOMEMLIMIT=430MiB"));
   ASSERT_EQ(step.memory->banned.size(), 1U);
@@ -41,7 +41,7 @@ TEST(Undo, TakesItsOwnPatchForNobodysChangeWhileTheWatchIsLate) {
   Scene scene = asked();
   scene.profile.memory.applied = new_settings();
   scene.profile.memory = *scene.step().memory;
-  EXPECT_EQ(scene.step().kind, StepKind::kUndo) << "again, onto what it finds then";
+  EXPECT_EQ(scene.step().kind, StepKind::kPutBack) << "again, onto what it finds then";
   scene.current = settings(150);
   EXPECT_EQ(scene.step().reason, "Undone");
 }
@@ -105,7 +105,7 @@ TEST(Undo, RefusesALimitThatTheContainerCannotBearAnyMore) {
   EXPECT_EQ(step.reason, "UndoUnsafe");
   EXPECT_THAT(step.message, HasSubstr("memory limit of 500.0MiB any more: raise it, or remove the annotation"));
   scene.target.containers.front().memory_limit = mib(501);
-  EXPECT_EQ(scene.step().kind, StepKind::kUndo);
+  EXPECT_EQ(scene.step().kind, StepKind::kPutBack);
 }
 
 TEST(Undo, RefusesWhatWasRolledBackWithThisProgram) {
@@ -116,7 +116,7 @@ TEST(Undo, RefusesWhatWasRolledBackWithThisProgram) {
   EXPECT_THAT(scene.step().message,
               HasSubstr("were rolled back with this pod template (OOMKilled): name the trial whose"));
   scene.target.template_hash = "hash-2";
-  EXPECT_EQ(scene.step().kind, StepKind::kUndo) << "another program";
+  EXPECT_EQ(scene.step().kind, StepKind::kPutBack) << "another program";
 }
 
 TEST(Undo, LeavesWhatAnotherHasSetToThem) {
@@ -131,17 +131,17 @@ TEST(Undo, LeavesWhatAnotherHasSetToThem) {
 TEST(Undo, BansWhatWasThereOnceHoweverOftenItTries) {
   Scene scene = asked();
   scene.profile.memory = *scene.step().memory;
-  EXPECT_EQ(scene.step().kind, StepKind::kUndo) << "something changed the entry on its way";
+  EXPECT_EQ(scene.step().kind, StepKind::kPutBack) << "something changed the entry on its way";
   EXPECT_EQ(*scene.step().memory, scene.profile.memory) << "so that the status is not written each time";
 }
 
 TEST(Undo, WorksWhateverTheProfileDoesByItself) {
   Scene scene = asked();
   scene.profile.spec.suspend = true;
-  EXPECT_EQ(scene.step().kind, StepKind::kUndo);
+  EXPECT_EQ(scene.step().kind, StepKind::kPutBack);
   scene.profile.spec.suspend = false;
   scene.profile.spec.update_mode = UpdateMode::kOff;
-  EXPECT_EQ(scene.step().kind, StepKind::kUndo);
+  EXPECT_EQ(scene.step().kind, StepKind::kPutBack);
   scene.target_is_there = false;
   EXPECT_EQ(scene.step().reason, "TargetNotFound");
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <map>
 #include <optional>
 #include <string>
@@ -127,14 +128,38 @@ struct RuntimeShare {
   bool operator==(const RuntimeShare&) const = default;
 };
 
+/// What follows when the target's pods break a promise, Slo::max, with settings that gopacer has put there.
+enum class BreachAction {
+  kRollBack,  ///< to what the target had before them
+  kStepDown,  ///< halfway there, as a geometric mean; broken again, the other half is halved
+  kSwitch,    ///< to the latest other settings that a trial has confirmed; where there are none as kRollBack
+};
+/// As the CRD writes them.
+inline constexpr std::array<std::pair<const char*, BreachAction>, 3> kBreachActionNames{
+    {{"RollBack", BreachAction::kRollBack}, {"StepDown", BreachAction::kStepDown}, {"Switch", BreachAction::kSwitch}}};
+
+/// What follows when an SLO has no data in a trial.
+enum class NoDataAction {
+  kInconclusive,  ///< nothing is promoted
+  kIgnore,        ///< the other metrics decide
+  kRollBack,      ///< the new settings count as bad where only the canary has none
+};
+/// As the CRD writes them.
+inline constexpr std::array<std::pair<const char*, NoDataAction>, 3> kNoDataActionNames{
+    {{"Inconclusive", NoDataAction::kInconclusive},
+     {"Ignore", NoDataAction::kIgnore},
+     {"RollBack", NoDataAction::kRollBack}}};
+
 /// What must not get worse, and what tells it: a page of each pod, a Prometheus server, or what is read anyway.
 struct Slo {
   std::string name;
   int port = 8080;                ///< of pods
   std::string path = "/metrics";  ///< of pods
   std::variant<PodHistogram, PodRatio, PodGauge, PrometheusQuery, RuntimePauses, RuntimeShare> source;
-  std::optional<double> max;       ///< seconds of a histogram's quantile, a ratio's share, or a number that is read
-  Duration max_for{0};             ///< for so long `max` has to be broken, and for three windows at least
+  std::optional<double> max;  ///< seconds of a histogram's quantile, a ratio's share, or a number that is read
+  Duration max_for{0};        ///< for so long `max` has to be broken, and for three windows at least
+  BreachAction action = BreachAction::kRollBack;  ///< when `max` is broken after a promotion
+  NoDataAction on_no_data = NoDataAction::kInconclusive;
   int max_regression_percent = 5;  ///< of a histogram's quantile or the mean of numbers that are read
 
   /// Its observations are the program's requests; those of gauges and queries are gopacer's own readings.
@@ -152,8 +177,18 @@ struct Slo {
   bool operator==(const Slo&) const = default;
 };
 
+/// A part of a trial with arms of one size.
+struct CanaryStep {
+  int percent = 0;    ///< of the target's replicas, in each arm; 1 to 100
+  Duration pause{0};  ///< so long the pods are compared before the next step; the last one lasts until the verdict
+  bool operator==(const CanaryStep&) const = default;
+};
+
+inline constexpr std::size_t kMostCanarySteps = 5;
+
 struct CanaryPlan {
-  int replicas = 1;
+  int replicas = 1;               ///< pods of each arm; where there are steps, of the last one
+  std::vector<CanaryStep> steps;  ///< growing; empty: one step with `replicas`
   Duration warm_up = std::chrono::minutes(2);
   Duration interval = std::chrono::seconds(15);
   Duration max_duration = std::chrono::minutes(30);
@@ -165,6 +200,7 @@ struct CanaryPlan {
 struct RollbackPlan {
   Duration watch_for = std::chrono::minutes(30);
   Duration cool_down = std::chrono::hours(6);
+  bool guard = false;  ///< SLOs' max hold for as long as settings of ours are in the target
 };
 
 struct HistoryLimits {
@@ -203,6 +239,15 @@ struct BannedRegion {
 /// too small a saving) and one trial alone has seen it; none for as long as the workload is the same.
 std::optional<Time> banned_until(const BannedRegion& region);
 
+/// Settings that the guard is about to put into the target.
+struct PutBack {
+  Settings settings;
+  std::optional<Settings> over;  ///< what they were put there instead of, where that is worth going back to
+  std::string reason;            ///< CamelCase
+  std::string message;           ///< a sentence
+  bool operator==(const PutBack&) const = default;
+};
+
 /// The part of a profile's status that gopacer reads back: its memory between passes and across restarts.
 struct ProfileMemory {
   int trial_count = 0;
@@ -210,8 +255,11 @@ struct ProfileMemory {
   /// What gopacer itself put into the target and still stands; empty when it applied nothing. When the target has
   /// something else, a person changed it. Kept in status.applied.
   std::optional<Settings> applied;
-  std::string applied_uid;        ///< of the target that has `applied`: one made anew knows nothing of it
-  std::string applied_container;  ///< that has it: another one knows nothing of it either
+  std::optional<Settings> applied_over;  ///< what the target had before: the guard goes back to it
+  std::string applied_uid;               ///< of the target that has `applied`: one made anew knows nothing of it
+  std::string applied_container;         ///< that has it: another one knows nothing of it either
+  /// The guard's announcement, written before its patch: what the target has after that is no person's change.
+  std::optional<PutBack> putting_back;
   std::optional<Time> cool_down_until;
   std::vector<BannedRegion> banned;
   int missed_predictions = 0;   ///< in a row
@@ -224,6 +272,7 @@ struct ProfileMemory {
   }
   void forget_applied() {
     applied.reset();
+    applied_over.reset();
     applied_uid.clear();
     applied_container.clear();
   }

@@ -34,6 +34,13 @@ struct TrialPrediction {
   std::string cycle_volume;  ///< in GOMEMLIMIT's syntax, exact
 };
 
+/// Arms of one size, and how long they are compared before they grow.
+struct ArmStep {
+  int replicas = 1;   ///< pods of each arm
+  Duration pause{0};  ///< of the last step without meaning
+  bool operator==(const ArmStep&) const = default;
+};
+
 /// Immutable: what is tried, on what, and by which rules.
 struct TrialSpec {
   std::string profile;
@@ -49,6 +56,7 @@ struct TrialSpec {
   std::string template_hash;
   std::vector<Slo> slos;
   CanaryPlan canary;
+  std::vector<ArmStep> steps;  ///< the arms' sizes one after another; empty: canary.replicas all the time
   Duration watch_for{0};
   /// Least saving of GC CPU, as a share of the container's CPU, that makes the new settings worth having; negative when
   /// a loss up to that share is accepted.
@@ -75,11 +83,14 @@ struct TrialStatus {
   std::optional<Time> waiting_since;  ///< the trial's pods are being waited for
   std::optional<Time> warm_until;
   std::optional<Time> measuring_since;
+  int step = 0;                         ///< of TrialSpec::steps
   std::vector<std::string> arm_pods;    ///< whom the comparison is about, sorted; another set begins it anew
   std::optional<Time> promoted;         ///< the target was patched
   std::int64_t applied_generation = 0;  ///< of the target after our latest write: an older picture of it says nothing
   /// How the trial ends once the old settings are back, where no harm of the new ones is the cause.
   TrialVerdict after_rollback = TrialVerdict::kNone;
+  /// What is put back instead of what was there before the trial, as an SLO's action asks.
+  std::optional<Settings> put_back;
   std::optional<Time> unavailable_since;  ///< the target has too few pods
   std::optional<Time> watching_since;     ///< all of the target's pods run the new settings
   int watched_replicas = 0;               ///< the fewest that the target wanted since then
@@ -92,6 +103,8 @@ struct TrialStatus {
 };
 
 inline constexpr std::size_t kMostTrialSteps = 30;
+/// Pods of an arm, whatever the target's size.
+inline constexpr int kMostArmReplicas = 40;
 inline constexpr double kMostRestartsPerDay = 10'000;
 
 /// When the trial entered the phase, the latest time; none when its steps do not tell.
@@ -111,6 +124,9 @@ struct Trial {
   TrialStatus status;
 
   bool running() const { return status.phase != TrialPhase::kEnded; }
+  /// Pods that each arm has now, by the trial's step.
+  int arm_replicas() const;
+  bool at_last_step() const { return status.step + 1 >= static_cast<int>(spec.steps.size()); }
 };
 
 /// Names and labels of what a trial makes in the cluster.

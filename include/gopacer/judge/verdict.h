@@ -53,6 +53,14 @@ struct WatchPlan {
   double alpha = 0.05;
 };
 
+/// The rules for settings that a trial has confirmed and that are still in the target.
+struct GuardPlan {
+  std::vector<Slo> slos;  ///< only those with a max count
+  Settings settings;      ///< pods with other settings are not looked at
+  Duration warm_up{0};    ///< of each pod; not held against it
+  Duration interval = std::chrono::seconds(15);
+};
+
 enum class Outcome {
   kBetter,
   kWorse,
@@ -72,6 +80,7 @@ struct Verdict {
   /// Pointless: "SelfTuned".
   std::string reason;
   std::string message;
+  std::string broken;  ///< for "SloViolated": the SLO's name
   Evidence evidence;
   std::optional<double> p99_change;  ///< relative, of the first SLO with data
   std::optional<double> gc_change;   ///< relative change of GC's share of CPU
@@ -84,6 +93,10 @@ Verdict judge(const JudgePlan& plan, const Evidence& so_far, const Observation& 
 /// Compares the target's pods after a promotion with the trial's baseline. Never kBetter by statistics
 /// alone: kUndecided means that nothing speaks against the settings so far.
 Verdict watch_after_promotion(const WatchPlan& plan, const Evidence& so_far, const Observation& observed, Time now);
+
+/// kWorse, "SloViolated", when the target's pods have broken a promise in each window of its Slo::max_for up to now,
+/// and in three at least; a window without data counts as kept. Else kUndecided. Nothing is kept between calls.
+Verdict guard(const GuardPlan& plan, const Observation& observed, Time now);
 
 /// True once each pod of both arms has gone through `cycles` collections since it began.
 bool warmed_up(const Observation& observed, int cycles = 3);

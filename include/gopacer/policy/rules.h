@@ -18,7 +18,8 @@ struct Facts {
   Desired desired;
   Observation observed;
   Decision decision;
-  Verdict verdict;
+  Verdict verdict;  ///< of the running trial
+  Verdict guarded;  ///< of the settings that are in force
 };
 
 namespace policy {
@@ -66,6 +67,8 @@ struct Objection {
 std::span<const Rule> may_be_tuned();
 /// May a trial start now? Where one objects the recommendation is shown and nothing is done.
 std::span<const Rule> may_start();
+/// May earlier settings be put back without a trial, because a promise is broken? Where one objects that waits.
+std::span<const Rule> may_put_back();
 /// Must the running trial end, whatever its own figures say?
 std::span<const Rule> must_end();
 /// May what the judge found better be promoted? Where one objects the trial goes on, or ends if the rule has a verdict.

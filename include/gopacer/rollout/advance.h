@@ -21,7 +21,7 @@ enum class StepKind {
   kPromote,       ///< put the trial's settings into the target
   kRetireCanary,  ///< delete the trial's canary; the trial goes on
   kRollBack,      ///< put back what the target had before
-  kUndo,          ///< put the settings of an earlier trial into the target, as a person asks
+  kPutBack,       ///< put earlier settings into the target without a trial, as a person or a broken promise asks
   kRevert,        ///< release everything: the profile is being deleted and asks for it
   kEnd,           ///< delete the trial's two arms and close the trial
 };
@@ -34,7 +34,8 @@ struct Step {
   std::string reason;                   ///< CamelCase
   std::string message;                  ///< a sentence
   std::optional<TrialSpec> start;       ///< for kStartTrial
-  std::optional<Settings> settings;     ///< for kNoteTrial, kPromote, kRollBack and kUndo
+  std::optional<Settings> settings;     ///< for kNoteTrial, kPromote, kRollBack and kPutBack
+  std::string cause;                    ///< for kPutBack: in brief, for the target's history
   std::optional<TrialStatus> trial;     ///< the running trial's status after the step
   std::optional<ProfileMemory> memory;  ///< the profile's memory after the step, when it changes
   /// Arms that nobody needs any more, to be deleted. Nothing waits for that.

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <optional>
+
+#include "gopacer/rollout/advance.h"
+
+namespace gopacer {
+
+// Settings that go back into the target without a trial.
+
+/// Notes in `memory` what the target has of ours. `over`: what the guard would go back to.
+void note_applied(ProfileMemory& memory, const Settings& settings, const std::optional<Settings>& over,
+                  const std::string& target_uid, const std::string& container);
+
+/// What the target had before `settings`, by the latest trial of it that confirmed them.
+std::optional<Settings> settings_before(const Settings& settings, const Facts& facts);
+
+/// Where an SLO's action leads from `settings` that were put there instead of `before`.
+PutBack answer_to_breach(BreachAction action, const Settings& settings, const Settings& before, const Facts& facts);
+
+/// What a broken promise asks for while settings of ours are in the target and no trial runs; none when nothing does.
+/// Three passes: it is announced in the profile's status, done, and noted. A successor goes on at any of them.
+std::optional<Step> put_back(const Facts& facts);
+
+}  // namespace gopacer
