@@ -308,7 +308,7 @@ class RunningTrial {
     compare_anew("Nothing speaks against the settings after " + format_duration(now.pause) + ". Step " +
                  std::to_string(next_.step + 1) + " of " + std::to_string(trial_.spec.steps.size()) + ": " +
                  std::to_string(larger.replicas) + " pods in each arm.");
-    return record("Growing");
+    return record("BegunAnew");
   }
 
   bool time_is_over() const {

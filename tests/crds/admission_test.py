@@ -298,7 +298,7 @@ DEFAULTS = {
     "canary": {
         "replicas": 1, "baseline": "Fresh", "warmUp": "2m", "interval": "15s", "maxDuration": "30m", "minSamples": 2000, "allowDuplicates": False,
     },
-    "rollback": {"watchFor": "30m", "coolDown": "6h"},
+    "rollback": {"watchFor": "30m", "coolDown": "6h", "guard": False},
     "history": {"successfulTrialsLimit": 5, "unsuccessfulTrialsLimit": 5},
 }
 
@@ -369,6 +369,8 @@ class Admission(unittest.TestCase):
         self.assertEqual(answer["spec"]["slos"][0], {
             "name": "latency-p99",
             "maxRegressionPercent": 5,
+            "action": "RollBack",
+            "onNoData": "Inconclusive",
             "podHistogram": {
                 "metric": "http_request_duration_seconds", "port": 8080, "path": "/metrics", "quantile": "0.99",
             },
@@ -411,15 +413,15 @@ class Admission(unittest.TestCase):
 
     def test_the_reference_page_has_every_field_and_default(self):
         page = (ROOT / "docs/profile-reference.md").read_text()
-        rows = dict(re.findall(r"^\| `([\w.]+)` \| ([^|]*) \|", page, re.MULTILINE))
+        rows = dict(re.findall(r"^\| `([\w.\[\]]+)` \| ([^|]*) \|", page, re.MULTILINE))
 
         def walk(path, schema):
             if "properties" in schema:
                 for name, child in schema["properties"].items():
                     walk(f"{path}.{name}" if path else name, child)
             elif isinstance(schema.get("items"), dict):
-                self.assertIn(path, rows, "no row in the table")
-                walk("", schema["items"])
+                # The fields of an SLO have a table of their own.
+                walk("" if path == "slos" else f"{path}[]", schema["items"])
             else:
                 with self.subTest(path):
                     self.assertIn(path, rows, "no row in the table")

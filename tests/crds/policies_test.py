@@ -230,7 +230,7 @@ class Policies(unittest.TestCase):
                 else:
                     at[last] = value
                 self.refused(self.server.send("POST", path, thing, user=OPERATOR), "only Deployments of its own trials")
-        self.refused(self.server.send("POST", path, with_change(arm(), "spec/replicas", 11), user=OPERATOR), "at most 10 pods")
+        self.refused(self.server.send("POST", path, with_change(arm(), "spec/replicas", 41), user=OPERATOR), "at most 40 pods")
 
     def test_the_operator_removes_nothing_else(self):
         path = self.made(f"{APPS}/deployments", deployment())
@@ -287,6 +287,14 @@ class Policies(unittest.TestCase):
                 self.refused(self.server.send("PATCH", f"{path}?dryRun=All", change, MERGE, user=OPERATOR), "gopacer may change")
                 # The API server itself has nothing against it: it is the policy that refuses.
                 self.allowed(self.server.send("PATCH", f"{path}?dryRun=All", change, MERGE))
+
+    def test_the_operator_lets_its_arms_grow_and_nothing_else(self):
+        ours = self.made(f"{APPS}/deployments", arm(), user=OPERATOR)
+        target = self.made(f"{APPS}/deployments", deployment("grown"))
+        grow = {"spec": {"replicas": 3}}
+        self.allowed(self.server.send("PATCH", ours, grow, MERGE, user=OPERATOR))
+        self.refused(self.server.send("PATCH", ours, {"spec": {"replicas": 41}}, MERGE, user=OPERATOR), "gopacer may change")
+        self.refused(self.server.send("PATCH", target, grow, MERGE, user=OPERATOR), "gopacer may change")
 
     def test_the_operator_writes_nothing_in_an_excluded_namespace(self):
         there = "/apis/apps/v1/namespaces/forbidden/deployments"
