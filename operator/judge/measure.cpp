@@ -66,6 +66,30 @@ bool of_gc_cpu(const Slo& slo) {
   return share != nullptr && share->of == RuntimePart::kGcCpu;
 }
 
+std::optional<double> share_in(const Arm& arm, const Window& window, RuntimePart part) {
+  switch (part) {
+    case RuntimePart::kGcCpu:
+      return any_gc_share_in(arm, window);
+    case RuntimePart::kMarkAssist:
+      return assist_share_in(arm, window);
+    case RuntimePart::kThrottling:
+      break;
+  }
+  return throttled_in(arm, window);
+}
+
+const char* needs_of(RuntimePart part) {
+  switch (part) {
+    case RuntimePart::kGcCpu:
+      return kGcCpuNeeds;
+    case RuntimePart::kMarkAssist:
+      return "It needs CPU profiles.";
+    case RuntimePart::kThrottling:
+      break;
+  }
+  return "It needs a CPU limit, and the kubelet's figures.";
+}
+
 std::optional<Histogram> one_reading(const std::optional<double>& value) {
   return value ? std::optional(reading_of(*value)) : std::nullopt;
 }
@@ -163,10 +187,7 @@ std::string what_it_needs(const Slo& slo) {
       [](const RuntimePauses& pauses) {
         return "It needs " + format_fixed(fewest_pauses(pauses), 0) + " collections of each side within eight windows.";
       },
-      [](const RuntimeShare& share) {
-        return std::string(share.of == RuntimePart::kGcCpu ? kGcCpuNeeds
-                                                           : "It needs a CPU limit, and the kubelet's figures.");
-      },
+      [](const RuntimeShare& share) { return std::string(needs_of(share.of)); },
       [](const PodGauge&) { return std::string("Are the SLO's port, path, metric and labels right?"); },
       [](const PrometheusQuery&) { return std::string("Does the query give one number for the pods of each side?"); },
       [](const auto&) {
@@ -206,8 +227,8 @@ const Slo* counting(const std::vector<Slo>& slos) {
 }
 
 std::optional<Histogram> counted_in(const Arm& arm, const Window& window, const Slo& slo) {
-  if (of_gc_cpu(slo)) return one_reading(any_gc_share_in(arm, window));
-  if (std::holds_alternative<RuntimeShare>(slo.source)) return one_reading(throttled_in(arm, window));
+  if (const auto* const share = std::get_if<RuntimeShare>(&slo.source))
+    return one_reading(share_in(arm, window, share->of));
   if (std::holds_alternative<RuntimePauses>(slo.source)) return pauses_in(arm, window);
   return latency_in(arm, window, slo.name);
 }

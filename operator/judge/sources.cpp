@@ -47,6 +47,12 @@ std::string what_runtime_lacks(const Arm& pods, const Slo& slo) {
   }
   // Of collection's CPU it is asked for every trial.
   if (share->of == RuntimePart::kGcCpu) return "";
+  if (share->of == RuntimePart::kMarkAssist) {
+    const bool profiled = any([](const PodSeries& pod) {
+      return latest_sample(pod, [](const Sample& sample) { return sample.profile.has_value(); }) != nullptr;
+    });
+    return profiled ? "" : "no pod of the target has given a CPU profile yet";
+  }
   const bool known = any([](const PodSeries& pod) {
     const auto told = [](const Sample& sample) { return sample.usage && sample.usage->throttled_seconds; };
     return latest_sample(pod, told) != nullptr;

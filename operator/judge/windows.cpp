@@ -108,7 +108,7 @@ std::optional<double> cores_in(const PodSeries& pod, const Window& window) {
   return ends ? cores_between(*ends->first, *ends->last) : std::nullopt;
 }
 
-std::optional<GcShare> sampled_share(const Arm& arm, const Window& window) {
+ProfiledGc profiled_in(const Arm& arm, const Window& window) {
   ProfiledGc profiled;
   for (const PodSeries* pod : arm) {
     const auto cores = cores_in(*pod, window);
@@ -116,6 +116,11 @@ std::optional<GcShare> sampled_share(const Arm& arm, const Window& window) {
       if (sample.at > window.from && sample.at <= window.to && sample.profile) profiled.add(*sample.profile, cores);
     }
   }
+  return profiled;
+}
+
+std::optional<GcShare> sampled_share(const Arm& arm, const Window& window) {
+  const ProfiledGc profiled = profiled_in(arm, window);
   if (profiled.empty()) return std::nullopt;
   return GcShare{profiled.share(), profiled.share() * profiled.rel_error()};
 }
@@ -291,6 +296,11 @@ std::optional<double> any_gc_share_in(const Arm& arm, const Window& window) {
     if (const auto found = gc_share_in(arm, window, source)) return found->share;
   }
   return std::nullopt;
+}
+
+std::optional<double> assist_share_in(const Arm& arm, const Window& window) {
+  const ProfiledGc profiled = profiled_in(arm, window);
+  return profiled.empty() ? std::nullopt : std::optional(profiled.assist_share());
 }
 
 bool tells_gc_cpu(const PodSeries& pod) {

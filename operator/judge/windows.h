@@ -67,6 +67,10 @@ std::optional<GcShare> gc_share_in(const Arm& arm, const Window& window, GcSourc
 /// The same from the best source that has something.
 std::optional<double> any_gc_share_in(const Arm& arm, const Window& window);
 
+/// The part of it that goroutines which allocate had to do themselves, of the CPU that the arm used; CPU profiles alone
+/// tell it.
+std::optional<double> assist_share_in(const Arm& arm, const Window& window);
+
 /// What has to be readable for gc_share_in(), for people.
 inline constexpr const char* kGcCpuNeeds =
     "It needs CPU profiles, go_cpu_classes_gc_total_cpu_seconds_total, or GOMAXPROCS and a CPU counter.";

@@ -5,6 +5,7 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <vector>
@@ -46,12 +47,20 @@ class Ids {
   std::vector<std::uint64_t> ids_;
 };
 
+/// gcAssistAlloc, gcAssistAlloc1 and their closures.
+bool is_assist(std::string_view function) { return function.starts_with("runtime.gcAssistAlloc"); }
+
 bool is_gc(std::string_view function) {
-  constexpr std::string_view kAssist = "runtime.gcAssistAlloc";
-  if (function == "runtime.gcBgMarkWorker" || function == "runtime.bgsweep") return true;
-  // gcAssistAlloc, gcAssistAlloc1 and their closures.
-  return function.starts_with(kAssist);
+  return function == "runtime.gcBgMarkWorker" || function == "runtime.bgsweep" || is_assist(function);
 }
+
+/// Functions of one kind, as the profile refers to them.
+struct Kind {
+  bool (*has)(std::string_view function);
+  Ids names;
+  Ids functions;
+  Ids places;
+};
 
 Result<std::string> inflated(const std::string& body) {
   z_stream stream{};
@@ -130,7 +139,8 @@ Result<GcProfile> read(const std::string& profile) {
   };
 
   // The names come last in the profile, and everything else refers to them.
-  Ids gc_names;
+  std::array<Kind, 2> kinds{Kind{is_gc, {}, {}, {}}, Kind{is_assist, {}, {}, {}}};
+  const auto in_each = [&](const auto& done) { return std::all_of(kinds.begin(), kinds.end(), done); };
   std::int64_t cpu_name = -1;
   std::int64_t samples_name = -1;
   std::int64_t strings = 0;
@@ -141,8 +151,8 @@ Result<GcProfile> read(const std::string& profile) {
         if (field != kString) return true;
         if (text == "cpu") cpu_name = strings;
         if (text == "samples") samples_name = strings;
-        const std::int64_t name = strings++;
-        return !is_gc(text) || gc_names.add(static_cast<std::uint64_t>(name));
+        const auto name = static_cast<std::uint64_t>(strings++);
+        return in_each([&](Kind& kind) { return !kind.has(text) || kind.names.add(name); });
       },
       [&](int field, std::uint64_t value) {
         if (field == kDuration) duration = value;
@@ -160,29 +170,30 @@ Result<GcProfile> read(const std::string& profile) {
   });
   if (!good || cpu_column < 0 || samples_column < 0) return damaged();
 
-  gc_names.sort();
-  Ids gc_functions;
+  for (Kind& kind : kinds) kind.names.sort();
   good = for_each<pprof::Function>(profile, kFunction, [&](const pprof::Function& function) {
-    return !gc_names.contains(static_cast<std::uint64_t>(function.name())) || gc_functions.add(function.id());
+    const auto name = static_cast<std::uint64_t>(function.name());
+    return in_each([&](Kind& kind) { return !kind.names.contains(name) || kind.functions.add(function.id()); });
   });
   if (!good) return damaged();
 
-  gc_functions.sort();
+  for (Kind& kind : kinds) kind.functions.sort();
   std::size_t references = 0;
   const auto refer = [&](int count) {
     references += static_cast<std::size_t>(count);
     return references <= kMostReferences;
   };
-  Ids gc_locations;
   good = for_each<pprof::Location>(profile, kLocation, [&](const pprof::Location& location) {
     if (!refer(location.line_size())) return false;
-    const bool collects = std::any_of(location.line().begin(), location.line().end(), [&](const pprof::Line& line) {
-      return gc_functions.contains(line.function_id());
+    return in_each([&](Kind& kind) {
+      const bool is_one = std::any_of(location.line().begin(), location.line().end(), [&](const pprof::Line& line) {
+        return kind.functions.contains(line.function_id());
+      });
+      return !is_one || kind.places.add(location.id());
     });
-    return !collects || gc_locations.add(location.id());
   });
   if (!good) return damaged();
-  gc_locations.sort();
+  for (Kind& kind : kinds) kind.places.sort();
 
   GcProfile result;
   good = for_each<pprof::Sample>(profile, kSample, [&](const pprof::Sample& sample) {
@@ -195,10 +206,12 @@ Result<GcProfile> read(const std::string& profile) {
     const double seconds = static_cast<double>(nanoseconds) / 1e9;
     result.total_cpu_seconds += seconds;
     result.stacks = std::min(result.stacks + count, kMost);
-    if (std::any_of(sample.location_id().begin(), sample.location_id().end(),
-                    [&](std::uint64_t id) { return gc_locations.contains(id); })) {
-      result.gc_cpu_seconds += seconds;
-    }
+    const auto goes_through = [&](const Kind& kind) {
+      return std::any_of(sample.location_id().begin(), sample.location_id().end(),
+                         [&](std::uint64_t id) { return kind.places.contains(id); });
+    };
+    if (goes_through(kinds[0])) result.gc_cpu_seconds += seconds;
+    if (goes_through(kinds[1])) result.assist_cpu_seconds += seconds;
     return true;
   });
   constexpr std::uint64_t kLongest = 3600ULL * 1'000'000'000;

@@ -66,7 +66,7 @@ std::vector<Slo> other_slos() {
   slos[1].source = RuntimePauses{0.95};
   slos[1].max = 0.05;
   slos[2].name = "collected";
-  slos[2].source = RuntimeShare{RuntimePart::kGcCpu};
+  slos[2].source = RuntimeShare{RuntimePart::kMarkAssist};
   slos[2].max_regression_percent = 50;
   slos[3].name = "throttled";
   slos[3].source = RuntimeShare{RuntimePart::kThrottling};

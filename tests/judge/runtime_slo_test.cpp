@@ -125,6 +125,27 @@ TEST(ShareSlo, HoldsCollectionToAShareOfTheCpu) {
   EXPECT_THAT(verdict.message, HasSubstr("above 12%"));
 }
 
+TEST(ShareSlo, HoldsWhatRequestsHaveToMarkToAShareOfTheCpu) {
+  Slo slo = share(RuntimePart::kMarkAssist);
+  slo.max = 0.05;
+  TrialImposter trial = trial_by(slo);
+  trial.canary.with_profile = trial.baseline.with_profile = true;
+  trial.canary.assist_share = 0.02;
+  EXPECT_EQ(trial.run(10).outcome, Outcome::kUndecided);
+  trial.canary.assist_share = 0.08;
+  const Verdict verdict = trial.run(10);
+  ASSERT_EQ(verdict.outcome, Outcome::kWorse);
+  EXPECT_EQ(verdict.reason, "SloViolated");
+  EXPECT_THAT(verdict.message, HasSubstr("above 5%"));
+}
+
+TEST(ShareSlo, NeedsProfilesToTellWhatRequestsHaveToMark) {
+  TrialImposter trial = trial_by(share(RuntimePart::kMarkAssist));
+  const Verdict verdict = trial.run(40);
+  EXPECT_EQ(verdict.outcome, Outcome::kNoData);
+  EXPECT_THAT(verdict.message, HasSubstr("It needs CPU profiles."));
+}
+
 TEST(RuntimeSources, AreThereOnceAPodWasRead) {
   const Observation none;
   EXPECT_THAT(unread_sources(none, {pauses()}), ::testing::Contains(HasSubstr("SLO pauses: no pod of the target")));
@@ -136,6 +157,8 @@ TEST(RuntimeSources, AreThereOnceAPodWasRead) {
   seen.pods = {trial.baseline.series};
   seen.pods[0].track = Track::kStable;
   EXPECT_THAT(unread_sources(seen, {pauses(), share(RuntimePart::kThrottling)}), IsEmpty());
+  EXPECT_THAT(unread_sources(seen, {share(RuntimePart::kMarkAssist)}),
+              ::testing::ElementsAre("SLO share: no pod of the target has given a CPU profile yet"));
 }
 
 }  // namespace

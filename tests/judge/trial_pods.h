@@ -75,6 +75,7 @@ struct PodImposter {
   int pauses = 20;          ///< of collections, at each reading
   double pause_seconds = 50e-6;
   double throttled_share = 0;
+  double assist_share = 0;  ///< of the CPU, in profiles
   double limited_cycle = 0;
   std::optional<Settings> runs;  ///< as the process's own metrics say
 
@@ -144,6 +145,7 @@ struct PodImposter {
       profile.length = std::chrono::seconds(2);
       profile.total_cpu_seconds = cores * 2;
       profile.gc_cpu_seconds = cores * 2 * share;
+      profile.assist_cpu_seconds = cores * 2 * assist_share;
       profile.stacks = static_cast<std::int64_t>(cores * 200);
       sample.profile = profile;
     }

@@ -116,11 +116,14 @@ struct RuntimePauses {
 
 enum class RuntimePart {
   kGcCpu,       ///< collection's, of the CPU that is used
+  kMarkAssist,  ///< what goroutines that allocate have to mark themselves, of the CPU that is used
   kThrottling,  ///< CPU time that the kernel held back at the container's CPU limit, of time: of all CPUs together
 };
 /// As the CRD writes them.
-inline constexpr std::array<std::pair<const char*, RuntimePart>, 2> kRuntimePartNames{
-    {{"GcCpu", RuntimePart::kGcCpu}, {"Throttling", RuntimePart::kThrottling}}};
+inline constexpr std::array<std::pair<const char*, RuntimePart>, 3> kRuntimePartNames{
+    {{"GcCpu", RuntimePart::kGcCpu},
+     {"MarkAssist", RuntimePart::kMarkAssist},
+     {"Throttling", RuntimePart::kThrottling}}};
 
 /// A share that is known without a page of its own.
 struct RuntimeShare {

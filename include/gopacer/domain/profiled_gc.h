@@ -21,6 +21,8 @@ class ProfiledGc {
   bool empty() const { return profiled_ <= 0; }
   /// Within 0 and 1. The whole is the profile's own where it holds more than the kernel's account says.
   double share() const;
+  /// The part of share() that goroutines which allocate had to do themselves.
+  double assist_share() const;
   /// Relative standard error of share(), as the number of stacks makes it; 1 when no stack is collection's.
   double rel_error() const;
   /// Cores that the profiles themselves show.
@@ -29,8 +31,11 @@ class ProfiledGc {
   double profiled_cores_error() const;
 
  private:
+  double share_of(double seconds) const;
+
   double seconds_ = 0;
   double gc_ = 0;
+  double assist_ = 0;
   double profiled_ = 0;
   double used_ = 0;  ///< profiled_ where the kernel's account is missing
   double stacks_ = 0;

@@ -71,8 +71,9 @@ struct ProcessMetrics {
 struct GcProfile {
   Duration length{0};  ///< wall time that the profile covers
   double total_cpu_seconds = 0;
-  double gc_cpu_seconds = 0;  ///< cumulative gcBgMarkWorker + gcAssistAlloc + bgsweep
-  std::int64_t stacks = 0;    ///< number of stack samples behind it, for its standard error
+  double gc_cpu_seconds = 0;      ///< cumulative gcBgMarkWorker + gcAssistAlloc + bgsweep
+  double assist_cpu_seconds = 0;  ///< of these, what requests themselves had to mark: gcAssistAlloc
+  std::int64_t stacks = 0;        ///< number of stack samples behind it, for its standard error
 };
 
 /// What the kernel charges a container with.
