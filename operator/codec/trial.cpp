@@ -199,6 +199,11 @@ Slo decode_slo(const json& object, Complaints& complaints) {
   return slo;
 }
 
+/// Whoever deletes, suspends, deploys or sets something ends a trial so.
+bool decided_by_people(TrialVerdict verdict) {
+  return verdict == TrialVerdict::kSuperseded || verdict == TrialVerdict::kAborted;
+}
+
 const char* in_words(MetricState state) {
   switch (state) {
     case MetricState::kPass:
@@ -258,6 +263,7 @@ json encode(const MetricEvidence& metric) {
               {"statistics", encode(metric.stats)}};
   if (metric.peers.n > 0) object["peers"] = encode(metric.peers);
   if (metric.counted > 0) object["counted"] = exact(metric.counted);
+  put(object, "summary", clipped(metric.summary));
   put(object, "source", metric.source);
   put(object, "pendingSince", metric.pending_since);
   return object;
@@ -276,6 +282,7 @@ MetricEvidence decode_metric(const json& object, Complaints& complaints) {
   metric.violations = count(complaints, object, "violations");
   metric.state = decode_state(text(object, "verdict"));
   metric.source = text(object, "source");
+  metric.summary = text(object, "summary");
   metric.missing = count(complaints, object, "missing");
   metric.unresolved = count(complaints, object, "unresolved");
   metric.pending_since = time(object, "pendingSince");
@@ -410,6 +417,12 @@ json encode(const TrialStatus& status) {
   put(object, "watchingSince", status.watching_since);
   if (status.watched_replicas > 0) object["watchedReplicas"] = status.watched_replicas;
   put(object, "endedAt", status.ended);
+  if (status.ended) {
+    object["decidedBy"] = decided_by_people(status.verdict) ? "user" : "gopacer";
+    if (status.started) {
+      object["duration"] = format_duration(std::chrono::round<std::chrono::seconds>(*status.ended - *status.started));
+    }
+  }
   if (status.latency_change) object["p99ChangePercent"] = signed_percent(*status.latency_change, "%");
   if (status.gc_change) object["gcChangePercent"] = signed_percent(*status.gc_change, "%");
   put(object, status.evidence);

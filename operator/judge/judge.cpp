@@ -193,6 +193,7 @@ class Comparison {
     const int windows = evidence().windows + evidence().empty_windows;
     for (MetricEvidence& metric : evidence().metrics) {
       judging::weigh(metric, plan_.alpha, windows, margin_of(metric));
+      metric.summary = judging::tell(metric);
     }
     for (const Slo& slo : plan_.slos) {
       const MetricEvidence& metric = judging::metric_named(evidence(), slo.name);

@@ -230,6 +230,7 @@ class Watch {
     for (const Slo& slo : plan_.slos) {
       MetricEvidence& metric = judging::metric_named(evidence, slo.name);
       judging::weigh(metric, plan_.alpha, windows, judging::unseen(metric));
+      metric.summary = judging::tell(metric);
       if (slo.max && metric.violations >= allowed_violations(metric, slo)) {
         verdict_.broken = slo.name;
         return worse("SloViolated", slo.name + " was above " + judging::max_text(slo) + " in " +

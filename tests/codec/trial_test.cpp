@@ -337,6 +337,7 @@ TEST(TrialStatus, KeepsWhatASuccessorNeedsToGoOnWithTheTest) {
   metric.missing = 3;
   metric.unresolved = 5;
   metric.pending_since = after(minutes(4));
+  metric.summary = "gc-cpu 10.0 % → 5.0 % of CPU";
   status.evidence = {{metric}, 17, 2, 12345678901, 2345, 0.875, after(minutes(5) + microseconds(123456))};
   const Evidence back = come_back(status).evidence;
   EXPECT_EQ(back.windows, 17);
@@ -362,6 +363,7 @@ TEST(TrialStatus, KeepsWhatASuccessorNeedsToGoOnWithTheTest) {
   EXPECT_EQ(same.missing, metric.missing);
   EXPECT_EQ(same.unresolved, metric.unresolved);
   EXPECT_EQ(same.pending_since, metric.pending_since);
+  EXPECT_EQ(same.summary, metric.summary);
 }
 
 TEST(TrialStatus, KeepsTheEvidenceOfTheWatchApart) {
@@ -384,6 +386,19 @@ TEST(TrialStatus, TellsChangesWithTheirSign) {
   EXPECT_EQ(object["gcChangePercent"], "-12.0%");
   EXPECT_DOUBLE_EQ(*come_back(status).latency_change, 0.031);
   EXPECT_DOUBLE_EQ(*come_back(status).gc_change, -0.12);
+}
+
+TEST(TrialStatus, TellsHowLongItTookAndWhoseDecisionItsEndWas) {
+  TrialStatus status = builders::trial(TrialPhase::kEnded).status;
+  status.started = after(minutes(1));
+  status.ended = after(minutes(31) + milliseconds(400));
+  status.verdict = TrialVerdict::kRollBack;
+  EXPECT_EQ(codec::encode(status)["duration"], "30m");
+  EXPECT_EQ(codec::encode(status)["decidedBy"], "gopacer");
+  status.verdict = TrialVerdict::kSuperseded;
+  EXPECT_EQ(codec::encode(status)["decidedBy"], "user");
+  status.ended.reset();
+  EXPECT_FALSE(codec::encode(status).contains("decidedBy"));
 }
 
 TEST(TrialStatus, OfALongMessageIsTheSameWhenItComesBack) {

@@ -49,6 +49,7 @@ struct MetricEvidence {
   int unresolved = 0;  ///< windows with enough requests, but no bucket bound near the quantile
   /// Begin of the windows that had too few requests to count by themselves and are being added up.
   std::optional<Time> pending_since = std::nullopt;
+  std::string summary = {};  ///< all of it for people, rounded
 };
 
 /// Everything that a trial's verdict rests on.
