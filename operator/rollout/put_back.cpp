@@ -61,6 +61,15 @@ Step announce(const PutBack& wanted, const Facts& facts) {
   return step;
 }
 
+/// None where nothing stands against it.
+std::optional<Step> waiting(const PutBack& wanted, const Facts& facts) {
+  const auto against = policy::first_objection(policy::may_put_back(), facts);
+  if (!against) return std::nullopt;
+  Step step = hold(against->reason(), wanted.message + " That waits: " + against->message, kIdlePass);
+  step.refused = true;
+  return step;
+}
+
 /// What was announced.
 Step go_on(const PutBack& wanted, const Facts& facts) {
   const ProfileMemory& memory = facts.desired.profile->memory;
@@ -74,11 +83,7 @@ Step go_on(const PutBack& wanted, const Facts& facts) {
   if (!memory.applied || current != *memory.applied) {
     return forget(facts, "SettingsChanged", "Nothing is put back: somebody else has changed the settings.");
   }
-  if (const auto against = policy::first_objection(policy::may_put_back(), facts)) {
-    Step step = hold(against->reason(), wanted.message + " That waits: " + against->message, kIdlePass);
-    step.refused = true;
-    return step;
-  }
+  if (auto step = waiting(wanted, facts)) return *step;
   Step step = hold(wanted.reason, wanted.message, kIdlePass);
   step.kind = StepKind::kPutBack;
   step.settings = wanted.settings;
@@ -126,11 +131,7 @@ std::optional<Step> put_back(const Facts& facts) {
   if (slo == nullptr) return std::nullopt;
   PutBack wanted = answer_to_breach(slo->action, facts.desired.current, *profile.memory.applied_over, facts);
   wanted.message = facts.guarded.message + " " + describe(wanted.settings) + " is put back.";
-  if (const auto against = policy::first_objection(policy::may_put_back(), facts)) {
-    Step step = hold(against->reason(), wanted.message + " That waits: " + against->message, kIdlePass);
-    step.refused = true;
-    return step;
-  }
+  if (auto step = waiting(wanted, facts)) return *step;
   return announce(wanted, facts);
 }
 
