@@ -63,11 +63,19 @@ Step announce(const PutBack& wanted, const Facts& facts) {
 
 /// None where nothing stands against it.
 std::optional<Step> waiting(const PutBack& wanted, const Facts& facts) {
-  const auto against = policy::first_objection(policy::may_put_back(), facts);
-  if (!against) return std::nullopt;
-  Step step = hold(against->reason(), wanted.message + " That waits: " + against->message, kIdlePass);
-  step.refused = true;
-  return step;
+  const auto because = [&](std::string reason, const std::string& words) {
+    Step step = hold(std::move(reason), wanted.message + " That waits: " + words, kIdlePass);
+    step.refused = true;
+    return step;
+  };
+  if (const auto against = policy::first_objection(policy::may_put_back(), facts)) {
+    return because(against->reason(), against->message);
+  }
+  if (const auto limit = limit_exceeded_by(wanted.settings, facts)) {
+    return because("PutBackUnsafe", "its GOMEMLIMIT does not fit into the container's memory limit of " +
+                                        format_bytes(*limit) + " any more. Raise that, or set GOMEMLIMIT yourself.");
+  }
+  return std::nullopt;
 }
 
 /// What was announced.
@@ -78,6 +86,9 @@ Step go_on(const PutBack& wanted, const Facts& facts) {
                   "Nothing is put back: the target or the container that is tuned is another one.");
   }
   const Settings& current = facts.desired.current;
+  if (!facts.desired.profile->spec.rollback.guard) {
+    return forget(facts, "Observing", "Nothing is put back: rollback.guard is off.");
+  }
   if (current == wanted.settings) return done(wanted, facts);
   // Whose change it is, is for the rest of the pass to say.
   if (!memory.applied || current != *memory.applied) {

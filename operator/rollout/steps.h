@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,9 @@ Step hold(std::string reason, std::string message, Duration requeue);
 /// Adds the region to those that are not tried again. It is banned once, with what was learned last, and
 /// counts its trials.
 void ban(ProfileMemory& memory, BannedRegion region);
+
+/// The container's memory limit where the settings' GOMEMLIMIT does not fit into it any more.
+std::optional<Bytes> limit_exceeded_by(const Settings& settings, const Facts& facts);
 
 /// All pods of both arms run and are ready.
 bool arms_ready(const Facts& facts);

@@ -39,9 +39,7 @@ std::optional<Step> owned_by_others(const Facts& facts) {
 /// Why all pods would suffer from the settings, without a trial that would show it; empty when nothing is known.
 std::string danger_of(const Trial& trial, const Facts& facts) {
   const Settings& wanted = trial.spec.to;
-  const ContainerSpec* const container = container_named(facts.desired.target->containers, facts.desired.container);
-  const auto limit = container != nullptr ? container->memory_limit : std::nullopt;
-  if (limit && wanted.go_mem_limit && *wanted.go_mem_limit >= *limit) {
+  if (const auto limit = limit_exceeded_by(wanted, facts)) {
     return "do not fit into the container's memory limit of " + format_bytes(*limit) + " any more: raise it";
   }
   const bool same_program = trial.spec.template_hash == facts.desired.target->template_hash;

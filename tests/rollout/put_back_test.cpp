@@ -176,6 +176,25 @@ TEST(PutBack, WaitsAndSaysSoWhereSomethingStandsAgainstIt) {
   EXPECT_EQ(step.reason, "RecommendOnly");
 }
 
+TEST(PutBack, WaitsWhereTheOldLimitIsTooLargeForTheContainerByNow) {
+  Scene scene = breach();
+  note_applied(scene.profile.memory, settings(kNow), settings(kBefore, mib(600)), scene.target.uid, "app");
+  const Step step = scene.step();
+  EXPECT_EQ(step.kind, StepKind::kHold);
+  EXPECT_EQ(step.reason, "PutBackUnsafe");
+  EXPECT_THAT(step.message, HasSubstr("does not fit into the container's memory limit of 512.0MiB any more"));
+}
+
+TEST(PutBack, IsDroppedWhenTheGuardIsTurnedOff) {
+  Scene scene = breach();
+  scene.profile.memory = *scene.step().memory;
+  scene.profile.spec.rollback.guard = false;
+  const Step step = scene.step();
+  EXPECT_EQ(step.kind, StepKind::kHold);
+  EXPECT_FALSE(step.memory->putting_back);
+  EXPECT_EQ(step.memory->applied, settings(kNow));
+}
+
 TEST(PutBack, ForgetsWhatWasAnnouncedForAnotherTarget) {
   Scene scene = breach();
   scene.profile.memory = *scene.step().memory;
