@@ -86,10 +86,10 @@ Step go_on(const PutBack& wanted, const Facts& facts) {
                   "Nothing is put back: the target or the container that is tuned is another one.");
   }
   const Settings& current = facts.desired.current;
+  if (current == wanted.settings) return done(wanted, facts);
   if (!facts.desired.profile->spec.rollback.guard) {
     return forget(facts, "Observing", "Nothing is put back: rollback.guard is off.");
   }
-  if (current == wanted.settings) return done(wanted, facts);
   // Whose change it is, is for the rest of the pass to say.
   if (!memory.applied || current != *memory.applied) {
     return forget(facts, "SettingsChanged", "Nothing is put back: somebody else has changed the settings.");
