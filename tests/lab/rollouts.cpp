@@ -1,5 +1,5 @@
-// Whole rollouts in simulation, many of them, and how often the verdict was wrong:  rollouts [--count N] [--seed S]
-// [--json] Prints the page docs/lab/rollouts.md, or one JSON object.
+// Many whole rollouts in simulation, and what came of them:  rollouts [--faults | --time] [--count N] [--seed S]
+// [--json] Prints the page docs/lab/rollouts.md or a part of it, or one JSON object.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
@@ -14,11 +14,15 @@
 #include <vector>
 
 #include "gopacer/simulate/rollout.h"
+#include "rollout_tally.h"
 
-namespace gopacer {
+namespace gopacer::lab {
 namespace {
 
 using nlohmann::json;
+using std::chrono::hours;
+using std::chrono::minutes;
+using std::chrono::seconds;
 
 /// One world by what it changes; the rows of the page say what each is for.
 struct Scenario {
@@ -33,59 +37,40 @@ const Scenario kScenarios[] = {
     {"loadAfter", [](RolloutWorld& world) { world.load_after = 2; }},
     {"drift", [](RolloutWorld& world) { world.drift = 0.2; }},
     {"late", [](RolloutWorld& world) { world.late_slowdown = 1.5, world.late_from = 0.5; }},
+    {"ooms", [](RolloutWorld& world) { world.ooms_from = 0.5; }},
+    {"bursts", [](RolloutWorld& world) { world.burst_share = 0.02, world.burst = 4; }},
     {"default", [](RolloutWorld& world) { world.tolerance_percent = 5; }},
     {"defaultHarm2x", [](RolloutWorld& world) { world.tolerance_percent = 5, world.slowdown = harm(world, 2); }},
     {"unlikePods", [](RolloutWorld& world) { world.node_part = 0.5; }},
     {"unlikePodsHarm2x", [](RolloutWorld& world) { world.node_part = 0.5, world.slowdown = harm(world, 2); }},
+    {"equal", [](RolloutWorld& world) { world.slowdown = 1; }},
     {"harm2x", [](RolloutWorld& world) { world.slowdown = harm(world, 2); }},
     {"harm1_5x", [](RolloutWorld& world) { world.slowdown = harm(world, 1.5); }},
 };
 
-/// What became of the rollouts of one world.
-struct Tally {
-  int rollouts = 0;
-  int promoted = 0;     ///< the target got the new settings
-  int confirmed = 0;    ///< and has them
-  int rolled_back = 0;  ///< in the trial
-  int taken_back = 0;   ///< in the watch
-  int undecided = 0;
-  std::vector<double> minutes;
-  std::map<std::string, int> reasons;
-
-  void add(const RolloutResult& result) {
-    ++rollouts;
-    promoted += result.promoted ? 1 : 0;
-    confirmed += result.in_force ? 1 : 0;
-    if (result.verdict == TrialVerdict::kRollBack) ++(result.promoted ? taken_back : rolled_back);
-    if (result.verdict == TrialVerdict::kInconclusive) ++undecided;
-    minutes.push_back(to_seconds(result.until_decided) / 60);
-    ++reasons[(result.promoted && !result.in_force ? "watch:" : "") + result.reason];
-  }
-  double share(int count) const { return static_cast<double>(count) / std::max(1, rollouts); }
-  double of_promoted(int count) const { return static_cast<double>(count) / std::max(1, promoted); }
-  double median_minutes() {
-    if (minutes.empty()) return 0;
-    const auto middle = minutes.begin() + static_cast<std::ptrdiff_t>(minutes.size() / 2);
-    std::nth_element(minutes.begin(), middle, minutes.end());
-    return *middle;
-  }
-};
-
 json to_json(std::map<std::string, Tally>& tallies) {
   Tally& better = tallies["better"];
+  // Regressions and kills that the target is left with in the end.
+  const Tally& late = tallies["late"];
+  const Tally& ooms = tallies["ooms"];
+  const Tally& harm2x = tallies["harm2x"];
+  const int at_risk = harm2x.rollouts + ooms.rollouts;
   json figures{{"falseRollback", better.share(better.rolled_back)},
+               {"falseRollbackEqual", tallies["equal"].share(tallies["equal"].rolled_back)},
                {"falseRollbackWatch", better.of_promoted(better.taken_back)},
                {"falseRollbackWatchLoad", tallies["loadAfter"].of_promoted(tallies["loadAfter"].taken_back)},
                {"falseRollbackWatchDrift", tallies["drift"].of_promoted(tallies["drift"].taken_back)},
-               {"lateHarmKept", tallies["late"].of_promoted(tallies["late"].confirmed)},
+               {"lateHarmKept", late.of_promoted(late.confirmed)},
+               {"oomsKept", ooms.of_promoted(ooms.confirmed)},
+               {"burstsPromoted", tallies["bursts"].share(tallies["bursts"].promoted)},
                {"inconclusiveDefault", tallies["default"].share(tallies["default"].undecided)},
                {"promotedHarm2xDefault", tallies["defaultHarm2x"].share(tallies["defaultHarm2x"].promoted)},
                {"inconclusiveUnlikePods", tallies["unlikePods"].share(tallies["unlikePods"].undecided)},
                {"promotedHarm2xUnlikePods", tallies["unlikePodsHarm2x"].share(tallies["unlikePodsHarm2x"].promoted)},
                {"inconclusive", better.share(better.undecided)},
-               {"promotedHarm2x", tallies["harm2x"].share(tallies["harm2x"].promoted)},
+               {"promotedHarm2x", harm2x.share(harm2x.promoted)},
                {"promotedHarm1_5x", tallies["harm1_5x"].share(tallies["harm1_5x"].promoted)},
-               {"escaped", tallies["harm2x"].share(tallies["harm2x"].confirmed)},
+               {"escaped", at_risk > 0 ? static_cast<double>(harm2x.confirmed + ooms.confirmed) / at_risk : 0},
                {"medianMinutes", better.median_minutes()}};
   for (auto& [name, tally] : tallies) figures["reasons"][name] = tally.reasons;
   return figures;
@@ -103,19 +88,22 @@ struct Row {
 
 const Row kRows[] = {
     {"falseRollback", "better settings rolled back in the trial", "≤ 1 %"},
+    {"falseRollbackEqual", "settings that leave p99 as it is and save CPU rolled back in the trial", "≤ 1 %"},
     {"inconclusive", "better settings on which the trial ends undecided", "–"},
     {"falseRollbackWatch", "better settings taken back in the watch, of those promoted", "≤ 1 %"},
     {"falseRollbackWatchLoad", "the same, with twice the load from the promotion on", "≤ 1 %"},
     {"falseRollbackWatchDrift", "the same, with everything 20 % slower by the end of the watch", "≤ 1 %"},
     {"promotedHarm2x", "settings promoted that slow p99 by twice the tolerance of 10 %", "≤ 0.5 %"},
     {"promotedHarm1_5x", "settings promoted that slow it by 1.5 times the tolerance", "≤ 5 %"},
+    {"burstsPromoted", "settings promoted that make one window in fifty four times as slow", "–"},
     {"lateHarmKept", "settings kept that slow the target by half from the middle of the watch on", "0"},
+    {"oomsKept", "settings kept with which the target's pods run out of memory from the middle of the watch on", "0"},
     {"inconclusiveDefault", "better settings left undecided with the default tolerance of 5 %", "–"},
     {"promotedHarm2xDefault", "settings promoted that slow p99 by 10 % with it", "≤ 0.5 %"},
     {"inconclusiveUnlikePods", "better settings left undecided where half of what pods differ by is not the node's",
      "–"},
     {"promotedHarm2xUnlikePods", "settings of twice the tolerance of 10 % promoted there", "≤ 0.5 %"},
-    {"escaped", "those of twice the tolerance that the watch did not take back either", "0"},
+    {"escaped", "twice the tolerance, or kills for memory, that are left in force in the end", "0"},
 };
 
 std::string percent(double share) {
@@ -129,7 +117,7 @@ void print_page(const json& report) {
   std::cout << "# Rollouts in simulation\n\nWritten by `./dev lab --rollouts --count " << report["count"] << " --seed "
             << report["seed"] << "`; do not edit.\n\n"
             << report["rollouts"] << " rollouts in " << std::lround(report["seconds"].get<double>())
-            << " s on one core, with the real rules, judge and state machine: " << world.replicas
+            << " s on one core, with the real decide(), rules, judge and state machine: " << world.replicas
             << " pods and one pair, " << world.requests_per_second << " requests a second in all at "
             << std::lround(100 * world.utilisation) << " % of the CPU; pods differ by "
             << std::lround(100 * world.pod_spread) << " % (standard deviation), " << std::lround(100 * world.node_part)
@@ -158,14 +146,26 @@ void print_page(const json& report) {
     std::cout << " " << report["designs"][design][judge]["medianMinutes"] << " min |";
   });
   std::cout << "\n\n`sameNode`: canary and baseline share a node, as gopacer asks the scheduler. `anywhere`: they do "
-               "not, and the "
-               "judge knows it.\n";
+               "not, and the judge knows it.\n";
 }
 
-int run(int count, std::uint64_t seed, bool as_json) {
-  const auto begun = std::chrono::steady_clock::now();
-  json report{{"count", count}, {"seed", seed}};
-  int rollouts = 0;
+/// False when an invariant did not hold.
+bool rollouts(const RolloutWorld& world, const std::string& name, int count, std::uint64_t seed, Tally& tally) {
+  bool all_well = true;
+  for (int i = 0; i < count; ++i) {
+    const std::uint64_t own = seed + static_cast<std::uint64_t>(i);
+    const RolloutResult result = simulate_rollout(world, own);
+    tally.add(result);
+    if (result.broken.empty()) continue;
+    all_well = false;
+    std::cerr << name << ", seed " << own << ": " << result.broken << "\n";
+  }
+  return all_well;
+}
+
+json verdicts(int count, std::uint64_t seed, bool& all_well) {
+  json report;
+  int done = 0;
   for (const Placement placement : kDesigns) {
     for (const SimulatedJudge judge : kJudges) {
       std::map<std::string, Tally> tallies;
@@ -174,42 +174,79 @@ int run(int count, std::uint64_t seed, bool as_json) {
         world.placement = placement;
         world.judge = judge;
         scenario.change(world);
-        for (int i = 0; i < count; ++i) {
-          const std::uint64_t own = seed + static_cast<std::uint64_t>(i);
-          const RolloutResult result = simulate_rollout(world, own);
-          if (!result.broken.empty()) {
-            std::cerr << scenario.name << ", " << to_string(placement) << ", " << to_string(judge) << ", seed " << own
-                      << ": " << result.broken << "\n";
-            return 1;
-          }
-          tallies[scenario.name].add(result);
-          ++rollouts;
-        }
+        const std::string name = scenario.name + std::string(", ") + to_string(placement) + ", " + to_string(judge);
+        all_well = rollouts(world, name, count, seed, tallies[scenario.name]) && all_well;
+        done += count;
       }
       report["designs"][to_string(placement)][to_string(judge)] = to_json(tallies);
     }
   }
-  report["rollouts"] = rollouts;
+  report["rollouts"] = done;
+  return report;
+}
+
+const Scenario kFaults[] = {
+    {"calls", [](RolloutWorld& world) { world.faults.calls = 0.1; }},
+    {"pictures", [](RolloutWorld& world) { world.faults.pictures = 0.3; }},
+    {"deaths", [](RolloutWorld& world) { world.faults.deaths = 4; }},
+    {"pods", [](RolloutWorld& world) { world.faults.pods = 6; }},
+    {"clock", [](RolloutWorld& world) { world.faults.clock = 4; }},
+    {"people", [](RolloutWorld& world) { world.faults.people = 4; }},
+    {"all", [](RolloutWorld& world) { world.faults = {0.05, 0.1, 1, 2, 0.5, 3}; }},
+    {"harm", [](RolloutWorld& world) { world.faults = {0.1, 0.2, 1, 0, 0, 0}, world.slowdown = harm(world, 2); }},
+    {"ooms", [](RolloutWorld& world) { world.faults = {0.1, 0.2, 1, 0, 0, 2}, world.ooms_from = 0.3; }},
+};
+
+json faults(int count, std::uint64_t seed, bool& all_well) {
+  json report;
+  int done = 0;
+  for (const Scenario& scenario : kFaults) {
+    RolloutWorld world;
+    world.placement = Placement::kSameNode;
+    world.length = hours(4);
+    world.watch_for = minutes(15);
+    scenario.change(world);
+    Tally tally;
+    all_well = rollouts(world, scenario.name, count, seed, tally) && all_well;
+    report["faults"][scenario.name] = {
+        {"rollouts", tally.trials},   {"simulations", tally.rollouts},
+        {"faults", tally.accidents},  {"promoted", tally.promoted},
+        {"inForce", tally.confirmed}, {"rolledBack", tally.rolled_back + tally.taken_back},
+        {"broken", tally.broken},     {"reasons", tally.reasons}};
+    done += tally.trials;
+  }
+  report["rollouts"] = done;
+  return report;
+}
+
+int run(const std::string& what, int count, std::uint64_t seed, bool as_json) {
+  const auto begun = std::chrono::steady_clock::now();
+  bool all_well = true;
+  json report = what == "faults" ? faults(count, seed, all_well) : verdicts(count, seed, all_well);
+  report["count"] = count;
+  report["seed"] = seed;
   report["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
-  if (as_json) {
+  if (as_json || what == "faults") {
     std::cout << report.dump() << "\n";
   } else {
     print_page(report);
   }
-  return 0;
+  return all_well ? 0 : 1;
 }
 
 }  // namespace
-}  // namespace gopacer
+}  // namespace gopacer::lab
 
 int main(int argc, char** argv) {
   CLI::App app("Whole rollouts in simulation, and how often their verdicts are wrong.");
   int count = 1000;
   std::uint64_t seed = 1;
   bool as_json = false;
+  bool faults = false;
   app.add_option("--count", count, "rollouts of each scenario and design")->check(CLI::Range(1, 1'000'000));
   app.add_option("--seed", seed, "of the first one; each has the next one");
   app.add_flag("--json", as_json, "one object, with the reasons of all ends");
+  app.add_flag("--faults", faults, "what goes wrong around trials, for four hours each");
   CLI11_PARSE(app, argc, argv);
-  return gopacer::run(count, seed, as_json);
+  return gopacer::lab::run(faults ? "faults" : "verdicts", count, seed, as_json);
 }
