@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "gopacer/policy/rules.h"
+#include "gopacer/rollout/pass.h"
 #include "gopacer/simulate/rollout.h"
 
 namespace gopacer::simulating {
