@@ -21,6 +21,9 @@ bool equal(const Settings& settings, const Settings& wanted, bool but_gogc, bool
   return (but_gogc || settings.gogc == wanted.gogc) && (but_limit || settings.go_mem_limit == wanted.go_mem_limit);
 }
 
+/// However urgent it is, and however short the pause that the profile asks for.
+constexpr Duration kLeastPause = minutes(10);
+
 /// Reasons by which a trial ends and leaves the target alone.
 bool leaves_target(const std::string& reason) {
   return reason == "ProfileGone" || reason == "TrialUnknown" || reason == "TargetGone";
@@ -49,18 +52,14 @@ void Invariants::person_set() {
 void Invariants::wrote(const Objects& before, Time now) {
   const Objects& after = api_.objects;
   if (before.target != after.target) target_written(*before.target, *after.target, before);
+  const bool was_free = before.profile->memory.active_trial.empty();
+  if (!was_free && before.running_trial() && after.profile->memory.active_trial.empty()) free_since_ = now;
   if (before.trials != after.trials) trial_written(before, now);
   const auto running =
       std::count_if(after.trials.begin(), after.trials.end(), [](const auto& trial) { return trial->running(); });
   expect(running <= 1, "two trials run");
   if (after.canary && after.baseline) {
     expect(after.canary->arm_of == after.baseline->arm_of, "the arms of two trials are there");
-  }
-  for (const auto& arm : {after.canary, after.baseline}) {
-    if (!arm || arm == before.canary || arm == before.baseline) continue;
-    expect(arm->replicas <= std::max(1, after.target->replicas / 4) ||
-               arm->replicas == before.running_trial()->spec.canary.replicas,
-           "an arm is larger than a quarter of the target");
   }
 }
 
@@ -121,6 +120,12 @@ void Invariants::trial_begun(const Trial& trial, const Objects& before, Time now
     const auto until = banned_until({known->spec.to, "", known->status.reason, *known->status.ended});
     expect(!again || (until && *until <= now), "settings that were rolled back are tried again: " + story(*known));
   }
+  if (before.trials.empty()) return;
+  const Trial& last = *before.trials.back();
+  const TrialVerdict verdict = last.status.verdict;
+  const bool by_others = verdict == TrialVerdict::kSuperseded || verdict == TrialVerdict::kAborted;
+  expect(by_others || last.status.reason == "Refused" || now >= free_since_ + kLeastPause,
+         "a trial begins too soon after " + story(last));
 }
 
 void Invariants::trial_ended(const Trial& trial) {
@@ -172,6 +177,18 @@ void Invariants::memory_is_true(bool noted) {
   expect(memory.active_trial.empty() || noted, "the profile names a trial that does not run");
 }
 
+/// Each window counts once, whoever has counted it and however often it is looked at.
+void Invariants::windows_count_once(const TrialStatus& status, const TrialSpec& spec) {
+  const auto expect_once = [&](const Evidence& evidence, const std::optional<Time>& since) {
+    if (!since) return;
+    const int windows = evidence.windows + evidence.empty_windows;
+    expect((windows - 1) * spec.canary.interval <= latest_ - *since,
+           std::to_string(windows) + " windows in " + format_duration(latest_ - *since));
+  };
+  expect_once(status.evidence, status.measuring_since);
+  expect_once(status.watch_evidence, status.watching_since);
+}
+
 /// No step is repeated for ever.
 void Invariants::gets_on(const OperatorProcess::Pass& pass) {
   const auto& trial = pass.facts.desired.trial;
@@ -184,12 +201,21 @@ void Invariants::gets_on(const OperatorProcess::Pass& pass) {
 }
 
 void Invariants::passed(const OperatorProcess::Pass& pass, Time now, bool calm) {
+  latest_ = std::max(latest_, now);
   gets_on(pass);
+  if (pass.step.start) {
+    const int most = std::max(1, pass.facts.desired.target->replicas / 4);
+    expect(pass.step.start->canary.replicas <= most, "an arm is larger than a quarter of the target");
+  }
+  if (pass.step.trial) windows_count_once(*pass.step.trial, pass.facts.desired.trial->spec);
   calm_passes_ = calm && !pass.error ? calm_passes_ + 1 : 0;
   if (calm_passes_ < kSettled) return;
   arms_in_time(now);
   if (const auto trial = api_.objects.running_trial()) {
     trial_in_time(*trial, now);
+    const bool noted = api_.objects.profile->memory.applied == trial->spec.to;
+    expect(noted || trial->status.phase != TrialPhase::kWatching || persons_.gogc || persons_.limit,
+           "the profile does not remember the promotion of " + story(*trial));
   } else {
     memory_is_true(pass.step.kind == StepKind::kNoteTrial);
   }

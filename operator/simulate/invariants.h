@@ -36,6 +36,7 @@ class Invariants {
   void trial_in_time(const Trial& trial, Time now);
   /// `noted`: a trial was noted a moment ago.
   void memory_is_true(bool noted);
+  void windows_count_once(const TrialStatus& status, const TrialSpec& spec);
   void gets_on(const OperatorProcess::Pass& pass);
 
   const ApiServer& api_;
@@ -43,7 +44,9 @@ class Invariants {
   Settings current_ = kFirstSettings;  ///< of the target
   Variables persons_;
   std::optional<Settings> ours_;  ///< the target has what the operator put there, and nobody changed it since
+  Time free_since_;               ///< the profile has no trial any more
   int calm_passes_ = 0;           ///< in a row
+  Time latest_;                   ///< that the operator's clock has ever shown
   std::string last_step_;
   int repeated_ = 0;
 };

@@ -205,6 +205,7 @@ json faults(int count, std::uint64_t seed, bool& all_well) {
     world.placement = Placement::kSameNode;
     world.length = hours(4);
     world.watch_for = minutes(15);
+    world.canary.replicas = 2;
     scenario.change(world);
     Tally tally;
     all_well = rollouts(world, scenario.name, count, seed, tally) && all_well;

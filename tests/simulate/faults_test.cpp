@@ -16,6 +16,7 @@ RolloutWorld short_trials() {
   world.placement = Placement::kSameNode;
   world.replicas = 2;
   world.requests_per_second = 200;
+  world.canary.replicas = 2;
   world.canary.warm_up = minutes(1);
   world.canary.interval = seconds(20);
   world.canary.max_duration = minutes(15);
