@@ -16,6 +16,8 @@ class Invariants {
   void wrote(const Objects& before, Time now);
   /// A person put something else into the target.
   void person_set();
+  /// The operator's clock was set ahead, or back.
+  void clock_stepped(Duration step);
   /// The operator has made a pass at `now`, by its own clock. `calm`: nothing went wrong in it or since the one before.
   void passed(const OperatorProcess::Pass& pass, Time now, bool calm);
   const std::string& broken() const { return broken_; }
@@ -46,6 +48,7 @@ class Invariants {
   std::optional<Settings> ours_;  ///< the target has what the operator put there, and nobody changed it since
   Time free_since_;               ///< the profile has no trial any more
   int calm_passes_ = 0;           ///< in a row
+  Duration clock_ahead_{0};       ///< all steps ahead: what is measured from after one has not begun before it
   Time latest_;                   ///< that the operator's clock has ever shown
   std::string last_step_;
   int repeated_ = 0;

@@ -84,7 +84,9 @@ void Mischief::pass(Duration window, Time now) {
 void Mischief::step_clock() {
   note();
   const Duration length = any(1, kLongSteps) == 1 ? Duration(minutes(any(2, 180))) : Duration(seconds(any(1, 60)));
-  clock_error_ += any(0, 1) == 0 ? length : -length;
+  const Duration step = any(0, 1) == 0 ? length : -length;
+  clock_error_ += step;
+  on_clock_step(step);
 }
 
 void Mischief::befall_pods(Time now) {

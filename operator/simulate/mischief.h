@@ -33,6 +33,7 @@ class Mischief {
 
   /// A person has put something else into the target.
   std::function<void()> on_settings_by_person = [] {};
+  std::function<void(Duration)> on_clock_step = [](Duration) {};
 
  private:
   bool chance(double probability);

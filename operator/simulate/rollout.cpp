@@ -65,6 +65,7 @@ class SimulatedRollout {
     api_.objects.target = std::make_shared<const Workload>(std::move(target));
     api_.on_write = [this](const Objects& before) { invariants_.wrote(before, operators_now()); };
     mischief_.on_settings_by_person = [this] { invariants_.person_set(); };
+    mischief_.on_clock_step = [this](Duration step) { invariants_.clock_stepped(step); };
     cluster_.settle(api_, now_);
   }
 

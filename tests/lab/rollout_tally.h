@@ -1,6 +1,6 @@
 #pragma once
 
-#include <algorithm>
+#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
@@ -8,6 +8,15 @@
 #include "gopacer/simulate/rollout.h"
 
 namespace gopacer::lab {
+
+/// One world by what it changes; the rows of the page say what each is for.
+struct Scenario {
+  const char* name;
+  void (*change)(RolloutWorld&);
+};
+
+/// Of the 99th percentile, by so many times the world's tolerance.
+double slowdown_of(const RolloutWorld& world, double times);
 
 /// What became of the rollouts of one world.
 struct Tally {
@@ -23,28 +32,20 @@ struct Tally {
   std::vector<double> minutes;
   std::map<std::string, int> reasons;
 
-  void add(const RolloutResult& result) {
-    ++rollouts;
-    promoted += result.promoted ? 1 : 0;
-    confirmed += result.in_force ? 1 : 0;
-    if (result.verdict == TrialVerdict::kRollBack) ++(result.promoted ? taken_back : rolled_back);
-    if (result.verdict == TrialVerdict::kInconclusive) ++undecided;
-    broken += result.broken.empty() ? 0 : 1;
-    trials += result.trials;
-    accidents += result.accidents;
-    minutes.push_back(to_seconds(result.until_decided) / 60);
-    ++reasons[(result.promoted && !result.in_force ? "watch:" : "") + result.reason];
-  }
-  double share(int count) const { return static_cast<double>(count) / std::max(1, rollouts); }
-  double of_promoted(int count) const { return static_cast<double>(count) / std::max(1, promoted); }
-  /// Of the time until a verdict; so many of all are below it.
-  double minutes_within(double part) {
-    if (minutes.empty()) return 0;
-    const auto at = minutes.begin() + static_cast<std::ptrdiff_t>(part * static_cast<double>(minutes.size() - 1) + 0.5);
-    std::nth_element(minutes.begin(), at, minutes.end());
-    return *at;
-  }
-  double median_minutes() { return minutes_within(0.5); }
+  void add(const RolloutResult& result);
+  double share(int count) const;
+  double of_promoted(int count) const;
+  /// Minutes until a verdict, by the end of which this part of all rollouts had one.
+  double minutes_of(double part);
+  /// Rollouts that were decided in so many minutes, of all.
+  double decided_within(double most) const;
 };
+
+/// Runs so many of them, each with the next seed. Says on standard error which invariant did not hold, and with which
+/// seed.
+Tally rollouts(const RolloutWorld& world, const std::string& name, int count, std::uint64_t seed);
+
+/// "0.50 %".
+std::string percent(double share);
 
 }  // namespace gopacer::lab
