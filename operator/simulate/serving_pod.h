@@ -1,10 +1,13 @@
 #pragma once
 
+#include <memory>
+#include <optional>
 #include <random>
 #include <string>
 
 #include "gopacer/base/clock.h"
 #include "gopacer/domain/sample.h"
+#include "gopacer/domain/workload.h"
 
 namespace gopacer::simulating {
 
@@ -16,28 +19,43 @@ struct Serving {
   double median_latency = 0;  ///< seconds
   double cpu_of_request = 0;  ///< seconds, collection and all
   double gc_share = 0;        ///< of that CPU
-  double allocated = 0;       ///< bytes for each request
 };
+
+/// Name of the SLO whose histogram the pods have.
+inline constexpr const char* kServingSlo = "latency-p99";
+/// Memory limit of the pods' container.
+inline constexpr Bytes kContainerLimit = mib(512);
+inline constexpr double kAllocatedPerRequest = 2.0 * 1024 * 1024;
+
+/// V: what the program allocates from one collection to the next, in bytes.
+double cycle_volume(const Settings& settings);
 
 /// A pod that answers requests, as a scraper sees it: counters and a histogram that only grow.
 class ServingPod {
  public:
-  ServingPod(const std::string& name, Track track, const Settings& settings, Time started);
+  ServingPod(const std::string& name, Track track, const Settings& settings, Time started, std::string node);
 
-  /// Goes on for one window that ends at `now`, and is read then.
-  void serve(Time now, const Serving& serving, Random& random);
+  /// Goes on for one window, and is read at its end if anybody reads; the time is that of the reader's clock.
+  void serve(std::optional<Time> read_at, const Serving& serving, Random& random);
+  /// Its container ends, and the next one begins at `now`.
+  void restart(Time now, bool out_of_memory);
+  /// Whoever has read it so far is gone, and its successor has no samples.
+  void forget_samples();
 
+  Track track() const { return series_.track; }
   const PodSeries& series() const { return series_; }
+  const std::shared_ptr<const Pod>& object() const { return object_; }
 
  private:
+  void begin();
+
   PodSeries series_;
+  std::shared_ptr<const Pod> object_;
+  double volume_;
   Histogram latency_;
   ProcessMetrics process_;
   MemStats mem_;
   double collections_ = 0;
 };
-
-/// Name of the SLO whose histogram the pods have.
-inline constexpr const char* kServingSlo = "latency-p99";
 
 }  // namespace gopacer::simulating

@@ -63,7 +63,7 @@ TEST(SimulatedRollout, NeverPromotesWhatIsTwiceAsSlowAsIsTolerated) {
 
 TEST(SimulatedRollout, RollsBackWhatCostsMoreThanWasPromised) {
   RolloutWorld world = on_one_node();
-  world.saving_in_truth = -0.05;
+  world.promise_kept = -1;
   const Ends ends = ends_of(world, kRollouts / 3);
   EXPECT_EQ(ends.promoted, 0);
   EXPECT_EQ(ends.reasons.at("NoBenefit"), kRollouts / 3);
@@ -91,9 +91,9 @@ TEST(SimulatedRollout, DecidesWithMorePairsWhereOneIsTooFew) {
   world.placement = Placement::kAnywhere;
   world.replicas = 16;
   world.requests_per_second = 1600;
-  world.pairs = 1;
+  world.canary.replicas = 1;
   const int with_one = ends_of(world, 10).in_force;
-  world.pairs = 4;
+  world.canary.replicas = 4;
   EXPECT_GT(ends_of(world, 10).in_force, with_one);
 }
 

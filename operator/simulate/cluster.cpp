@@ -1,0 +1,180 @@
+#include "simulate/cluster.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace gopacer::simulating {
+namespace {
+
+/// A cluster has so many, and pods go anywhere.
+constexpr int kNodes = 20;
+constexpr double kMedianLatency = 0.020;
+/// Queues get long near it, but a pod goes on.
+constexpr double kFullyUsed = 0.95;
+/// Of the processors, while a collection marks: GOMAXPROCS/4.
+constexpr double kMarking = 0.25;
+
+double requests_of(const RolloutWorld& world) { return world.requests_per_second / world.replicas; }
+
+/// CPU seconds of a request without collection.
+double work_of(const RolloutWorld& world) {
+  return (1 - world.gc_share_before) * world.utilisation / requests_of(world);
+}
+
+/// CPU of collection, for each second of work. A collection costs the same whatever the settings: they say how many
+/// there are.
+double gc_of(const RolloutWorld& world, const Settings& settings) {
+  const double before = world.gc_share_before / (1 - world.gc_share_before);
+  const double fewer = 1 - cycle_volume(kFirstSettings) / cycle_volume(settings);
+  return std::max(0.0, before * (1 - world.promise_kept * fewer));
+}
+
+bool is_new(const Settings& settings) { return settings != kFirstSettings; }
+
+}  // namespace
+
+Cluster::Cluster(const RolloutWorld& world, Random& random) : world_(world), random_(random) {
+  for (int node = 0; node < kNodes; ++node) {
+    node_slowness_.push_back(noise(world.pod_spread * std::sqrt(world.node_part)));
+  }
+}
+
+double Cluster::normal() { return std::normal_distribution<double>()(random_); }
+double Cluster::noise(double spread) { return std::exp(spread * normal()); }
+int Cluster::any_node() { return std::uniform_int_distribution<int>(0, kNodes - 1)(random_); }
+
+/// Canaries and baselines look for each other.
+int Cluster::node_for(Track track) {
+  if (track == Track::kStable || world_.placement == Placement::kAnywhere) return any_node();
+  std::vector<int> missing(kNodes);
+  for (const LivingPod& living : pods_) {
+    if (living.pod.track() != Track::kStable)
+      missing[static_cast<std::size_t>(living.node)] += living.pod.track() == track ? -1 : 1;
+  }
+  const auto most = std::max_element(missing.begin(), missing.end());
+  return *most > 0 ? static_cast<int>(most - missing.begin()) : any_node();
+}
+
+void Cluster::start_pod(Track track, const Workload& workload, Time now) {
+  const int node = node_for(track);
+  const double own = noise(world_.pod_spread * std::sqrt(1 - world_.node_part));
+  pods_.push_back({ServingPod("pod-" + std::to_string(++pods_made_), track, settings_of(workload), now,
+                              "node-" + std::to_string(node)),
+                   workload.uid, workload.template_hash, node, node_slowness_[static_cast<std::size_t>(node)] * own,
+                   world_.disturbance * normal(),
+                   now + std::chrono::duration_cast<Duration>(std::chrono::duration<double>(start_up_))});
+}
+
+void Cluster::settle(std::shared_ptr<const Workload>& workload, Track track, Time now) {
+  const Settings settings = settings_of(*workload);
+  int alive = 0;
+  std::erase_if(pods_, [&](const LivingPod& living) {
+    if (living.owner != workload->uid) return false;
+    const bool is_old = living.pod.series().settings != settings || living.template_hash != workload->template_hash;
+    return is_old || ++alive > workload->replicas;
+  });
+  for (; alive < workload->replicas; ++alive) start_pod(track, *workload, now_);
+  int ready = 0;
+  for (const LivingPod& living : pods_) ready += living.owner == workload->uid && living.ready_at <= now ? 1 : 0;
+  const auto tells = [&](const Workload& known) {
+    return known.observed_generation == known.generation && known.updated_replicas == known.replicas &&
+           known.total_replicas == known.replicas && known.available_replicas == ready;
+  };
+  if (tells(*workload)) return;
+  Workload told = *workload;
+  if (told.available_replicas != ready || told.observed_generation != told.generation) told.rollout.last_progress = now;
+  told.observed_generation = told.generation;
+  told.updated_replicas = told.total_replicas = told.replicas;
+  told.available_replicas = ready;
+  workload = std::make_shared<const Workload>(std::move(told));
+}
+
+void Cluster::settle(ApiServer& api, Time now) {
+  Objects& objects = api.objects;
+  std::erase_if(pods_, [&](const LivingPod& living) {
+    const auto owns = [&](const std::shared_ptr<const Workload>& workload) {
+      return workload && workload->uid == living.owner;
+    };
+    return !owns(objects.target) && !owns(objects.canary) && !owns(objects.baseline);
+  });
+  settle(objects.target, Track::kStable, now);
+  if (objects.baseline) settle(objects.baseline, Track::kBaseline, now);
+  if (objects.canary) settle(objects.canary, Track::kCanary, now);
+  now_ = now;
+}
+
+/// Latency over that of an idle pod: requests wait for each other, and for marking.
+double Cluster::waits(double utilisation, double gc_share) const {
+  const double used = std::min(utilisation, kFullyUsed);
+  const double marking = std::min(1.0, used * gc_share / kMarking);
+  return (1 + marking * kMarking / (1 - kMarking)) / (1 - used);
+}
+
+Serving Cluster::serving_of(const LivingPod& living, double rate, const Weather& weather) {
+  const Settings& settings = living.pod.series().settings;
+  const double gc = gc_of(world_, settings);
+  Serving serving;
+  serving.gc_share = gc / (1 + gc);
+  serving.cpu_of_request = living.slowness * work_of(world_) * (1 + gc);
+  double harm = 1;
+  if (is_new(settings)) {
+    std::optional<double> in_all = world_.slowdown;
+    if (living.pod.track() == Track::kStable && weather.harm_of_target) {
+      in_all = in_all.value_or(1) * *weather.harm_of_target;
+    }
+    if (in_all) {
+      const double usual = work_of(world_) * (1 + gc) * requests_of(world_);
+      harm = *in_all * waits(world_.utilisation, world_.gc_share_before) / waits(usual, serving.gc_share);
+    }
+    if (world_.burst_share > 0 && std::bernoulli_distribution(world_.burst_share)(random_)) harm *= world_.burst;
+  }
+  serving.median_latency = kMedianLatency * living.slowness * harm * weather.slowness * std::exp(living.disturbance) *
+                           waits(rate * serving.cpu_of_request, serving.gc_share) /
+                           waits(world_.utilisation, world_.gc_share_before);
+  return serving;
+}
+
+void Cluster::serve(Duration window, std::optional<Time> read_at, const Weather& weather) {
+  const auto serves = [&](const LivingPod& living) { return living.ready_at <= now_; };
+  const auto serving = std::count_if(pods_.begin(), pods_.end(), serves);
+  const double rate =
+      world_.requests_per_second * weather.load / static_cast<double>(std::max<std::ptrdiff_t>(1, serving));
+  const double rho = world_.autocorrelation;
+  for (LivingPod& living : pods_) {
+    if (!serves(living)) continue;
+    living.disturbance = rho * living.disturbance + std::sqrt(1 - rho * rho) * world_.disturbance * normal();
+    Serving its = serving_of(living, rate, weather);
+    its.requests = rate * to_seconds(window);
+    living.pod.serve(read_at, its, random_);
+  }
+}
+
+void Cluster::forget_samples() {
+  for (LivingPod& living : pods_) living.pod.forget_samples();
+}
+
+Cluster::LivingPod* Cluster::any_pod(Track track) {
+  std::vector<LivingPod*> found;
+  for (LivingPod& living : pods_) {
+    if (living.pod.track() == track) found.push_back(&living);
+  }
+  if (found.empty()) return nullptr;
+  return found[std::uniform_int_distribution<std::size_t>(0, found.size() - 1)(random_)];
+}
+
+bool Cluster::evict(Track track) {
+  const LivingPod* const victim = any_pod(track);
+  if (victim == nullptr) return false;
+  pods_.erase(pods_.begin() + (victim - pods_.data()));
+  return true;
+}
+
+bool Cluster::restart(Track track, Time now, bool out_of_memory) {
+  LivingPod* const victim = any_pod(track);
+  if (victim == nullptr) return false;
+  victim->pod.restart(now, out_of_memory);
+  return true;
+}
+
+}  // namespace gopacer::simulating

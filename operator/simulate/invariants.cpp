@@ -1,0 +1,226 @@
+#include "simulate/invariants.h"
+
+#include <algorithm>
+
+namespace gopacer::simulating {
+namespace {
+
+using std::chrono::minutes;
+
+/// Passes in which nothing goes wrong, after which everything has to be as it should.
+constexpr int kSettled = 6;
+/// Of one step in one phase of a trial. For its pods an operator waits five minutes, and looks at each window.
+constexpr int kMostRepeats = 40;
+/// A pass is late by a window.
+constexpr Duration kLate = minutes(1);
+/// What may take long after the deadline: a promotion that does not stick or stands still, a watch that lacks data, a
+/// rollback.
+constexpr Duration kLongestAfter = minutes(15) + minutes(16) + minutes(31) + minutes(10);
+
+bool equal(const Settings& settings, const Settings& wanted, bool but_gogc, bool but_limit) {
+  return (but_gogc || settings.gogc == wanted.gogc) && (but_limit || settings.go_mem_limit == wanted.go_mem_limit);
+}
+
+/// However urgent it is, and however short the pause that the profile asks for.
+constexpr Duration kLeastPause = minutes(10);
+
+/// Reasons by which a trial ends and leaves the target alone.
+bool leaves_target(const std::string& reason) {
+  return reason == "ProfileGone" || reason == "TrialUnknown" || reason == "TargetGone";
+}
+
+std::string story(const Trial& trial) {
+  return trial.key.name + " (" + to_string(trial.status.phase) + ", " + to_string(trial.status.verdict) + " " +
+         trial.status.reason + ", from " + describe(trial.spec.from) + " to " + describe(trial.spec.to) + ")";
+}
+
+}  // namespace
+
+void Invariants::expect(bool holds, const std::string& otherwise) {
+  if (!holds && broken_.empty()) broken_ = otherwise;
+}
+
+void Invariants::person_set() {
+  const Settings now = settings_of(*api_.objects.target);
+  persons_.gogc = persons_.gogc || now.gogc != current_.gogc;
+  persons_.limit = persons_.limit || now.go_mem_limit != current_.go_mem_limit;
+  current_ = now;
+  ours_.reset();
+  calm_passes_ = 0;
+}
+
+void Invariants::clock_stepped(Duration step) { clock_ahead_ += std::max(step, Duration(0)); }
+
+void Invariants::wrote(const Objects& before, Time now) {
+  const Objects& after = api_.objects;
+  if (before.target != after.target) target_written(*before.target, *after.target, before);
+  const bool was_free = before.profile->memory.active_trial.empty();
+  if (!was_free && before.running_trial() && after.profile->memory.active_trial.empty()) free_since_ = now;
+  if (before.trials != after.trials) trial_written(before, now);
+  const auto running =
+      std::count_if(after.trials.begin(), after.trials.end(), [](const auto& trial) { return trial->running(); });
+  expect(running <= 1, "two trials run");
+  if (after.canary && after.baseline) {
+    expect(after.canary->arm_of == after.baseline->arm_of, "the arms of two trials are there");
+  }
+}
+
+void Invariants::target_written(const Workload& before, const Workload& after, const Objects& objects) {
+  expect(before.replicas == after.replicas && before.template_hash == after.template_hash,
+         "more of the target was written than its two settings");
+  const Settings from = settings_of(before);
+  const Settings to = settings_of(after);
+  const auto trial = objects.running_trial();
+  const std::string what = describe(from) + " became " + describe(to) + " in the target";
+  const Profile& profile = *objects.profile;
+  if (!trial) {
+    const auto wanted = std::find_if(objects.trials.begin(), objects.trials.end(),
+                                     [&](const auto& one) { return one->key.name == profile.undo_to; });
+    expect(wanted != objects.trials.end() && (*wanted)->spec.to == to, what + ", and no trial runs");
+  } else if (trial->status.phase == TrialPhase::kPromoting) {
+    expect(trial->status.verdict == TrialVerdict::kPromote && to == trial->spec.to,
+           what + " in the promotion of " + story(*trial));
+  } else {
+    const Settings& old = trial->spec.from;
+    expect(trial->status.phase == TrialPhase::kRollingBack, what + " before it was recorded, in " + story(*trial));
+    expect((to.gogc == from.gogc || to.gogc == old.gogc) &&
+               (to.go_mem_limit == from.go_mem_limit || to.go_mem_limit == old.go_mem_limit),
+           what + " in the rollback of " + story(*trial));
+    const bool theirs =
+        (persons_.gogc && to.gogc != from.gogc) || (persons_.limit && to.go_mem_limit != from.go_mem_limit);
+    expect(!theirs, what + ", which a person had set, in " + story(*trial));
+  }
+  if (to.gogc != from.gogc) persons_.gogc = false;
+  if (to.go_mem_limit != from.go_mem_limit) persons_.limit = false;
+  current_ = to;
+  ours_ = persons_.gogc || persons_.limit ? std::nullopt : std::optional(to);
+  calm_passes_ = 0;
+}
+
+void Invariants::trial_written(const Objects& before, Time now) {
+  for (const auto& trial : api_.objects.trials) {
+    const auto known = std::find_if(before.trials.begin(), before.trials.end(),
+                                    [&](const auto& one) { return one->uid == trial->uid; });
+    if (known == before.trials.end()) {
+      trial_begun(*trial, before, now);
+    } else if (*known != trial) {
+      expect((*known)->running(), "a trial that had ended was written to: " + story(*trial));
+      if ((*known)->status.phase != trial->status.phase) calm_passes_ = 0;
+      if (!trial->running()) trial_ended(*trial);
+    }
+  }
+}
+
+void Invariants::trial_begun(const Trial& trial, const Objects& before, Time now) {
+  expect(before.profile->memory.active_trial == trial.key.name, "a trial begins that was not noted");
+  expect(trial.spec.from != trial.spec.to, "a trial changes nothing");
+  calm_passes_ = 0;
+  for (const auto& known : before.trials) {
+    const bool same_program = known->spec.template_hash == trial.spec.template_hash;
+    const bool banned = known->status.verdict == TrialVerdict::kRollBack && same_program;
+    const bool again = banned && about_equal(known->spec.to, trial.spec.to);
+    const auto until = banned_until({known->spec.to, "", known->status.reason, *known->status.ended});
+    expect(!again || (until && *until <= now), "settings that were rolled back are tried again: " + story(*known));
+  }
+  if (before.trials.empty()) return;
+  const Trial& last = *before.trials.back();
+  const TrialVerdict verdict = last.status.verdict;
+  const bool by_others = verdict == TrialVerdict::kSuperseded || verdict == TrialVerdict::kAborted;
+  expect(by_others || last.status.reason == "Refused" || now >= free_since_ + kLeastPause,
+         "a trial begins too soon after " + story(last));
+}
+
+void Invariants::trial_ended(const Trial& trial) {
+  repeated_ = 0;
+  const Workload& target = *api_.objects.target;
+  if (leaves_target(trial.status.reason) || target.uid != trial.spec.target.uid) return;
+  const Settings current = settings_of(target);
+  const bool promoted = trial.status.verdict == TrialVerdict::kPromote;
+  const std::string what = "the target has " + describe(current) + " after " + story(trial);
+  if (promoted) return expect(equal(current, trial.spec.to, persons_.gogc, persons_.limit), what);
+  Settings old = current;
+  if (!persons_.gogc) old.gogc = trial.spec.from.gogc;
+  if (!persons_.limit) old.go_mem_limit = trial.spec.from.go_mem_limit;
+  // Beside a person's value the old one might let the heap grow further than either of them meant.
+  const bool safe = old.bounded_by(trial.spec.from) || old.bounded_by(current);
+  expect(current == old || !safe, what);
+}
+
+void Invariants::arms_in_time(Time now) {
+  for (const auto& arm : {api_.objects.canary, api_.objects.baseline}) {
+    if (!arm) continue;
+    const auto trial = api_.objects.running_trial();
+    expect(trial && arm->arm_of == trial->uid, "an arm is left whose trial is over");
+    expect(now <= *arm->expires + clock_ahead_ + kLate, "an arm outlives its expiry");
+    if (!trial) continue;
+    const TrialPhase phase = trial->status.phase;
+    const bool canary = arm == api_.objects.canary;
+    expect(before_promotion(phase) || !canary || phase == TrialPhase::kPromoting,
+           "a canary is left in " + story(*trial));
+    expect(phase != TrialPhase::kRollingBack, "a baseline is left in " + story(*trial));
+  }
+}
+
+void Invariants::trial_in_time(const Trial& trial, Time now) {
+  const Time deadline = trial.spec.deadline;
+  expect(!before_promotion(trial.status.phase) || now <= deadline + kLate, "the deadline is over of " + story(trial));
+  const Duration watch = 2 * trial.spec.watch_for + trial.spec.canary.warm_up;
+  expect(now <= deadline + watch + kLongestAfter + clock_ahead_, "there is no end of " + story(trial));
+}
+
+void Invariants::memory_is_true(bool noted) {
+  const ProfileMemory& memory = api_.objects.profile->memory;
+  const Settings current = settings_of(*api_.objects.target);
+  const bool has_ours = ours_ && *ours_ != Settings{};
+  const std::string applied = memory.applied ? describe(*memory.applied) : "nothing";
+  expect(memory.applied == (has_ours ? ours_ : std::nullopt), "the profile remembers that it applied " + applied +
+                                                                  ", and the target has " + describe(current) +
+                                                                  (has_ours ? " of ours" : " of a person"));
+  expect(memory.active_trial.empty() || noted, "the profile names a trial that does not run");
+}
+
+/// Each window counts once, whoever has counted it and however often it is looked at.
+void Invariants::windows_count_once(const TrialStatus& status, const TrialSpec& spec) {
+  const auto expect_once = [&](const Evidence& evidence, const std::optional<Time>& since) {
+    if (!since) return;
+    const int windows = evidence.windows + evidence.empty_windows;
+    expect((windows - 1) * spec.canary.interval <= latest_ - *since,
+           std::to_string(windows) + " windows in " + format_duration(latest_ - *since));
+  };
+  expect_once(status.evidence, status.measuring_since);
+  expect_once(status.watch_evidence, status.watching_since);
+}
+
+/// No step is repeated for ever.
+void Invariants::gets_on(const OperatorProcess::Pass& pass) {
+  const auto& trial = pass.facts.desired.trial;
+  const std::string step = to_string(pass.step.kind) + (trial ? to_string(trial->status.phase) + trial->key.name : "");
+  const bool same = step == last_step_ && pass.step.kind != StepKind::kHold && !pass.error;
+  repeated_ = same ? repeated_ + 1 : 0;
+  last_step_ = step;
+  expect(repeated_ <= kMostRepeats, "the same step again and again: " + to_string(pass.step.kind) + ", " +
+                                        pass.step.message + (trial ? " in " + story(*trial) : ""));
+}
+
+void Invariants::passed(const OperatorProcess::Pass& pass, Time now, bool calm) {
+  latest_ = std::max(latest_, now);
+  gets_on(pass);
+  if (pass.step.start) {
+    const int most = std::max(1, pass.facts.desired.target->replicas / 4);
+    expect(pass.step.start->canary.replicas <= most, "an arm is larger than a quarter of the target");
+  }
+  if (pass.step.trial) windows_count_once(*pass.step.trial, pass.facts.desired.trial->spec);
+  calm_passes_ = calm && !pass.error ? calm_passes_ + 1 : 0;
+  if (calm_passes_ < kSettled) return;
+  arms_in_time(now);
+  if (const auto trial = api_.objects.running_trial()) {
+    trial_in_time(*trial, now);
+    const bool noted = api_.objects.profile->memory.applied == trial->spec.to;
+    expect(noted || trial->status.phase != TrialPhase::kWatching || persons_.gogc || persons_.limit,
+           "the profile does not remember the promotion of " + story(*trial));
+  } else {
+    memory_is_true(pass.step.kind == StepKind::kNoteTrial);
+  }
+}
+
+}  // namespace gopacer::simulating

@@ -1,0 +1,97 @@
+// Rollouts around which much goes wrong. What has to hold whatever happens is in operator/simulate/invariants.cpp.
+#include <gmock/gmock.h>
+
+#include "gopacer/simulate/rollout.h"
+
+namespace gopacer {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+/// Short trials of a small service, one after the other for two hours.
+RolloutWorld short_trials() {
+  RolloutWorld world;
+  world.placement = Placement::kSameNode;
+  world.replicas = 2;
+  world.requests_per_second = 200;
+  world.canary.replicas = 2;
+  world.canary.warm_up = minutes(1);
+  world.canary.interval = seconds(20);
+  world.canary.max_duration = minutes(15);
+  world.watch_for = minutes(8);
+  world.length = hours(2);
+  return world;
+}
+
+constexpr int kSimulations = 6;
+
+/// Trials that there were in all.
+int trials_of(const RolloutWorld& world) {
+  int trials = 0;
+  for (int seed = 1; seed <= kSimulations; ++seed) {
+    const RolloutResult result = simulate_rollout(world, static_cast<std::uint64_t>(seed));
+    EXPECT_EQ(result.broken, "") << "seed " << seed;
+    EXPECT_GT(result.accidents, 0) << "seed " << seed;
+    trials += result.trials;
+  }
+  return trials;
+}
+
+TEST(FaultyRollout, LosesNothingWithTheAnswersOfTheApiServer) {
+  RolloutWorld world = short_trials();
+  world.faults.calls = 0.1;
+  EXPECT_GE(trials_of(world), kSimulations);
+}
+
+TEST(FaultyRollout, GoesOnWhereAnotherOperatorDied) {
+  RolloutWorld world = short_trials();
+  world.faults.deaths = 6;
+  EXPECT_GE(trials_of(world), kSimulations);
+}
+
+TEST(FaultyRollout, IsNotMisledByOldPictures) {
+  RolloutWorld world = short_trials();
+  world.faults.pictures = 0.2;
+  EXPECT_GE(trials_of(world), kSimulations);
+}
+
+TEST(FaultyRollout, OutlivesPodsThatComeAndGo) {
+  RolloutWorld world = short_trials();
+  world.faults.pods = 8;
+  EXPECT_GE(trials_of(world), kSimulations);
+}
+
+TEST(FaultyRollout, EndsWhenTheClockIsSet) {
+  RolloutWorld world = short_trials();
+  world.faults.clock = 3;
+  EXPECT_GE(trials_of(world), kSimulations);
+}
+
+TEST(FaultyRollout, LeavesToPeopleWhatTheyChange) {
+  RolloutWorld world = short_trials();
+  world.faults.people = 6;
+  EXPECT_GE(trials_of(world), kSimulations);
+}
+
+TEST(FaultyRollout, FindsItsWayBackWhateverHappensAtOnce) {
+  RolloutWorld world = short_trials();
+  world.faults = {0.05, 0.1, 2, 2, 0.5, 4};
+  world.ooms_from = 0.2;
+  trials_of(world);
+}
+
+TEST(FaultyRollout, KeepsNoSettingsThatRunOutOfMemory) {
+  RolloutWorld world = short_trials();
+  world.faults = {0.1, 0.1, 2, 0, 0, 0};
+  world.ooms_from = 0.2;
+  for (int seed = 1; seed <= kSimulations; ++seed) {
+    const RolloutResult result = simulate_rollout(world, static_cast<std::uint64_t>(seed));
+    EXPECT_EQ(result.broken, "") << "seed " << seed;
+    EXPECT_FALSE(result.in_force) << "seed " << seed << ": " << result.reason;
+  }
+}
+
+}  // namespace
+}  // namespace gopacer
