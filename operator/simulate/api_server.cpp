@@ -115,7 +115,7 @@ Result<void> ApiServer::create_arm(const Trial& trial, Track track) {
       return retriable("an arm of an earlier trial was in the way and is being deleted");
     }
     Workload workload = new_workload(track_deployment_name(trial.spec.target.name, track),
-                                     "arm-" + std::to_string(++uids_), trial.spec.canary.replicas);
+                                     "arm-" + std::to_string(++uids_), trial.arm_replicas());
     workload.template_hash = objects.target->template_hash;
     // An arm is a copy of the target as it is now; of the canary both variables are set.
     set_settings(workload, track == Track::kCanary ? trial.spec.to : settings_of(*objects.target), kFieldManager);
