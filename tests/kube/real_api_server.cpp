@@ -53,8 +53,8 @@ struct Running {
   }
   ~Running() {
     if (dir.empty()) return;
-    static_cast<void>(
-        std::system(("'" + kCluster + "api_down.sh' '" + (dir / "api").string() + "' >/dev/null 2>&1").c_str()));
+    [[maybe_unused]] const int status =
+        std::system(("'" + kCluster + "api_down.sh' '" + (dir / "api").string() + "' >/dev/null 2>&1").c_str());
     std::error_code ignored;
     std::filesystem::remove_all(dir, ignored);
   }
