@@ -44,6 +44,7 @@ ActResult Actor::perform(const Desired& desired, const Step& step) {
   }
   const auto done = act(desired, step);
   clear_up(step);
+  if (step.kind == StepKind::kHold && !desired.trial) untell_put_back(desired);
   if (!done) return {done.error()};
   return {std::nullopt, *done};
 }
@@ -67,7 +68,7 @@ void Actor::clear_up(const Step& step) {
 Result<std::optional<Receipt>> Actor::act(const Desired& desired, const Step& step) {
   switch (step.kind) {
     case StepKind::kHold:
-      return without_receipt(desired.trial ? Result<void>() : untell_put_back(desired));
+      return nothing_written();
     case StepKind::kNoteTrial:
       return without_receipt(note_trial(desired, step));
     case StepKind::kStartTrial:
@@ -132,11 +133,15 @@ Result<void> Actor::check_unpatched(const Desired& desired) {
   return fail(ErrorKind::kConflict, describe(*desired.target) + " has changed; going on with the new version");
 }
 
-/// The same where no trial runs.
-Result<void> Actor::untell_put_back(const Desired& desired) {
-  if (!desired.profile || !desired.target || !desired.target->rolled_out()) return {};
+/// The same where no trial runs. Nothing waits for it.
+void Actor::untell_put_back(const Desired& desired) {
+  if (!desired.profile || !desired.target || desired.uninstalling || desired.rival) return;
   const bool all_ours = desired.profile->memory.applied.value_or(Settings{}) == desired.current;
-  return all_ours ? untell(desired) : Result<void>();
+  if (!all_ours || !desired.target->rolled_out()) return;
+  if (const auto untold = untell(desired); !untold) {
+    spdlog::warn("the change cause stays at the target for now deployment={} error=\"{}\"", desired.target->key.text(),
+                 untold.error().message);
+  }
 }
 
 /// Our revision has its line in the history now. Left on the workload, the line would be copied to revisions that

@@ -38,7 +38,7 @@ class Actor {
   Result<Receipt> put(const Desired& desired, const Settings& settings, const std::string& why);
   Result<void> check_unpatched(const Desired& desired);
   Result<void> untell(const Desired& desired);
-  Result<void> untell_put_back(const Desired& desired);
+  void untell_put_back(const Desired& desired);
   Result<void> revert(const Desired& desired);
 
   Trials trials_;

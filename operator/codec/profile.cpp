@@ -275,7 +275,13 @@ std::optional<PutBack> decode_put_back(const json& status) {
   const auto settings = optional_settings(status, "puttingBack");
   if (!settings) return std::nullopt;
   const json& object = child(status, "puttingBack");
-  return PutBack{*settings, optional_settings(object, "over"), text(object, "reason"), text(object, "message")};
+  return PutBack{*settings,
+                 optional_settings(object, "over"),
+                 text(object, "reason"),
+                 text(object, "message"),
+                 text(object, "slo"),
+                 text(object, "templateHash"),
+                 time(object, "at").value_or(Time())};
 }
 
 /// Trials after which a ban lasts: what a version that did not count them had banned, it had for good.

@@ -199,9 +199,10 @@ Slo decode_slo(const json& object, Complaints& complaints) {
   return slo;
 }
 
-/// Whoever deletes, suspends, deploys or sets something ends a trial so.
-bool decided_by_people(TrialVerdict verdict) {
-  return verdict == TrialVerdict::kSuperseded || verdict == TrialVerdict::kAborted;
+/// Whoever deletes, suspends, deploys, scales or sets something ends a trial so.
+bool decided_by_others(const TrialStatus& status) {
+  const bool from_outside = status.verdict == TrialVerdict::kSuperseded || status.verdict == TrialVerdict::kAborted;
+  return from_outside && status.reason != "TrialUnreadable";
 }
 
 const char* in_words(MetricState state) {
@@ -418,8 +419,8 @@ json encode(const TrialStatus& status) {
   if (status.watched_replicas > 0) object["watchedReplicas"] = status.watched_replicas;
   put(object, "endedAt", status.ended);
   if (status.ended) {
-    object["decidedBy"] = decided_by_people(status.verdict) ? "user" : "gopacer";
-    if (status.started) {
+    object["decidedBy"] = decided_by_others(status) ? "others" : "gopacer";
+    if (status.started && *status.started <= *status.ended) {
       object["duration"] = format_duration(std::chrono::round<std::chrono::seconds>(*status.ended - *status.started));
     }
   }

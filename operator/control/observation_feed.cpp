@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "gopacer/judge/verdict.h"
+#include "gopacer/rollout/pass.h"
 #include "observe/scraper.h"
 
 namespace gopacer {
@@ -24,8 +26,8 @@ ScrapePlan scrape_plan(const Desired& desired) {
     plan.slos = desired.profile->spec.slos;
     plan.interval = plan.endpoint.interval;
     for (const Slo& slo : plan.slos) {
-      // The guard looks back over so much, and two windows more.
-      if (desired.profile->spec.rollback.guard) plan.keep = std::max(plan.keep, slo.max_for + 4 * plan.interval);
+      if (!desired.profile->spec.rollback.guard) break;
+      plan.keep = std::max(plan.keep, guarded_time(slo, guarded_interval(*desired.profile)));
     }
   }
   if (in_trial) {

@@ -1,5 +1,7 @@
 #include "gopacer/domain/profile.h"
 
+#include <algorithm>
+
 namespace gopacer {
 namespace {
 
@@ -15,6 +17,19 @@ std::string name_of(const Names& names, Value value) {
 
 std::string to_string(Objective objective) { return name_of(kObjectiveNames, objective); }
 std::string to_string(Strategy strategy) { return name_of(kStrategyNames, strategy); }
+
+const Slo* slo_named(const std::vector<Slo>& slos, const std::string& name) {
+  const auto found = std::find_if(slos.begin(), slos.end(), [&](const Slo& slo) { return slo.name == name; });
+  return found == slos.end() ? nullptr : &*found;
+}
+
+bool is_banned(const std::vector<BannedRegion>& regions, const Settings& settings, const std::string& template_hash,
+               Time now) {
+  return std::any_of(regions.begin(), regions.end(), [&](const BannedRegion& region) {
+    return region.template_hash == template_hash && about_equal(region.settings, settings) &&
+           banned_until(region).value_or(Time::max()) > now;
+  });
+}
 
 std::optional<Time> banned_until(const BannedRegion& region) {
   constexpr Duration kOneTrialAlone = std::chrono::hours(24);

@@ -89,7 +89,12 @@ Settings halfway(const Settings& safe, const Settings& other) {
         std::sqrt(static_cast<double>(safe.go_mem_limit->value()) * static_cast<double>(other.go_mem_limit->value()));
     between.go_mem_limit = Bytes(static_cast<std::int64_t>(mean) / kMiB * kMiB);
   }
-  return about_equal(between, safe) ? safe : between;
+  Settings without_limit = between;
+  if (!safe.go_mem_limit) {
+    without_limit.go_mem_limit.reset();
+    between.go_mem_limit = other.go_mem_limit;
+  }
+  return about_equal(without_limit, safe) ? safe : between;
 }
 
 }  // namespace gopacer

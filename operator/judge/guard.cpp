@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstdint>
 
 #include "gopacer/judge/verdict.h"
 #include "judge/measure.h"
@@ -10,51 +11,77 @@ namespace {
 using judging::Arm;
 using judging::Window;
 
-/// The target's pods that run the settings and were warm before the window.
-Arm warm_pods(const GuardPlan& plan, const Observation& observed, const Window& window) {
-  Arm pods = judging::arm_of(observed, Track::kStable);
-  std::erase_if(pods, [&](const PodSeries* pod) {
-    return pod->settings != plan.settings || pod->started + plan.warm_up > window.from;
-  });
-  return pods;
+/// Fewer in a row may be chance; and older samples are sparse, so that many short windows would be without any.
+constexpr std::int64_t kFewestWindows = 3;
+constexpr std::int64_t kMostWindows = 6;
+
+struct LookBack {
+  Duration window;
+  std::int64_t count = 0;
+};
+
+LookBack look_back(const Slo& slo, Duration interval) {
+  const Duration window = std::max(judging::length_of_comparison(slo, interval), slo.max_for / kMostWindows);
+  const std::int64_t enough = (slo.max_for + window - Duration(1)) / window;
+  return {window, std::max(kFewestWindows, enough)};
 }
 
-/// The last complete windows, as many as the promise has to be broken in.
-std::vector<Window> look_back(const Slo& slo, const GuardPlan& plan, const Observation& observed, Time now) {
-  const int wanted = judging::windows_allowed(slo, plan.interval, plan.interval);
-  const Arm pods = judging::arm_of(observed, Track::kStable);
-  Evidence counted;
-  // The latest window may have to wait for its readings, and one more is begun.
-  std::vector<Window> windows =
-      judging::take_due_windows(counted, now - (wanted + 2) * plan.interval, plan.interval, now, {&pods});
-  const auto surplus = std::max<std::ptrdiff_t>(0, std::ssize(windows) - wanted);
-  windows.erase(windows.begin(), windows.begin() + surplus);
-  if (std::ssize(windows) < wanted) windows.clear();
-  return windows;
+/// The latest moment that all pods have told of, but for those that have been silent for a window.
+Time told_until(const Arm& pods, Duration window, Time now) {
+  Time until = now;
+  for (const PodSeries* pod : pods) {
+    if (!pod->samples.empty()) until = std::min(until, pod->samples.back().at);
+  }
+  return std::max(until, now - window);
+}
+
+/// What the pods told that were warm before the window.
+std::optional<Histogram> told_by_warm_pods(const Arm& pods, const Window& window, const GuardPlan& plan,
+                                           const Slo& slo) {
+  Arm warm = pods;
+  std::erase_if(warm, [&](const PodSeries* pod) { return pod->started + plan.warm_up > window.from; });
+  const auto told = judging::counted_in(warm, window, slo);
+  return told && told->count() >= judging::fewest_requests(slo) ? told : std::nullopt;
 }
 
 }  // namespace
 
+Duration guarded_time(const Slo& slo, Duration interval) {
+  if (!slo.max) return Duration(0);
+  const auto [window, count] = look_back(slo, interval);
+  // The first window's begin is told by a sample before it, and the last one may have to wait for its readings.
+  return (count + 2) * window;
+}
+
+bool baseline_broke(const Slo& slo, const Evidence& trial) {
+  return slo.max && std::any_of(trial.metrics.begin(), trial.metrics.end(), [&](const MetricEvidence& metric) {
+           return metric.name == slo.name && metric.stats.n > 0 && metric.baseline > *slo.max;
+         });
+}
+
 Verdict guard(const GuardPlan& plan, const Observation& observed, Time now) {
   Verdict verdict;
   verdict.outcome = Outcome::kUndecided;
+  Arm pods = judging::arm_of(observed, Track::kStable);
+  std::erase_if(pods, [&](const PodSeries* pod) { return pod->settings != plan.settings; });
   for (const Slo& slo : plan.slos) {
     if (!slo.max) continue;
-    const std::vector<Window> windows = look_back(slo, plan, observed, now);
-    double latest = 0;
-    const bool broken = !windows.empty() && std::all_of(windows.begin(), windows.end(), [&](const Window& window) {
-      const auto seen = judging::counted_in(warm_pods(plan, observed, window), window, slo);
-      if (!seen || seen->count() < judging::fewest_requests(slo) || !judging::violates(*seen, slo)) return false;
-      latest = judging::value(*seen, slo);
-      return true;
-    });
-    if (!broken) continue;
+    const auto [length, count] = look_back(slo, plan.interval);
+    Time to = told_until(pods, length, now);
+    const auto latest = told_by_warm_pods(pods, {to - length, to}, plan, slo);
+    std::int64_t broken = 0;
+    for (; broken < count; ++broken, to -= length) {
+      const auto told = told_by_warm_pods(pods, {to - length, to}, plan, slo);
+      if (!told || !judging::violates(*told, slo)) break;
+    }
+    if (broken < count) continue;
     verdict.outcome = Outcome::kWorse;
     verdict.reason = "SloViolated";
     verdict.broken = slo.name;
     verdict.message = slo.name + " was above " + judging::max_text(slo) + " in each window of " +
-                      format_duration(std::ssize(windows) * plan.interval) + ", at last " +
-                      judging::value_text(latest, slo) + ", with " + describe(plan.settings) + ".";
+                      format_duration(count * length) + ", at last " +
+                      judging::value_text(judging::value(*latest, slo), slo) + ", with " + describe(plan.settings) +
+                      ".";
     break;
   }
   return verdict;

@@ -271,15 +271,9 @@ class Comparison {
     return metric.relative ? node_margin() : judging::unseen(metric);
   }
 
-  const Slo* slo_of(const MetricEvidence& metric) const {
-    const auto found = std::find_if(plan_.slos.begin(), plan_.slos.end(),
-                                    [&](const Slo& candidate) { return candidate.name == metric.name; });
-    return found == plan_.slos.end() ? nullptr : &*found;
-  }
-
   /// A person does without it where it has no data.
   bool ignored(const MetricEvidence& metric) const {
-    const Slo* const slo = slo_of(metric);
+    const Slo* const slo = slo_named(plan_.slos, metric.name);
     return slo != nullptr && slo->on_no_data == NoDataAction::kIgnore && metric.state == MetricState::kNoData;
   }
 
@@ -349,7 +343,7 @@ class Comparison {
         if (const auto why = pod->unread.find(metric.name); why != pod->unread.end()) text += "; " + why->second;
       }
     }
-    const Slo* const slo = slo_of(metric);
+    const Slo* const slo = slo_named(plan_.slos, metric.name);
     return text + ". " + (slo == nullptr ? judging::kGcCpuNeeds : judging::what_it_needs(*slo));
   }
 

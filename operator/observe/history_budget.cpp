@@ -43,6 +43,13 @@ void HistoryBudget::append(Account& account, Sample sample, Duration keep) {
   }
 }
 
+void HistoryBudget::forget(Account& account, const std::string& slo) {
+  const bool booked = account.booked_;
+  if (booked) unbook(account);
+  account.history_.forget(slo);
+  if (booked) book(account);
+}
+
 void HistoryBudget::clear(Account& account) {
   if (account.booked_) unbook(account);
   account.history_.clear();

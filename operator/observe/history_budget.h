@@ -60,6 +60,8 @@ class HistoryBudget {
   void append(Account& account, Sample sample, Duration keep);
   /// Forgets the samples, and the account until the next of them.
   void clear(Account& account);
+  /// As PodHistory::forget().
+  void forget(Account& account, const std::string& slo);
 
   std::size_t bytes() const { return bytes_; }
   std::size_t limit() const { return limits_.bytes; }

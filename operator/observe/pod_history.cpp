@@ -170,6 +170,12 @@ void PodHistory::clear() {
   bytes_ = 0;
 }
 
+void PodHistory::forget(const std::string& slo) {
+  samples_.change_each([&](Sample& sample) { sample.latency.erase(slo); });
+  fallen_.erase(slo);
+  weigh();
+}
+
 void PodHistory::weigh() {
   bytes_ = allocated(samples_.capacity() * sizeof(SampleRow::Shared));
   const Sample* before = nullptr;

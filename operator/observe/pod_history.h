@@ -39,6 +39,8 @@ class PodHistory {
   /// Nothing can be given up but newer samples, or the length of time that they span.
   bool is_sparse() const;
   void clear();
+  /// Gives up the histograms of this SLO: they are of something else than it asks for now.
+  void forget(const std::string& slo);
 
   const SampleRow& samples() const { return samples_; }
   /// When the first sample of the process was taken, whether it is still kept or not.

@@ -239,6 +239,7 @@ void PodReader::finish(const CyclePtr& cycle) {
   const Time now = clock_.now();
   if (cycle->sample.at == Time{}) cycle->sample.at = now;
   take_answers(cycle);
+  for (const std::string& slo : std::exchange(pod.changed_slos, {})) cycle->sample.latency.erase(slo);
   add_up_readings(cycle->plan.slos, cycle->sample.latency, pod.readings);
   const FoundUsage found = usage_.usage_of(pod.target, now);
   if (found.usage) {

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -52,6 +53,9 @@ struct PodState {
   /// sums.
   std::map<std::string, Histogram> readings;
   std::map<std::string, Time> answered;  ///< by SLO: when Prometheus gave the answer that was taken last
+
+  /// SLOs that became others while a cycle was under way: what it reads for them is not taken.
+  std::set<std::string> changed_slos;
 
   const ObjectKey& owner() const { return profiles.front(); }
   void begin_process();

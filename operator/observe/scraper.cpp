@@ -45,6 +45,16 @@ struct ContainerId {
 ContainerId id_of(const PodTarget& target) { return {target.pod, target.uid, target.container}; }
 ContainerKey key_of(const PodTarget& target) { return {target.pod.ns, target.pod.name, target.container}; }
 
+/// Names of SLOs that are read from elsewhere now.
+std::vector<std::string> changed_slos(const std::vector<Slo>& before, const std::vector<Slo>& now) {
+  std::vector<std::string> names;
+  for (const Slo& slo : now) {
+    const Slo* const known = slo_named(before, slo.name);
+    if (known != nullptr && !known->reads_the_same_as(slo)) names.push_back(slo.name);
+  }
+  return names;
+}
+
 }  // namespace
 
 class Scraper::Impl {
@@ -94,6 +104,7 @@ class Scraper::Impl {
         profile.plan.endpoint.port != plan.endpoint.port || profile.plan.endpoint.path != plan.endpoint.path;
     const bool has_canary = std::any_of(plan.pods.begin(), plan.pods.end(),
                                         [](const PodTarget& target) { return target.track == Track::kCanary; });
+    const std::vector<std::string> changed = changed_slos(profile.plan.slos, plan.slos);
     queries_.follow(key, plan);
     std::map<ObjectKey, PodPtr> pods;
     for (PodTarget& target : plan.pods) {
@@ -110,6 +121,7 @@ class Scraper::Impl {
         pod->source = MemSource::kUnknown;
         pod->no_profiles = false;
       }
+      for (const std::string& slo : changed) forget(*pod, slo);
       follow(*pod, plan, has_canary, now);
       schedule(pod);
     }
@@ -291,6 +303,14 @@ class Scraper::Impl {
     usage_.forget(pod->target.node, key_of(pod->target));
     schedule(pod);
     pods_.erase(id_of(pod->target));
+  }
+
+  /// What was read for the SLO was something else than what is read from now on.
+  void forget(PodState& pod, const std::string& slo) {
+    histories_.forget(pod.kept, slo);
+    pod.readings.erase(slo);
+    pod.answered.erase(slo);
+    if (pod.busy) pod.changed_slos.insert(slo);
   }
 
   void update(PodState& pod, PodTarget target) {

@@ -52,7 +52,7 @@ constexpr Rule kMayPutBack[] = {
     {"RecommendOnly", "updateMode is Off.", recommend_only},
     {"TargetOwned", "Another controller owns the Deployment and would put its env back.", target_owned, kUnsupported},
     {"FieldConflict", "Another field manager owns GOGC or GOMEMLIMIT.", field_conflict, kConflict},
-    {"TargetRolling", "A rollout or a scaling of the Deployment is under way.", target_rolling},
+    {"TargetRolling", "A rollout of another pod template is under way.", template_rolling},
     {"OldPicture", "A watch of the API server is silent, so that nobody knows what is there now.", picture_old},
 };
 

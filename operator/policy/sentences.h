@@ -33,6 +33,7 @@ Answer writable_volume(const Facts& facts);
 Answer device_claim(const Facts& facts);
 Answer scaled_to_zero(const Facts& facts);
 Answer target_rolling(const Facts& facts);
+Answer template_rolling(const Facts& facts);
 
 // What the person asks for (profile.cpp)
 Answer uninstalling(const Facts& facts);

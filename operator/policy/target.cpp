@@ -196,4 +196,10 @@ Answer target_rolling(const Facts& facts) {
   return "Waiting for the rollout or the scaling of " + describe(*facts.desired.target) + " to finish.";
 }
 
+Answer template_rolling(const Facts& facts) {
+  // Pods that are not ready, or an autoscaler that adds some, may be what the promise is broken by.
+  if (!facts.desired.target || facts.desired.target->has_one_template()) return std::nullopt;
+  return "Waiting for the rollout of " + describe(*facts.desired.target) + " to finish.";
+}
+
 }  // namespace gopacer::policy

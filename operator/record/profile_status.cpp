@@ -224,6 +224,9 @@ json putting_back_or_null(const std::optional<PutBack>& put_back) {
   object["over"] = settings_or_null(put_back->over);
   object["reason"] = put_back->reason;
   object["message"] = codec::clipped(put_back->message, kLongestMessage);
+  object["slo"] = put_back->slo;
+  object["templateHash"] = put_back->template_hash;
+  object["at"] = format_time(put_back->at);
   return object;
 }
 

@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 
+#include "rollout/put_back.h"
 #include "rollout/steps.h"
 
 namespace gopacer {
@@ -97,16 +98,19 @@ Verdict judge_trial(const Facts& facts) {
   return before_promotion(facts.desired.trial->status.phase) ? judge_arms(facts) : judge_target(facts);
 }
 
+Duration guarded_interval(const Profile& profile) {
+  return std::max(profile.spec.canary.interval, profile.spec.metrics.interval);
+}
+
 Verdict judge_in_force(const Facts& facts) {
   const Desired& desired = facts.desired;
   if (!desired.profile || !desired.target || !desired.profile->spec.rollback.guard) return {};
   if (desired.trial && !before_promotion(desired.trial->status.phase)) return {};
-  const ProfileSpec& spec = desired.profile->spec;
-  const ProfileMemory& memory = desired.profile->memory;
   // With nothing to go back to there is nothing to find out.
-  if (!memory.applied || *memory.applied != desired.current || !memory.applied_over) return {};
-  return guard({spec.slos, desired.current, spec.canary.warm_up, std::max(spec.canary.interval, spec.metrics.interval)},
-               facts.observed, facts.now);
+  if (!guard_goes_back_to(facts)) return {};
+  return guard(
+      {kept_promises(facts), desired.current, desired.profile->spec.canary.warm_up, guarded_interval(*desired.profile)},
+      facts.observed, facts.now);
 }
 
 }  // namespace gopacer

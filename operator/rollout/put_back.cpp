@@ -2,13 +2,20 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
+#include "gopacer/judge/verdict.h"
 #include "rollout/steps.h"
 
 namespace gopacer {
 namespace {
 
 using std::chrono::seconds;
+
+/// What was announced is carried out for so long only: later it answers a question that nobody asks any more.
+constexpr Duration kAnnounced = std::chrono::minutes(10);
+/// By then the watch has shown the announced patch if there was one.
+constexpr Duration kForgotten = std::chrono::hours(1);
 
 /// The latest trial of this target and container that ended well and fits; null when none is kept.
 template <typename Fits>
@@ -21,16 +28,16 @@ const Trial* latest_confirmed(const Facts& facts, const Fits& fits) {
   return found == trials.rend() ? nullptr : found->get();
 }
 
-bool is_banned(const Settings& settings, const Facts& facts) {
-  const auto& banned = facts.desired.profile->memory.banned;
-  return std::any_of(banned.begin(), banned.end(), [&](const BannedRegion& region) {
-    return about_equal(region.settings, settings) && region.template_hash == facts.desired.target->template_hash;
-  });
+bool is_banned_here(const Settings& settings, const Facts& facts) {
+  return is_banned(facts.desired.profile->memory.banned, settings, facts.desired.target->template_hash, facts.now);
 }
 
-const Slo* slo_named(const ProfileSpec& spec, const std::string& name) {
-  const auto found = std::find_if(spec.slos.begin(), spec.slos.end(), [&](const Slo& slo) { return slo.name == name; });
-  return found == spec.slos.end() ? nullptr : &*found;
+/// Whatever the program was: who switches to settings knows nothing of them but what trials say.
+bool is_banned_anywhere(const Settings& settings, const Facts& facts) {
+  const auto& regions = facts.desired.profile->memory.banned;
+  return std::any_of(regions.begin(), regions.end(), [&](const BannedRegion& region) {
+    return is_banned(regions, settings, region.template_hash, facts.now);
+  });
 }
 
 bool is_the_same_target(const Facts& facts) {
@@ -57,29 +64,29 @@ Step announce(const PutBack& wanted, const Facts& facts) {
   Step step = hold(wanted.reason, wanted.message, std::chrono::milliseconds(50));
   step.memory = facts.desired.profile->memory;
   step.memory->putting_back = wanted;
-  ban(*step.memory, {facts.desired.current, facts.desired.target->template_hash, facts.guarded.reason, facts.now});
+  ban(*step.memory, {facts.desired.current, wanted.template_hash, facts.guarded.reason, facts.now});
   return step;
 }
 
 /// None where nothing stands against it.
 std::optional<Step> waiting(const PutBack& wanted, const Facts& facts) {
-  const auto because = [&](std::string reason, const std::string& words) {
-    Step step = hold(std::move(reason), wanted.message + " That waits: " + words, kIdlePass);
-    step.refused = true;
-    return step;
-  };
-  if (const auto against = policy::first_objection(policy::may_put_back(), facts)) {
-    return because(against->reason(), against->message);
-  }
-  if (const auto limit = limit_exceeded_by(wanted.settings, facts)) {
-    return because("PutBackUnsafe", "its GOMEMLIMIT does not fit into the container's memory limit of " +
-                                        format_bytes(*limit) + " any more. Raise that, or set GOMEMLIMIT yourself.");
-  }
-  return std::nullopt;
+  const auto against = policy::first_objection(policy::may_put_back(), facts);
+  if (!against) return std::nullopt;
+  Step step = hold(against->reason(), wanted.message + " That waits: " + against->message, kIdlePass);
+  step.refused = true;
+  return step;
 }
 
-/// What was announced.
-Step go_on(const PutBack& wanted, const Facts& facts) {
+/// Still what this program's owner asks for.
+bool holds(const PutBack& wanted, const Facts& facts) {
+  const ProfileSpec& spec = facts.desired.profile->spec;
+  const Slo* const slo = slo_named(spec.slos, wanted.slo);
+  return spec.rollback.guard && slo != nullptr && slo->max && facts.now - wanted.at < kAnnounced &&
+         wanted.template_hash == facts.desired.target->template_hash;
+}
+
+/// What was announced. None where it is to be looked for only: the watch may be late with a patch of ours.
+std::optional<Step> go_on(const PutBack& wanted, const Facts& facts) {
   const ProfileMemory& memory = facts.desired.profile->memory;
   if (!is_the_same_target(facts)) {
     return forget(facts, "TargetRecreated",
@@ -87,14 +94,13 @@ Step go_on(const PutBack& wanted, const Facts& facts) {
   }
   const Settings& current = facts.desired.current;
   if (current == wanted.settings) return done(wanted, facts);
-  if (!facts.desired.profile->spec.rollback.guard) {
-    return forget(facts, "Observing", "Nothing is put back: rollback.guard is off.");
-  }
   // Whose change it is, is for the rest of the pass to say.
   if (!memory.applied || current != *memory.applied) {
     return forget(facts, "SettingsChanged", "Nothing is put back: somebody else has changed the settings.");
   }
-  if (auto step = waiting(wanted, facts)) return *step;
+  if (facts.now - wanted.at >= kForgotten) return forget(facts, "Observing", "What was to be put back is out of date.");
+  if (!holds(wanted, facts)) return std::nullopt;
+  if (auto step = waiting(wanted, facts)) return step;
   Step step = hold(wanted.reason, wanted.message, kIdlePass);
   step.kind = StepKind::kPutBack;
   step.settings = wanted.settings;
@@ -117,33 +123,80 @@ void note_applied(ProfileMemory& memory, const Settings& settings, const std::op
 std::optional<Settings> settings_before(const Settings& settings, const Facts& facts) {
   const Trial* const trial =
       latest_confirmed(facts, [&](const Trial& candidate) { return candidate.spec.to == settings; });
-  return trial == nullptr ? std::nullopt : std::optional(trial->spec.from);
+  if (trial == nullptr || is_banned_here(trial->spec.from, facts)) return std::nullopt;
+  return trial->spec.from;
 }
 
-PutBack answer_to_breach(BreachAction action, const Settings& settings, const Settings& before, const Facts& facts) {
-  if (action == BreachAction::kStepDown) {
-    const Settings next = halfway(before, settings);
-    if (next != before) return {next, before, "SteppedDown", {}};
+std::optional<Settings> guard_goes_back_to(const Facts& facts) {
+  const ProfileMemory& memory = facts.desired.profile->memory;
+  if (!memory.applied || *memory.applied != facts.desired.current) return std::nullopt;
+  // An earlier version of gopacer did not note it.
+  return memory.applied_over ? memory.applied_over : settings_before(*memory.applied, facts);
+}
+
+std::vector<Slo> kept_promises(const Facts& facts) {
+  std::vector<Slo> slos = facts.desired.profile->spec.slos;
+  const Trial* const trial = latest_confirmed(facts, [](const Trial&) { return true; });
+  if (trial != nullptr) {
+    std::erase_if(slos, [&](const Slo& slo) { return baseline_broke(slo, trial->status.evidence); });
   }
+  if (facts.desired.trial) {
+    // The pods are read for the trial's.
+    std::erase_if(slos, [&](const Slo& slo) {
+      const Slo* const read = slo_named(facts.desired.trial->spec.slos, slo.name);
+      return read == nullptr || !read->reads_the_same_as(slo);
+    });
+  }
+  return slos;
+}
+
+std::optional<PutBack> answer_to_breach(BreachAction action, const Settings& settings, const Settings& before,
+                                        const Facts& facts) {
+  std::vector<PutBack> answers;
+  if (action == BreachAction::kStepDown) answers.push_back({halfway(before, settings), before, "SteppedDown"});
   if (action == BreachAction::kSwitch) {
     const Trial* const other = latest_confirmed(facts, [&](const Trial& candidate) {
-      return candidate.spec.to != settings && !is_banned(candidate.spec.to, facts);
+      return candidate.spec.to != settings && !is_banned_anywhere(candidate.spec.to, facts);
     });
-    if (other != nullptr) return {other->spec.to, settings_before(other->spec.to, facts), "Switched", {}};
+    if (other != nullptr) {
+      answers.push_back({other->spec.to, settings_before(other->spec.to, facts), "Switched"});
+    }
   }
-  return {before, settings_before(before, facts), "RolledBack", {}};
+  answers.push_back({before, settings_before(before, facts), "RolledBack"});
+  const auto answer = std::find_if(answers.begin(), answers.end(), [&](const PutBack& one) {
+    // A step down that leads all the way is a rollback.
+    const bool is_itself = one.settings != before || one.reason == "RolledBack";
+    return is_itself && !is_banned_here(one.settings, facts) && !limit_exceeded_by(one.settings, facts);
+  });
+  return answer == answers.end() ? std::nullopt : std::optional(*answer);
 }
 
 std::optional<Step> put_back(const Facts& facts) {
   const Profile& profile = *facts.desired.profile;
-  if (profile.memory.putting_back) return go_on(*profile.memory.putting_back, facts);
+  if (profile.memory.putting_back) {
+    if (auto step = go_on(*profile.memory.putting_back, facts)) return step;
+  }
   if (facts.guarded.outcome != Outcome::kWorse || !is_the_same_target(facts)) return std::nullopt;
-  const Slo* const slo = slo_named(profile.spec, facts.guarded.broken);
-  if (slo == nullptr) return std::nullopt;
-  PutBack wanted = answer_to_breach(slo->action, facts.desired.current, *profile.memory.applied_over, facts);
-  wanted.message = facts.guarded.message + " " + describe(wanted.settings) + " is put back.";
-  if (auto step = waiting(wanted, facts)) return *step;
-  return announce(wanted, facts);
+  const Slo* const slo = slo_named(profile.spec.slos, facts.guarded.broken);
+  const auto before = guard_goes_back_to(facts);
+  if (slo == nullptr || !before) return std::nullopt;
+  auto wanted = answer_to_breach(slo->action, facts.desired.current, *before, facts);
+  if (!wanted) {
+    Step step =
+        hold("PutBackUnsafe",
+             facts.guarded.message + " " + describe(*before) +
+                 " from before is not put back: it was found bad with this pod template, or its GOMEMLIMIT does "
+                 "not fit into the container any more. Set GOGC and GOMEMLIMIT yourself.",
+             kIdlePass);
+    step.refused = true;
+    return step;
+  }
+  wanted->message = facts.guarded.message + " " + describe(wanted->settings) + " is put back.";
+  wanted->slo = slo->name;
+  wanted->template_hash = facts.desired.target->template_hash;
+  wanted->at = facts.now;
+  if (auto step = waiting(*wanted, facts)) return step;
+  return announce(*wanted, facts);
 }
 
 }  // namespace gopacer

@@ -23,6 +23,8 @@ constexpr Duration kLongestStart = minutes(5);
 constexpr Duration kShortestRefusal = seconds(30);
 /// A rollout that gets on no further after this may lack what the baseline holds.
 constexpr Duration kPatience = minutes(2);
+/// Windows with data before the arms grow: no data is no good news.
+constexpr int kFewestOfAStep = 4;
 /// Before another trial is made after the server refused one.
 constexpr Duration kRefusedPause = minutes(10);
 /// After a step that the next one follows without waiting for anything.
@@ -182,7 +184,7 @@ class RunningTrial {
   }
 
   Step timed_out() {
-    const bool began_anew = trial_.status.started < trial_.status.waiting_since;
+    const bool began_anew = trial_.status.started < trial_.status.waiting_since && trial_.status.step == 0;
     if (trial_.status.phase == TrialPhase::kPending && began_anew) {
       return end(TrialVerdict::kInconclusive, "TimeOut",
                  "The trial's time is over: pods of the comparison were replaced or restarted, it began anew, and too "
@@ -298,7 +300,8 @@ class RunningTrial {
   /// Harm ends the trial at any size of its arms; what speaks for it counts at the last.
   Step compare_for_a_while() {
     const ArmStep& now = trial_.spec.steps[static_cast<std::size_t>(trial_.status.step)];
-    if (now_ - trial_.status.measuring_since.value_or(now_) < now.pause) {
+    const bool seen = verdict_.outcome != Outcome::kNoData && next_.evidence.windows >= kFewestOfAStep;
+    if (!seen || now_ - trial_.status.measuring_since.value_or(now_) < now.pause) {
       Step step = record("Measuring");
       step.message = "With " + std::to_string(now.replicas) + " pods in each arm: " + verdict_.message;
       return step;
@@ -492,14 +495,11 @@ class RunningTrial {
   /// The target itself does worse with the promoted settings.
   Step worse_than_before() {
     std::string told = "After the promotion: " + verdict_.message;
-    const auto& slos = trial_.spec.slos;
-    const auto slo =
-        std::find_if(slos.begin(), slos.end(), [&](const Slo& one) { return one.name == verdict_.broken; });
-    if (slo != slos.end()) {
-      const PutBack answer = answer_to_breach(slo->action, trial_.spec.to, trial_.spec.from, facts_);
-      if (answer.settings != trial_.spec.from) {
-        next_.put_back = answer.settings;
-        told += " " + describe(answer.settings) + " is put there instead.";
+    if (const Slo* const slo = slo_named(trial_.spec.slos, verdict_.broken)) {
+      const auto answer = answer_to_breach(slo->action, trial_.spec.to, trial_.spec.from, facts_);
+      if (answer && answer->settings != trial_.spec.from) {
+        next_.put_back = answer->settings;
+        told += " " + describe(answer->settings) + " is put there instead.";
       }
     }
     return start_rollback(TrialVerdict::kRollBack, verdict_.reason, verdict_.message, told);
@@ -574,8 +574,8 @@ class RunningTrial {
 
   /// What the target has now, and what the guard would go back to from it.
   void note(ProfileMemory& memory, const Settings& settings) const {
-    const bool promised_more = settings == trial_.spec.to || settings == trial_.status.put_back;
-    const auto over = promised_more ? std::optional(trial_.spec.from) : settings_before(settings, facts_);
+    const bool came_over_the_old_ones = settings == trial_.spec.to || settings == trial_.status.put_back;
+    const auto over = came_over_the_old_ones ? std::optional(trial_.spec.from) : settings_before(settings, facts_);
     note_applied(memory, settings, over, trial_.spec.target.uid, trial_.spec.container);
   }
 

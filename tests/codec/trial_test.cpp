@@ -396,7 +396,11 @@ TEST(TrialStatus, TellsHowLongItTookAndWhoseDecisionItsEndWas) {
   EXPECT_EQ(codec::encode(status)["duration"], "30m");
   EXPECT_EQ(codec::encode(status)["decidedBy"], "gopacer");
   status.verdict = TrialVerdict::kSuperseded;
-  EXPECT_EQ(codec::encode(status)["decidedBy"], "user");
+  EXPECT_EQ(codec::encode(status)["decidedBy"], "others");
+  status.reason = "TrialUnreadable";
+  EXPECT_EQ(codec::encode(status)["decidedBy"], "gopacer");
+  status.started = after(minutes(99));
+  EXPECT_FALSE(codec::encode(status).contains("duration")) << "a clock went back";
   status.ended.reset();
   EXPECT_FALSE(codec::encode(status).contains("decidedBy"));
 }

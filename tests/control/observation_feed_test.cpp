@@ -65,7 +65,10 @@ TEST_F(ObservationFeedTest, KeepsWhatTheGuardLooksBackOn) {
   EXPECT_EQ(scrape_plan(desired_).keep, kShortestHistory);
   profile.spec.rollback.guard = true;
   desired_.profile = std::make_shared<Profile>(profile);
-  EXPECT_EQ(scrape_plan(desired_).keep, minutes(61));
+  EXPECT_EQ(scrape_plan(desired_).keep, kShortestHistory) << "there is no promise";
+  profile.spec.slos[0].max = 1;
+  desired_.profile = std::make_shared<Profile>(profile);
+  EXPECT_EQ(scrape_plan(desired_).keep, minutes(80));
 }
 
 TEST_F(ObservationFeedTest, ReadsThePodsOfAProfile) {

@@ -77,6 +77,8 @@ TEST(Settings, KnowGosDefaultGamma) {
 TEST(Settings, MeetHalfwayAtTheGeometricMean) {
   EXPECT_EQ(halfway({Gogc(100), mib(400)}, {Gogc(400), mib(900)}), (Settings{Gogc(200), mib(600)}));
   EXPECT_EQ(halfway({}, {Gogc(400), std::nullopt}), (Settings{Gogc(200), std::nullopt})) << "Go's own 100";
+  EXPECT_EQ(halfway({}, {Gogc(400), mib(430)}), (Settings{Gogc(200), mib(430)})) << "or nothing would bound it";
+  EXPECT_EQ(halfway({Gogc(100), mib(430)}, {Gogc(400), std::nullopt}), (Settings{Gogc(200), mib(430)}));
 }
 
 TEST(Settings, MeetAtTheSafeOnesWhereThereIsNoMiddle) {
@@ -85,12 +87,28 @@ TEST(Settings, MeetAtTheSafeOnesWhereThereIsNoMiddle) {
 }
 
 TEST(Settings, AreTheSafeOnesAtLastWhenTheWayIsHalvedAgainAndAgain) {
-  const Settings safe{Gogc(100), mib(500)};
-  Settings now{Gogc(400), mib(900)};
-  int steps = 0;
-  for (; now != safe && steps < 20; ++steps) now = halfway(safe, now);
-  EXPECT_EQ(now, safe);
-  EXPECT_LE(steps, 6);
+  for (const Settings& safe : {Settings{Gogc(100), mib(500)}, Settings{}}) {
+    Settings now{Gogc(400), mib(900)};
+    int steps = 0;
+    for (; now != safe && steps < 20; ++steps) now = halfway(safe, now);
+    EXPECT_EQ(now, safe);
+    EXPECT_LE(steps, 6);
+  }
+}
+
+RC_GTEST_PROP(SettingsProperty, TheMiddleHasABoundWhereOneOfTheTwoHas, ()) {
+  const auto any = [] {
+    Settings settings;
+    if (*rc::gen::arbitrary<bool>()) settings.gogc = Gogc(*rc::gen::inRange(1, 10'000));
+    if (*rc::gen::inRange(0, 10) == 0) settings.gogc = Gogc::off();
+    if (*rc::gen::arbitrary<bool>()) settings.go_mem_limit = mib(*rc::gen::inRange(1, 100'000));
+    return settings;
+  };
+  const Settings safe = any();
+  const Settings other = any();
+  const Settings middle = halfway(safe, other);
+  RC_ASSERT(middle == safe || middle.go_mem_limit || (!safe.go_mem_limit && !other.go_mem_limit));
+  RC_ASSERT(middle.gamma() <= std::max(safe.gamma(), other.gamma()) * 1.01);
 }
 
 RC_GTEST_PROP(SettingsProperty, WhatIsWrittenReadsBackTheSame, ()) {

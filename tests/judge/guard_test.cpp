@@ -100,6 +100,31 @@ TEST(Guard, TakesNoDataForNoHarm) {
   EXPECT_EQ(guard(target.plan, Observation{}, target.now).outcome, Outcome::kUndecided) << "there are no pods";
 }
 
+TEST(Guard, LooksBackForAnHourThoughOlderSamplesAreSparse) {
+  Guarded target;
+  target.plan.slos[0].max_for = 1h;
+  target.plan.warm_up = 0s;
+  target.pod.median_seconds = 0.2;
+  SampleRow row;
+  for (int i = 0; i <= 32; ++i) {
+    target.now += 150s;
+    target.pod.advance(target.now, target.random);
+    row.push_back(target.pod.series.samples.back());
+  }
+  target.pod.series.samples = row;
+  EXPECT_EQ(target.verdict().outcome, Outcome::kWorse);
+  EXPECT_LE(guarded_time(target.plan.slos[0], target.plan.interval), 80min);
+}
+
+TEST(Guard, ComparesAnswersOfAQueryAsLongAsTheySpeakOf) {
+  Slo slo;
+  slo.source = PrometheusQuery{"", "x", 5min, {}, {}};
+  slo.max = 1;
+  EXPECT_EQ(guarded_time(slo, 15s), 25min) << "three windows, and two more";
+  slo.max.reset();
+  EXPECT_EQ(guarded_time(slo, 15s), 0s);
+}
+
 TEST(Guard, LooksAtNoPodWithOtherSettings) {
   Guarded target;
   target.pod.median_seconds = 0.2;

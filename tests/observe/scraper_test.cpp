@@ -227,6 +227,34 @@ TEST_F(ScraperTest, ReadsAPageOnceHoweverManySlosAreOnIt) {
   EXPECT_EQ(series("a").samples.back().latency.size(), 4U);
 }
 
+TEST_F(ScraperTest, ForgetsWhatItReadForAnSloThatIsAnotherNow) {
+  fetcher_.on("10.0.0.1/debug/vars", {vars_body()});
+  fetcher_.on("10.0.0.1/metrics", {recorded("metrics/checkout.txt")});
+  fetcher_.on("10.0.0.1/other", {recorded("metrics/checkout.txt")});
+  const auto kept = [&](const std::string& name) {
+    const PodSeries pod = series("a");
+    return std::count_if(pod.samples.begin(), pod.samples.end(),
+                         [&](const Sample& sample) { return sample.latency.contains(name); });
+  };
+  Slo changing = slo("changing");
+  scraper_->set_targets(kProfile, plan({pod("a", "10.0.0.1")}, {changing, slo("same")}));
+  pass(seconds(0));
+  pass(seconds(15));
+  changing.max = 0.1;
+  scraper_->set_targets(kProfile, plan({pod("a", "10.0.0.1")}, {changing, slo("same")}));
+  EXPECT_EQ(kept("changing"), 2) << "another promise, but the same readings";
+  clock_.advance(seconds(15));
+  scraper_->run_due();
+  changing.path = "/other";
+  scraper_->set_targets(kProfile, plan({pod("a", "10.0.0.1")}, {changing, slo("same")}));
+  EXPECT_EQ(kept("changing"), 0);
+  fetcher_.answer_all();
+  EXPECT_EQ(kept("changing"), 0) << "what was under way read the old page";
+  EXPECT_EQ(kept("same"), 3);
+  pass(seconds(15));
+  EXPECT_EQ(kept("changing"), 1);
+}
+
 TEST_F(ScraperTest, NeverReadsAPodTwiceAtATime) {
   fetcher_.on("10.0.0.1/debug/vars", {vars_body()});
   scraper_->set_targets(kProfile, plan({pod("a", "10.0.0.1")}, {slo("p99")}));

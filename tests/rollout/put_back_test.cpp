@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+
 #include "rollout/scene.h"
 
 namespace gopacer {
@@ -124,6 +126,8 @@ TEST(PutBack, StepsDownHalfwayAndHalfwayAgain) {
     passes(scene);
     values.push_back(scene.current.gogc->percent());
   }
+  scene.guarded = broken_promise();
+  EXPECT_EQ(scene.step().kind, StepKind::kHold) << "it rests there";
   EXPECT_THAT(values, testing::ElementsAre(141, 119, 109, 100));
 }
 
@@ -176,23 +180,107 @@ TEST(PutBack, WaitsAndSaysSoWhereSomethingStandsAgainstIt) {
   EXPECT_EQ(step.reason, "RecommendOnly");
 }
 
-TEST(PutBack, WaitsWhereTheOldLimitIsTooLargeForTheContainerByNow) {
+TEST(PutBack, GoesBackToNothingThatWasFoundBadAsWell) {
+  // Or it would go back and forth between two settings, a rollout each time.
+  Scene scene = breach();
+  scene.ended_trials = {promoted("checkout-1", kBefore, kNow), promoted("checkout-2", kNow, kBefore),
+                        promoted("checkout-3", kBefore, kNow)};
+  passes(scene);
+  EXPECT_EQ(scene.current, settings(kBefore));
+  EXPECT_FALSE(scene.profile.memory.applied_over);
+  scene = breach(BreachAction::kStepDown);
+  const std::string& program = scene.target.template_hash;
+  scene.profile.memory.banned = {{settings(200), program, "SloViolated", scene.now}};
+  passes(scene);
+  EXPECT_EQ(scene.current, settings(kBefore)) << "the middle is bad";
+  scene = breach();
+  scene.profile.memory.banned = {{settings(kBefore), program, "SloViolated", scene.now}};
+  const Step step = scene.step();
+  EXPECT_EQ(step.reason, "PutBackUnsafe");
+  EXPECT_FALSE(step.memory);
+}
+
+TEST(PutBack, ForgetsAnAnnouncementThatNobodyAsksForAnyMore) {
+  const auto dropped = [](const auto& change) {
+    Scene scene = breach();
+    scene.profile.memory = *scene.step().memory;
+    scene.guarded = {};
+    change(scene);
+    const std::vector<Step> steps = passes(scene);
+    return std::none_of(steps.begin(), steps.end(), [](const Step& step) { return step.kind == StepKind::kPutBack; });
+  };
+  EXPECT_FALSE(dropped([](Scene&) {}));
+  EXPECT_TRUE(dropped([](Scene& scene) { scene.target.template_hash = "another-image"; }));
+  EXPECT_TRUE(dropped([](Scene& scene) { scene.now += std::chrono::minutes(10); }));
+  EXPECT_TRUE(dropped([](Scene& scene) { scene.profile.spec.slos.clear(); }));
+  EXPECT_TRUE(dropped([](Scene& scene) { scene.profile.spec.slos[0].max.reset(); }));
+  EXPECT_TRUE(dropped([](Scene& scene) { scene.profile.spec.rollback.guard = false; }));
+}
+
+TEST(PutBack, KnowsItsPatchWhenTheWatchIsLateAndTheAnnouncementTooOld) {
+  Scene scene = breach();
+  scene.profile.memory = *scene.step().memory;
+  scene.now += std::chrono::minutes(11);
+  scene.current = settings(kBefore);
+  EXPECT_EQ(scene.step().reason, "RolledBack");
+}
+
+TEST(PutBack, ForgetsAnOldAnnouncementInTheEnd) {
+  Scene scene = breach();
+  scene.profile.memory = *scene.step().memory;
+  scene.guarded = {};
+  scene.now += std::chrono::hours(1);
+  EXPECT_FALSE(scene.step().memory->putting_back);
+}
+
+TEST(PutBack, HoldsAPromiseAgainstNobodyThatTheOldSettingsBrokeToo) {
+  Scene scene = breach();
+  Trial trial = promoted("checkout-1", kBefore, kNow);
+  MetricEvidence metric;
+  metric.name = "latency-p99";
+  metric.stats.add(0);
+  metric.baseline = 0.04;
+  trial.status.evidence.metrics = {metric};
+  scene.ended_trials = {trial};
+  EXPECT_EQ(kept_promises(scene.facts()).size(), 1U);
+  scene.ended_trials[0].status.evidence.metrics[0].baseline = 0.06;
+  EXPECT_EQ(kept_promises(scene.facts()).size(), 0U);
+}
+
+TEST(PutBack, LooksInATrialOnlyAtWhatIsReadForItsOwnSlos) {
+  Scene scene = in(TrialPhase::kMeasuring);
+  scene.profile.spec.slos = {promise(BreachAction::kRollBack)};
+  scene.trial->spec.slos = scene.profile.spec.slos;
+  scene.trial->spec.slos[0].max.reset();
+  EXPECT_EQ(kept_promises(scene.facts()).size(), 1U);
+  scene.trial->spec.slos[0].path = "/other";
+  EXPECT_EQ(kept_promises(scene.facts()).size(), 0U);
+}
+
+TEST(PutBack, KnowsWhereToGoBackFromWhatAnEarlierVersionApplied) {
+  Scene scene = breach();
+  scene.profile.memory.applied_over.reset();
+  EXPECT_FALSE(guard_goes_back_to(scene.facts()));
+  scene.ended_trials = {promoted("checkout-3", kBefore, kNow)};
+  EXPECT_EQ(guard_goes_back_to(scene.facts()), settings(kBefore));
+  EXPECT_EQ(passes(scene)[1].settings, settings(kBefore));
+}
+
+TEST(PutBack, WaitsForNoPodThatIsNotReady) {
+  Scene scene = breach();
+  scene.target.available_replicas = 1;
+  EXPECT_TRUE(scene.step().memory) << "that may be what the promise is broken by";
+  scene.target.updated_replicas = 1;
+  EXPECT_EQ(scene.step().reason, "TargetRolling");
+}
+
+TEST(PutBack, IsRefusedWhereTheOldLimitIsTooLargeForTheContainerByNow) {
   Scene scene = breach();
   note_applied(scene.profile.memory, settings(kNow), settings(kBefore, mib(600)), scene.target.uid, "app");
   const Step step = scene.step();
   EXPECT_EQ(step.kind, StepKind::kHold);
   EXPECT_EQ(step.reason, "PutBackUnsafe");
-  EXPECT_THAT(step.message, HasSubstr("does not fit into the container's memory limit of 512.0MiB any more"));
-}
-
-TEST(PutBack, IsDroppedWhenTheGuardIsTurnedOff) {
-  Scene scene = breach();
-  scene.profile.memory = *scene.step().memory;
-  scene.profile.spec.rollback.guard = false;
-  const Step step = scene.step();
-  EXPECT_EQ(step.kind, StepKind::kHold);
-  EXPECT_FALSE(step.memory->putting_back);
-  EXPECT_EQ(step.memory->applied, settings(kNow));
+  EXPECT_FALSE(step.memory) << "trials may go on once the promise is kept";
 }
 
 TEST(PutBack, ForgetsWhatWasAnnouncedForAnotherTarget) {
@@ -222,6 +310,18 @@ TEST(PutBack, EndsATrialOfOtherSettingsFirst) {
   EXPECT_EQ(step.kind, StepKind::kEnd);
   EXPECT_EQ(step.trial->verdict, TrialVerdict::kInconclusive);
   EXPECT_EQ(step.reason, "SloViolated");
+}
+
+TEST(PutBack, LeadsTheWatchsRollbackToNothingThatTheContainerCannotBear) {
+  Scene scene = in(TrialPhase::kWatching);
+  scene.trial->spec.slos = {promise(BreachAction::kSwitch)};
+  Trial other = promoted("checkout-0", 50, 150);
+  other.spec.to.go_mem_limit = mib(600);
+  scene.ended_trials = {other};
+  scene.verdict = broken_promise();
+  EXPECT_FALSE(scene.step().trial->put_back) << "but to what was there before";
+  scene.ended_trials[0].spec.to.go_mem_limit = mib(400);
+  EXPECT_EQ(scene.step().trial->put_back, settings(150, mib(400)));
 }
 
 TEST(PutBack, IsWhatTheWatchsRollbackLeadsToAsWell) {

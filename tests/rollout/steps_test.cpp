@@ -70,7 +70,7 @@ TEST(CanarySteps, LastAsLongAsTheirPauseWhateverSpeaksForTheSettings) {
 TEST(CanarySteps, GrowAfterThePauseAndCompareAnew) {
   Scene scene = two_steps(TrialPhase::kMeasuring, 0);
   scene.now = *scene.trial->status.measuring_since + 5min;
-  scene.trial->status.evidence.windows = 20;
+  scene.verdict.evidence.windows = 20;
   const Step step = scene.step();
   EXPECT_EQ(step.trial->phase, TrialPhase::kPending);
   EXPECT_EQ(step.trial->step, 1);
@@ -79,6 +79,20 @@ TEST(CanarySteps, GrowAfterThePauseAndCompareAnew) {
   scene.trial->status = *step.trial;
   scene.pods_ready = false;
   EXPECT_EQ(scene.step().kind, StepKind::kRunCanary) << "the arms have three pods only once they were asked for";
+}
+
+TEST(CanarySteps, DoNotGrowWithoutData) {
+  Scene scene = two_steps(TrialPhase::kMeasuring, 0);
+  scene.now = *scene.trial->status.measuring_since + 5min;
+  scene.verdict.evidence.windows = 3;
+  EXPECT_EQ(scene.step().trial->step, 0);
+  scene.verdict.evidence.windows = 4;
+  EXPECT_EQ(scene.step().trial->step, 1);
+  scene.verdict = builders::no_data();
+  scene.verdict.evidence.windows = 9;
+  EXPECT_EQ(scene.step().trial->step, 0);
+  scene.now = scene.trial->spec.deadline;
+  EXPECT_EQ(scene.end().trial->verdict, TrialVerdict::kInconclusive);
 }
 
 TEST(CanarySteps, EndAtAnyOfThemWhereTheSettingsDoHarm) {

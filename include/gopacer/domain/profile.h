@@ -174,6 +174,10 @@ struct Slo {
   /// Null for what pods themselves tell.
   const PrometheusQuery* query() const { return std::get_if<PrometheusQuery>(&source); }
   bool is_latency() const { return std::holds_alternative<PodHistogram>(source); }
+  /// Its readings are those of `other`, whatever is asked of them.
+  bool reads_the_same_as(const Slo& other) const {
+    return source == other.source && port == other.port && path == other.path;
+  }
   /// For those that are one.
   PodHistogram& histogram() { return std::get<PodHistogram>(source); }
   const PodHistogram& histogram() const { return std::get<PodHistogram>(source); }
@@ -186,6 +190,9 @@ struct CanaryStep {
   Duration pause{0};  ///< so long the pods are compared before the next step; the last one lasts until the verdict
   bool operator==(const CanaryStep&) const = default;
 };
+
+/// Null where none has this name.
+const Slo* slo_named(const std::vector<Slo>& slos, const std::string& name);
 
 inline constexpr std::size_t kMostCanarySteps = 5;
 
@@ -238,6 +245,10 @@ struct BannedRegion {
   bool operator==(const BannedRegion&) const = default;
 };
 
+/// Whether the settings are banned for the pod template at that time.
+bool is_banned(const std::vector<BannedRegion>& regions, const Settings& settings, const std::string& template_hash,
+               Time now);
+
 /// Until when the region is banned: a day where the harm may have come from anywhere (CPU for each request, restarts,
 /// too small a saving) and one trial alone has seen it; none for as long as the workload is the same.
 std::optional<Time> banned_until(const BannedRegion& region);
@@ -245,9 +256,12 @@ std::optional<Time> banned_until(const BannedRegion& region);
 /// Settings that the guard is about to put into the target.
 struct PutBack {
   Settings settings;
-  std::optional<Settings> over;  ///< what they were put there instead of, where that is worth going back to
-  std::string reason;            ///< CamelCase
-  std::string message;           ///< a sentence
+  std::optional<Settings> over;    ///< where the guard would go back to from them
+  std::string reason;              ///< CamelCase
+  std::string message = {};        ///< a sentence
+  std::string slo = {};            ///< name of the one that is broken
+  std::string template_hash = {};  ///< of the target that broke it
+  Time at = {};
   bool operator==(const PutBack&) const = default;
 };
 

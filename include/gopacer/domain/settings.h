@@ -62,8 +62,9 @@ inline constexpr double kAboutEqual = 0.05;
 /// Both variables are; an unset GOGC is Go's 100. A limit that only one of them has is a difference.
 bool about_equal(const Settings& a, const Settings& b);
 
-/// Between the two, as the geometric mean of GOGC and of GOMEMLIMIT. Where only one of them has a finite value, that of
-/// `safe`; and all of `safe` where that is about the same.
+/// Between the two, as the geometric mean of GOGC and of GOMEMLIMIT. Where only one of them has a finite GOGC, that of
+/// `safe`. Where only one of them has a GOMEMLIMIT, that one: a larger heap is not to be without a bound on the way.
+/// All of `safe` where that is about the same.
 Settings halfway(const Settings& safe, const Settings& other);
 
 /// For people: "GOGC=180 GOMEMLIMIT=430MiB", "GOGC=50", "Go's defaults".

@@ -94,9 +94,16 @@ Verdict judge(const JudgePlan& plan, const Evidence& so_far, const Observation& 
 /// alone: kUndecided means that nothing speaks against the settings so far.
 Verdict watch_after_promotion(const WatchPlan& plan, const Evidence& so_far, const Observation& observed, Time now);
 
-/// kWorse, "SloViolated", when the target's pods have broken a promise in each window of its Slo::max_for up to now,
-/// and in three at least; a window without data counts as kept. Else kUndecided. Nothing is kept between calls.
+/// How far back guard() looks for this SLO: for so long samples have to be kept. 0 without a promise.
+Duration guarded_time(const Slo& slo, Duration interval);
+
+/// kWorse, "SloViolated", when the target's pods have broken a promise in each window of its Slo::max_for up to now: in
+/// three to six of them, which are as long as that takes. A window without data counts as kept. Else kUndecided.
+/// Nothing is kept between calls.
 Verdict guard(const GuardPlan& plan, const Observation& observed, Time now);
+
+/// The promise was broken with the old settings already, on average over the trial that this is the evidence of.
+bool baseline_broke(const Slo& slo, const Evidence& trial);
 
 /// True once each pod of both arms has gone through `cycles` collections since it began.
 bool warmed_up(const Observation& observed, int cycles = 3);
