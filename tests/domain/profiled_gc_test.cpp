@@ -7,7 +7,7 @@ namespace {
 
 using std::chrono::seconds;
 
-GcProfile profile_of(double gc, double total, std::int64_t stacks) { return {seconds(10), total, gc, stacks}; }
+GcProfile profile_of(double gc, double total, std::int64_t stacks) { return {seconds(10), total, gc, 0, stacks}; }
 
 TEST(ProfiledGc, TakesTheProfileForTheWholeWhereNothingElseIsKnown) {
   ProfiledGc profiled;
@@ -26,6 +26,16 @@ TEST(ProfiledGc, KeepsToTheProfileWhereItHoldsMoreThanTheKernelsAccount) {
   ProfiledGc profiled;
   profiled.add(profile_of(0.5, 2, 200), 0.1);
   EXPECT_DOUBLE_EQ(profiled.share(), 0.25);
+}
+
+TEST(ProfiledGc, TellsWhatRequestsHadToMarkThemselves) {
+  ProfiledGc one, other;
+  one.add({seconds(10), 2, 0.5, 0.2, 200}, 0.4);
+  EXPECT_DOUBLE_EQ(one.assist_share(), 0.05);
+  other.add({seconds(10), 2, 0.5, 0.6, 200}, 0.4);
+  one.add(other);
+  EXPECT_DOUBLE_EQ(one.assist_share(), 0.1);
+  EXPECT_DOUBLE_EQ(ProfiledGc().assist_share(), 0);
 }
 
 TEST(ProfiledGc, AddsUpProfilesOfOnePodAndOfSeveral) {
