@@ -26,6 +26,7 @@ struct EnvEntry {
   std::string name;
   std::string value;
   bool from_source = false;  ///< valueFrom: the value is not known here
+  bool operator==(const EnvEntry&) const = default;
 };
 
 struct ContainerSpec {
@@ -99,6 +100,7 @@ struct Workload {
   int updated_replicas = 0;
   int available_replicas = 0;
   int total_replicas = 0;
+  int max_unavailable = 0;  ///< replicas that may be missing in a rollout
   Rollout rollout;
   Labels labels;  ///< of trials' arms, kTrialLabel and kProfileLabel only
   OwnerRef controller;
@@ -118,6 +120,8 @@ struct Workload {
   bool settled() const { return runs_one_template() && available_replicas == replicas; }
   /// All replicas run the current template, and were available at some time since: of many pods one is always missing.
   bool rolled_out() const { return settled() || (runs_one_template() && rollout.complete); }
+  /// Likewise, and no more of them are missing now than the target lets be missing in a rollout.
+  bool steady() const { return rolled_out() && available_replicas >= replicas - max_unavailable; }
 
  private:
   bool runs_one_template() const {
@@ -177,6 +181,16 @@ struct Autoscaler {
   }
 };
 
+/// What rolls a workload out in a way of its own without owning it: a Rollout by its workloadRef, a Canary by its
+/// targetRef.
+struct Steerer {
+  ObjectKey key;
+  std::string kind;     ///< "Rollout"
+  std::string product;  ///< "Argo Rollouts"
+  std::string target_kind;
+  std::string target_name;
+};
+
 /// A node, as far as its kubelet is to be asked. Its key has no namespace.
 struct Node {
   ObjectKey key;
@@ -195,5 +209,7 @@ EnvText env_of(const ContainerSpec& container);
 
 /// "Deployment shop/checkout".
 std::string describe(const Workload& workload);
+/// "Rollout shop/checkout of Argo Rollouts".
+std::string describe(const Steerer& steerer);
 
 }  // namespace gopacer
