@@ -133,14 +133,24 @@ Result<Receipt> DeploymentEnv::put(const SettingsPlace& place, const Settings& s
   json document = document_with(*found, place, settings, false);
   document["metadata"]["resourceVersion"] = version;
   if (!why.empty() && may_tell(*found)) document["metadata"]["annotations"] = {{kChangeCauseAnnotation, why}};
-  return apply(place, document, false);
+  return apply(place, document);
 }
 
 Result<void> DeploymentEnv::rehearse(const SettingsPlace& place, const Settings& settings) {
   const Result<Workload> found = workload(place);
   if (!found) return tl::unexpected(found.error());
-  const Result<Receipt> receipt = apply(place, document_with(*found, place, settings, false), true);
-  if (!receipt) return tl::unexpected(receipt.error());
+  ApplyOptions options;
+  options.dry_run = true;
+  const Result<json> applied = api_.apply(path_of(place), document_with(*found, place, settings, false), options);
+  if (!applied) return tl::unexpected(applied.error());
+  const Result<Workload> would_be = codec::decode_deployment(*applied);
+  const ContainerSpec* const container = would_be ? container_named(would_be->containers, place.container) : nullptr;
+  if (container != nullptr && readable_settings(env_of(*container)) != settings) {
+    return invalid("asked for " + describe(settings) + " in Deployment " + place.workload.text() +
+                   ", the API server would keep " + describe(readable_settings(env_of(*container))) +
+                   ": an admission webhook or policy changes GOGC or GOMEMLIMIT. Let it leave them alone, or set "
+                   "updateMode Off");
+  }
   return {};
 }
 
@@ -150,15 +160,13 @@ Result<void> DeploymentEnv::release(const SettingsPlace& place) {
   if (!has_ours(*found)) return {};
   json document = document_with(*found, place, Settings(), true);
   document["metadata"]["resourceVersion"] = found->resource_version;
-  const Result<Receipt> receipt = apply(place, document, false);
+  const Result<Receipt> receipt = apply(place, document);
   if (!receipt) return tl::unexpected(receipt.error());
   return {};
 }
 
-Result<Receipt> DeploymentEnv::apply(const SettingsPlace& place, const json& document, bool dry_run) {
-  ApplyOptions options;
-  options.dry_run = dry_run;
-  const Result<json> applied = api_.apply(path_of(place), document, options);
+Result<Receipt> DeploymentEnv::apply(const SettingsPlace& place, const json& document) {
+  const Result<json> applied = api_.apply(path_of(place), document, ApplyOptions());
   if (!applied) return tl::unexpected(applied.error());
   return Receipt{codec::integer(codec::child(*applied, "metadata"), "generation")};
 }

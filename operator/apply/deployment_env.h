@@ -22,7 +22,7 @@ class DeploymentEnv final : public SettingsApplier {
 
  private:
   Result<Workload> workload(const SettingsPlace& place);
-  Result<Receipt> apply(const SettingsPlace& place, const nlohmann::json& document, bool dry_run);
+  Result<Receipt> apply(const SettingsPlace& place, const nlohmann::json& document);
 
   ApiServer& api_;
 };

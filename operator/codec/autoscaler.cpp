@@ -43,7 +43,8 @@ Result<Autoscaler> decode_vertical_autoscaler(const json& object) {
     const auto& resources = elements(policy, "controlledResources");
     const bool memory = !policy.contains("controlledResources") ||
                         std::find(resources.begin(), resources.end(), "memory") != resources.end();
-    const bool by_memory = acts && memory && text(policy, "mode") != "Off";
+    const bool moves_limit = text(policy, "controlledValues") != "RequestsOnly";
+    const bool by_memory = acts && memory && moves_limit && text(policy, "mode") != "Off";
     const std::string container = strange(policy, "containerName", kLongestName);
     (container == "*" ? out.by_memory : out.by_memory_of[container]) = by_memory;
   }

@@ -16,6 +16,9 @@ inline const ResourceType kAutoscalers{"autoscaling", "v2", "horizontalpodautosc
 /// Served only where the autoscaler is installed.
 inline const ResourceType kVerticalAutoscalers{"autoscaling.k8s.io", "v1", "verticalpodautoscalers",
                                                "VerticalPodAutoscaler", true};
+/// Likewise, of Argo Rollouts and of Flagger.
+inline const ResourceType kRollouts{"argoproj.io", "v1alpha1", "rollouts", "Rollout", true};
+inline const ResourceType kCanaries{"flagger.app", "v1beta1", "canaries", "Canary", true};
 /// Only those that profiles name, and where a person has allowed it.
 inline const ResourceType kSecrets{"", "v1", "secrets", "Secret", true};
 inline const ResourceType kPodMetrics{"metrics.k8s.io", "v1beta1", "pods", "PodMetrics", true};

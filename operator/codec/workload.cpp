@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -114,6 +115,16 @@ bool is_alone(const json& spec) {
   const json& surge = child(child(strategy, "rollingUpdate"), "maxSurge");
   const bool no_surge = surge == 0 || surge == "0" || surge == "0%";
   return no_surge && small(spec, "replicas", 1) == 1;
+}
+
+/// Replicas that may be missing in a rollout, as the Deployment's controller counts them: a share is rounded down.
+int max_unavailable_of(const json& spec, int replicas) {
+  const json& rolling = child(child(spec, "strategy"), "rollingUpdate");
+  const std::string share = text(rolling, "maxUnavailable");
+  if (share.empty()) return std::clamp(small(rolling, "maxUnavailable"), 0, replicas);
+  int percent = 0;
+  std::from_chars(share.data(), share.data() + share.size(), percent);
+  return static_cast<int>(std::int64_t{replicas} * std::clamp(percent, 0, 100) / 100);
 }
 
 /// Kinds of volumes that each pod has for itself, or that nobody writes.
@@ -252,6 +263,7 @@ Result<Workload> decode_deployment(const json& object) {
   out.updated_replicas = small(status, "updatedReplicas");
   out.available_replicas = small(status, "availableReplicas");
   out.total_replicas = small(status, "replicas");
+  out.max_unavailable = max_unavailable_of(spec, out.replicas);
   out.rollout = rollout_of(spec, status, out.observed_generation >= out.generation);
   for (const char* const label : {kTrialLabel, kProfileLabel}) {
     if (child(metadata, "labels").contains(label)) out.labels[label] = text(child(metadata, "labels"), label);

@@ -15,6 +15,7 @@
 #include "codec/pod.h"
 #include "codec/profile.h"
 #include "codec/resources.h"
+#include "codec/steerer.h"
 #include "codec/trial.h"
 #include "codec/workload.h"
 #include "ports/api_server.h"
@@ -77,6 +78,8 @@ class Controller::Impl final : public ClusterView {
     watch_all(resources::kPods, pods_);
     watch_all(resources::kAutoscalers, autoscalers_);
     watch_all(resources::kVerticalAutoscalers, vertical_autoscalers_, true);
+    watch_all(resources::kRollouts, rollouts_, true);
+    watch_all(resources::kCanaries, canaries_, true);
     watch_all(resources::kNodes, nodes_);
   }
 
@@ -145,13 +148,21 @@ class Controller::Impl final : public ClusterView {
   std::vector<std::shared_ptr<const Trial>> trials(const std::string& ns) const override { return trials_.list(ns); }
   std::vector<std::shared_ptr<const Pod>> pods(const std::string& ns) const override { return pods_.list(ns); }
   std::vector<std::shared_ptr<const Autoscaler>> autoscalers(const std::string& ns) const override {
-    auto all = autoscalers_.list(ns);
-    const auto vertical = vertical_autoscalers_.list(ns);
-    all.insert(all.end(), vertical.begin(), vertical.end());
-    return all;
+    return both(autoscalers_, vertical_autoscalers_, ns);
+  }
+  std::vector<std::shared_ptr<const Steerer>> steerers(const std::string& ns) const override {
+    return both(rollouts_, canaries_, ns);
   }
 
  private:
+  template <typename T>
+  static std::vector<std::shared_ptr<const T>> both(const Store<T>& one, const Store<T>& other, const std::string& ns) {
+    auto all = one.list(ns);
+    const auto more = other.list(ns);
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  }
+
   bool wait_until_synced(const std::stop_token& stop) const {
     constexpr Duration kPatience = std::chrono::seconds(5);
     return profiles_.wait_until_synced(kPatience, stop) && trials_.wait_until_synced(kPatience, stop) &&
@@ -200,8 +211,13 @@ class Controller::Impl final : public ClusterView {
     if (const auto owner = deployments_.find({key.ns, set->controller.name})) on_deployment(owner->key, *owner);
   }
 
-  void on_autoscaler(const ObjectKey& key, const Autoscaler& autoscaler) {
-    wake_profiles_of(key.ns, autoscaler.target_name);
+  /// What scales a Deployment, or rolls it out, changed, or names another one now.
+  template <typename T>
+  typename Store<T>::OnChange target_moves() {
+    return [this](const ObjectKey& key, const auto& before, const auto& after) {
+      if (before) wake_profiles_of(key.ns, before->target_name);
+      if (after && (!before || before->target_name != after->target_name)) wake_profiles_of(key.ns, after->target_name);
+    };
   }
 
   void on_profile(const ObjectKey& key, const std::shared_ptr<const Profile>& before,
@@ -273,10 +289,10 @@ class Controller::Impl final : public ClusterView {
       either<Workload>([this](const ObjectKey& key, const Workload& deployment) { on_deployment(key, deployment); })};
   Store<ReplicaSet> replica_sets_{codec::decode_replica_set};
   Store<Pod> pods_{codec::decode_pod, either<Pod>([this](const ObjectKey& key, const Pod& pod) { on_pod(key, pod); })};
-  const Store<Autoscaler>::OnChange autoscaler_changed_ = either<Autoscaler>(
-      [this](const ObjectKey& key, const Autoscaler& autoscaler) { on_autoscaler(key, autoscaler); });
-  Store<Autoscaler> autoscalers_{codec::decode_autoscaler, autoscaler_changed_};
-  Store<Autoscaler> vertical_autoscalers_{codec::decode_vertical_autoscaler, autoscaler_changed_};
+  Store<Autoscaler> autoscalers_{codec::decode_autoscaler, target_moves<Autoscaler>()};
+  Store<Autoscaler> vertical_autoscalers_{codec::decode_vertical_autoscaler, target_moves<Autoscaler>()};
+  Store<Steerer> rollouts_{codec::decode_rollout, target_moves<Steerer>()};
+  Store<Steerer> canaries_{codec::decode_canary, target_moves<Steerer>()};
   Store<Node> nodes_{codec::decode_node, [this](const ObjectKey& key, const auto& before, const auto& after) {
                        on_node(key, before.get(), after.get());
                      }};

@@ -1,6 +1,7 @@
 #include "control/desired.h"
 
 #include <algorithm>
+#include <iterator>
 #include <tuple>
 
 namespace gopacer {
@@ -104,10 +105,11 @@ Desired read_desired(const ClusterView& cluster, const ObjectKey& key) {
   if (!desired.target) desired.target_unreadable = cluster.unreadable_deployment({key.ns, desired.target_name});
   if (desired.target && desired.target->deleting) desired.target = nullptr;
   read_arms(cluster, desired);
-  for (const auto& autoscaler : cluster.autoscalers(key.ns)) {
-    const bool scales_it = autoscaler->target_kind == "Deployment" && autoscaler->target_name == desired.target_name;
-    if (scales_it) desired.autoscalers.push_back(autoscaler);
-  }
+  const auto is_target = [&](const auto& other) {
+    return other->target_kind == "Deployment" && other->target_name == desired.target_name;
+  };
+  std::ranges::copy_if(cluster.autoscalers(key.ns), std::back_inserter(desired.autoscalers), is_target);
+  std::ranges::copy_if(cluster.steerers(key.ns), std::back_inserter(desired.steerers), is_target);
   read_pods(cluster, desired);
   desired.container = container_of(desired);
   desired.current = current_of(desired);

@@ -22,6 +22,7 @@ class ClusterView {
   virtual std::vector<std::shared_ptr<const Trial>> trials(const std::string& ns) const = 0;
   virtual std::vector<std::shared_ptr<const Pod>> pods(const std::string& ns) const = 0;
   virtual std::vector<std::shared_ptr<const Autoscaler>> autoscalers(const std::string& ns) const = 0;
+  virtual std::vector<std::shared_ptr<const Steerer>> steerers(const std::string&) const { return {}; }
   /// gopacer is being taken away from the cluster.
   virtual bool uninstalling() const { return false; }
   /// Since the API server last said anything of the kind that is silent for the longest time.

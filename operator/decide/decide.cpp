@@ -52,9 +52,9 @@ Decision decide(const DecideInput& input, Time now) {
   decision.settings = input.current;
 
   // 1. Is there anything to decide on?
-  if (!input.target_settled) {
+  if (!input.under_way.empty()) {
     decision.reason = "TargetNotSettled";
-    decision.message = "The target is being rolled out or scaled; its pods are measured once that is done.";
+    decision.message = input.under_way + " Its pods are measured once that is done.";
     return decision;
   }
   const deciding::Estimation estimation = deciding::estimate(input, now);

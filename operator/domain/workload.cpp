@@ -26,4 +26,8 @@ bool set_by_another(const Workload& workload, const std::string& container, cons
 
 std::string describe(const Workload& workload) { return "Deployment " + workload.key.text(); }
 
+std::string describe(const Steerer& steerer) {
+  return steerer.kind + " " + steerer.key.text() + " of " + steerer.product;
+}
+
 }  // namespace gopacer

@@ -11,6 +11,9 @@ namespace gopacer::policy {
 
 using Answer = std::optional<std::string>;
 
+/// A pod of the Deployment that does not have its GOGC and GOMEMLIMIT, in a sentence that says who may do that.
+Answer overridden(const Facts& facts, const Workload& workload, Track track);
+
 // The target (target.cpp)
 Answer profile_unreadable(const Facts& facts);
 Answer target_unreadable(const Facts& facts);
@@ -25,6 +28,7 @@ Answer memory_autoscaler(const Facts& facts);
 Answer target_paused(const Facts& facts);
 Answer field_conflict(const Facts& facts);
 Answer target_owned(const Facts& facts);
+Answer target_steered(const Facts& facts);
 Answer recreates(const Facts& facts);
 Answer host_network(const Facts& facts);
 Answer host_port(const Facts& facts);
@@ -34,6 +38,7 @@ Answer device_claim(const Facts& facts);
 Answer scaled_to_zero(const Facts& facts);
 Answer target_rolling(const Facts& facts);
 Answer template_rolling(const Facts& facts);
+Answer env_overridden(const Facts& facts);
 
 // What the person asks for (profile.cpp)
 Answer uninstalling(const Facts& facts);
@@ -58,6 +63,7 @@ Answer profile_changed(const Facts& facts);
 Answer target_unavailable(const Facts& facts);
 Answer evicted(const Facts& facts);
 Answer both_arms_killed(const Facts& facts);
+Answer arms_overridden(const Facts& facts);
 Answer arms_unequal(const Facts& facts);
 Answer arms_idle(const Facts& facts);
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <string_view>
 
 #include "policy/sentences.h"
 
@@ -27,6 +28,57 @@ long times_set(const ContainerSpec& container, const char* variable) {
 }
 
 constexpr const char* kVariables[] = {kGogcVariable, kGoMemLimitVariable};
+
+/// Where a tool that renders manifests takes patches, by the name of its field manager.
+struct PatchPlace {
+  std::string_view manager;  ///< begins with it
+  const char* where;
+  const char* before;  ///< the list of patches
+  const char* after;
+};
+constexpr PatchPlace kPatchPlaces[] = {
+    {"argocd", "the Argo CD Application", "spec: {source: {kustomize: {patches: [", "]}}}"},
+    {"kustomize-controller", "the Flux Kustomization", "spec: {patches: [", "]}"},
+    {"helm-controller", "the Flux HelmRelease", "spec: {postRenderers: [{kustomize: {patches: [", "]}}]}"},
+    {"helm", "the kustomization.yaml of a post-renderer (helm --post-renderer)", "patches: [", "]"},
+};
+
+/// For whom the manifest is not at hand, in a chart of somebody else for example: a patch that takes the entry out of
+/// what is rendered, with a space before it. Empty where the tool is none that takes patches.
+std::string how_to_remove(const EnvOwner& owner, const Workload& target) {
+  for (const PatchPlace& place : kPatchPlaces) {
+    if (!std::string_view(owner.manager).starts_with(place.manager)) continue;
+    return " Where it can't be removed in the manifest, add to " + std::string(place.where) + ": " + place.before +
+           "{target: {kind: Deployment, name: " + target.key.name +
+           "}, patch: '{apiVersion: apps/v1, kind: Deployment, metadata: {name: " + target.key.name +
+           "}, spec: {template: {spec: {containers: [{name: " + owner.container + ", env: [{name: " + owner.variable +
+           ", $patch: delete}]}]}}}}'}" + place.after;
+  }
+  return {};
+}
+
+/// "GOGC=100 GOMEMLIMIT=valueFrom", "neither GOGC nor GOMEMLIMIT".
+std::string in_words(const ContainerSpec& container) {
+  std::string words;
+  for (const EnvEntry& entry : container.env) {
+    words += (words.empty() ? "" : " ") + entry.name + "=" + (entry.from_source ? "valueFrom" : entry.value);
+  }
+  return words.empty() ? "neither GOGC nor GOMEMLIMIT" : words;
+}
+
+/// When the oldest of the pods that are awaited was made; else when the rollout last got on.
+std::optional<Time> rolling_since(const Facts& facts) {
+  std::optional<Time> since;
+  for (const OwnedPod& owned : facts.desired.pods) {
+    const Pod& pod = *owned.pod;
+    const bool awaited = owned.track == Track::kStable && !pod.ready && !pod.deleting && pod.phase != "Failed" &&
+                         pod.phase != "Succeeded";
+    if (awaited && pod.created && (!since || *pod.created < *since)) since = pod.created;
+  }
+  const Rollout& rollout = facts.desired.target->rollout;
+  if (!since && !rollout.complete) since = rollout.last_progress;
+  return since && *since <= facts.now ? since : std::nullopt;
+}
 
 /// A trial whose arms are gone runs nothing twice.
 bool runs_nothing_twice(const Facts& facts) {
@@ -133,8 +185,9 @@ Answer memory_autoscaler(const Facts& facts) {
     if (!autoscaler->goes_by_memory_of(desired.container)) continue;
     if (autoscaler->vertical) {
       return "VerticalPodAutoscaler " + autoscaler->key.text() + " sets the memory of container " + desired.container +
-             ": its limit would move, and GOMEMLIMIT would not follow. Set its updatePolicy.updateMode to Off, or the "
-             "container's controlledResources to [cpu].";
+             ": its limit would move, and GOMEMLIMIT would not follow. Set the container's controlledValues to "
+             "RequestsOnly "
+             "or its controlledResources to [cpu], or updatePolicy.updateMode to Off.";
     }
     return "HorizontalPodAutoscaler " + autoscaler->key.text() + " scales " + describe(*desired.target) +
            " on memory: the heap's size would change the number of pods. Scale on CPU or on requests instead.";
@@ -158,7 +211,7 @@ Answer field_conflict(const Facts& facts) {
     return owner.variable + " of " + place_of(*container, facts) +
            (owner.of_value ? " is set by '" : " is declared in what it was given last by '") + owner.manager +
            "', and gopacer never takes a field over: remove the entry there to let gopacer tune it" +
-           (off ? "." : ", or set updateMode Off.");
+           (off ? "." : ", or set updateMode Off.") + how_to_remove(owner, *facts.desired.target);
   }
   return std::nullopt;
 }
@@ -168,6 +221,17 @@ Answer target_owned(const Facts& facts) {
   const OwnerRef& owner = facts.desired.target->controller;
   return describe(*facts.desired.target) + " is controlled by " + owner.kind + " '" + owner.name +
          "', which would put its own env back: set GOGC and GOMEMLIMIT there, as the recommendation says.";
+}
+
+/// What it does to the target is not in the target's owner references, and would be done to a promotion, too: a Rollout
+/// and a Canary take each change of the template for a release of their own.
+Answer target_steered(const Facts& facts) {
+  if (!facts.desired.target || facts.desired.steerers.empty()) return std::nullopt;
+  const Steerer& steerer = *facts.desired.steerers.front();
+  return describe(*facts.desired.target) + " is steered by " + describe(steerer) +
+         ", which scales it and rolls out each change of its template in a way of its own: set GOGC and GOMEMLIMIT in "
+         "the manifest of the Deployment, as the recommendation says, and let " +
+         steerer.product + " roll them out.";
 }
 
 Answer recreates(const Facts& facts) {
@@ -192,8 +256,17 @@ Answer scaled_to_zero(const Facts& facts) {
 }
 
 Answer target_rolling(const Facts& facts) {
-  if (!facts.desired.target || facts.desired.target->settled()) return std::nullopt;
-  return "Waiting for the rollout or the scaling of " + describe(*facts.desired.target) + " to finish.";
+  if (!facts.desired.target || facts.desired.target->steady()) return std::nullopt;
+  const Workload& target = *facts.desired.target;
+  const std::optional<Time> since = rolling_since(facts);
+  return "Waiting for the rollout or the scaling of " + describe(target) + " to finish" +
+         (since ? ", for " + format_duration(std::chrono::floor<std::chrono::seconds>(facts.now - *since)) + " by now"
+                : std::string()) +
+         ": of " + std::to_string(target.replicas) + " replicas " + std::to_string(target.updated_replicas) +
+         " run its present template and " + std::to_string(target.available_replicas) + " are available" +
+         (target.max_unavailable > 0
+              ? ", and maxUnavailable lets " + std::to_string(target.max_unavailable) + " be missing."
+              : std::string("."));
 }
 
 Answer template_rolling(const Facts& facts) {
@@ -201,5 +274,29 @@ Answer template_rolling(const Facts& facts) {
   if (!facts.desired.target || facts.desired.target->has_one_template()) return std::nullopt;
   return "Waiting for the rollout of " + describe(*facts.desired.target) + " to finish.";
 }
+
+Answer overridden(const Facts& facts, const Workload& workload, Track track) {
+  const ContainerSpec* const asked = container_named(workload.containers, facts.desired.container);
+  if (asked == nullptr) return std::nullopt;
+  for (const OwnedPod& owned : facts.desired.pods) {
+    const Pod& pod = *owned.pod;
+    const bool lives = !pod.deleting && pod.phase != "Failed" && pod.phase != "Succeeded";
+    const ContainerSpec* const got = container_named(pod.containers, facts.desired.container);
+    if (owned.track != track || !lives || got == nullptr || got->env == asked->env) continue;
+    return "Pod " + pod.key.name + " has " + in_words(*got) + " and " + describe(workload) + " says " +
+           in_words(*asked) +
+           ": an admission webhook or policy changes the variables of pods. Let it leave GOGC and GOMEMLIMIT alone, or "
+           "tune the service where it takes them from.";
+  }
+  return std::nullopt;
+}
+
+/// While all pods are of the present template; a rollout is told of by itself.
+Answer env_overridden(const Facts& facts) {
+  if (!facts.desired.target || !facts.desired.target->steady()) return std::nullopt;
+  return overridden(facts, *facts.desired.target, Track::kStable);
+}
+
+std::string under_way(const Facts& facts) { return target_rolling(facts).value_or(""); }
 
 }  // namespace gopacer::policy

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "policy/sentences.h"
 
@@ -238,6 +239,16 @@ Answer both_arms_killed(const Facts& facts) {
   return "Pods of both arms ran out of memory, so that it says nothing about the new settings: raise the memory limit "
          "of " +
          ObjectKey{trial_of(facts).key.ns, trial_of(facts).spec.target.name}.text() + ", or see what fills it.";
+}
+
+/// What is compared then is not what the trial says.
+Answer arms_overridden(const Facts& facts) {
+  for (const auto& [arm, track] :
+       {std::pair{facts.desired.canary, Track::kCanary}, std::pair{facts.desired.baseline, Track::kBaseline}}) {
+    if (!arm) continue;
+    if (auto words = overridden(facts, *arm, track)) return words;
+  }
+  return std::nullopt;
 }
 
 Answer arms_unequal(const Facts& facts) {

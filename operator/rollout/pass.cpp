@@ -88,7 +88,7 @@ Decision decide_on(const Facts& facts) {
     input.memory_request = container->memory_request;
     input.env_from = container->env_from;
   }
-  input.target_settled = desired.target->settled();
+  input.under_way = policy::under_way(facts);
   return decide(input, facts.now);
 }
 

@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "rollout/put_back.h"
+#include "rollout/quota.h"
 #include "rollout/steps.h"
 
 namespace gopacer {
@@ -53,7 +54,9 @@ class RunningTrial {
 
   /// The trial is over with the server's words.
   Step refused(const std::string& what, const std::string& words) {
-    return end(TrialVerdict::kInconclusive, "Refused", what + " was refused: " + words);
+    const std::string needed = quota_needed(words, missing_pods());
+    return end(TrialVerdict::kInconclusive, "Refused",
+               what + " was refused: " + words + (needed.empty() ? "" : ". " + needed));
   }
 
  private:
@@ -103,6 +106,13 @@ class RunningTrial {
     return facts_.desired.profile && facts_.desired.profile->uid == trial_.spec.profile_uid && !known() &&
            trial_.status.phase == TrialPhase::kWatching && trial_.status.verdict == TrialVerdict::kPromote &&
            current() == trial_.spec.to;
+  }
+  int missing_pods() const {
+    int missing = 0;
+    for (const auto& arm : {facts_.desired.baseline, facts_.desired.canary}) {
+      missing += trial_.spec.canary.replicas - (arm ? arm->total_replicas : 0);
+    }
+    return missing;
   }
   bool target_is_the_same() const { return target() != nullptr && target()->uid == trial_.spec.target.uid; }
   bool known() const {

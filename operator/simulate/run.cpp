@@ -142,7 +142,7 @@ class Loop {
 
   void consider() {
     input_.current = container_.settings();
-    input_.target_settled = container_.now() >= settled_at_;
+    input_.under_way = container_.now() >= settled_at_ ? "" : "A rollout is under way.";
     input_.observed.at = time();
     input_.observed.pods.resize(1);
     input_.observed.pods.front() = container_.pod().series();

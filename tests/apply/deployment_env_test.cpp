@@ -93,6 +93,28 @@ TEST_F(DeploymentEnvTest, RehearsesWithoutAChange) {
   EXPECT_THAT(result.error().message, HasSubstr("kubectl-set"));
 }
 
+TEST(DeploymentEnv, SeesInARehearsalThatAdmissionWouldDropWhatItPuts) {
+  class WithPolicy final : public FakeApiServer {
+   public:
+    Result<json> apply(const ObjectPath& object, const json& document, const ApplyOptions& options) override {
+      Result<json> applied = FakeApiServer::apply(object, document, options);
+      if (applied) (*applied)["spec"]["template"]["spec"]["containers"][0]["env"] = json::array();
+      return applied;
+    }
+  } api;
+  objects::deploy(api);
+  DeploymentEnv applier(api);
+  const SettingsPlace place{objects::kTarget, api.peek(objects::deployment_path(objects::kTarget))["metadata"]["uid"],
+                            "app"};
+  const auto result = applier.rehearse(place, new_settings());
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().kind, ErrorKind::kTerminal);
+  EXPECT_EQ(
+      result.error().message,
+      "asked for GOGC=200 GOMEMLIMIT=430MiB in Deployment shop/checkout, the API server would keep Go's defaults: "
+      "an admission webhook or policy changes GOGC or GOMEMLIMIT. Let it leave them alone, or set updateMode Off");
+}
+
 TEST_F(DeploymentEnvTest, WritesNoCauseOverThatOfAnotherEvenIfItIsOneOfOurs) {
   // kubectl rollout undo copies a revision's annotations, and owns them from then on.
   apply_as("kubectl-rollout", R"({"metadata": {"annotations": {"kubernetes.io/change-cause": "gopacer: GOGC=180"}}})");

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Builds what the test cluster is made of, each from its own pinned Go module, and keeps the result in the cache under a
 # hash of what went into it: a clean clone builds nothing twice.
-#   build.sh [kube|metrics-server|helm|pause...]     without names: all
-# Prints the directory that then holds kube (and kubectl, etcd… as links to it), metrics-server, helm and pause.tar.
+#   build.sh [kube|metrics-server|helm|neighbours|pause...]     without names: all but neighbours, which only tests need
+# Prints the directory that then holds kube (and kubectl, etcd… as links to it), metrics-server, helm, neighbours/ and pause.tar.
 . "$(dirname "$0")/../../tools/common.sh"
 here=$ROOT/tests/cluster
 store=$CACHE/cluster
@@ -22,7 +22,7 @@ provide() {
       say "$name: building, once ($hint)"
       "$@" "$store/$file.$$" || exit
       mv "$store/$file.$$" "$store/$file"
-      say "$name: built, $((($(stat -c %s "$store/$file") >> 20) + 1)) MB"
+      say "$name: built, $(du -sm "$store/$file" | cut -f1) MB"
     ) 9>"$store/lock.$name" || die "$name: the build failed; see above"
   fi
   [ "$(readlink "$bin/$name")" = "../$file" ] || ln -sfn "../$file" "$bin/$name"
@@ -43,18 +43,19 @@ progress() {
     fi
   done
 }
-go_program() { # MODULE PACKAGE LDFLAGS OUT
-  local total
-  cd "$here/$1"
+go_program() { # MODULE LDFLAGS PACKAGE... OUT
+  local module=$1 flags=$2 out=${*: -1} total
+  set -- "${@:3:$#-3}"
+  cd "$here/$module"
   export CGO_ENABLED=0 GOFLAGS='-buildvcs=false -mod=readonly -trimpath'
-  say "$1: fetching modules"
-  total=$("$ROOT/tools/go.sh" list -deps "$2" 2> >(grep -v '^go: downloading ' >&2) | wc -l)
-  nice "$ROOT/tools/go.sh" build -v -ldflags "-s -w $3" -o "$4" "$2" 2>&1 | progress "$1" "$total"
+  say "$module: fetching modules"
+  total=$("$ROOT/tools/go.sh" list -deps "$@" 2> >(grep -v '^go: downloading ' >&2) | wc -l)
+  nice "$ROOT/tools/go.sh" build -v -ldflags "-s -w $flags" -o "$out" "$@" 2>&1 | progress "$module" "$total"
 }
 provide_go() { # NAME HINT PACKAGE LDFLAGS
   local key
   key=$({ cat "$here/$1"/go.* && cat "$here/$1"/*.go 2>/dev/null || true; echo "$3 $4"; } | hash_of)
-  provide "$1" "$1-$key" "$2" go_program "$1" "$3" "$4"
+  provide "$1" "$1-$key" "$2" go_program "$1" "$4" "$3"
 }
 
 kube() {
@@ -75,6 +76,24 @@ helm() {
     "-X helm.sh/helm/v3/internal/version.version=$(version_of helm helm.sh/helm/v3)"
 }
 
+# The controllers that gopacer lives beside, and the definitions of their kinds: a directory with a program each, and crds/.
+neighbours_here() { # OUT
+  local out=$1 vpa=k8s.io/autoscaler/vertical-pod-autoscaler argo=github.com/argoproj/argo-rollouts flagger=github.com/fluxcd/flagger
+  dir_of() { "$ROOT/tools/go.sh" list -mod=readonly -m -f '{{.Dir}}' "$1"; }
+  mkdir -p "$out/crds"
+  go_program neighbours "" $argo/cmd/rollouts-controller $vpa/pkg/{admission-controller,recommender,updater} ./flagger "$out/"
+  for program in admission-controller recommender updater; do mv "$out/$program" "$out/vpa-$program"; done
+  cp "$(dir_of $vpa)/deploy/vpa-v1-crd-gen.yaml" "$out/crds/vpa.yaml"
+  cp "$(dir_of $argo)"/manifests/crds/*-crd.yaml "$out/crds/"
+  cp "$(dir_of $flagger)/artifacts/flagger/crd.yaml" "$out/crds/flagger.yaml"
+  chmod -R u+w "$out"
+}
+neighbours() {
+  local key
+  key=$({ cat "$here"/neighbours/go.* "$here"/neighbours/*/*.go && declare -f neighbours_here; } | hash_of)
+  provide neighbours "neighbours-$key" "VPA, Argo Rollouts and Flagger: 2 to 3 minutes on two idle cores" neighbours_here
+}
+
 pause_image() { # OUT
   local program
   program=$(mktemp)
@@ -90,7 +109,7 @@ pause() { # the image of every pod's first process
 mkdir -p "$bin"
 [ $# -gt 0 ] || set -- kube metrics-server helm pause
 for part in "$@"; do
-  [[ $part =~ ^(kube|metrics-server|helm|pause)$ ]] || die "build: no part '$part'; take kube, metrics-server, helm or pause"
+  [[ $part =~ ^(kube|metrics-server|helm|neighbours|pause)$ ]] || die "build: no part '$part'; take kube, metrics-server, helm, neighbours or pause"
 done
 for part in "$@"; do "$part"; done
 echo "$bin"

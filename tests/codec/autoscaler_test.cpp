@@ -67,6 +67,11 @@ TEST(DecodeVerticalAutoscaler, SeesWhoseMemoryItSets) {
   const Autoscaler spared = with("Initial", R"([{"containerName": "app", "mode": "Off"}])");
   EXPECT_FALSE(spared.goes_by_memory_of("app"));
   EXPECT_TRUE(spared.goes_by_memory_of("sidecar"));
+  const Autoscaler requests = with("Recreate", R"([{"containerName": "app", "controlledValues": "RequestsOnly"}])");
+  EXPECT_FALSE(requests.goes_by_memory_of("app")) << "the limit, which GOMEMLIMIT goes by, stays";
+  EXPECT_TRUE(requests.goes_by_memory_of("sidecar"));
+  EXPECT_TRUE(with("Recreate", R"([{"containerName": "*", "controlledValues": "RequestsAndLimits"}])")
+                  .goes_by_memory_of("app"));
   const Autoscaler only_app =
       with("Auto",
            R"([{"containerName": "*", "mode": "Off"}, {"containerName": "app", "controlledResources": ["memory"]}])");

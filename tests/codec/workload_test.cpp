@@ -57,6 +57,24 @@ TEST(DecodeDeployment, ReadsWhatGopacerNeeds) {
   EXPECT_EQ(got.change_cause, "gopacer: GOGC=180");
 }
 
+TEST(DecodeDeployment, CountsThePodsThatMayBeMissingAsTheControllerDoes) {
+  const auto with = [](const json& most, int replicas) {
+    json object = deployment();
+    object["spec"]["replicas"] = replicas;
+    object["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] = most;
+    return codec::decode_deployment(object)->max_unavailable;
+  };
+  EXPECT_EQ(with("25%", 4), 1);
+  EXPECT_EQ(with("25%", 7), 1) << "rounded down";
+  EXPECT_EQ(with("25%", 3), 0);
+  EXPECT_EQ(with("300%", 3), 3);
+  EXPECT_EQ(with(2, 10), 2);
+  EXPECT_EQ(with(20, 10), 10);
+  EXPECT_EQ(with(-1, 10), 0);
+  EXPECT_EQ(with("many", 10), 0);
+  EXPECT_EQ(with(nullptr, 10), 0) << "strategy Recreate has none";
+}
+
 TEST(DecodeDeployment, KeepsOnlyOurVariablesInOrderWithDuplicates) {
   const Workload got = codec::decode_deployment(deployment()).value();
   ASSERT_EQ(got.containers.size(), 2);

@@ -442,5 +442,20 @@ TEST_F(MemoryAutoscaler, OfOtherContainersIsNoMatter) {
   EXPECT_NE(problem(), "");
 }
 
+TEST(ReadDesired, FindsWhatRollsTheTargetOut) {
+  Scene scene;
+  Steerer canary{{"shop", "front"}, "Canary", "Flagger", "Deployment", "checkout"};
+  FakeClusterView::put(scene.cluster.all_steerers, canary);
+  ASSERT_EQ(scene.desired().steerers.size(), 1U);
+  EXPECT_EQ(describe(*scene.desired().steerers[0]), "Canary shop/front of Flagger");
+  canary.target_name = "cart";
+  FakeClusterView::put(scene.cluster.all_steerers, canary);
+  EXPECT_THAT(scene.desired().steerers, IsEmpty());
+  canary.target_name = "checkout";
+  canary.target_kind = "DaemonSet";
+  FakeClusterView::put(scene.cluster.all_steerers, canary);
+  EXPECT_THAT(scene.desired().steerers, IsEmpty());
+}
+
 }  // namespace
 }  // namespace gopacer

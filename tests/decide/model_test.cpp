@@ -310,7 +310,7 @@ TEST(Model, KeepsWhatAnIdleServiceHas) {
 
 TEST(Model, WaitsWhileTheTargetRolls) {
   DecideInput input = GoService{}.input(kNow);
-  input.target_settled = false;
+  input.under_way = "It is being scaled.";
   const Decision decision = gopacer::decide(input, kNow);
   EXPECT_EQ(decision.kind, Kind::kNoData);
   EXPECT_EQ(decision.reason, "TargetNotSettled");

@@ -22,7 +22,7 @@ namespace gopacer {
 /// schema lacks once use_schema() was called; admission and controllers are not there. Every kind is served unless
 /// stop_serving() was called. What it claims to do as a real one does, fakes/api_contract.h checks on both.
 /// Thread-safe.
-class FakeApiServer final : public ApiServer {
+class FakeApiServer : public ApiServer {
  public:
   Result<nlohmann::json> get(const ObjectPath& object) override;
   Result<ListPage> list(const Selection& selection, const std::string& continue_token) override;

@@ -18,6 +18,7 @@ class FakeClusterView final : public ClusterView {
   std::map<ObjectKey, std::shared_ptr<const Trial>> all_trials;
   std::map<ObjectKey, std::shared_ptr<const Pod>> all_pods;
   std::map<ObjectKey, std::shared_ptr<const Autoscaler>> all_autoscalers;
+  std::map<ObjectKey, std::shared_ptr<const Steerer>> all_steerers;
 
   template <typename T>
   static void put(std::map<ObjectKey, std::shared_ptr<const T>>& all, T value) {
@@ -75,6 +76,9 @@ class FakeClusterView final : public ClusterView {
   std::vector<std::shared_ptr<const Pod>> pods(const std::string& ns) const override { return of(all_pods, ns); }
   std::vector<std::shared_ptr<const Autoscaler>> autoscalers(const std::string& ns) const override {
     return of(all_autoscalers, ns);
+  }
+  std::vector<std::shared_ptr<const Steerer>> steerers(const std::string& ns) const override {
+    return of(all_steerers, ns);
   }
 
   Duration silence{0};

@@ -56,6 +56,15 @@ void go_by_memory(World& world) {
   world.facts.desired.autoscalers = {std::make_shared<Autoscaler>(autoscaler)};
 }
 
+void steer(World& world) { world.facts.desired.steerers = {std::make_shared<Steerer>()}; }
+
+void override_env(World& world, Track track) {
+  Pod pod;
+  pod.containers = builders::deployment().containers;
+  pod.containers[0].env = {{"GOGC", "77"}};
+  world.facts.desired.pods.push_back({std::make_shared<Pod>(pod), track});
+}
+
 void scale_to_zero(World& world) {
   world.target.replicas = world.target.updated_replicas = world.target.available_replicas =
       world.target.total_replicas = 0;
@@ -109,9 +118,11 @@ const Line kStarting[] = {
     {"WritableVolume", [](World& world) { world.target.single_use = {{"WritableVolume", "it writes to a claim"}}; }},
     {"DeviceClaim", [](World& world) { world.target.single_use = {{"DeviceClaim", "it uses a claim"}}; }},
     {"TargetOwned", [](World& world) { world.target.controller = {"Rollout", "checkout", "uid"}; }},
+    {"TargetSteered", steer},
     {"FieldConflict", [](World& world) { world.target.env_owners = {{"app", "GOGC", "argocd"}}; }},
     {"ScaledToZero", scale_to_zero},
     {"TargetRolling", [](World& world) { world.target.updated_replicas = 1; }},
+    {"EnvOverridden", [](World& world) { override_env(world, Track::kStable); }},
     {"OldPicture", [](World& world) { world.facts.desired.picture_age = minutes(7); }},
     {"SourcesUnread", [](World& world) { world.facts.observed.pods.clear(); }},
 };
@@ -193,6 +204,7 @@ const Ending kEnding[] = {
     {"TargetTaken", TrialVerdict::kAborted,
      [](World& world) { world.facts.desired.rival = std::make_shared<Profile>(builders::profile()); }},
     {"MemoryAutoscaler", TrialVerdict::kSuperseded, go_by_memory},
+    {"TargetSteered", TrialVerdict::kSuperseded, steer},
     {"StrategyRecreate", TrialVerdict::kAborted, [](World& world) { world.target.recreates = true; }},
     {"HostNetwork", TrialVerdict::kAborted,
      [](World& world) { world.target.single_use = {{"HostNetwork", "it uses its node's network"}}; }},
@@ -205,6 +217,11 @@ const Ending kEnding[] = {
     {"DeviceClaim", TrialVerdict::kAborted,
      [](World& world) { world.target.single_use = {{"DeviceClaim", "it uses a claim"}}; }},
     {"ProfileChanged", TrialVerdict::kSuperseded, [](World& world) { world.profile.spec.container = "web"; }},
+    {"EnvOverridden", TrialVerdict::kInconclusive,
+     [](World& world) {
+       world.facts.desired.canary = std::make_shared<Workload>(builders::deployment());
+       override_env(world, Track::kCanary);
+     }},
     {"BothArmsKilled", TrialVerdict::kInconclusive,
      [](World& world) {
        world.facts.observed.pods[1].oom_killed = true;

@@ -123,7 +123,7 @@ TEST(TargetRules, LookAtTheContainerThatIsTunedOnly) {
 
 TEST(TargetRules, TellNobodyToSetWhatIsSetAlready) {
   World world;
-  world.target.env_owners = {{"app", "GOGC", "argocd"}};
+  world.target.env_owners = {{"app", "GOGC", "terraform"}};
   const auto told = [&] { return policy::objections(policy::may_start(), world.read()).back().message; };
   world.profile.spec.update_mode = UpdateMode::kCanary;
   EXPECT_THAT(told(), testing::EndsWith("to let gopacer tune it, or set updateMode Off."));
@@ -153,8 +153,8 @@ TEST(TargetRules, LeaveOutAutoscalersThatDoNotGoByTheContainersMemory) {
   EXPECT_EQ(
       against_tuning(world),
       "VerticalPodAutoscaler shop/checkout-vpa sets the memory of container app: its limit would move, and "
-      "GOMEMLIMIT would not follow. Set its updatePolicy.updateMode to Off, or the container's controlledResources "
-      "to [cpu].");
+      "GOMEMLIMIT would not follow. Set the container's controlledValues to RequestsOnly or its controlledResources "
+      "to [cpu], or updatePolicy.updateMode to Off.");
 }
 
 TEST(TargetRules, SayHowAPausedTargetGoesOn) {
@@ -169,11 +169,62 @@ TEST(TargetRules, NameTheFieldsOwnerUnlessThatIsGopacer) {
   World world;
   world.target.env_owners = {{"app", "GOGC", "gopacer"}};
   EXPECT_THAT(world.reasons(policy::may_start()), IsEmpty());
-  world.target.env_owners.push_back({"app", "GOMEMLIMIT", "argocd"});
+  world.target.env_owners.push_back({"app", "GOMEMLIMIT", "terraform"});
   EXPECT_EQ(
       against_a_trial(world),
-      "GOMEMLIMIT of container app of Deployment shop/checkout is set by 'argocd', and gopacer never takes a field "
+      "GOMEMLIMIT of container app of Deployment shop/checkout is set by 'terraform', and gopacer never takes a field "
       "over: remove the entry there to let gopacer tune it, or set updateMode Off.");
+}
+
+TEST(TargetRules, SayHowAToolTakesAnEntryOutOfWhatItRenders) {
+  const auto told = [](const char* manager) {
+    World world;
+    world.target.env_owners = {{"app", "GOGC", manager}};
+    return against_a_trial(world);
+  };
+  const std::string patch =
+      "{target: {kind: Deployment, name: checkout}, patch: '{apiVersion: apps/v1, kind: Deployment, metadata: {name: "
+      "checkout}, spec: {template: {spec: {containers: [{name: app, env: [{name: GOGC, $patch: delete}]}]}}}}'}";
+  EXPECT_THAT(
+      told("argocd-controller"),
+      testing::EndsWith(", or set updateMode Off. Where it can't be removed in the manifest, add to the Argo CD "
+                        "Application: spec: {source: {kustomize: {patches: [" +
+                        patch + "]}}}"));
+  EXPECT_THAT(told("kustomize-controller"),
+              testing::EndsWith("add to the Flux Kustomization: spec: {patches: [" + patch + "]}"));
+  EXPECT_THAT(told("helm-controller"),
+              testing::EndsWith("add to the Flux HelmRelease: spec: {postRenderers: [{kustomize: {patches: [" + patch +
+                                "]}}]}"));
+  EXPECT_THAT(told("helm"), testing::EndsWith("(helm --post-renderer): patches: [" + patch + "]"));
+  EXPECT_THAT(told("kubectl-set"), testing::EndsWith("or set updateMode Off."));
+}
+
+TEST(TargetRules, SayWhichPodHasOtherVariablesThanItsTemplate) {
+  World world;
+  world.target.containers[0].env = {{"GOGC", "150"}, {"GOMEMLIMIT", "", true}};
+  world.facts.desired.container = "app";
+  Pod pod;
+  pod.key = {"shop", "checkout-1"};
+  pod.containers = world.target.containers;
+  const auto told = [&](Track track) {
+    world.facts.desired.pods = {{std::make_shared<Pod>(pod), track}};
+    return policy::first_objection(policy::may_start(), world.read());
+  };
+  EXPECT_FALSE(told(Track::kStable));
+  pod.containers[0].env.clear();
+  EXPECT_FALSE(told(Track::kCanary)) << "the trial's own are its matter";
+  EXPECT_EQ(told(Track::kStable)->message,
+            "Pod checkout-1 has neither GOGC nor GOMEMLIMIT and Deployment shop/checkout says GOGC=150 "
+            "GOMEMLIMIT=valueFrom: an admission webhook or policy changes the variables of pods. Let it leave GOGC and "
+            "GOMEMLIMIT alone, or tune the service where it takes them from.");
+  world.target.updated_replicas = 1;
+  EXPECT_EQ(told(Track::kStable)->reason(), "TargetRolling") << "it may be of the old template";
+  world.target.updated_replicas = world.target.replicas;
+  pod.deleting = true;
+  EXPECT_FALSE(told(Track::kStable));
+  pod.deleting = false;
+  pod.phase = "Succeeded";
+  EXPECT_FALSE(told(Track::kStable));
 }
 
 TEST(TargetRules, NameTheControllerThatWouldPutItsEnvBack) {
@@ -183,6 +234,20 @@ TEST(TargetRules, NameTheControllerThatWouldPutItsEnvBack) {
       against_a_trial(world),
       "Deployment shop/checkout is controlled by Rollout 'checkout', which would put its own env back: set GOGC and "
       "GOMEMLIMIT there, as the recommendation says.");
+}
+
+TEST(TargetRules, NameWhatRollsTheTargetOut) {
+  World world;
+  Steerer rollout;
+  rollout.key = {"shop", "front"};
+  rollout.kind = "Rollout";
+  rollout.product = "Argo Rollouts";
+  world.facts.desired.steerers = {std::make_shared<Steerer>(rollout)};
+  EXPECT_EQ(against_a_trial(world),
+            "Deployment shop/checkout is steered by Rollout shop/front of Argo Rollouts, which scales it and rolls out "
+            "each change of its template in a way of its own: set GOGC and GOMEMLIMIT in the manifest of the "
+            "Deployment, as the recommendation says, and let Argo Rollouts roll them out.");
+  EXPECT_THAT(world.reasons(policy::may_be_tuned()), IsEmpty()) << "the recommendation goes on";
 }
 
 TEST(TargetRules, SayWhatThereIsOnlyOnce) {
@@ -200,13 +265,61 @@ TEST(TargetRules, SayWhatThereIsOnlyOnce) {
 TEST(TargetRules, SayWhatTheyWaitFor) {
   World world;
   world.target.updated_replicas = 1;
-  EXPECT_EQ(against_a_trial(world), "Waiting for the rollout or the scaling of Deployment shop/checkout to finish.");
+  EXPECT_EQ(against_a_trial(world),
+            "Waiting for the rollout or the scaling of Deployment shop/checkout to finish: of 3 replicas 1 run its "
+            "present template and 3 are available.");
   world.target.replicas = world.target.updated_replicas = world.target.available_replicas =
       world.target.total_replicas = 0;
   EXPECT_EQ(against_a_trial(world), "Deployment shop/checkout is scaled to zero, so nothing of it may run.");
   world.target.replicas = world.target.updated_replicas = world.target.available_replicas =
       world.target.total_replicas = 1;
   EXPECT_EQ(against_a_trial(world), "");
+}
+
+/// Ten replicas, all of the present template.
+World of_ten(int available) {
+  World world;
+  world.target.replicas = world.target.updated_replicas = world.target.total_replicas = 10;
+  world.target.available_replicas = available;
+  world.target.max_unavailable = 2;
+  return world;
+}
+
+TEST(TargetRules, BearThatSoManyPodsAreMissingAsTheTargetLetsBeMissing) {
+  World world = of_ten(8);
+  EXPECT_THAT(world.reasons(policy::may_start()), ElementsAre("TargetRolling")) << "the rollout has not been complete";
+  world.target.rollout.complete = true;
+  EXPECT_THAT(world.reasons(policy::may_start()), IsEmpty());
+  EXPECT_EQ(policy::under_way(world.read()), "");
+  world.target.available_replicas = 7;
+  EXPECT_EQ(against_a_trial(world),
+            "Waiting for the rollout or the scaling of Deployment shop/checkout to finish: of 10 replicas 10 run its "
+            "present template and 7 are available, and maxUnavailable lets 2 be missing.");
+  world.target.available_replicas = 10;
+  world.target.updated_replicas = 9;
+  EXPECT_THAT(world.reasons(policy::may_start()), ElementsAre("TargetRolling")) << "two programs run";
+}
+
+TEST(TargetRules, SayForHowLongTheyHaveWaited) {
+  World world = of_ten(5);
+  world.target.rollout.last_progress = builders::kStart - std::chrono::minutes(4);
+  EXPECT_THAT(against_a_trial(world), testing::HasSubstr("to finish, for 4m by now: of 10"));
+  world.target.rollout.complete = true;
+  EXPECT_THAT(against_a_trial(world), testing::HasSubstr("to finish: of 10")) << "that was another one";
+  const auto add = [&](const char* phase, bool ready, std::chrono::seconds age, Track track) {
+    Pod pod;
+    pod.phase = phase;
+    pod.ready = ready;
+    pod.created = builders::kStart - age;
+    world.facts.desired.pods.push_back({std::make_shared<Pod>(pod), track});
+  };
+  add("Running", true, std::chrono::hours(9), Track::kStable);
+  add("Failed", false, std::chrono::hours(8), Track::kStable);
+  add("Pending", false, std::chrono::hours(7), Track::kCanary);
+  add("Pending", false, std::chrono::seconds(30), Track::kStable);
+  add("Running", false, std::chrono::seconds(90), Track::kStable);
+  add("Pending", false, std::chrono::seconds(60), Track::kStable);
+  EXPECT_THAT(against_a_trial(world), testing::HasSubstr("to finish, for 1m30s by now: of 10"));
 }
 
 }  // namespace

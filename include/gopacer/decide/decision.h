@@ -116,7 +116,8 @@ struct DecideInput {
   Observation observed;       ///< only its stable pods are looked at
   /// The container's memory request: up to it memory is reserved on the node, used or not.
   std::optional<Bytes> memory_request;
-  bool target_settled = true;
+  /// What is being done to the target's pods, in a sentence: a rollout, a scaling. Empty: they are as they will be.
+  std::string under_way;
 };
 
 /// The brain: what the target's settings should be, and why. Pure; safe to call from any thread.

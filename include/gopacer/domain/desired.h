@@ -35,6 +35,7 @@ struct Desired {
   std::shared_ptr<const Workload> target;                      ///< empty: not there, or not readable
   std::string target_unreadable;                               ///< why it is not, though it is there
   std::vector<std::shared_ptr<const Autoscaler>> autoscalers;  ///< that scale the target
+  std::vector<std::shared_ptr<const Steerer>> steerers;        ///< that roll the target out
   std::shared_ptr<const Trial> trial;                          ///< the running one that the profile's status names
   std::vector<std::shared_ptr<const Trial>> ended_trials;      ///< oldest first
   std::shared_ptr<const Workload> canary;                      ///< of the running trial

@@ -26,6 +26,7 @@ struct EnvEntry {
   std::string name;
   std::string value;
   bool from_source = false;  ///< valueFrom: the value is not known here
+  bool operator==(const EnvEntry&) const = default;
 };
 
 struct ContainerSpec {
@@ -99,6 +100,7 @@ struct Workload {
   int updated_replicas = 0;
   int available_replicas = 0;
   int total_replicas = 0;
+  int max_unavailable = 0;  ///< replicas that may be missing in a rollout
   Rollout rollout;
   Labels labels;  ///< of trials' arms, kTrialLabel and kProfileLabel only
   OwnerRef controller;
@@ -120,6 +122,8 @@ struct Workload {
   bool rolled_out() const { return settled() || (runs_one_template() && rollout.complete); }
   /// No pod of another template is left, however many there are.
   bool has_one_template() const { return observed_generation >= generation && updated_replicas == total_replicas; }
+  /// Likewise, and no more of them are missing now than the target lets be missing in a rollout.
+  bool steady() const { return rolled_out() && available_replicas >= replicas - max_unavailable; }
 
  private:
   bool runs_one_template() const {
@@ -179,6 +183,16 @@ struct Autoscaler {
   }
 };
 
+/// What rolls a workload out in a way of its own without owning it: a Rollout by its workloadRef, a Canary by its
+/// targetRef.
+struct Steerer {
+  ObjectKey key;
+  std::string kind;     ///< "Rollout"
+  std::string product;  ///< "Argo Rollouts"
+  std::string target_kind;
+  std::string target_name;
+};
+
 /// A node, as far as its kubelet is to be asked. Its key has no namespace.
 struct Node {
   ObjectKey key;
@@ -197,5 +211,7 @@ EnvText env_of(const ContainerSpec& container);
 
 /// "Deployment shop/checkout".
 std::string describe(const Workload& workload);
+/// "Rollout shop/checkout of Argo Rollouts".
+std::string describe(const Steerer& steerer);
 
 }  // namespace gopacer

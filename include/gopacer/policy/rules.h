@@ -41,6 +41,9 @@ struct Rule {
   Unconfirmed settings = Unconfirmed::kTakenBack;  ///< of a trial that ends by it
 };
 
+/// The rollout or the scaling of the target that goes on, and for how long, in a sentence; empty when there is none.
+std::string under_way(const Facts& facts);
+
 /// Less than half of the target's replicas are available; in a watch those that find no place don't count as missing.
 bool half_gone(const Facts& facts);
 
