@@ -46,6 +46,7 @@ void Invariants::person_set() {
   persons_.limit = persons_.limit || now.go_mem_limit != current_.go_mem_limit;
   current_ = now;
   ours_.reset();
+  person_acted_ = true;
   calm_passes_ = 0;
 }
 
@@ -112,6 +113,7 @@ void Invariants::trial_written(const Objects& before, Time now) {
 }
 
 void Invariants::trial_begun(const Trial& trial, const Objects& before, Time now) {
+  person_acted_ = settings_of(*api_.objects.target) != trial.spec.from;
   expect(before.profile->memory.active_trial == trial.key.name, "a trial begins that was not noted");
   expect(trial.spec.from != trial.spec.to, "a trial changes nothing");
   calm_passes_ = 0;
@@ -135,6 +137,8 @@ void Invariants::trial_ended(const Trial& trial) {
   const Workload& target = *api_.objects.target;
   if (leaves_target(trial.status.reason) || target.uid != trial.spec.target.uid) return;
   const Settings current = settings_of(target);
+  const bool by_person = trial.status.reason == "SettingsChanged" || trial.status.reason == "FieldConflict";
+  expect(!by_person || person_acted_, "nobody changed the settings in " + story(trial));
   const bool promoted = trial.status.verdict == TrialVerdict::kPromote;
   const std::string what = "the target has " + describe(current) + " after " + story(trial);
   if (promoted) return expect(equal(current, trial.spec.to, persons_.gogc, persons_.limit), what);
@@ -205,6 +209,8 @@ void Invariants::gets_on(const OperatorProcess::Pass& pass) {
 void Invariants::passed(const OperatorProcess::Pass& pass, Time now, bool calm) {
   latest_ = std::max(latest_, now);
   gets_on(pass);
+  const bool yields = !pass.facts.desired.trial && pass.step.reason == "SettingsChanged";
+  expect(!yields || !ours_, "it is held for a person's change that the target has " + describe(current_));
   if (pass.step.start) {
     const int most = std::max(1, pass.facts.desired.target->replicas / 4);
     expect(pass.step.start->canary.replicas <= most, "an arm is larger than a quarter of the target");

@@ -46,6 +46,7 @@ class Invariants {
   Settings current_ = kFirstSettings;  ///< of the target
   Variables persons_;
   std::optional<Settings> ours_;  ///< the target has what the operator put there, and nobody changed it since
+  bool person_acted_ = false;     ///< on the target's settings, since the latest trial began
   Time free_since_;               ///< the profile has no trial any more
   int calm_passes_ = 0;           ///< in a row
   Duration clock_ahead_{0};       ///< all steps ahead: what is measured from after one has not begun before it
