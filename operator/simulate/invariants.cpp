@@ -196,19 +196,22 @@ void Invariants::windows_count_once(const TrialStatus& status, const TrialSpec& 
 }
 
 /// No step is repeated for ever.
-void Invariants::gets_on(const OperatorProcess::Pass& pass) {
+void Invariants::gets_on(const OperatorProcess::Pass& pass, bool calm) {
   const auto& trial = pass.facts.desired.trial;
   const std::string step = to_string(pass.step.kind) + (trial ? to_string(trial->status.phase) + trial->key.name : "");
-  const bool same = step == last_step_ && pass.step.kind != StepKind::kHold && !pass.error;
+  const bool same = step == last_step_ && pass.step.kind != StepKind::kHold;
   repeated_ = same ? repeated_ + 1 : 0;
   last_step_ = step;
+  failed_ = calm && pass.error ? failed_ + 1 : 0;
+  expect(failed_ < kSettled, "a step fails again and again: " + to_string(pass.step.kind) + ", " +
+                                 (pass.error ? pass.error->message : "") + (trial ? " in " + story(*trial) : ""));
   expect(repeated_ <= kMostRepeats, "the same step again and again: " + to_string(pass.step.kind) + ", " +
                                         pass.step.message + (trial ? " in " + story(*trial) : ""));
 }
 
 void Invariants::passed(const OperatorProcess::Pass& pass, Time now, bool calm) {
   latest_ = std::max(latest_, now);
-  gets_on(pass);
+  gets_on(pass, calm);
   const bool yields = !pass.facts.desired.trial && pass.step.reason == "SettingsChanged";
   expect(!yields || !ours_, "it is held for a person's change that the target has " + describe(current_));
   if (pass.step.start) {
@@ -216,7 +219,7 @@ void Invariants::passed(const OperatorProcess::Pass& pass, Time now, bool calm) 
     expect(pass.step.start->canary.replicas <= most, "an arm is larger than a quarter of the target");
   }
   if (pass.step.trial) windows_count_once(*pass.step.trial, pass.facts.desired.trial->spec);
-  calm_passes_ = calm && !pass.error ? calm_passes_ + 1 : 0;
+  calm_passes_ = calm ? calm_passes_ + 1 : 0;
   if (calm_passes_ < kSettled) return;
   arms_in_time(now);
   if (const auto trial = api_.objects.running_trial()) {
