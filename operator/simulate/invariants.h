@@ -48,6 +48,7 @@ class Invariants {
   std::optional<Settings> ours_;  ///< the target has what the operator put there, and nobody changed it since
   bool person_acted_ = false;     ///< on the target's settings, since the latest trial began
   Time free_since_;               ///< the profile has no trial any more
+  std::string over_;              ///< uid of the latest trial of which an arm was removed
   int calm_passes_ = 0;           ///< in a row
   Duration clock_ahead_{0};       ///< all steps ahead: what is measured from after one has not begun before it
   Time latest_;                   ///< that the operator's clock has ever shown

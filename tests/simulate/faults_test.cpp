@@ -93,6 +93,12 @@ TEST(FaultyRollout, FindsItsWayBackWhateverHappensAtOnce) {
   trials_of(world);
 }
 
+TEST(FaultyRollout, KnowsWhatItHasPatchedWhenNearlyNothingWorks) {
+  RolloutWorld world = short_trials();
+  world.faults = {0.3, 0.5, 2, 2, 0.5, 15};
+  trials_of(world);
+}
+
 TEST(FaultyRollout, KeepsNoSettingsThatRunOutOfMemory) {
   RolloutWorld world = short_trials();
   world.faults = {0.1, 0.1, 2, 0, 0, 0};
