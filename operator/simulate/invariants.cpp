@@ -61,9 +61,6 @@ void Invariants::wrote(const Objects& before, Time now) {
   const auto running =
       std::count_if(after.trials.begin(), after.trials.end(), [](const auto& trial) { return trial->running(); });
   expect(running <= 1, "two trials run");
-  if (after.canary && after.baseline) {
-    expect(after.canary->arm_of == after.baseline->arm_of, "the arms of two trials are there");
-  }
 }
 
 void Invariants::target_written(const Workload& before, const Workload& after, const Objects& objects) {
@@ -114,8 +111,6 @@ void Invariants::trial_written(const Objects& before, Time now) {
 
 void Invariants::trial_begun(const Trial& trial, const Objects& before, Time now) {
   person_acted_ = settings_of(*api_.objects.target) != trial.spec.from;
-  expect(before.profile->memory.active_trial == trial.key.name, "a trial begins that was not noted");
-  expect(trial.spec.from != trial.spec.to, "a trial changes nothing");
   calm_passes_ = 0;
   for (const auto& known : before.trials) {
     const bool same_program = known->spec.template_hash == trial.spec.template_hash;
