@@ -40,20 +40,20 @@ TEST(SimulatedApiServer, TakesNoVariableFromAPerson) {
 
 TEST(SimulatedApiServer, MayDoWhatItSaysThatItDidNot) {
   ApiServer api = with_target();
-  api.accident = [] { return Accident::kAnswerLost; };
+  api.accident = [](bool) { return Accident::kAnswerLost; };
   EXPECT_FALSE(api.put_settings(*api.objects.target, kNew));
   EXPECT_EQ(present(api), kNew);
-  api.accident = [] { return Accident::kFailed; };
+  api.accident = [](bool) { return Accident::kFailed; };
   EXPECT_FALSE(api.put_settings(*api.objects.target, kOld));
   EXPECT_EQ(present(api), kNew);
 }
 
 TEST(SimulatedApiServer, HearsNothingOfADeadOperator) {
   ApiServer api = with_target();
-  api.accident = [] { return Accident::kDeath; };
+  api.accident = [](bool) { return Accident::kDeath; };
   EXPECT_FALSE(api.put_settings(*api.objects.target, kNew));
   EXPECT_EQ(present(api), kNew) << "its last words";
-  api.accident = [] { return Accident::kNone; };
+  api.accident = [](bool) { return Accident::kNone; };
   EXPECT_TRUE(api.operator_is_dead());
   EXPECT_FALSE(api.put_settings(*api.objects.target, kOld));
   EXPECT_EQ(present(api), kNew);
@@ -63,7 +63,7 @@ TEST(SimulatedApiServer, HearsNothingOfADeadOperator) {
 
 TEST(SimulatedApiServer, RefusesForGoodOnlyWhatAWebhookSees) {
   ApiServer api = with_target();
-  api.accident = [] { return Accident::kRefused; };
+  api.accident = [](bool) { return Accident::kRefused; };
   const auto put = api.put_settings(*api.objects.target, kNew);
   ASSERT_FALSE(put);
   EXPECT_EQ(put.error().kind, ErrorKind::kTerminal);
