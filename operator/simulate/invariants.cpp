@@ -58,6 +58,11 @@ void Invariants::wrote(const Objects& before, Time now) {
   const bool was_free = before.profile->memory.active_trial.empty();
   if (!was_free && before.running_trial() && after.profile->memory.active_trial.empty()) free_since_ = now;
   if (before.trials != after.trials) trial_written(before, now);
+  for (const Track track : {Track::kCanary, Track::kBaseline}) {
+    const auto& arm = after.arm(track);
+    if (before.arm(track) && !arm) over_ = before.arm(track)->arm_of;
+    expect(!arm || before.arm(track) || arm->arm_of != over_, "an arm comes back that had been removed");
+  }
   const auto running =
       std::count_if(after.trials.begin(), after.trials.end(), [](const auto& trial) { return trial->running(); });
   expect(running <= 1, "two trials run");
