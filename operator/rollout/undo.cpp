@@ -64,9 +64,8 @@ Step fulfilled(const Trial& trial, const Facts& facts) {
   return step;
 }
 
-}  // namespace
-
-std::optional<Step> undo(const Facts& facts) {
+/// What the wish asks for, or why it is refused.
+std::optional<Step> asked_for(const Facts& facts) {
   const Profile& profile = *facts.desired.profile;
   if (profile.undo_to == profile.memory.undone_to) return std::nullopt;
   if (profile.undo_to.empty()) {
@@ -103,6 +102,16 @@ std::optional<Step> undo(const Facts& facts) {
   if (current != Settings{} && !known) ban(*step.memory, {current, program, "Undone", facts.now});
   step.memory->forget_applied();
   step.memory->putting_back.reset();
+  return step;
+}
+
+}  // namespace
+
+std::optional<Step> undo(const Facts& facts) {
+  const auto& applied = facts.desired.profile->memory.applied;
+  auto step = asked_for(facts);
+  // A wish that can't be fulfilled may stand for long, and a person's change is to be noted all the same.
+  if (step && step->refused && applied && *applied != facts.desired.current) return std::nullopt;
   return step;
 }
 

@@ -71,10 +71,11 @@ Workload new_workload(const std::string& name, const std::string& uid, int repli
   return workload;
 }
 
-Result<void> ApiServer::write(bool may_be_refused, const std::function<Result<void>()>& effect) {
+/// A webhook or a quota has no say in what is only noted, nor in what is removed.
+Result<void> ApiServer::write(Kind kind, const std::function<Result<void>()>& effect) {
   if (dead_) return retriable("the operator is dead");
-  Accident met = accident();
-  if (met == Accident::kRefused && !may_be_refused) met = Accident::kFailed;
+  Accident met = accident(kind == Kind::kTarget);
+  if (met == Accident::kRefused && kind == Kind::kNoted) met = Accident::kFailed;
   if (met == Accident::kFailed) return retriable("the API server is overloaded");
   if (met == Accident::kRefused) return invalid("a webhook denied the request");
   const Objects before = objects;
@@ -86,7 +87,7 @@ Result<void> ApiServer::write(bool may_be_refused, const std::function<Result<vo
 }
 
 Result<void> ApiServer::create_trial(const TrialSpec& spec, Time now) {
-  return write(true, [&]() -> Result<void> {
+  return write(Kind::kMade, [&]() -> Result<void> {
     const std::string name = trial_name(spec.profile, spec.number);
     if (objects.profile->memory.active_trial != name) return changed("the profile");
     for (const auto& known : objects.trials) {
@@ -107,7 +108,7 @@ Result<void> ApiServer::create_trial(const TrialSpec& spec, Time now) {
 }
 
 Result<void> ApiServer::create_arm(const Trial& trial, Track track) {
-  return write(true, [&]() -> Result<void> {
+  return write(Kind::kMade, [&]() -> Result<void> {
     auto& arm = objects.arm(track);
     if (arm && arm->arm_of == trial.uid) return {};
     if (arm) {
@@ -128,7 +129,7 @@ Result<void> ApiServer::create_arm(const Trial& trial, Track track) {
 }
 
 Result<void> ApiServer::remove_arm(Track track, const std::string& trial_uid) {
-  return write(false, [&]() -> Result<void> {
+  return write(Kind::kNoted, [&]() -> Result<void> {
     auto& arm = objects.arm(track);
     if (arm && arm->arm_of == trial_uid) arm.reset();
     return {};
@@ -136,7 +137,7 @@ Result<void> ApiServer::remove_arm(Track track, const std::string& trial_uid) {
 }
 
 Result<std::int64_t> ApiServer::put_settings(const Workload& seen, const Settings& settings) {
-  const Result<void> put = write(true, [&]() -> Result<void> {
+  const Result<void> put = write(Kind::kTarget, [&]() -> Result<void> {
     const Workload& target = *objects.target;
     const Settings before = settings_of(target);
     const bool as_seen =
@@ -158,7 +159,7 @@ Result<std::int64_t> ApiServer::put_settings(const Workload& seen, const Setting
 }
 
 Result<void> ApiServer::write_memory(const std::shared_ptr<const Profile>& seen, const ProfileMemory& memory) {
-  return write(false, [&]() -> Result<void> {
+  return write(Kind::kNoted, [&]() -> Result<void> {
     if (objects.profile != seen) return changed("the profile");
     edit_profile([&](Profile& profile) { profile.memory = memory; });
     return {};
@@ -166,7 +167,7 @@ Result<void> ApiServer::write_memory(const std::shared_ptr<const Profile>& seen,
 }
 
 Result<void> ApiServer::write_status(const std::shared_ptr<const Trial>& seen, const TrialStatus& status) {
-  return write(false, [&]() -> Result<void> {
+  return write(Kind::kNoted, [&]() -> Result<void> {
     if (std::find(objects.trials.begin(), objects.trials.end(), seen) == objects.trials.end()) {
       return changed("the trial");
     }

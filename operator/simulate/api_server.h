@@ -41,8 +41,8 @@ enum class Accident {
 class ApiServer {
  public:
   Objects objects;
-  /// Asked at each write of the operator's.
-  std::function<Accident()> accident = [] { return Accident::kNone; };
+  /// Asked at each write of the operator's; whether it is one to the target.
+  std::function<Accident(bool of_target)> accident = [](bool) { return Accident::kNone; };
   /// Told after each that was done, with what was there before.
   std::function<void(const Objects& before)> on_write = [](const Objects&) {};
 
@@ -81,7 +81,8 @@ class ApiServer {
     edit(object);
     return std::make_shared<const Object>(std::move(object));
   }
-  Result<void> write(bool may_be_refused, const std::function<Result<void>()>& effect);
+  enum class Kind { kTarget, kMade, kNoted };
+  Result<void> write(Kind kind, const std::function<Result<void>()>& effect);
 
   bool dead_ = false;
   int uids_ = 0;

@@ -46,6 +46,7 @@ void Invariants::person_set() {
   persons_.limit = persons_.limit || now.go_mem_limit != current_.go_mem_limit;
   current_ = now;
   ours_.reset();
+  person_acted_ = true;
   calm_passes_ = 0;
 }
 
@@ -57,12 +58,14 @@ void Invariants::wrote(const Objects& before, Time now) {
   const bool was_free = before.profile->memory.active_trial.empty();
   if (!was_free && before.running_trial() && after.profile->memory.active_trial.empty()) free_since_ = now;
   if (before.trials != after.trials) trial_written(before, now);
+  for (const Track track : {Track::kCanary, Track::kBaseline}) {
+    const auto& arm = after.arm(track);
+    if (before.arm(track) && !arm) over_ = before.arm(track)->arm_of;
+    expect(!arm || before.arm(track) || arm->arm_of != over_, "an arm comes back that had been removed");
+  }
   const auto running =
       std::count_if(after.trials.begin(), after.trials.end(), [](const auto& trial) { return trial->running(); });
   expect(running <= 1, "two trials run");
-  if (after.canary && after.baseline) {
-    expect(after.canary->arm_of == after.baseline->arm_of, "the arms of two trials are there");
-  }
 }
 
 void Invariants::target_written(const Workload& before, const Workload& after, const Objects& objects) {
@@ -112,8 +115,7 @@ void Invariants::trial_written(const Objects& before, Time now) {
 }
 
 void Invariants::trial_begun(const Trial& trial, const Objects& before, Time now) {
-  expect(before.profile->memory.active_trial == trial.key.name, "a trial begins that was not noted");
-  expect(trial.spec.from != trial.spec.to, "a trial changes nothing");
+  person_acted_ = settings_of(*api_.objects.target) != trial.spec.from;
   calm_passes_ = 0;
   for (const auto& known : before.trials) {
     const bool same_program = known->spec.template_hash == trial.spec.template_hash;
@@ -135,6 +137,8 @@ void Invariants::trial_ended(const Trial& trial) {
   const Workload& target = *api_.objects.target;
   if (leaves_target(trial.status.reason) || target.uid != trial.spec.target.uid) return;
   const Settings current = settings_of(target);
+  const bool by_person = trial.status.reason == "SettingsChanged" || trial.status.reason == "FieldConflict";
+  expect(!by_person || person_acted_, "nobody changed the settings in " + story(trial));
   const bool promoted = trial.status.verdict == TrialVerdict::kPromote;
   const std::string what = "the target has " + describe(current) + " after " + story(trial);
   if (promoted) return expect(equal(current, trial.spec.to, persons_.gogc, persons_.limit), what);
@@ -192,25 +196,30 @@ void Invariants::windows_count_once(const TrialStatus& status, const TrialSpec& 
 }
 
 /// No step is repeated for ever.
-void Invariants::gets_on(const OperatorProcess::Pass& pass) {
+void Invariants::gets_on(const OperatorProcess::Pass& pass, bool calm) {
   const auto& trial = pass.facts.desired.trial;
   const std::string step = to_string(pass.step.kind) + (trial ? to_string(trial->status.phase) + trial->key.name : "");
-  const bool same = step == last_step_ && pass.step.kind != StepKind::kHold && !pass.error;
+  const bool same = step == last_step_ && pass.step.kind != StepKind::kHold;
   repeated_ = same ? repeated_ + 1 : 0;
   last_step_ = step;
+  failed_ = calm && pass.error ? failed_ + 1 : 0;
+  expect(failed_ < kSettled, "a step fails again and again: " + to_string(pass.step.kind) + ", " +
+                                 (pass.error ? pass.error->message : "") + (trial ? " in " + story(*trial) : ""));
   expect(repeated_ <= kMostRepeats, "the same step again and again: " + to_string(pass.step.kind) + ", " +
                                         pass.step.message + (trial ? " in " + story(*trial) : ""));
 }
 
 void Invariants::passed(const OperatorProcess::Pass& pass, Time now, bool calm) {
   latest_ = std::max(latest_, now);
-  gets_on(pass);
+  gets_on(pass, calm);
+  const bool yields = !pass.facts.desired.trial && pass.step.reason == "SettingsChanged";
+  expect(!yields || !ours_, "it is held for a person's change that the target has " + describe(current_));
   if (pass.step.start) {
     const int most = std::max(1, pass.facts.desired.target->replicas / 4);
     expect(pass.step.start->canary.replicas <= most, "an arm is larger than a quarter of the target");
   }
   if (pass.step.trial) windows_count_once(*pass.step.trial, pass.facts.desired.trial->spec);
-  calm_passes_ = calm && !pass.error ? calm_passes_ + 1 : 0;
+  calm_passes_ = calm ? calm_passes_ + 1 : 0;
   if (calm_passes_ < kSettled) return;
   arms_in_time(now);
   if (const auto trial = api_.objects.running_trial()) {

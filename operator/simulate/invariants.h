@@ -39,19 +39,22 @@ class Invariants {
   /// `noted`: a trial was noted a moment ago.
   void memory_is_true(bool noted);
   void windows_count_once(const TrialStatus& status, const TrialSpec& spec);
-  void gets_on(const OperatorProcess::Pass& pass);
+  void gets_on(const OperatorProcess::Pass& pass, bool calm);
 
   const ApiServer& api_;
   std::string broken_;
   Settings current_ = kFirstSettings;  ///< of the target
   Variables persons_;
   std::optional<Settings> ours_;  ///< the target has what the operator put there, and nobody changed it since
+  bool person_acted_ = false;     ///< on the target's settings, since the latest trial began
   Time free_since_;               ///< the profile has no trial any more
+  std::string over_;              ///< uid of the latest trial of which an arm was removed
   int calm_passes_ = 0;           ///< in a row
   Duration clock_ahead_{0};       ///< all steps ahead: what is measured from after one has not begun before it
   Time latest_;                   ///< that the operator's clock has ever shown
   std::string last_step_;
-  int repeated_ = 0;
+  int repeated_ = 0;  ///< the same step, in a row
+  int failed_ = 0;    ///< passes in a row in which nothing else went wrong
 };
 
 }  // namespace gopacer::simulating

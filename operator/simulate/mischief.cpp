@@ -12,12 +12,14 @@ using std::chrono::seconds;
 constexpr const char* kPerson = "kubectl-set";
 /// One step of a clock in so many is one of minutes or hours.
 constexpr int kLongSteps = 3;
+/// Probability of more, right after something has gone wrong.
+constexpr double kInTrouble = 0.5;
 
 }  // namespace
 
 Mischief::Mischief(const Faults& faults, std::uint64_t seed, ApiServer& api, Cluster& cluster)
     : faults_(faults), random_(seed), api_(api), cluster_(cluster) {
-  if (faults.calls > 0) api.accident = [this] { return accident(); };
+  if (faults.calls > 0) api.accident = [this](bool of_target) { return accident(of_target); };
 }
 
 bool Mischief::chance(double probability) {
@@ -32,9 +34,10 @@ int Mischief::any(int from, int to) { return std::uniform_int_distribution<int>(
 
 bool Mischief::is_calm() { return std::exchange(known_accidents_, accidents_) == accidents_; }
 
-Accident Mischief::accident() {
+Accident Mischief::accident(bool of_target) {
   if (!chance(faults_.calls)) return Accident::kNone;
   note();
+  in_trouble_ = of_target;
   const int kind = any(1, 10);
   if (kind <= 4) return Accident::kFailed;
   if (kind <= 5) return Accident::kRefused;
@@ -51,7 +54,8 @@ void Mischief::bury_operator(Time now) {
 
 const Objects& Mischief::picture() {
   const Objects& there = api_.objects;
-  const bool is_late = has_seen_ && chance(faults_.pictures);
+  const bool in_trouble = std::exchange(in_trouble_, false);
+  const bool is_late = has_seen_ && chance(in_trouble && faults_.pictures > 0 ? kInTrouble : faults_.pictures);
   if (!is_late) {
     seen_ = there;
     has_seen_ = true;
@@ -59,7 +63,7 @@ const Objects& Mischief::picture() {
   }
   note();
   // One kind's watch lags behind the others.
-  const int kind = any(0, 3);
+  const int kind = in_trouble ? 1 : any(0, 3);
   if (kind != 0) seen_.profile = there.profile;
   if (kind != 1) seen_.target = there.target;
   if (kind != 2) seen_.trials = there.trials;
@@ -72,7 +76,7 @@ void Mischief::pass(Duration window, Time now) {
   if (happens(faults_.deaths, window)) bury_operator(now);
   if (happens(faults_.clock, window)) step_clock();
   if (happens(faults_.pods, window)) befall_pods(now);
-  if (happens(faults_.people, window)) act_as_person(now);
+  if (happens(faults_.people, window) || (in_trouble_ && faults_.people > 0 && chance(kInTrouble))) act_as_person(now);
   if (now >= load_until_) load_ = 1;
   if (suspended_until_ && now >= *suspended_until_) {
     suspended_until_.reset();

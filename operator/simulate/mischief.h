@@ -41,7 +41,7 @@ class Mischief {
   int any(int from, int to);
   void note() { ++accidents_; }
 
-  Accident accident();
+  Accident accident(bool of_target);
   void step_clock();
   void befall_pods(Time now);
   void act_as_person(Time now);
@@ -54,6 +54,8 @@ class Mischief {
   Cluster& cluster_;
   Objects seen_;
   bool has_seen_ = false;
+  /// A write to the target went wrong a moment ago: when more goes wrong now, it does most harm.
+  bool in_trouble_ = false;
   Time away_until_;
   Duration clock_error_{0};
   double load_ = 1;

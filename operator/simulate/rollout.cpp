@@ -119,13 +119,16 @@ class SimulatedRollout {
   }
 
   void passes() {
+    Duration waited{0};
     for (int i = 0; i < kMostPassesAtOnce; ++i) {
       const OperatorProcess::Pass pass = operator_.pass(mischief_.picture(), cluster_, operators_now());
       last_message_ = pass.step.message;
       note(pass);
       if (!result_.broken.empty()) return;
       if (api_.operator_is_dead()) return mischief_.bury_operator(now_);
-      if (pass.error || pass.step.requeue_after > seconds(1) || (over() && world_.length == Duration(0))) return;
+      waited += pass.step.requeue_after;
+      if (pass.error || pass.step.requeue_after > seconds(1) || waited >= window()) return;
+      if (world_.length == Duration(0) && over()) return;
     }
     result_.broken = "there is no end of passes: " + last_message_;
   }

@@ -28,7 +28,7 @@ def names(text, known, what):
 
 
 def read_arguments(argv):
-    parser = argparse.ArgumentParser(prog="./dev lab", epilog="./dev lab --rollouts [--count N] [--seed S] [--json] runs whole rollouts in simulation instead.",
+    parser = argparse.ArgumentParser(prog="./dev lab", epilog="./dev lab --rollouts [--count N] [--seed S] [--json] [--verdicts] [--times] [--faults] runs whole rollouts in simulation instead.",
                                      description="Real Go programs under load with each tuner in turn, "
                                      "and a report of what that cost them.")
     parser.add_argument("--programs", default=",".join(PROGRAMS), help="with commas between; default: %(default)s")

@@ -32,6 +32,8 @@ const Row kRows[] = {
     {"people", "four times an hour somebody changes settings, image, replicas, target, trial or profile",
      [](RolloutWorld& world) { world.faults.people = 4; }},
     {"all", "a little of all of it", [](RolloutWorld& world) { world.faults = {0.05, 0.1, 1, 2, 0.5, 3}; }},
+    {"most", "nearly nothing works: three writes in ten, every other pass, and fifteen persons an hour",
+     [](RolloutWorld& world) { world.faults = {0.3, 0.5, 2, 2, 0.5, 15}; }},
     {"harm2x", "settings of twice the tolerance; writes, pictures, deaths",
      [](RolloutWorld& world) { world.faults = {0.1, 0.2, 1, 0, 0, 0}, world.slowdown = slowdown_of(world, 2); }},
     {"ooms", "pods run out of memory in the watch; writes, pictures, deaths",

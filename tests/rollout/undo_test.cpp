@@ -128,6 +128,18 @@ TEST(Undo, LeavesWhatAnotherHasSetToThem) {
   EXPECT_FALSE(step.memory) << "nothing is banned";
 }
 
+TEST(Undo, HidesNoChangeOfAPersonWhileItIsRefused) {
+  Scene scene = asked();
+  scene.profile.memory.applied = settings(180);
+  scene.give_gogc_to("kubectl-set");
+  const Step step = scene.step();
+  EXPECT_EQ(step.reason, "SettingsChanged");
+  ASSERT_TRUE(step.memory);
+  EXPECT_EQ(step.memory->applied, std::nullopt);
+  scene.profile.memory = *step.memory;
+  EXPECT_EQ(scene.step().reason, "FieldConflict");
+}
+
 TEST(Undo, BansWhatWasThereOnceHoweverOftenItTries) {
   Scene scene = asked();
   scene.profile.memory = *scene.step().memory;

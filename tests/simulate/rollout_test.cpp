@@ -46,6 +46,22 @@ TEST(SimulatedRollout, IsTheSameForTheSameSeed) {
   EXPECT_GT(one.until_decided, std::chrono::minutes(7)) << "a warm-up of two minutes and twenty windows";
 }
 
+TEST(SimulatedRollout, TriesNothingWhereThereIsNothingToGain) {
+  RolloutWorld world = on_one_node();
+  world.gc_share_before = 0.01;
+  const RolloutResult result = simulate_rollout(world, 1);
+  EXPECT_EQ(result.trials, 0);
+  EXPECT_THAT(result.broken, ::testing::HasSubstr("no trial began"));
+}
+
+TEST(SimulatedRollout, TakesBackWhatRunsOutOfMemoryInTheWatch) {
+  RolloutWorld world = on_one_node();
+  world.ooms_from = 0.5;
+  const Ends ends = ends_of(world, kRollouts / 3);
+  EXPECT_EQ(ends.in_force, 0);
+  EXPECT_EQ(ends.taken_back, ends.reasons.at("OOMKilled"));
+}
+
 TEST(SimulatedRollout, PromotesWhatIsBetter) {
   const Ends ends = ends_of(on_one_node(), kRollouts);
   EXPECT_EQ(ends.rolled_back + ends.taken_back, 0);
