@@ -120,10 +120,10 @@ struct Workload {
   bool settled() const { return runs_one_template() && available_replicas == replicas; }
   /// All replicas run the current template, and were available at some time since: of many pods one is always missing.
   bool rolled_out() const { return settled() || (runs_one_template() && rollout.complete); }
-  /// No pod of another template is left, however many there are.
-  bool has_one_template() const { return observed_generation >= generation && updated_replicas == total_replicas; }
   /// Likewise, and no more of them are missing now than the target lets be missing in a rollout.
   bool steady() const { return rolled_out() && available_replicas >= replicas - max_unavailable; }
+  /// No pod of another template is left, however many there are.
+  bool has_one_template() const { return observed_generation >= generation && updated_replicas == total_replicas; }
 
  private:
   bool runs_one_template() const {
