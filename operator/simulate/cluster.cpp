@@ -116,22 +116,21 @@ Serving Cluster::serving_of(const LivingPod& living, double rate, const Weather&
   const double gc = gc_of(world_, settings);
   Serving serving;
   serving.gc_share = gc / (1 + gc);
-  serving.cpu_of_request = living.slowness * work_of(world_) * (1 + gc);
-  double harm = 1;
+  const double work = living.slowness * work_of(world_);
+  serving.cpu_of_request = work * (1 + gc);
+  const double before = gc_of(world_, kFirstSettings);
+  double waiting = waits(rate * serving.cpu_of_request, serving.gc_share);
   if (is_new(settings)) {
     std::optional<double> in_all = world_.slowdown;
     if (living.pod.track() == Track::kStable && weather.harm_of_target) {
       in_all = in_all.value_or(1) * *weather.harm_of_target;
     }
-    if (in_all) {
-      const double usual = work_of(world_) * (1 + gc) * requests_of(world_);
-      harm = *in_all * waits(world_.utilisation, world_.gc_share_before) / waits(usual, serving.gc_share);
-    }
-    if (world_.burst_share > 0 && std::bernoulli_distribution(world_.burst_share)(random_)) harm *= world_.burst;
+    // By so much at any load: what the settings do to the queue is a part of it.
+    if (in_all) waiting = *in_all * waits(rate * work * (1 + before), world_.gc_share_before);
+    if (world_.burst_share > 0 && std::bernoulli_distribution(world_.burst_share)(random_)) waiting *= world_.burst;
   }
-  serving.median_latency = kMedianLatency * living.slowness * harm * weather.slowness * std::exp(living.disturbance) *
-                           waits(rate * serving.cpu_of_request, serving.gc_share) /
-                           waits(world_.utilisation, world_.gc_share_before);
+  serving.median_latency = kMedianLatency * living.slowness * weather.slowness * std::exp(living.disturbance) *
+                           waiting / waits(world_.utilisation, world_.gc_share_before);
   return serving;
 }
 

@@ -58,7 +58,7 @@ struct RolloutWorld {
   double load_after = 1;             ///< factor of the load from the promotion on
   double drift = 0;                  ///< by how much latency rises, evenly, over the watch: 0.2 is a fifth
 
-  /// Factor of latency with new settings, at the usual load and all in all. None: what requests gain where fewer
+  /// Factor of latency with new settings, at any load and all in all. None: what requests gain where fewer
   /// collections mark while they run.
   std::optional<double> slowdown;
   double burst = 1;                 ///< factor of latency with new settings in some windows
