@@ -97,8 +97,24 @@ std::string Cluster::helm(std::vector<std::string> arguments) {
   return must_run(command, "", seconds(150));
 }
 
+/// The kinds of VPA, Argo Rollouts and Flagger: they stay, as in a cluster that has these.
+void Cluster::define_kinds_of_neighbours() {
+  const std::string known = kubectl({"get", "crd", "-o", "name"});
+  for (const char* const kind :
+       {"verticalpodautoscalers.autoscaling.k8s.io", "rollouts.argoproj.io", "canaries.flagger.app"}) {
+    if (known.find(kind) != std::string::npos) continue;
+    const std::string definitions = neighbours() + "/crds";
+    if (!fs::exists(definitions))
+      throw std::runtime_error("there is no " + definitions + ": make it with tests/cluster/build.sh neighbours");
+    try_kubectl({"create", "-f", definitions});
+    kubectl({"wait", "--for=create", "--timeout=30s", "crd", kind});
+    kubectl({"wait", "--for=condition=Established", "--timeout=30s", "crd", kind});
+  }
+}
+
 void Cluster::install_once() {
   const InstallLock lock;
+  define_kinds_of_neighbours();
   const std::string image = cache() + "/image/gopacer.tar";
   if (local_ && !fs::exists(image)) throw std::runtime_error("there is no " + image + ": make it with ./dev image");
   const std::string workloads =
@@ -223,6 +239,10 @@ std::vector<json> ClusterTest::list(const std::string& kind, const std::string& 
 
 void ClusterTest::deploy(const Workload& workload) {
   apply(workload.document());
+  deploy_service(workload);
+}
+
+void ClusterTest::deploy_service(const Workload& workload) {
   apply(
       {{"apiVersion", "v1"},
        {"kind", "Service"},

@@ -34,10 +34,16 @@ class Cluster {
   /// Installs or upgrades; `values` are those of helm's --set. Waits until the operator is ready.
   void install(const std::vector<std::string>& values = {});
   bool operator_is_given() const { return given_; }
+  /// The cluster of ./dev cluster up, whose API server reaches this machine.
+  bool is_local() const { return local_; }
+  const std::string& kubeconfig() const { return kubeconfig_; }
+  /// Where build.sh has put the controllers that others run in their clusters.
+  std::string neighbours() const { return bin_ + "/neighbours"; }
 
  private:
   Cluster();
   void install_once();
+  void define_kinds_of_neighbours();
 
   std::string kubeconfig_;
   std::string bin_;
@@ -89,6 +95,8 @@ class ClusterTest : public testing::Test {
 
   /// Creates the workload and its Service and waits until all pods are ready.
   void deploy(const Workload& workload);
+  /// Likewise, of a Deployment that is there already.
+  void deploy_service(const Workload& workload);
   /// Sends requests to the workload for as long as the test runs. `path` starts with /.
   void send_load(const Workload& workload, int per_second, const std::string& path = "/checkout");
   void stop_load(const Workload& workload);

@@ -1,7 +1,11 @@
 #include "cluster/command.h"
 
+#include <arpa/inet.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -106,6 +110,39 @@ CommandResult run(const std::vector<std::string>& command, const std::string& in
   if (late) throw failure(command, "did not end within " + std::to_string(patience.count()) + " s", result);
   result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return result;
+}
+
+Background::Background(const std::vector<std::string>& command, const std::string& log) {
+  std::vector<char*> words;
+  for (const std::string& word : command) words.push_back(const_cast<char*>(word.c_str()));
+  words.push_back(nullptr);
+  process_ = ::fork();
+  if (process_ < 0) throw failure(command, std::string("fork: ") + std::generic_category().message(errno), {});
+  if (process_ != 0) return;
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  const int file = ::open(log.c_str(), O_CREAT | O_WRONLY | O_TRUNC, 0644);
+  ::dup2(file, 1);
+  ::dup2(file, 2);
+  ::execvp(words[0], words.data());
+  std::perror(words[0]);
+  ::_exit(127);
+}
+
+Background::~Background() {
+  ::kill(process_, SIGKILL);
+  while (::waitpid(process_, nullptr, 0) < 0 && errno == EINTR) {
+  }
+}
+
+int free_port() {
+  const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  socklen_t size = sizeof address;
+  ::bind(listener, reinterpret_cast<sockaddr*>(&address), size);
+  ::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size);
+  ::close(listener);
+  return ntohs(address.sin_port);
 }
 
 std::string must_run(const std::vector<std::string>& command, const std::string& input, std::chrono::seconds patience) {

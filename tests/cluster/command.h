@@ -21,4 +21,20 @@ CommandResult run(const std::vector<std::string>& command, const std::string& in
 std::string must_run(const std::vector<std::string>& command, const std::string& input = "",
                      std::chrono::seconds patience = std::chrono::seconds(60));
 
+/// A program that runs beside the test, and ends with it.
+class Background {
+ public:
+  /// What it writes goes into the file `log`.
+  Background(const std::vector<std::string>& command, const std::string& log);
+  ~Background();
+  Background(const Background&) = delete;
+  Background& operator=(const Background&) = delete;
+
+ private:
+  int process_;
+};
+
+/// A port that nobody listened at a moment ago.
+int free_port();
+
 }  // namespace gopacer::cluster

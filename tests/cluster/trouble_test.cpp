@@ -10,19 +10,7 @@ namespace {
 
 using testing::HasSubstr;
 
-class Trouble : public TrialTest {
- protected:
-  /// Serves VerticalPodAutoscalers while it lives, where the cluster does not do so by itself.
-  class VerticalAutoscalers {
-   public:
-    explicit VerticalAutoscalers(Trouble& test);
-    ~VerticalAutoscalers();
-
-   private:
-    Cluster& cluster_;
-    bool is_ours_;
-  };
-};
+class Trouble : public TrialTest {};
 
 TEST_F(Trouble, RollsAPersonsBadSettingsBackAndSaysWhyItDoesNotTryThemAgain) {
   Workload checkout;
@@ -174,32 +162,6 @@ TEST_F(Trouble, AHostilePodHurtsOnlyItsOwnProfile) {
   }
 }
 
-constexpr const char* kVerticalAutoscalers = "verticalpodautoscalers.autoscaling.k8s.io";
-
-// The definition without the autoscaler is enough: gopacer only reads the objects.
-Trouble::VerticalAutoscalers::VerticalAutoscalers(Trouble& test)
-    : cluster_(test.cluster()), is_ours_(test.get("crd", kVerticalAutoscalers).is_null()) {
-  if (!is_ours_) return;
-  const json schema{{"type", "object"}, {"x-kubernetes-preserve-unknown-fields", true}};
-  const json version{{"name", "v1"}, {"served", true}, {"storage", true}, {"schema", {{"openAPIV3Schema", schema}}}};
-  const json annotations{{"api-approved.kubernetes.io", "unapproved, a stand-in"}};
-  const json names{{"kind", "VerticalPodAutoscaler"}, {"plural", "verticalpodautoscalers"}};
-  const json spec{
-      {"group", "autoscaling.k8s.io"}, {"scope", "Namespaced"}, {"names", names}, {"versions", json::array({version})}};
-  test.apply({{"apiVersion", "apiextensions.k8s.io/v1"},
-              {"kind", "CustomResourceDefinition"},
-              {"metadata", {{"name", kVerticalAutoscalers}, {"annotations", annotations}}},
-              {"spec", spec}});
-  // Not by kubectl wait: it fails on definitions that are so new that they have no conditions yet.
-  test.eventually("the definition is served", [&] {
-    return text(condition(test.get("crd", kVerticalAutoscalers), "Established"), "/status") == "True";
-  });
-}
-
-Trouble::VerticalAutoscalers::~VerticalAutoscalers() {
-  if (is_ours_) cluster_.try_kubectl({"delete", "crd", kVerticalAutoscalers, "--wait=false"});
-}
-
 TEST_F(Trouble, SaysWhatIsWrongWithATarget) {
   struct Case {
     std::string name, condition, reason, words;
@@ -215,7 +177,6 @@ TEST_F(Trouble, SaysWhatIsWrongWithATarget) {
       {"wide", "ConfigUnsupported", "MemoryAutoscaler", "HorizontalPodAutoscaler"},
       {"tall", "ConfigUnsupported", "MemoryAutoscaler", "VerticalPodAutoscaler"},
   };
-  const VerticalAutoscalers served(*this);
   const auto deployment_named = [](const std::string& name) {
     return json{{"apiVersion", "apps/v1"}, {"kind", "Deployment"}, {"name", name}};
   };
