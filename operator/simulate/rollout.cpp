@@ -188,9 +188,10 @@ class SimulatedRollout {
     serving.gc_share = world_.gc_share_before - (has_new ? world_.saving_in_truth : 0);
     serving.requests = rate * to_seconds(interval());
     serving.cpu_of_request = living.slowness * work_of_request / (1 - serving.gc_share);
+    // What the settings do to the queue is told by their slowdown: it is what it says, all in all.
+    const double usual_cpu = living.slowness * work_of_request / (1 - world_.gc_share_before);
     serving.median_latency = kMedianLatency * living.slowness * (has_new ? harm_of(living) : 1) * drifted() *
-                             std::exp(living.disturbance) * waiting(rate * serving.cpu_of_request) /
-                             waiting(world_.utilisation);
+                             std::exp(living.disturbance) * waiting(rate * usual_cpu) / waiting(world_.utilisation);
     serving.allocated = kAllocatedPerRequest;
     return serving;
   }

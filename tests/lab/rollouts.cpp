@@ -1,5 +1,6 @@
-// Whole rollouts in simulation, many of them, and how often the verdict was wrong:  rollouts [--count N] [--seed S]
-// [--json] Prints the page docs/lab/rollouts.md, or one JSON object.
+// Whole rollouts in simulation, many of them, and how often the verdict was wrong:
+//   rollouts [--count N] [--seed S] [--json] [--scenario NAME…] [--design NAME] [--judge NAME] [--autocorrelation R]
+// Prints the page docs/lab/rollouts.md, or one JSON object.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
@@ -9,6 +10,7 @@
 #include <iostream>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -41,6 +43,12 @@ const Scenario kScenarios[] = {
     {"harm1_5x", [](RolloutWorld& world) { world.slowdown = harm(world, 1.5); }},
 };
 
+std::vector<std::string> scenario_names() {
+  std::vector<std::string> names;
+  for (const Scenario& scenario : kScenarios) names.emplace_back(scenario.name);
+  return names;
+}
+
 /// What became of the rollouts of one world.
 struct Tally {
   int rollouts = 0;
@@ -71,22 +79,54 @@ struct Tally {
   }
 };
 
+/// Which part of all rollouts to run.
+struct Part {
+  int count = 1000;
+  std::uint64_t seed = 1;
+  std::vector<std::string> scenarios;  ///< empty: all
+  std::string design;                  ///< empty: both
+  std::string judge;                   ///< empty: all
+  std::optional<double> autocorrelation;
+
+  bool has(const Scenario& scenario) const {
+    return scenarios.empty() || std::find(scenarios.begin(), scenarios.end(), scenario.name) != scenarios.end();
+  }
+  bool has(Placement placement) const { return design.empty() || design == to_string(placement); }
+  bool has(SimulatedJudge wanted) const { return judge.empty() || judge == to_string(wanted); }
+  bool is_all() const { return scenarios.empty() && design.empty() && judge.empty(); }
+};
+
+/// A figure of the report: its name, the scenario it is counted in, and how.
+struct Figure {
+  const char* name;
+  const char* scenario;
+  double (*of)(Tally&);
+};
+
+const Figure kFigures[] = {
+    {"falseRollback", "better", [](Tally& tally) { return tally.share(tally.rolled_back); }},
+    {"inconclusive", "better", [](Tally& tally) { return tally.share(tally.undecided); }},
+    {"medianMinutes", "better", [](Tally& tally) { return tally.median_minutes(); }},
+    {"falseRollbackWatch", "better", [](Tally& tally) { return tally.of_promoted(tally.taken_back); }},
+    {"falseRollbackWatchLoad", "loadAfter", [](Tally& tally) { return tally.of_promoted(tally.taken_back); }},
+    {"falseRollbackWatchDrift", "drift", [](Tally& tally) { return tally.of_promoted(tally.taken_back); }},
+    {"lateHarmKept", "late", [](Tally& tally) { return tally.of_promoted(tally.confirmed); }},
+    {"inconclusiveDefault", "default", [](Tally& tally) { return tally.share(tally.undecided); }},
+    {"promotedHarm2xDefault", "defaultHarm2x", [](Tally& tally) { return tally.share(tally.promoted); }},
+    {"inconclusiveUnlikePods", "unlikePods", [](Tally& tally) { return tally.share(tally.undecided); }},
+    {"promotedHarm2xUnlikePods", "unlikePodsHarm2x", [](Tally& tally) { return tally.share(tally.promoted); }},
+    {"promotedHarm2x", "harm2x", [](Tally& tally) { return tally.share(tally.promoted); }},
+    {"escaped", "harm2x", [](Tally& tally) { return tally.share(tally.confirmed); }},
+    {"promotedHarm1_5x", "harm1_5x", [](Tally& tally) { return tally.share(tally.promoted); }},
+};
+
+/// Of the scenarios that were run.
 json to_json(std::map<std::string, Tally>& tallies) {
-  Tally& better = tallies["better"];
-  json figures{{"falseRollback", better.share(better.rolled_back)},
-               {"falseRollbackWatch", better.of_promoted(better.taken_back)},
-               {"falseRollbackWatchLoad", tallies["loadAfter"].of_promoted(tallies["loadAfter"].taken_back)},
-               {"falseRollbackWatchDrift", tallies["drift"].of_promoted(tallies["drift"].taken_back)},
-               {"lateHarmKept", tallies["late"].of_promoted(tallies["late"].confirmed)},
-               {"inconclusiveDefault", tallies["default"].share(tallies["default"].undecided)},
-               {"promotedHarm2xDefault", tallies["defaultHarm2x"].share(tallies["defaultHarm2x"].promoted)},
-               {"inconclusiveUnlikePods", tallies["unlikePods"].share(tallies["unlikePods"].undecided)},
-               {"promotedHarm2xUnlikePods", tallies["unlikePodsHarm2x"].share(tallies["unlikePodsHarm2x"].promoted)},
-               {"inconclusive", better.share(better.undecided)},
-               {"promotedHarm2x", tallies["harm2x"].share(tallies["harm2x"].promoted)},
-               {"promotedHarm1_5x", tallies["harm1_5x"].share(tallies["harm1_5x"].promoted)},
-               {"escaped", tallies["harm2x"].share(tallies["harm2x"].confirmed)},
-               {"medianMinutes", better.median_minutes()}};
+  json figures = json::object();
+  for (const Figure& figure : kFigures) {
+    const auto found = tallies.find(figure.scenario);
+    if (found != tallies.end()) figures[figure.name] = figure.of(found->second);
+  }
   for (auto& [name, tally] : tallies) figures["reasons"][name] = tally.reasons;
   return figures;
 }
@@ -162,20 +202,23 @@ void print_page(const json& report) {
                "judge knows it.\n";
 }
 
-int run(int count, std::uint64_t seed, bool as_json) {
+int run(const Part& part, bool as_json) {
   const auto begun = std::chrono::steady_clock::now();
-  json report{{"count", count}, {"seed", seed}};
+  json report{{"count", part.count}, {"seed", part.seed}};
   int rollouts = 0;
   for (const Placement placement : kDesigns) {
     for (const SimulatedJudge judge : kJudges) {
+      if (!part.has(placement) || !part.has(judge)) continue;
       std::map<std::string, Tally> tallies;
       for (const Scenario& scenario : kScenarios) {
+        if (!part.has(scenario)) continue;
         RolloutWorld world;
         world.placement = placement;
         world.judge = judge;
+        world.autocorrelation = part.autocorrelation.value_or(world.autocorrelation);
         scenario.change(world);
-        for (int i = 0; i < count; ++i) {
-          const std::uint64_t own = seed + static_cast<std::uint64_t>(i);
+        for (int i = 0; i < part.count; ++i) {
+          const std::uint64_t own = part.seed + static_cast<std::uint64_t>(i);
           const RolloutResult result = simulate_rollout(world, own);
           if (!result.broken.empty()) {
             std::cerr << scenario.name << ", " << to_string(placement) << ", " << to_string(judge) << ", seed " << own
@@ -204,12 +247,22 @@ int run(int count, std::uint64_t seed, bool as_json) {
 
 int main(int argc, char** argv) {
   CLI::App app("Whole rollouts in simulation, and how often their verdicts are wrong.");
-  int count = 1000;
-  std::uint64_t seed = 1;
+  gopacer::Part part;
   bool as_json = false;
-  app.add_option("--count", count, "rollouts of each scenario and design")->check(CLI::Range(1, 1'000'000));
-  app.add_option("--seed", seed, "of the first one; each has the next one");
+  app.add_option("--count", part.count, "rollouts of each scenario and design")->check(CLI::Range(1, 1'000'000));
+  app.add_option("--seed", part.seed, "of the first one; each has the next one");
+  app.add_option("--scenario", part.scenarios, "only these; with --json")
+      ->check(CLI::IsMember(gopacer::scenario_names()));
+  app.add_option("--design", part.design, "only sameNode or anywhere; with --json")
+      ->check(CLI::IsMember({"sameNode", "anywhere"}));
+  app.add_option("--judge", part.judge, "only this one; with --json")
+      ->check(CLI::IsMember({"ours", "mannWhitney", "threshold"}));
+  app.add_option("--autocorrelation", part.autocorrelation, "of neighbouring windows")->check(CLI::Range(0.0, 0.95));
   app.add_flag("--json", as_json, "one object, with the reasons of all ends");
   CLI11_PARSE(app, argc, argv);
-  return gopacer::run(count, seed, as_json);
+  if (!as_json && !part.is_all()) {
+    std::cerr << "rollouts: the page is of all rollouts; add --json for a part of them\n";
+    return 2;
+  }
+  return gopacer::run(part, as_json);
 }

@@ -42,7 +42,7 @@ struct RolloutWorld {
   double load_after = 1;             ///< factor of the load from the promotion on
   double drift = 0;                  ///< by how much latency rises, evenly, over the watch: 0.2 is a fifth
 
-  double slowdown = 1;            ///< factor of latency with the new settings
+  double slowdown = 1;            ///< factor of latency with the new settings, all told
   double late_slowdown = 1;       ///< the same, of the target's pods in the watch
   double late_from = 0;           ///< from this part of the watch on
   double gc_share_before = 0.15;  ///< of the CPU that the service uses
