@@ -44,6 +44,7 @@ struct LivingPod {
   int node;
   double slowness;         ///< factor, as long as it lives
   double disturbance = 0;  ///< logarithm, of the present window
+  bool in_burst = false;   ///< in the present window
 
   Track track() const { return pod.series().track; }
 };
@@ -107,6 +108,21 @@ class SimulatedRollout {
   }
 
   RolloutResult run() {
+    run_trial();
+    while (result_.trials <= world_.retries && result_.broken.empty() && ended() && !result_.promoted &&
+           trial_->status.verdict == TrialVerdict::kInconclusive) {
+      ++result_.trials;
+      ended_trials_.push_back(std::make_shared<Trial>(*trial_));
+      trial_.reset();
+      now_ = std::max(now_, profile_.memory.cool_down_until.value_or(now_));
+      run_trial();
+    }
+    conclude();
+    return result_;
+  }
+
+ private:
+  void run_trial() {
     for (int i = 0; i < kWindowsBefore; ++i) serve();
     const Time begun = now_;
     while (!ended() && result_.broken.empty() && now_ - begun < kLongestRollout) {
@@ -115,11 +131,8 @@ class SimulatedRollout {
       const bool decided = trial_ && !before_promotion(trial_->status.phase);
       if (decided && result_.until_decided == Duration(0)) result_.until_decided = now_ - begun;
     }
-    conclude();
-    return result_;
   }
 
- private:
   bool ended() const { return trial_ && !trial_->running(); }
   double normal() { return std::normal_distribution<double>()(random_); }
   double noise(double spread) { return std::exp(spread * normal()); }
@@ -191,7 +204,8 @@ class SimulatedRollout {
     // What the settings do to the queue is told by their slowdown: it is what it says, all in all.
     const double usual_cpu = living.slowness * work_of_request / (1 - world_.gc_share_before);
     serving.median_latency = kMedianLatency * living.slowness * (has_new ? harm_of(living) : 1) * drifted() *
-                             std::exp(living.disturbance) * waiting(rate * usual_cpu) / waiting(world_.utilisation);
+                             (living.in_burst ? world_.burst_slowdown : 1) * std::exp(living.disturbance) *
+                             waiting(rate * usual_cpu) / waiting(world_.utilisation);
     serving.allocated = kAllocatedPerRequest;
     return serving;
   }
@@ -203,6 +217,8 @@ class SimulatedRollout {
     const double rho = world_.autocorrelation;
     for (LivingPod& living : pods_) {
       living.disturbance = rho * living.disturbance + std::sqrt(1 - rho * rho) * world_.disturbance * normal();
+      living.in_burst = world_.burst_part > 0 && living.pod.series().settings == kNew &&
+                        std::uniform_real_distribution<double>()(random_) < world_.burst_part;
       living.pod.serve(now_, serving_of(living), random_);
     }
     target_.updated_replicas = target_.available_replicas = target_.replicas;
@@ -219,6 +235,7 @@ class SimulatedRollout {
     desired.container = "app";
     desired.current = current_;
     if (trial_) desired.trial = std::make_shared<Trial>(*trial_);
+    desired.ended_trials = ended_trials_;
     if (has_pods(Track::kCanary)) {
       desired.canary = std::make_shared<Workload>(new_workload("canary", trial_->spec.canary.replicas));
     }
@@ -354,6 +371,7 @@ class SimulatedRollout {
   const Decision decision_;
   Settings current_ = kOld;  ///< the target's
   std::optional<Trial> trial_;
+  std::vector<std::shared_ptr<const Trial>> ended_trials_;
   std::vector<double> node_slowness_;  ///< factors
   std::vector<LivingPod> pods_;
   int pods_made_ = 0;

@@ -39,6 +39,9 @@ const Scenario kScenarios[] = {
     {"defaultHarm2x", [](RolloutWorld& world) { world.tolerance_percent = 5, world.slowdown = harm(world, 2); }},
     {"unlikePods", [](RolloutWorld& world) { world.node_part = 0.5; }},
     {"unlikePodsHarm2x", [](RolloutWorld& world) { world.node_part = 0.5, world.slowdown = harm(world, 2); }},
+    {"bursts", [](RolloutWorld& world) { world.burst_part = 0.02, world.burst_slowdown = 4; }},
+    {"retried", [](RolloutWorld& world) { world.retries = 5; }},
+    {"retriedHarm1_5x", [](RolloutWorld& world) { world.slowdown = harm(world, 1.5), world.retries = 5; }},
     {"harm2x", [](RolloutWorld& world) { world.slowdown = harm(world, 2); }},
     {"harm1_5x", [](RolloutWorld& world) { world.slowdown = harm(world, 1.5); }},
 };
@@ -115,6 +118,11 @@ const Figure kFigures[] = {
     {"promotedHarm2xDefault", "defaultHarm2x", [](Tally& tally) { return tally.share(tally.promoted); }},
     {"inconclusiveUnlikePods", "unlikePods", [](Tally& tally) { return tally.share(tally.undecided); }},
     {"promotedHarm2xUnlikePods", "unlikePodsHarm2x", [](Tally& tally) { return tally.share(tally.promoted); }},
+    {"promotedBursts", "bursts", [](Tally& tally) { return tally.share(tally.promoted); }},
+    {"burstsKept", "bursts", [](Tally& tally) { return tally.share(tally.confirmed); }},
+    {"inconclusiveRetried", "retried", [](Tally& tally) { return tally.share(tally.undecided); }},
+    {"falseRollbackRetried", "retried", [](Tally& tally) { return tally.share(tally.rolled_back); }},
+    {"promotedHarm1_5xRetried", "retriedHarm1_5x", [](Tally& tally) { return tally.share(tally.promoted); }},
     {"promotedHarm2x", "harm2x", [](Tally& tally) { return tally.share(tally.promoted); }},
     {"escaped", "harm2x", [](Tally& tally) { return tally.share(tally.confirmed); }},
     {"promotedHarm1_5x", "harm1_5x", [](Tally& tally) { return tally.share(tally.promoted); }},
@@ -155,6 +163,10 @@ const Row kRows[] = {
     {"inconclusiveUnlikePods", "better settings left undecided where half of what pods differ by is not the node's",
      "–"},
     {"promotedHarm2xUnlikePods", "settings of twice the tolerance of 10 % promoted there", "≤ 0.5 %"},
+    {"promotedHarm1_5xRetried", "the same of 1.5 times, where what ends undecided is tried again up to five times",
+     "–"},
+    {"inconclusiveRetried", "better settings left undecided after all of that", "–"},
+    {"promotedBursts", "settings promoted with which every fiftieth window is four times as slow", "–"},
     {"escaped", "those of twice the tolerance that the watch did not take back either", "0"},
 };
 

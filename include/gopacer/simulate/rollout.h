@@ -40,6 +40,9 @@ struct RolloutWorld {
   double disturbance = 0.05;         ///< spread of a pod's latency from one window to the next
   double autocorrelation = 0.3;      ///< of that, between neighbouring windows
   double load_after = 1;             ///< factor of the load from the promotion on
+  double burst_part = 0;             ///< of the windows of pods with the new settings, in which they are slower
+  double burst_slowdown = 1;         ///< factor of latency then
+  int retries = 0;                   ///< of trials that end undecided, each after the cool-down
   double drift = 0;                  ///< by how much latency rises, evenly, over the watch: 0.2 is a fifth
 
   double slowdown = 1;            ///< factor of latency with the new settings, all told
@@ -55,8 +58,9 @@ struct RolloutWorld {
 struct RolloutResult {
   TrialVerdict verdict = TrialVerdict::kNone;
   std::string reason;
-  bool promoted = false;      ///< the target got the new settings, if only for a while
-  bool in_force = false;      ///< it has them in the end
+  bool promoted = false;  ///< the target got the new settings, if only for a while
+  bool in_force = false;  ///< it has them in the end
+  int trials = 1;
   Duration until_decided{0};  ///< from the trial's start until it was promoted, or ended before
   std::string broken;         ///< an invariant that did not hold; empty when all did
 };
