@@ -247,6 +247,26 @@ RunningStats decode_stats(const json& object, Complaints& complaints) {
   return stats;
 }
 
+json encode(const MeasuredSpread& measured) {
+  return {{"spread", exact(measured.spread)}, {"freedom", measured.freedom}};
+}
+
+MeasuredSpread decode_spread(const json& object, Complaints& complaints) {
+  return {complaints.number(object, "spread", 0, 0, kGreatest), count(complaints, object, "freedom")};
+}
+
+json encode(const EarlierTrials& earlier) {
+  return {{"trials", earlier.trials},
+          {"windows", earlier.windows},
+          {"nodes", exact(earlier.nodes)},
+          {"pods", exact(earlier.pods)}};
+}
+
+EarlierTrials decode_earlier(const json& object, Complaints& complaints) {
+  return {count(complaints, object, "trials"), count(complaints, object, "windows"),
+          complaints.number(object, "nodes", 0, 0, kGreatest), complaints.number(object, "pods", 0, 0, kGreatest)};
+}
+
 json encode(const MetricEvidence& metric) {
   json object{{"name", metric.name},
               {"canary", exact(metric.canary)},
@@ -263,6 +283,12 @@ json encode(const MetricEvidence& metric) {
               {"windows", metric.stats.n},
               {"statistics", encode(metric.stats)}};
   if (metric.peers.n > 0) object["peers"] = encode(metric.peers);
+  if (metric.pod_spread.freedom > 0) object["podSpread"] = encode(metric.pod_spread);
+  if (metric.neighbour_spread.freedom > 0) object["neighbourSpread"] = encode(metric.neighbour_spread);
+  if (metric.canary_bursts + metric.other_bursts > 0) {
+    object["bursts"] = {
+        {"canary", metric.canary_bursts}, {"others", metric.other_bursts}, {"odds", exact(metric.burst_odds)}};
+  }
   if (metric.counted > 0) object["counted"] = exact(metric.counted);
   put(object, "summary", clipped(metric.summary));
   put(object, "source", metric.source);
@@ -289,6 +315,12 @@ MetricEvidence decode_metric(const json& object, Complaints& complaints) {
   metric.pending_since = time(object, "pendingSince");
   metric.stats = decode_stats(child(object, "statistics"), complaints);
   metric.peers = decode_stats(child(object, "peers"), complaints);
+  metric.pod_spread = decode_spread(child(object, "podSpread"), complaints);
+  metric.neighbour_spread = decode_spread(child(object, "neighbourSpread"), complaints);
+  const json& bursts = child(object, "bursts");
+  metric.canary_bursts = count(complaints, bursts, "canary");
+  metric.other_bursts = count(complaints, bursts, "others");
+  metric.burst_odds = complaints.number(bursts, "odds", 0, -kGreatest, kGreatest);
   return metric;
 }
 
@@ -299,6 +331,9 @@ void put(json& object, const Evidence& evidence) {
   object["samples"] = {{"canary", evidence.canary_requests}, {"baseline", evidence.baseline_requests}};
   if (evidence.baseline_memory > 0) object["baselineMemoryPercent"] = exact(evidence.baseline_memory * 100);
   put(object, "measuredUntil", evidence.until);
+  if (evidence.pairs > 1) object["pairs"] = evidence.pairs;
+  if (evidence.nodes_apart > 0) object["nodesApart"] = evidence.nodes_apart;
+  if (evidence.earlier.trials > 0) object["earlier"] = encode(evidence.earlier);
   json metrics = json::array();
   for (const MetricEvidence& metric : evidence.metrics) metrics.push_back(encode(metric));
   object["metrics"] = std::move(metrics);
@@ -312,6 +347,9 @@ Evidence decode_evidence(const json& object, Complaints& complaints) {
   evidence.baseline_requests = long_count(complaints, child(object, "samples"), "baseline");
   evidence.baseline_memory = complaints.number(object, "baselineMemoryPercent", 0, 0, kGreatest) / 100;
   evidence.until = time(object, "measuredUntil");
+  evidence.pairs = std::max(1, count(complaints, object, "pairs"));
+  evidence.nodes_apart = count(complaints, object, "nodesApart");
+  evidence.earlier = decode_earlier(child(object, "earlier"), complaints);
   for (const json& metric : bounded_list(complaints, object, "metrics", kMostMetrics)) {
     evidence.metrics.push_back(decode_metric(metric, complaints));
   }

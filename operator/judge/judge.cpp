@@ -4,9 +4,11 @@
 #include "gopacer/domain/histogram.h"
 #include "gopacer/judge/sequential.h"
 #include "gopacer/judge/verdict.h"
+#include "judge/bursts.h"
 #include "judge/hard_stops.h"
 #include "judge/measure.h"
 #include "judge/metrics.h"
+#include "judge/pod_spread.h"
 #include "judge/windows.h"
 
 namespace gopacer {
@@ -23,6 +25,9 @@ constexpr int kSilentWindows = 4;
 /// CPU for each request may rise by so much beyond the loss of GC CPU that was accepted (page faults of a grown heap,
 /// noise of neighbours), or by what the profile tolerates of latency where that is more.
 constexpr double kCpuTolerance = 0.05;
+
+/// Collections come one after the other: of fewer there is no share to speak of.
+constexpr double kFewestCollections = 8;
 
 /// CPU for each request is compared where the arms' numbers of requests are within this factor.
 constexpr double kMostUneven = 1.25;
@@ -50,8 +55,11 @@ class Comparison {
       return say(Outcome::kPointless, "SelfTuned", found);
     }
     if (now_ < plan_.measuring_since) return say(Outcome::kUndecided, "WarmUp", "The pods are warming up.");
+    evidence().pairs = plan_.pairs;
+    evidence().nodes_apart = plan_.nodes_apart;
     declare_metrics();
     const std::optional<HardStop> stop = count_windows();
+    measure_spreads();
     note_changes();
     if (stopped(stop)) return verdict_;
     conclude();
@@ -130,9 +138,10 @@ class Comparison {
     const auto difference = judging::difference(canary, baseline, slo);
     // A node that is slow stays slow: three windows in a row are no protection from it.
     const bool by_its_node =
-        metric.relative && plan_.nodes_apart > 0 && difference && *difference <= metric.threshold + node_margin();
+        metric.relative && plan_.nodes_apart > 0 && difference && *difference <= metric.threshold + pod_margin(metric);
     metric.violations =
         judging::only_canary_violates(canary, baseline, slo) && !by_its_node ? metric.violations + 1 : 0;
+    if (slo.is_latency()) judging::count_bursts(metric, {canary_, baseline_, target_}, pooled.span, slo);
     if (difference) {
       judging::count(metric, *difference, canary, baseline, slo);
     } else {
@@ -165,6 +174,7 @@ class Comparison {
       if (other && other != source) {
         // Sources measure different things: what was added up from another one is no use.
         metric.stats = {};
+        metric.counted = 0;
         metric.source = judging::to_string(*other);
         source = other;
       }
@@ -176,6 +186,8 @@ class Comparison {
       return false;
     }
     metric.missing = 0;
+    // Where nobody tells of collections they can't be waited for.
+    metric.counted += judging::collections_in(canary_, window).value_or(kFewestCollections);
     judging::count(metric, canary->share - baseline->share, canary->share, baseline->share);
     metric.violations = judging::gc_share_too_high(*canary, baseline->share) ? metric.violations + 1 : 0;
     return true;
@@ -192,11 +204,17 @@ class Comparison {
   void conclude() {
     const int windows = evidence().windows + evidence().empty_windows;
     for (MetricEvidence& metric : evidence().metrics) {
-      judging::weigh(metric, plan_.alpha, windows, margin_of(metric));
+      judging::weigh(metric, plan_.alpha, windows, judging::unseen(metric), pod_margin(metric));
       metric.summary = judging::tell(metric);
     }
+    MetricEvidence& gc = judging::metric_named(evidence(), kGcCpuMetric);
+    if (gc.counted < kFewestCollections && gc.state != MetricState::kNoData) gc.state = MetricState::kUndecided;
     for (const Slo& slo : plan_.slos) {
       const MetricEvidence& metric = judging::metric_named(evidence(), slo.name);
+      if (metric.burst_odds >= std::log(1 / plan_.alpha)) {
+        say(Outcome::kWorse, judging::harm_of(slo).reason, "The canary has bursts: " + told_of_bursts(metric) + ".");
+        return;
+      }
       if (slo.max &&
           metric.violations >=
               judging::windows_allowed(slo, plan_.interval, judging::length_of_comparison(slo, plan_.interval))) {
@@ -216,7 +234,6 @@ class Comparison {
         return;
       }
     }
-    const MetricEvidence& gc = judging::metric_named(evidence(), kGcCpuMetric);
     if (gc.state == MetricState::kFail) {
       const bool loss = plan_.min_saving < 0;
       say(Outcome::kWorse, loss ? "GcCpuRegression" : "NoBenefit",
@@ -235,9 +252,11 @@ class Comparison {
       say(Outcome::kNoData, "NoData", why_no_data(metric));
       return;
     }
-    const bool all_pass = std::all_of(
-        evidence().metrics.begin(), evidence().metrics.end(),
-        [&](const MetricEvidence& metric) { return metric.state == MetricState::kPass || !required(metric); });
+    const bool all_pass =
+        std::all_of(evidence().metrics.begin(), evidence().metrics.end(), [&](const MetricEvidence& metric) {
+          // A burst that only the canary had may be the first of many.
+          return (metric.state == MetricState::kPass || !required(metric)) && metric.burst_odds <= 0;
+        });
     if (all_pass && !enough_requests()) {
       say(Outcome::kUndecided, "TooFewRequests",
           "Good so far, after " + std::to_string(evidence().canary_requests) + " requests to the canary and " +
@@ -258,17 +277,32 @@ class Comparison {
     say(Outcome::kUndecided, "Measuring", story() + ". " + outlook());
   }
 
-  /// What the nodes may make of a ratio, as a logarithm. No number of windows makes it smaller: a node that is slow
-  /// stays slow. Shares of CPU are the same on any node.
-  double node_margin() const {
-    if (plan_.pairs <= 0) return 0;
-    return judging::kNodeConfidence * judging::kNodeSpread * std::sqrt(static_cast<double>(plan_.nodes_apart)) /
-           plan_.pairs;
+  /// What the pods and their nodes may make of a ratio, as a logarithm. No number of windows makes it smaller: a node
+  /// that is slow stays slow. Shares of CPU are the same on any node.
+  double pod_margin(const MetricEvidence& metric) const {
+    return metric.relative ? judging::pod_confidence(metric) * judging::arms_differ(metric, so_far(verdict_.evidence))
+                           : 0;
   }
 
-  /// Of what no window shows.
-  double margin_of(const MetricEvidence& metric) const {
-    return metric.relative ? node_margin() : judging::unseen(metric);
+  /// Of one pod's figure from one window to the next: the difference of two arms has that of two pods for each pair.
+  double noise_of(const MetricEvidence& metric) const {
+    if (metric.stats.n < 2) return 0;
+    const double likeness = correlation_factor(metric.stats);
+    return metric.stats.m2 / static_cast<double>(metric.stats.n - 1) * likeness * likeness * plan_.pairs / 2;
+  }
+
+  void measure_spreads() {
+    const judging::EqualPods old{&target_, plan_.measuring_since};
+    const judging::EqualPods fresh{&baseline_, plan_.measuring_since};
+    for (const Slo& slo : plan_.slos) {
+      MetricEvidence& metric = judging::metric_named(evidence(), slo.name);
+      const bool of_each_pod = slo.query() == nullptr && !slo.is_of_runtime();
+      if (!metric.relative || !of_each_pod || metric.stats.n < kFewestWindows) continue;
+      judging::measure_spread(metric, slo, {old, fresh}, plan_.nodes, plan_.interval, noise_of(metric));
+    }
+    if (counting_ == nullptr) return;
+    MetricEvidence& cpu = judging::metric_named(evidence(), kCpuMetric);
+    judging::measure_cpu_spread(cpu, counting_->name, {old, fresh}, plan_.nodes, plan_.interval, noise_of(cpu));
   }
 
   /// A person does without it where it has no data.
@@ -305,14 +339,34 @@ class Comparison {
     if (gc.baseline > 0) verdict_.gc_change = gc.canary / gc.baseline - 1;
   }
 
+  static std::string told_of_bursts(const MetricEvidence& metric) {
+    return metric.name + " was far above that of the pods with the old settings at the same time, " +
+           std::to_string(metric.canary_bursts) + " times in the canary and " + std::to_string(metric.other_bursts) +
+           " times in one of them";
+  }
+
   std::string story() {
     std::string text;
     for (const MetricEvidence& metric : evidence().metrics) {
       if (metric.stats.n > 0 || required(metric)) text += (text.empty() ? "" : "; ") + judging::tell(metric);
+      if (metric.burst_odds > 0) text += "; " + told_of_bursts(metric);
     }
-    if (plan_.nodes_apart > 0) {
-      text += "; canary and baseline run on different nodes, whose difference may be " +
-              signed_percent(std::expm1(node_margin())) + " by itself";
+    const MetricEvidence& gc = judging::metric_named(evidence(), kGcCpuMetric);
+    if (gc.stats.n > 0 && gc.counted < kFewestCollections) {
+      text += "; the canary collected " + format_fixed(gc.counted, 0) + " times, and has to " +
+              format_fixed(kFewestCollections, 0) + " times before collection is judged";
+    }
+    if (const int trials = evidence().earlier.trials; trials > 0) {
+      text += "; goes on from " + std::to_string(trials) + " earlier trial" + (trials > 1 ? "s" : "") +
+              " of about these settings";
+    }
+    for (const Slo& slo : plan_.slos) {
+      const MetricEvidence& metric = judging::metric_named(evidence(), slo.name);
+      if (!metric.relative || metric.stats.n == 0) continue;
+      text += std::string("; ") + (plan_.nodes_apart > 0 ? "canary and baseline run on different nodes, and " : "") +
+              judging::told_of_pods(metric) + ", which alone may make up to " +
+              format_fixed(100 * std::expm1(pod_margin(metric)), 1) + " %";
+      break;
     }
     return text;
   }
@@ -354,9 +408,9 @@ class Comparison {
     for (const MetricEvidence& metric : verdict_.evidence.metrics) {
       if (!required(metric)) continue;
       const double gap = std::abs(metric.stats.mean - metric.threshold);
-      const double distance = gap - (metric.relative ? node_margin() : 0);
-      hopeless =
-          hopeless || (metric.relative && plan_.nodes_apart > 0 && metric.stats.n >= kFewestWindows && distance <= 0);
+      const double pods = pod_margin(metric);
+      const double distance = std::sqrt(std::max(0.0, gap * gap - pods * pods));
+      hopeless = hopeless || (metric.relative && metric.stats.n >= kFewestWindows && distance <= 0);
       // Before ten windows even the spread is a guess.
       double all = metric.stats.n < 10 ? kFewestWindows : windows_needed(metric.stats, distance, plan_.alpha);
       // What may go wrong unseen gets less with each request.
@@ -373,7 +427,7 @@ class Comparison {
     if (plan_.max_duration > Duration(0)) {
       const double left = to_seconds(plan_.measuring_since + plan_.max_duration - now_);
       if (hopeless) {
-        return "No time would decide it: what nodes may differ by is more than what is tolerated. More "
+        return "No time would decide it: what pods with equal settings differ by leaves no room. More "
                "canary.replicas, "
                "a wider maxRegressionPercent, or room for canary and baseline on one node would.";
       }
@@ -401,10 +455,17 @@ Verdict judge(const JudgePlan& plan, const Evidence& so_far, const Observation& 
   return Comparison(plan, so_far, observed, now).verdict();
 }
 
-bool warmed_up(const Observation& observed, int cycles) {
+bool warmed_up(const Observation& observed, Time since) {
+  // The first one may have begun before, with the small heap of a start.
+  constexpr std::uint32_t kCollections = 2;
   const auto collected = [&](const PodSeries* pod) {
-    const Sample* const latest = latest_sample(*pod, [](const Sample& sample) { return sample.mem.has_value(); });
-    return latest != nullptr && latest->mem->num_gc >= static_cast<std::uint32_t>(cycles);
+    std::optional<std::uint32_t> before;
+    for (const Sample& sample : pod->samples) {
+      if (!sample.mem) continue;
+      if (!before || sample.at <= since) before = sample.mem->num_gc;
+      if (sample.mem->num_gc >= *before + kCollections) return true;
+    }
+    return false;
   };
   for (const Track track : {Track::kCanary, Track::kBaseline}) {
     const Arm arm = judging::arm_of(observed, track);

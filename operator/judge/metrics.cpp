@@ -212,7 +212,7 @@ Pooled pool(MetricEvidence& metric, const Arm& ours, const Arm& theirs, const Wi
   return pooled;
 }
 
-void weigh(MetricEvidence& metric, double alpha, int windows, double margin) {
+void weigh(MetricEvidence& metric, double alpha, int windows, double unseen, double pods) {
   metric.low = metric.high = 0;
   metric.state = MetricState::kUndecided;
   if (metric.stats.n + metric.unresolved == 0) {
@@ -221,8 +221,9 @@ void weigh(MetricEvidence& metric, double alpha, int windows, double margin) {
   }
   if (metric.stats.n < kFewestWindows || mostly_unresolved(metric)) return;
   const Interval interval = confidence_sequence(metric.stats, alpha);
-  metric.low = interval.low - margin;
-  metric.high = interval.high + margin;
+  const double half = std::hypot((interval.high - interval.low) / 2, pods) + unseen;
+  metric.low = metric.stats.mean - half;
+  metric.high = metric.stats.mean + half;
   if (metric.low > metric.threshold) metric.state = MetricState::kFail;
   if (metric.high < metric.threshold) metric.state = MetricState::kPass;
 }

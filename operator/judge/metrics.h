@@ -49,12 +49,6 @@ void count(MetricEvidence& metric, double difference, double canary, double base
 void count(MetricEvidence& metric, double difference, const Histogram& canary, const Histogram& baseline,
            const Slo& slo);
 
-/// Standard deviation of the logarithm of the speed of pods with equal settings on different nodes: hardware,
-/// neighbours and the order of a rollout. A few per cent within one pool of nodes.
-inline constexpr double kNodeSpread = 0.05;
-/// One-sided 5 %.
-inline constexpr double kNodeConfidence = 1.645;
-
 /// What two sides answered over the windows that are added up.
 struct Pooled {
   Window span;
@@ -67,8 +61,10 @@ Pooled pool(MetricEvidence& metric, const Arm& ours, const Arm& theirs, const Wi
             Duration interval);
 
 /// The interval and what it says, from what was counted. `windows`: all windows so far, with and without data.
-/// `margin`: of what no number of windows shows, on each side and on the scale of the threshold.
-void weigh(MetricEvidence& metric, double alpha, int windows, double margin = 0);
+/// Of what no number of windows shows, on each side and on the scale of the threshold: `unseen` may be there whatever
+/// else, and is added; `pods` is what pods may make of it by themselves, independently of the windows' chance, so that
+/// the two add up as their squares do.
+void weigh(MetricEvidence& metric, double alpha, int windows, double unseen = 0, double pods = 0);
 
 /// More of its windows than not had buckets in which nothing can be told.
 bool mostly_unresolved(const MetricEvidence& metric);

@@ -14,6 +14,7 @@ double sequence_radius(double n, double alpha, double eta) {
 }
 
 double correlation_factor(const RunningStats& stats) {
+  constexpr double kErrors = 1.3;
   constexpr double kUsual = 0.3;
   constexpr double kMost = 0.8;
   double rho = kUsual;
@@ -21,7 +22,7 @@ double correlation_factor(const RunningStats& stats) {
     const double variance = stats.m2 / static_cast<double>(stats.n - 1);
     if (variance <= 0) return 1;
     const double pairs = static_cast<double>(stats.pairs);
-    rho = 1 - stats.steps2 / pairs / (2 * variance) + 0.5 / std::sqrt(pairs);
+    rho = 1 - stats.steps2 / pairs / (2 * variance) + kErrors / std::sqrt(pairs);
   }
   rho = std::clamp(rho, 0.0, kMost);
   return std::sqrt((1 + rho) / (1 - rho));

@@ -6,6 +6,7 @@
 #include "judge/hard_stops.h"
 #include "judge/measure.h"
 #include "judge/metrics.h"
+#include "judge/pod_spread.h"
 #include "judge/windows.h"
 
 namespace gopacer {
@@ -163,9 +164,12 @@ class Watch {
   }
 
   /// What a rollout, which moves pods to other nodes, may make of the difference between target and baseline.
-  double move_margin() const {
+  double move_margin(const Slo& slo) const {
+    const MetricEvidence* const before = find(plan_.before, slo.name);
+    const MetricEvidence trial = before != nullptr ? *before : MetricEvidence{};
     const double places = 1.0 / static_cast<double>(baseline_.size()) + 1.0 / static_cast<double>(pods_.size());
-    return judging::kNodeConfidence * judging::kNodeSpread * std::sqrt(places);
+    const double variance = judging::pod_variance(trial).anywhere;
+    return judging::pod_confidence(trial) * std::sqrt(variance * places);
   }
 
   /// By how much the target's pods differed from the baseline with the old settings. No more of it is believed than
@@ -174,7 +178,13 @@ class Watch {
     const MetricEvidence* const before = find(plan_.before, slo.name);
     if (before == nullptr || before->peers.n < kFewestPeers || baseline_.empty() || pods_.empty()) return 0;
     if (!judging::is_relative(slo)) return before->peers.mean;
-    return std::clamp(before->peers.mean, -move_margin(), move_margin());
+    return std::clamp(before->peers.mean, -move_margin(slo), move_margin(slo));
+  }
+
+  /// By how much the target's pods were faster than expected in the first stretch, as a negative number: luck with
+  /// their nodes is not to hide what begins later. Had they been slower, that would be harm as well.
+  static double head_start(const MetricEvidence& metric) {
+    return metric.relative && metric.peers.n > 0 ? std::min(0.0, metric.peers.mean) : 0;
   }
 
   /// False where the baseline shows nothing, or does other work than the target.
@@ -190,14 +200,15 @@ class Watch {
     const double uneven = per_pod(ours, warm) / per_pod(theirs, baseline_);
     if (slo.counts_requests() && (uneven > kMostUneven || uneven < 1 / kMostUneven)) return false;
     const auto difference = judging::difference(ours, theirs, slo);
-    const double change = difference.value_or(0) - usual_of(slo);
-    const double explained = judging::tolerated(slo) + (metric.relative ? move_margin() : 0);
+    const double change = difference.value_or(0) - usual_of(slo) - head_start(metric);
+    const double explained = judging::tolerated(slo) + (metric.relative ? move_margin(slo) : 0);
     const bool by_the_move = difference && change <= explained;
     refer_to(metric, kBaseline);
     metric.violations = judging::only_canary_violates(ours, theirs, slo) && !by_the_move ? metric.violations + 1 : 0;
     if (!difference) return true;
     // What begins late would drown in all that was well before.
     if (metric.stats.n >= kStretch) {
+      if (metric.peers.n == 0) metric.peers = metric.stats;
       metric.stats = {};
       metric.counted = 0;
     }

@@ -127,15 +127,7 @@ std::optional<GcShare> sampled_share(const Arm& arm, const Window& window) {
 
 /// Collections come one after the other: a window holds a whole number of them, half a one more or less than its share,
 /// and so does the CPU that they took. Infinite when the arm was seen to end none.
-double burst_error(const Arm& arm, const Window& window) {
-  double collections = 0;
-  for (const PodSeries* pod : arm) {
-    const auto ends = ends_of(*pod, window, [](const Sample& sample) { return sample.mem.has_value(); });
-    if (!ends || ends->last->mem->num_gc < ends->first->mem->num_gc) continue;
-    collections += ends->last->mem->num_gc - ends->first->mem->num_gc;
-  }
-  return 0.5 / collections;
-}
+double burst_error(const Arm& arm, const Window& window) { return 0.5 / collections_in(arm, window).value_or(0); }
 
 }  // namespace
 
@@ -182,6 +174,16 @@ std::optional<Histogram> latency_in(const Arm& arm, const Window& window, const 
     merge(*sum, *delta);
   }
   return sum;
+}
+
+std::optional<double> collections_in(const Arm& arm, const Window& window) {
+  std::optional<double> collections;
+  for (const PodSeries* pod : arm) {
+    const auto ends = ends_of(*pod, window, [](const Sample& sample) { return sample.mem.has_value(); });
+    if (!ends || ends->last->mem->num_gc < ends->first->mem->num_gc) continue;
+    collections = collections.value_or(0) + ends->last->mem->num_gc - ends->first->mem->num_gc;
+  }
+  return collections;
 }
 
 std::optional<Histogram> pauses_in(const Arm& arm, const Window& window) {

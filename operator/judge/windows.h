@@ -21,6 +21,9 @@ using Arm = std::vector<const PodSeries*>;
 
 Arm arm_of(const Observation& observed, Track track);
 
+/// Collections that the arm's pods ended in the window; none where no pod tells.
+std::optional<double> collections_in(const Arm& arm, const Window& window);
+
 /// The windows that are complete now and were not taken before; `evidence.until` moves to the end of the last one.
 /// A window is complete when each pod of the arms was read at or after its end, or a whole interval has passed since.
 /// Windows that are too long ago to have samples are only counted, as empty.

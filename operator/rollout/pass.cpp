@@ -40,6 +40,7 @@ Verdict judge_arms(const Facts& facts) {
   plan.max_duration = spec.canary.max_duration;
   plan.pairs = facts.desired.trial->arm_replicas();
   plan.nodes_apart = nodes_apart(facts);
+  for (const OwnedPod& owned : facts.desired.pods) plan.nodes.emplace(owned.pod->uid, owned.pod->node);
   return judge(plan, status.evidence, facts.observed, facts.now);
 }
 

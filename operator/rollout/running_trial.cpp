@@ -230,7 +230,7 @@ class RunningTrial {
       next_.waiting_since.reset();
       next_.warm_until = now_ + trial_.spec.canary.warm_up;
       enter(TrialPhase::kWarmUp, "Canary and baseline pods are ready; warming up until " +
-                                     format_time(*next_.warm_until) + " and three collections.");
+                                     format_time(*next_.warm_until) + " and two collections after that.");
       return record("WarmUp");
     }
     for (const auto& arm : {facts_.desired.baseline, facts_.desired.canary}) {
@@ -265,18 +265,35 @@ class RunningTrial {
     enter(TrialPhase::kPending, std::move(message));
   }
 
+  /// The latest trial that asked the same on the same program and ended without an answer; null when there is none.
+  const Trial* left_undecided() const {
+    const auto& ended = facts_.desired.ended_trials;
+    const auto found = std::find_if(ended.rbegin(), ended.rend(), [&](const std::shared_ptr<const Trial>& trial) {
+      const TrialSpec& spec = trial->spec;
+      return spec.profile_uid == trial_.spec.profile_uid && spec.template_hash == trial_.spec.template_hash &&
+             spec.target.uid == trial_.spec.target.uid && spec.container == trial_.spec.container &&
+             about_equal(spec.from, trial_.spec.from) && about_equal(spec.to, trial_.spec.to) &&
+             spec.slos == trial_.spec.slos && trial->status.verdict == TrialVerdict::kInconclusive &&
+             !trial->status.promoted && trial->unreadable.empty() && trial->status.evidence.windows > 0;
+    });
+    return found != ended.rend() ? found->get() : nullptr;
+  }
+
   Step warm_up() {
     if (hard_stop()) return end_badly();
     if (verdict_.outcome == Outcome::kPointless) return pointless();
     if (auto step = begun_anew()) return *step;
-    if (now_ < trial_.status.warm_until.value_or(now_) || !warmed_up(facts_.observed)) {
+    if (now_ < trial_.status.warm_until.value_or(now_) ||
+        !warmed_up(facts_.observed, trial_.status.warm_until.value_or(now_))) {
       Step step = record("WarmUp");
       step.message = "Warming up.";
       return step;
     }
     next_.measuring_since = now_;
-    enter(TrialPhase::kMeasuring,
-          "Warm; measuring in windows of " + format_duration(trial_.spec.canary.interval) + ".");
+    const Trial* const earlier = left_undecided();
+    if (earlier != nullptr) next_.evidence = going_on_from(earlier->status.evidence);
+    enter(TrialPhase::kMeasuring, "Warm; measuring in windows of " + format_duration(trial_.spec.canary.interval) +
+                                      (earlier != nullptr ? ", going on from " + earlier->key.name + "." : "."));
     return record("Measuring");
   }
 

@@ -432,6 +432,9 @@ Evidence any_evidence() {
   evidence.baseline_memory = *rc::gen::inRange(0, 1000) / 1000.0;
   evidence.baseline_requests = *rc::gen::inRange<std::int64_t>(0, std::int64_t{1} << 40);
   evidence.until = maybe_a_time();
+  evidence.pairs = *rc::gen::inRange(1, 10);
+  evidence.nodes_apart = *rc::gen::inRange(0, 10);
+  if (*rc::gen::arbitrary<bool>()) evidence.earlier = {*rc::gen::inRange(1, 9), 77, 1.0 / 3, 2.0 / 3};
   const int metrics = *rc::gen::inRange(0, 4);
   for (int i = 0; i < metrics; ++i) {
     MetricEvidence metric;
@@ -450,6 +453,13 @@ Evidence any_evidence() {
     metric.source = any_text();
     metric.missing = *rc::gen::inRange(0, 10);
     metric.unresolved = *rc::gen::inRange(0, 10);
+    for (MeasuredSpread* spread : {&metric.pod_spread, &metric.neighbour_spread}) {
+      spread->freedom = *rc::gen::inRange(0, 10);
+      if (spread->freedom > 0) spread->spread = std::abs(*rc::gen::arbitrary<double>());
+    }
+    metric.canary_bursts = *rc::gen::inRange(0, 10);
+    metric.other_bursts = *rc::gen::inRange(0, 10);
+    if (metric.canary_bursts + metric.other_bursts > 0) metric.burst_odds = *rc::gen::arbitrary<double>();
     metric.pending_since = maybe_a_time();
     evidence.metrics.push_back(metric);
   }
@@ -463,6 +473,9 @@ void expect_same(const Evidence& a, const Evidence& b) {
   RC_ASSERT(a.baseline_requests == b.baseline_requests);
   RC_ASSERT(std::abs(a.baseline_memory - b.baseline_memory) < 1e-12);
   RC_ASSERT(a.until == b.until);
+  RC_ASSERT(a.pairs == b.pairs);
+  RC_ASSERT(a.nodes_apart == b.nodes_apart);
+  RC_ASSERT(a.earlier == b.earlier);
   RC_ASSERT(a.metrics.size() == b.metrics.size());
   for (std::size_t i = 0; i < a.metrics.size(); ++i) {
     const MetricEvidence& x = a.metrics[i];
@@ -470,6 +483,11 @@ void expect_same(const Evidence& a, const Evidence& b) {
     RC_ASSERT(x.name == y.name);
     RC_ASSERT(x.stats == y.stats);
     RC_ASSERT(x.peers == y.peers);
+    RC_ASSERT(x.pod_spread == y.pod_spread);
+    RC_ASSERT(x.neighbour_spread == y.neighbour_spread);
+    RC_ASSERT(x.canary_bursts == y.canary_bursts);
+    RC_ASSERT(x.other_bursts == y.other_bursts);
+    RC_ASSERT(x.burst_odds == y.burst_odds);
     RC_ASSERT(x.canary == y.canary);
     RC_ASSERT(x.baseline == y.baseline);
     RC_ASSERT(x.low == y.low);

@@ -142,7 +142,7 @@ inline RecordedTrial record(const TrialStory& story) {
     for (int window = 0; window <= story.windows; ++window) {
       pod.advance(trial.end_of(window), random);
       const double rate = story.requests_per_second * (canary ? story.canary_traffic : 1);
-      std::poisson_distribution<int> arrivals(rate * to_seconds(trial.plan.interval));
+      std::poisson_distribution<int> arrivals(std::max(1e-9, rate * to_seconds(trial.plan.interval)));
       std::lognormal_distribution<double> duration(std::log(0.010), 0.5);
       const int requests = window > 0 ? arrivals(random) : 0;
       for (int k = 0; k < requests; ++k) {

@@ -102,7 +102,7 @@ struct PodImposter {
   void advance(Time now, std::mt19937_64& random) {
     const double seconds = series.samples.empty() ? 5 : to_seconds(now - last_);
     last_ = now;
-    std::poisson_distribution<int> arrivals(requests_per_second * seconds);
+    std::poisson_distribution<int> arrivals(std::max(1e-9, requests_per_second * seconds));
     std::lognormal_distribution<double> duration(std::log(median_seconds), log_sigma);
     const int requests = requests_per_second > 0 ? arrivals(random) : 0;
     std::vector<double> durations(static_cast<std::size_t>(requests));
@@ -111,7 +111,7 @@ struct PodImposter {
     const int failed = requests > 0 ? std::binomial_distribution<int>(requests, bad_share)(failures) : 0;
     bad += failed;
     good += requests - failed;
-    std::normal_distribution<double> noise(0, share_noise);
+    std::normal_distribution<double> noise(0, std::max(1e-12, share_noise));
     const double share = std::clamp(gc_share + (share_noise > 0 ? noise(random) : 0), 0.0, 1.0);
     cpu_seconds += cores * seconds;
     gc_seconds += cores * seconds * share;

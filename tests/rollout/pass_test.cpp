@@ -217,16 +217,16 @@ TEST(JudgeTrial, KnowsWhichPairsDoNotShareANode) {
         scene.desired.pods.push_back({std::make_shared<Pod>(pod), track});
       }
     }
-    const std::string message = judge_trial(scene.facts()).message;
-    const auto at = message.find("may be +");
-    return at == std::string::npos ? std::string() : message.substr(at + 7, message.find(' ', at + 7) - at - 7);
+    const Evidence evidence = judge_trial(scene.facts()).evidence;
+    EXPECT_EQ(evidence.pairs, scene.trial->spec.canary.replicas);
+    return evidence.nodes_apart;
   };
-  EXPECT_EQ(told({"a"}, {"a"}), "");
-  EXPECT_EQ(told({"a"}, {"b"}), "+12.3");
-  EXPECT_EQ(told({"a", "b"}, {"b", "a"}), "") << "in whatever order";
-  EXPECT_EQ(told({"a", "a"}, {"a", "b"}), "+6.0") << "one of two";
-  EXPECT_EQ(told({"a", "b"}, {"c", "d"}), "+8.6");
-  EXPECT_EQ(told({"a", "a"}, {"b", "b"}), "+12.3") << "two pods of one node are slow together";
+  EXPECT_EQ(told({"a"}, {"a"}), 0);
+  EXPECT_EQ(told({"a"}, {"b"}), 2);
+  EXPECT_EQ(told({"a", "b"}, {"b", "a"}), 0) << "in whatever order";
+  EXPECT_EQ(told({"a", "a"}, {"a", "b"}), 2) << "one of two";
+  EXPECT_EQ(told({"a", "b"}, {"c", "d"}), 4);
+  EXPECT_EQ(told({"a", "a"}, {"b", "b"}), 8) << "two pods of one node are slow together";
 }
 
 TEST(JudgeTrial, WatchesTheTargetsOwnPodsAfterThePromotion) {

@@ -99,7 +99,7 @@ TEST(RunningTrial, WarmsUpOnlyWhenBothArmsAreReady) {
   EXPECT_EQ(scene.step().trial->warm_until, scene.now + minutes(2));
   EXPECT_FALSE(scene.step().trial->waiting_since);
   EXPECT_EQ(scene.step().message, "Canary and baseline pods are ready; warming up until " +
-                                      format_time(scene.now + minutes(2)) + " and three collections.");
+                                      format_time(scene.now + minutes(2)) + " and two collections after that.");
   EXPECT_LT(scene.step().requeue_after, seconds(1));
 }
 
@@ -168,7 +168,7 @@ TEST(RunningTrial, MeasuresOnlyAfterTheWarmUpsTime) {
   EXPECT_EQ(scene.step().trial->phase, TrialPhase::kWarmUp);
   EXPECT_EQ(scene.step().message, "Warming up.");
   EXPECT_EQ(scene.step().requeue_after, seconds(3));
-  scene.now = *scene.trial->status.warm_until;
+  scene.now = *scene.trial->status.warm_until + seconds(1);
   EXPECT_EQ(scene.step().trial->phase, TrialPhase::kMeasuring);
   EXPECT_EQ(scene.step().trial->measuring_since, scene.now);
   EXPECT_EQ(scene.step().message, "Warm; measuring in windows of 15s.");
@@ -179,6 +179,34 @@ TEST(RunningTrial, MeasuresOnlyAfterTheCollectionsOfTheWarmUp) {
   scene.now = *scene.trial->status.warm_until + minutes(5);
   scene.collected = false;
   EXPECT_EQ(scene.step().trial->phase, TrialPhase::kWarmUp);
+}
+
+TEST(RunningTrial, GoesOnFromOneThatEndedUndecided) {
+  Scene scene = in(TrialPhase::kWarmUp);
+  scene.now = *scene.trial->status.warm_until + seconds(1);
+  Trial ended = *scene.trial;
+  ended.key.name = "checkout-0";
+  ended.status.phase = TrialPhase::kEnded;
+  ended.status.verdict = TrialVerdict::kInconclusive;
+  ended.status.evidence.windows = 33;
+  const auto earlier_windows = [&](const Trial& before) {
+    scene.ended_trials = {before};
+    return scene.step().trial->evidence.earlier.windows;
+  };
+  EXPECT_EQ(earlier_windows(ended), 33);
+  EXPECT_EQ(scene.step().message, "Warm; measuring in windows of 15s, going on from checkout-0.");
+  const auto changed = [&](const auto& change) {
+    Trial other = ended;
+    change(other);
+    return earlier_windows(other);
+  };
+  EXPECT_EQ(changed([](Trial& trial) { trial.spec.template_hash = "another"; }), 0);
+  EXPECT_EQ(changed([](Trial& trial) { trial.spec.profile_uid = "another"; }), 0);
+  EXPECT_EQ(changed([](Trial& trial) { trial.spec.to.gogc = Gogc(730); }), 0);
+  EXPECT_EQ(changed([](Trial& trial) { trial.spec.slos.emplace_back(); }), 0);
+  EXPECT_EQ(changed([](Trial& trial) { trial.status.verdict = TrialVerdict::kRollBack; }), 0);
+  EXPECT_EQ(changed([](Trial& trial) { trial.status.promoted = builders::kStart; }), 0);
+  EXPECT_EQ(changed([](Trial& trial) { trial.status.evidence.windows = 0; }), 0) << "it never measured";
 }
 
 TEST(RunningTrial, EndsWhenAnIdleServiceNeverCollects) {

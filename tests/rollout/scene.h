@@ -92,8 +92,11 @@ struct Scene {
       pod.track = track;
       pod.ready = true;
       MemStats mem;
-      mem.num_gc = collected ? 9 : 0;
       Sample sample;
+      sample.at = now - std::chrono::seconds(10);
+      sample.mem = mem;
+      pod.samples.push_back(sample);
+      mem.num_gc = collected ? 9 : 0;
       sample.at = now;
       sample.mem = mem;
       sample.profile.emplace();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -34,6 +35,8 @@ struct JudgePlan {
   /// Sum over nodes of the squared difference between canaries and baselines there: 0 when each pair shares a node, 2
   /// for one that does not.
   int nodes_apart = 0;
+  /// Node of each pod, by the pod's uid: pods of one node have more in common.
+  std::map<std::string, std::string> nodes = {};
   Duration max_duration{0};  ///< for the message's outlook only; 0: none
 };
 
@@ -86,8 +89,12 @@ struct Verdict {
   std::optional<double> gc_change;   ///< relative change of GC's share of CPU
 };
 
-/// Compares the canary pods with the baseline pods. Pure: the evidence so far goes in and comes out, and each window
-/// [measuring_since + k·interval, + interval) counts once, however often this is called.
+/// Compares the canary pods with the baseline pods. Each metric's interval, of 1 − alpha at all windows together, has
+/// two sides. Better is said when *all* SLOs and collection's CPU pass, so the chance to say it of harm in any of them
+/// is that of one side of one interval, alpha/2, however many there are, and 5 % of pods that are luckily chosen
+/// (pod_confidence). Worse is said when *any* fails: with k metrics at most k·alpha/2, and alpha more for each
+/// SLO of latency, of bursts. In simulation it is far less (docs/lab/rollouts.md). Pure: the evidence so far goes in
+/// and comes out, and each window [measuring_since + k·interval, + interval) counts once, however often this is called.
 Verdict judge(const JudgePlan& plan, const Evidence& so_far, const Observation& observed, Time now);
 
 /// Compares the target's pods after a promotion with the trial's baseline. Never kBetter by statistics
@@ -105,7 +112,8 @@ Verdict guard(const GuardPlan& plan, const Observation& observed, Time now);
 /// The promise was broken with the old settings already, on average over the trial that this is the evidence of.
 bool baseline_broke(const Slo& slo, const Evidence& trial);
 
-/// True once each pod of both arms has gone through `cycles` collections since it began.
-bool warmed_up(const Observation& observed, int cycles = 3);
+/// True once each pod of both arms has ended two collections after `since`, the end of the set warm-up: so one of them
+/// at least is of the heap's full size. A program's first collections are of a few MiB each.
+bool warmed_up(const Observation& observed, Time since);
 
 }  // namespace gopacer

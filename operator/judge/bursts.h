@@ -1,0 +1,32 @@
+#pragma once
+
+#include "gopacer/domain/evidence.h"
+#include "gopacer/domain/profile.h"
+#include "judge/windows.h"
+
+namespace gopacer::judging {
+
+/// A pod has a burst where its quantile is twice that of the middle one of the pods with the old settings, and by four
+/// standard deviations of the windows' differences above it: neither nodes nor noise explain that, while the mean of
+/// all windows would hardly show one in fifty. Bursts that are so frequent that they make that deviation are seen by
+/// the mean.
+inline constexpr double kBurst = 2;
+inline constexpr double kBurstDeviations = 4;
+/// The harm that the test looks for: the canary's bursts are so many times as frequent as anybody's.
+inline constexpr double kBurstsMoreOften = 8;
+/// Without some pods beside it nobody knows what is usual.
+inline constexpr int kFewestOthers = 2;
+
+struct ArmsAndTarget {
+  const Arm& canary;
+  const Arm& baseline;
+  const Arm& target;
+};
+
+/// Adds the bursts that began in the window. Where pods are equal, each burst comes to any of them with the same
+/// probability, whatever the number of bursts is: A. Wald's sequential test of that against kBurstsMoreOften. Its
+/// likelihood ratio is ever above 1/alpha with a probability of at most alpha (J. Ville), so it may be looked at after
+/// each window. A burst that lasts for several windows is one, so windows may be as alike as they like.
+void count_bursts(MetricEvidence& metric, const ArmsAndTarget& pods, const Window& window, const Slo& slo);
+
+}  // namespace gopacer::judging

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "gopacer/domain/evidence.h"
+#include "gopacer/domain/profile.h"
+#include "judge/windows.h"
+
+// A/A calibration: by how much pods with equal settings differ, at the same time and for as long as they live. No
+// number of windows makes that smaller, so it has a part of its own in the interval.
+
+namespace gopacer::judging {
+
+/// What is presumed of the standard deviation of the logarithm between pods on different nodes: hardware, neighbours
+/// and the order of a rollout. A few per cent within one pool of nodes.
+inline constexpr double kUsualSpread = 0.05;
+/// What is presumed of the part of that variance that two pods of one node do not have in common.
+inline constexpr double kOwnPart = 0.1;
+/// Degrees of freedom that what is presumed counts for beside what is measured.
+inline constexpr int kPriorFreedom = 4;
+
+/// Who is compared with whom. Pods that just became are not like old ones, so each group is compared within itself.
+struct EqualPods {
+  const Arm* pods;
+  Time since;  ///< they all have had the same settings
+};
+
+/// Pod's uid to its node; a pod that is not in it counts as on a node of its own.
+using Nodes = std::map<std::string, std::string>;
+
+/// Measures how much the pods of each group differ in the SLO over the time that their readings reach back to, and
+/// notes it in the metric. `noise`: variance of one pod's figure from one window to the next, which is taken off. What
+/// was measured before stays where there is nothing to measure, or less.
+void measure_spread(MetricEvidence& metric, const Slo& slo, std::initializer_list<EqualPods> groups, const Nodes& nodes,
+                    Duration interval, double noise);
+
+/// The same in CPU for each request of the SLO.
+void measure_cpu_spread(MetricEvidence& metric, const std::string& slo, std::initializer_list<EqualPods> groups,
+                        const Nodes& nodes, Duration interval, double noise);
+
+/// Variances of the logarithm of one pod: measured and presumed, each weighted by its degrees of freedom.
+struct PodVariance {
+  double anywhere = 0;  ///< among pods on any nodes
+  double own = 0;       ///< the part of it that pods of one node do not share
+};
+PodVariance pod_variance(const MetricEvidence& metric);
+
+/// One-sided 5 % of Student's distribution with the degrees of freedom of pod_variance(), to the first order of their
+/// inverse (the Cornish-Fisher expansion; 0.1 too small with four): 1.645·(1 + (1.645² + 1)/4ν).
+double pod_confidence(const MetricEvidence& metric);
+
+/// Standard deviation of the mean difference that the arms of a trial, and of those before it, would show with equal
+/// settings after any number of windows.
+double arms_differ(const MetricEvidence& metric, const EarlierTrials& trials);
+
+/// "pods with equal settings differ by 2.1 %", or that so much is presumed.
+std::string told_of_pods(const MetricEvidence& metric);
+
+}  // namespace gopacer::judging
