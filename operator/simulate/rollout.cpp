@@ -86,14 +86,22 @@ class SimulatedRollout {
   Duration window() const { return world_.canary.interval; }
   Time operators_now() const { return now_ + mischief_.clock_error(); }
 
-  const Trial* first_trial() const { return api_.objects.trials.empty() ? nullptr : api_.objects.trials.front().get(); }
+  /// The one that the result is about.
+  const Trial* trial() const {
+    const auto& trials = api_.objects.trials;
+    const auto last = std::min(trials.size(), static_cast<std::size_t>(world_.retries) + 1);
+    return last == 0 ? nullptr : trials[last - 1].get();
+  }
+  bool is_tried_again() const {
+    return trial()->status.verdict == TrialVerdict::kInconclusive &&
+           static_cast<int>(api_.objects.trials.size()) <= world_.retries;
+  }
 
   bool over() {
     if (world_.length > Duration(0)) return now_ - kStart >= world_.length;
-    const Trial* const trial = first_trial();
-    if (trial != nullptr && !trial->running()) return true;
-    if (now_ - kStart < (trial == nullptr ? kLongestWait : kLongestRollout)) return false;
-    result_.broken = trial == nullptr ? "no trial began: " + last_message_ : "the trial did not end";
+    if (trial() != nullptr && !trial()->running() && !is_tried_again()) return true;
+    if (now_ - kStart < (trial() == nullptr ? kLongestWait : (world_.retries + 1) * kLongestRollout)) return false;
+    result_.broken = trial() == nullptr ? "no trial began: " + last_message_ : "the trial did not end";
     return true;
   }
 
@@ -136,10 +144,9 @@ class SimulatedRollout {
   void note(const OperatorProcess::Pass& pass) {
     invariants_.passed(pass, operators_now(), mischief_.is_calm());
     result_.broken = invariants_.broken();
-    const Trial* const trial = first_trial();
-    if (trial == nullptr) return;
+    if (trial() == nullptr) return;
     if (!begun_) begun_ = now_;
-    const TrialStatus& status = trial->status;
+    const TrialStatus& status = trial()->status;
     result_.promoted = result_.promoted || status.promoted.has_value();
     if (result_.until_decided == Duration(0) && !before_promotion(status.phase)) result_.until_decided = now_ - *begun_;
   }
@@ -147,11 +154,10 @@ class SimulatedRollout {
   void conclude() {
     result_.accidents = mischief_.accidents();
     result_.trials = static_cast<int>(api_.objects.trials.size());
-    const Trial* const trial = first_trial();
-    if (trial == nullptr) return;
-    result_.verdict = trial->status.verdict;
-    result_.reason = trial->status.reason;
-    result_.in_force = settings_of(*api_.objects.target) == trial->spec.to;
+    if (trial() == nullptr) return;
+    result_.verdict = trial()->status.verdict;
+    result_.reason = trial()->status.reason;
+    result_.in_force = settings_of(*api_.objects.target) == trial()->spec.to;
     if (!result_.broken.empty()) {
       result_.broken += ", " + format_duration(std::chrono::floor<seconds>(now_ - kStart)) + " after the beginning";
     }

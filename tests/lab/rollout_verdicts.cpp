@@ -24,6 +24,8 @@ const Scenario kScenarios[] = {
     {"defaultHarm2x", [](RolloutWorld& world) { world.tolerance_percent = 5, world.slowdown = slowdown_of(world, 2); }},
     {"unlikePods", [](RolloutWorld& world) { world.node_part = 0.5; }},
     {"unlikePodsHarm2x", [](RolloutWorld& world) { world.node_part = 0.5, world.slowdown = slowdown_of(world, 2); }},
+    {"retried", [](RolloutWorld& world) { world.retries = 5; }},
+    {"retriedHarm1_5x", [](RolloutWorld& world) { world.slowdown = slowdown_of(world, 1.5), world.retries = 5; }},
     {"harm2x", [](RolloutWorld& world) { world.slowdown = slowdown_of(world, 2); }},
     {"harm1_5x", [](RolloutWorld& world) { world.slowdown = slowdown_of(world, 1.5); }},
 };
@@ -66,6 +68,9 @@ const Figure kFigures[] = {
      "better settings left undecided where half of what pods differ by is not the node's"},
     {"promotedHarm2xUnlikePods", "unlikePodsHarm2x", promoted, "settings of twice the tolerance of 10 % promoted there",
      "≤ 0.5 %"},
+    {"inconclusiveRetried", "retried", undecided, "better settings left undecided after five more trials"},
+    {"promotedHarm1_5xRetried", "retriedHarm1_5x", promoted,
+     "settings of 1.5 times the tolerance promoted by one of up to six trials", "≤ 5 %"},
     {"escaped", "harm2x", confirmed, "those of twice the tolerance that the watch did not take back either", "0"},
     {"medianMinutes", "better", [](Tally& tally) { return tally.minutes_of(0.5); }},
 };

@@ -56,6 +56,7 @@ struct RolloutWorld {
   double disturbance = 0.05;         ///< spread of a pod's latency from one window to the next
   double autocorrelation = 0.3;      ///< of that, between neighbouring windows
   double load_after = 1;             ///< factor of the load from the promotion on
+  int retries = 0;                   ///< of trials that end undecided, each after the cool-down
   double drift = 0;                  ///< by how much latency rises, evenly, over the watch: 0.2 is a fifth
 
   /// Factor of latency with new settings, at any load and all in all. None: what requests gain where fewer
@@ -71,13 +72,13 @@ struct RolloutWorld {
   int tolerance_percent = 10;       ///< the profile's maxRegressionPercent of the 99th percentile
 
   Faults faults;
-  /// The operator goes on with the service for so long; 0: until its first trial ends.
+  /// The operator goes on with the service for so long; 0: until its first trial, with retries the last, ends.
   Duration length{0};
 };
 
 /// How a rollout went.
 struct RolloutResult {
-  // Of the first trial.
+  // Of the first trial, or of the last where undecided ones are tried again.
   TrialVerdict verdict = TrialVerdict::kNone;
   std::string reason;
   bool promoted = false;      ///< the target got the new settings, if only for a while
