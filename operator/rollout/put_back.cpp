@@ -168,7 +168,10 @@ std::optional<PutBack> answer_to_breach(BreachAction action, const Settings& set
     const bool is_itself = one.settings != before || one.reason == "RolledBack";
     return is_itself && !is_banned_here(one.settings, facts) && !limit_exceeded_by(one.settings, facts);
   });
-  return answer == answers.end() ? std::nullopt : std::optional(*answer);
+  if (answer == answers.end()) return std::nullopt;
+  // It is about to be found bad.
+  if (answer->over == settings) answer->over.reset();
+  return *answer;
 }
 
 std::optional<Step> put_back(const Facts& facts) {

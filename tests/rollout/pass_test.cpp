@@ -141,6 +141,7 @@ TEST(JudgeInForce, FindsABrokenPromise) {
 TEST(JudgeInForce, LooksAsWellWhileATrialMeasuresButNotInItsWatch) {
   Scene scene = broken_promise();
   scene.trial = builders::trial(TrialPhase::kMeasuring);
+  scene.trial->spec.slos = scene.profile.spec.slos;
   EXPECT_EQ(judge_in_force(scene.facts()).outcome, Outcome::kWorse);
   scene.trial = builders::trial(TrialPhase::kWatching);
   EXPECT_NE(judge_in_force(scene.facts()).outcome, Outcome::kWorse);
