@@ -2,6 +2,10 @@
 # Figures of the operator in the local cluster, which is up and has it (./dev test Strangers leaves both there):
 #   figures.sh memory     the most memory that it used in a minute with each kind of hostile pod; starts with none
 #   figures.sh patches    its PATCH requests a minute with 100 profiles whose services are quiet
+#   figures.sh aa N       verdicts of N trials of settings that make no difference, as JSON; about a minute and a half each,
+#                         two at a time
+#   figures.sh breach N   seconds from a breach to the old settings in all pods, over N runs of the test that shows it, as
+#                         JSON; about three minutes each
 . "$(dirname "$0")/lib.sh"
 export KUBECONFIG=$node_run/admin.kubeconfig
 kubectl=$bin/kubectl
@@ -73,9 +77,106 @@ patches() {
   done
 }
 
+# aa_service NAME: a checkout that collects seldom, under load, with a profile that has nothing to try yet.
+aa_service() {
+  cat <<YAML
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: $1, namespace: $ns}
+spec:
+  selector: {matchLabels: {app: $1}}
+  template:
+    metadata: {labels: {app: $1}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers:
+      - name: app
+        image: localhost/checkout:dev
+        imagePullPolicy: IfNotPresent
+        args: [--live-heap=32MiB, --extra-alloc=64KiB, --drain=0s]
+        readinessProbe: {httpGet: {path: /readyz, port: 8080}, periodSeconds: 1}
+        resources: {requests: {cpu: 20m, memory: 256Mi}, limits: {memory: 256Mi}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: $1, namespace: $ns}
+spec: {selector: {app: $1}, ports: [{port: 80, targetPort: 8080}]}
+---
+apiVersion: gopacer.dev/v1alpha1
+kind: GoRuntimeProfile
+metadata: {name: $1, namespace: $ns}
+spec:
+  targetRef: {apiVersion: apps/v1, kind: Deployment, name: $1}
+  updatePolicy: {updateMode: Canary}
+  objective: {type: Balanced, strategy: Fixed, settings: {gogc: 300, goMemLimit: 200MiB}}
+  runtimeMetrics: {interval: 1s}
+  canary: {interval: 1s, warmUp: 5s, maxDuration: 5m, minSamples: 500}
+  rollback: {watchFor: 10s, coolDown: 5s}
+  history: {successfulTrialsLimit: 50, unsuccessfulTrialsLimit: 50}
+  slos:
+  - name: latency-p50
+    podHistogram: {metric: http_request_duration_seconds, quantile: "0.5", labels: {handler: /checkout}}
+    maxRegressionPercent: 20
+---
+YAML
+}
+
+aa_load() { # NAME: requests to it
+  local address
+  address=$("$kubectl" -n $ns get service "$1" -o 'jsonpath={.spec.clusterIP}')
+  "$kubectl" -n $ns create deployment "load-$1" --image=localhost/load:dev --dry-run=client -o json -- \
+    /bin/load "--target=http://$address/checkout" --rate=100 --duration=6h --every=1h --carts |
+    jq '.spec.template.spec += {dnsPolicy: "Default", terminationGracePeriodSeconds: 0} |
+        .spec.template.spec.containers[0].imagePullPolicy = "IfNotPresent"' | "$kubectl" apply -f - >/dev/null
+}
+
+# aa_ended TRIAL
+aa_ended() { [ "$("$kubectl" -n $ns get grt "$1" --ignore-not-found -o 'jsonpath={.status.phase}')" = Ended ]; }
+
+aa() {
+  local count=${1:?figures.sh aa N} names=(one two) number name seen=0 verdict
+  local -A gogc=([one]=300 [two]=300)
+  begin
+  for name in "${names[@]}"; do aa_service "$name" | "$kubectl" apply -f - >/dev/null; done
+  "$kubectl" -n $ns wait deployment --all --for=condition=Available --timeout=120s >/dev/null
+  for name in "${names[@]}"; do aa_load "$name"; done
+  for ((number = 1; seen < count; ++number)); do
+    for name in "${names[@]}"; do
+      wait_until 600 aa_ended "$name-$number" || die "figures: trial $name-$number did not end: $("$kubectl" -n $ns get grp,grt)"
+      "$kubectl" -n $ns get grt "$name-$number" \
+        -o 'jsonpath={.metadata.name}: {.spec.fromText} to {.spec.toText}: {.status.verdict} by {.status.reason}: {.status.message}{"\n"}' >&2
+      seen=$((seen + 1))
+      verdict=$("$kubectl" -n $ns get grt "$name-$number" -o 'jsonpath={.status.verdict}')
+      # There and back: one such step changes what such a service spends on collection by a tenth. What was undecided is tried again by itself.
+      [ "$verdict" != Promote ] || gogc[$name]=$((gogc[$name] == 300 ? 330 : 300))
+      [ "$verdict" != RollBack ] || gogc[$name]=$((gogc[$name] + 40))
+      "$kubectl" -n $ns patch grp "$name" --type=merge -p "{\"spec\":{\"objective\":{\"settings\":{\"gogc\":${gogc[$name]}}}}}" >/dev/null
+    done
+  done
+  "$kubectl" -n $ns get grt -o json | jq -c '[.items[].status | select(.phase == "Ended")] |
+    def of($verdict): map(select(.verdict == $verdict)) | length;
+    {trials: length, promoted: of("Promote"), rolledBack: of("RollBack"), inconclusive: of("Inconclusive"),
+     reasons: (group_by(.reason) | map({key: .[0].reason, value: length}) | from_entries)}'
+}
+
+breach() {
+  local count=${1:?figures.sh breach N} took=() failed=0 i said
+  for ((i = 1; i <= count; ++i)); do
+    if said=$("$ROOT/build/release/tests/cluster/cluster_tests" --gtest_filter='Tuning.PutsTheOldSettingsBack*' 2>&1); then
+      took+=("$(sed -n 's/^from the first window .*: \([0-9.]*\) s$/\1/p' <<<"$said")")
+      say "breach $i: ${took[-1]} s"
+    else
+      failed=$((failed + 1))
+      say "breach $i: failed"
+      grep -E 'ailure|waited|ended before' <<<"$said" >&2
+    fi
+  done
+  printf '%s\n' "${took[@]}" | jq -sc --argjson failed $failed 'sort | {runs: length, failed: $failed, median: .[(length - 1) / 2 | floor], worst: .[-1]}'
+}
+
 requests() { grep -c '"verb":"patch"' "$node_run/log/audit.log"; }
 
 case ${1:-} in
-  memory | patches) "$@" ;;
-  *) die "figures.sh memory|patches" ;;
+  memory | patches | aa | breach) "$@" ;;
+  *) die "figures.sh memory|patches|aa N|breach N" ;;
 esac

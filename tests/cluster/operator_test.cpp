@@ -2,7 +2,9 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <filesystem>
 
+#include "cluster/beside.h"
 #include "cluster/cluster.h"
 
 namespace gopacer::cluster {
@@ -89,6 +91,109 @@ TEST_F(Operator, ASuccessorGoesOnWithAPromotionAndWithARollback) {
   EXPECT_EQ(text(deployment(), "/metadata/annotations/deployment.kubernetes.io~1revision"), "3") << "there and back";
   expect_no_leftovers();
   for (const json& pod : pods_of_operator()) EXPECT_NE(text(pod, "/metadata/name"), killed);
+}
+
+TEST_F(Operator, HoldsATrialToWhatAPrometheusTellsThatAsksForCredentials) {
+  if (!cluster().is_local()) GTEST_SKIP() << "the server beside this test wants the local cluster";
+  Beside beside;
+  const std::string port = std::to_string(free_port());
+  const std::string address = "https://" + std::string(kHere) + ":" + port;
+  const auto write = [&](const std::string& name, const std::string& content) {
+    const std::string file = beside.directory() / name;
+    must_run({"tee", file}, content);
+    return file;
+  };
+  const std::string config = write("prometheus.yml", R"(
+global: {scrape_interval: 1s}
+scrape_configs:
+- job_name: pods
+  file_sd_configs: [{files: [targets.json]}]
+)");
+  // Of "gopacer" and "secret".
+  const std::string web =
+      write("web.yml", "tls_server_config: {cert_file: " + beside.certificate() + ", key_file: " + beside.key() + R"(}
+basic_auth_users: {gopacer: "$2b$04$bZ7jZot.DUcjWs9vpB32relUGTrWIlywp74x67mH40Mn/2nMKWm1G"}
+)");
+  beside.run("prometheus", {"--config.file=" + config, "--web.config.file=" + web, "--web.listen-address=:" + port,
+                            "--storage.tsdb.path=" + (beside.directory() / "data").string()});
+  cluster().try_kubectl({"delete", "configmap", "prometheus-ca", "-n", kOperatorNamespace});
+  cluster().kubectl(
+      {"create", "configmap", "prometheus-ca", "-n", kOperatorNamespace, "--from-file=ca.crt=" + beside.certificate()});
+  cluster().install({"prometheus.addresses[0]=" + address, "prometheus.ca.configMap=prometheus-ca"});
+
+  // Debian's server looks for no pods by itself.
+  const auto discover = [&] {
+    json found = json::array();
+    for (const json& pod : list("pods", "app=checkout")) {
+      const std::string ip = text(pod, "/status/podIP");
+      if (ip.empty()) continue;
+      found.push_back({{"targets", json::array({ip + ":8080"})}, {"labels", {{"pod", text(pod, "/metadata/name")}}}});
+    }
+    write("targets.new", found.dump());
+    std::filesystem::rename(beside.directory() / "targets.new", beside.directory() / "targets.json");
+  };
+  discover();
+
+  const json gateway{{"name", "gateway-p50"},
+                     {"prometheus",
+                      {{"address", address},
+                       {"authorization", {{"secretName", "reader"}}},
+                       {"query",
+                        "histogram_quantile(0.5, sum by (le) (rate(http_request_duration_seconds_bucket{"
+                        "handler=\"/checkout\",pod=~\"{{ pods }}\"}[{{ window }}])))"},
+                       {"window", "15s"},
+                       {"max", "0.2"}}},
+                     {"maxRegressionPercent", 100}};
+  kubectl({"create", "secret", "generic", "reader",
+           "--from-literal=authorization=Basic Z29wYWNlcjpzZWNyZXQ=", "--from-literal=address=" + address});
+  tune("checkout", {{"objective", {{"strategy", "Fixed"}, {"settings", {{"gogc", 150}, {"goMemLimit", "200MiB"}}}}},
+                    {"canary", {{"maxDuration", "1h"}, {"minSamples", 100000000}}},
+                    {"slos", json::array({gateway})}});
+  eventually("the profile says that the Secret can't be read", [&] {
+    const json told = condition(profile(), "MetricsAvailable");
+    return text(told, "/reason") == "SourcesUnread" &&
+           text(told, "/message").find("can't be read") != std::string::npos;
+  });
+  EXPECT_TRUE(list("grt").empty());
+
+  kubectl({"create", "role", "gopacer-reads-reader", "--verb=get", "--resource=secrets", "--resource-name=reader"});
+  kubectl({"create", "rolebinding", "gopacer-reads-reader", "--role=gopacer-reads-reader",
+           "--serviceaccount=" + std::string(kOperatorNamespace) + ":gopacer"});
+  eventually_trial("checkout-1", "has compared what the server says", [&](const json& trial) {
+    discover();
+    const json metric = trial.value("/status/metrics/0"_json_pointer, json::object());
+    return metric.value("name", "") == "gateway-p50" && number(metric, "/canary") > 0;
+  });
+  cluster().install();
+}
+
+// Here, because a node that is cordoned is so for all tests.
+TEST_F(Operator, ATrialOutlivesADrainOfItsNode) {
+  tune("checkout", {{"objective", {{"strategy", "Fixed"}, {"settings", {{"gogc", 150}, {"goMemLimit", "200MiB"}}}}},
+                    {"canary", {{"maxDuration", "1h"}, {"minSamples", 100000000}}}});
+  const auto measures = [](const json& trial) { return text(trial, "/status/phase") == "Measuring"; };
+  eventually_trial("checkout-1", "measures", measures);
+  const std::string node = text(list("pods", "gopacer.dev/track=canary").at(0), "/spec/nodeName");
+  class Cordon {
+   public:
+    Cordon(Cluster& cluster, std::string node) : cluster_(cluster), node_(std::move(node)) {}
+    ~Cordon() { cluster_.try_kubectl({"uncordon", node_}); }
+
+   private:
+    Cluster& cluster_;
+    std::string node_;
+  };
+  {
+    const Cordon cordon(cluster(), node);
+    cluster().kubectl({"drain", node, "--pod-selector=app=checkout", "--ignore-daemonsets", "--timeout=50s"});
+    eventually_trial("checkout-1", "has begun anew",
+                     [](const json& trial) { return text(trial, "/status/phase") == "Pending"; });
+    eventually("the profile says what it waits for", [&] {
+      return text(condition(profile(), "Progressing"), "/message").find("unschedulable") != std::string::npos;
+    });
+  }
+  const json again = eventually_trial("checkout-1", "measures again", measures);
+  EXPECT_EQ(text(again, "/status/verdict"), "");
 }
 
 TEST_F(Operator, AnUpgradeEndsNoTrialAndRestartsNoWorkload) {
