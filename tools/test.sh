@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds and runs all tests in one ctest run:  test.sh [REGEX]     (only tests whose name matches)
 # Unit and API tests run from build/asan with sanitizers, cluster tests from build/release against a real cluster, which is
-# brought up before and taken down after, unless it was up already.
+# brought up before and taken down after, unless it was up already. GOPACER_LONG=1 runs the long cluster tests as well.
 . "$(dirname "$0")/common.sh"
 filter=${1:-}
 cd "$ROOT"
@@ -9,7 +9,7 @@ cd "$ROOT"
 say "test 1/6: packages"
 tools/setup.sh
 say "test 2/6: what the cluster is made of"
-tests/cluster/build.sh kube metrics-server helm neighbours pause >/dev/null
+tests/cluster/build.sh kube metrics-server helm ${GOPACER_LONG:+neighbours} pause >/dev/null
 say "test 3/6: programs"
 tools/build.sh asan
 # Of the release build only the operator and the cluster tests are needed.

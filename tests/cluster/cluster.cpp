@@ -112,6 +112,8 @@ void Cluster::define_kinds_of_neighbours() {
   }
 }
 
+bool Cluster::is_long_run() { return !environment("GOPACER_LONG").empty(); }
+
 void Cluster::install_once() {
   const InstallLock lock;
   define_kinds_of_neighbours();

@@ -36,6 +36,8 @@ class Cluster {
   bool operator_is_given() const { return given_; }
   /// The cluster of ./dev cluster up, whose API server reaches this machine.
   bool is_local() const { return local_; }
+  /// GOPACER_LONG asks for the tests, too, that take minutes and need controllers of others.
+  static bool is_long_run();
   const std::string& kubeconfig() const { return kubeconfig_; }
   /// Where build.sh has put the controllers that others run in their clusters.
   std::string neighbours() const { return bin_ + "/neighbours"; }

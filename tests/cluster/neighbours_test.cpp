@@ -16,6 +16,8 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 
+constexpr const char* kLongRun = "takes minutes and wants tests/cluster/build.sh neighbours: set GOPACER_LONG=1";
+
 class Neighbours : public TrialTest {
  protected:
   void SetUp() override {
@@ -115,6 +117,7 @@ class Neighbours : public TrialTest {
 };
 
 TEST_F(Neighbours, LeavesTheMemoryToAVerticalPodAutoscalerThatMovesItsLimit) {
+  if (!Cluster::is_long_run()) GTEST_SKIP() << kLongRun;
   const Workload checkout;
   deploy(checkout);
   send_load(checkout, 40);
@@ -168,6 +171,7 @@ TEST_F(Neighbours, LeavesTheMemoryToAVerticalPodAutoscalerThatMovesItsLimit) {
 }
 
 TEST_F(Neighbours, OnlyRecommendsWhereArgoRolloutsRollsTheTargetOut) {
+  if (!Cluster::is_long_run()) GTEST_SKIP() << kLongRun;
   const Workload checkout;
   deploy(checkout);
   send_load(checkout, 40);
@@ -211,6 +215,7 @@ TEST_F(Neighbours, OnlyRecommendsWhereArgoRolloutsRollsTheTargetOut) {
 }
 
 TEST_F(Neighbours, OnlyRecommendsWhereFlaggerRollsTheTargetOut) {
+  if (!Cluster::is_long_run()) GTEST_SKIP() << kLongRun;
   const Workload checkout;
   deploy(checkout);
   send_load(checkout, 40);

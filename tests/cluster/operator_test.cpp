@@ -95,6 +95,7 @@ TEST_F(Operator, ASuccessorGoesOnWithAPromotionAndWithARollback) {
 
 TEST_F(Operator, HoldsATrialToWhatAPrometheusTellsThatAsksForCredentials) {
   if (!cluster().is_local()) GTEST_SKIP() << "the server beside this test wants the local cluster";
+  if (!Cluster::is_long_run()) GTEST_SKIP() << "takes minutes: set GOPACER_LONG=1";
   Beside beside;
   const std::string port = std::to_string(free_port());
   const std::string address = "https://" + std::string(kHere) + ":" + port;
