@@ -78,6 +78,7 @@ Evidence evidence() {
   metric.source = "runtime metrics";
   metric.missing = 4;
   metric.pending_since = at(300);
+  metric.summary = std::string(5000, 's');
   Evidence evidence;
   evidence.metrics = {metric};
   evidence.windows = 21;
@@ -102,7 +103,8 @@ TrialSpec trial_spec() {
   spec.predicted = {"4.1", "6.2", "310.0 MiB", "104857600B"};
   spec.template_hash = "0123456789abcdef";
   spec.slos = all_slos();
-  spec.canary = {2, std::chrono::seconds(90), std::chrono::milliseconds(2500), std::chrono::hours(24), 12345};
+  spec.canary = {40, {}, std::chrono::seconds(90), std::chrono::milliseconds(2500), std::chrono::hours(24), 12345};
+  spec.steps = {{2, std::chrono::hours(5)}, {40, Duration(0)}};
   spec.watch_for = std::chrono::minutes(61);
   spec.min_saving = -0.05;
   spec.deadline = at(3600);
@@ -119,6 +121,8 @@ TrialStatus trial_status() {
   status.warm_until = at(2);
   status.measuring_since = at(3) + std::chrono::microseconds(123456);
   status.promoted = at(4);
+  status.step = 1;
+  status.put_back = settings(200, 400);
   status.watching_since = at(5);
   status.ended = at(6);
   status.evidence = evidence();
@@ -135,8 +139,19 @@ json profile_status() {
   Profile profile;
   profile.key = {"shop", "checkout"};
   profile.generation = 4;
-  profile.memory = {7, "checkout-7", settings(150, 400), "28f822e8-ef5d-4b0c-b96a-e4b5c34a9112", "app", at(20), {},
-                    1, "hash-1",     "checkout-6"};
+  ProfileMemory& memory = profile.memory;
+  memory.trial_count = 7;
+  memory.active_trial = "checkout-7";
+  memory.applied = settings(150, 400);
+  memory.applied_over = settings(100, 300);
+  memory.applied_uid = "28f822e8-ef5d-4b0c-b96a-e4b5c34a9112";
+  memory.applied_container = "app";
+  memory.putting_back = PutBack{Settings{},    settings(100, 300), "SteppedDown", std::string(5000, 'b'),
+                                "latency-p99", "0123456789abcdef", at(25)};
+  memory.cool_down_until = at(20);
+  memory.missed_predictions = 1;
+  memory.missed_template = "hash-1";
+  memory.undone_to = "checkout-6";
   for (int i = 0; i < 10; ++i)
     profile.memory.banned.push_back({settings(10 + i, 400), "0123456789abcdef", "GcShare", at(i)});
 
