@@ -1,5 +1,6 @@
 #include "rollout/quota.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <map>
@@ -44,7 +45,8 @@ std::string_view after(std::string_view words, std::string_view mark) {
 }
 
 std::string quantity(const std::string& resource, double amount) {
-  const auto whole = static_cast<std::int64_t>(amount);
+  constexpr double kMost = 9e18;
+  const auto whole = static_cast<std::int64_t>(std::min(amount, kMost));
   if (of_cpu(resource)) return whole % 1000 == 0 ? std::to_string(whole / 1000) : std::to_string(whole) + "m";
   if (!resource.ends_with("memory") && !resource.ends_with("storage")) return std::to_string(whole);
   constexpr std::int64_t kMi = 1024 * 1024;

@@ -28,6 +28,11 @@ TEST(QuotaNeeded, CountsMemoryAndCores) {
             "ResourceQuota q has to allow cpu=1150m at least, for 1 pod that the trial lacks.");
 }
 
+TEST(QuotaNeeded, OfAmountsBeyondAllMeasureIsANumberAllTheSame) {
+  EXPECT_NE(quota_needed("exceeded quota: q, requested: limits.memory=7Ei, used: limits.memory=7Ei, limited: x=1", 40),
+            "");
+}
+
 TEST(QuotaNeeded, IsNotToldOfOtherRefusals) {
   EXPECT_EQ(quota_needed("admission webhook \"x\" denied the request: no", 2), "");
   EXPECT_EQ(quota_needed("", 2), "");
