@@ -16,8 +16,6 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 
-constexpr const char* kLongRun = "takes minutes and wants tests/cluster/build.sh neighbours: set GOPACER_LONG=1";
-
 class Neighbours : public TrialTest {
  protected:
   void SetUp() override {
@@ -116,8 +114,16 @@ class Neighbours : public TrialTest {
   std::vector<std::string> webhooks_;
 };
 
-TEST_F(Neighbours, LeavesTheMemoryToAVerticalPodAutoscalerThatMovesItsLimit) {
-  if (!Cluster::is_long_run()) GTEST_SKIP() << kLongRun;
+/// Those that take minutes all together, or want tests/cluster/build.sh neighbours.
+class LongNeighbours : public Neighbours {
+ protected:
+  void SetUp() override {
+    if (!Cluster::is_long_run()) GTEST_SKIP() << "set GOPACER_LONG=1";
+    Neighbours::SetUp();
+  }
+};
+
+TEST_F(LongNeighbours, LeavesTheMemoryToAVerticalPodAutoscalerThatMovesItsLimit) {
   const Workload checkout;
   deploy(checkout);
   send_load(checkout, 40);
@@ -170,8 +176,7 @@ TEST_F(Neighbours, LeavesTheMemoryToAVerticalPodAutoscalerThatMovesItsLimit) {
              [&] { return text(condition(profile(), "ConfigUnsupported"), "/status") == "False"; });
 }
 
-TEST_F(Neighbours, OnlyRecommendsWhereArgoRolloutsRollsTheTargetOut) {
-  if (!Cluster::is_long_run()) GTEST_SKIP() << kLongRun;
+TEST_F(LongNeighbours, OnlyRecommendsWhereArgoRolloutsRollsTheTargetOut) {
   const Workload checkout;
   deploy(checkout);
   send_load(checkout, 40);
@@ -214,8 +219,7 @@ TEST_F(Neighbours, OnlyRecommendsWhereArgoRolloutsRollsTheTargetOut) {
   eventually("it is tuned again", [&] { return !trial("checkout-2").is_null(); });
 }
 
-TEST_F(Neighbours, OnlyRecommendsWhereFlaggerRollsTheTargetOut) {
-  if (!Cluster::is_long_run()) GTEST_SKIP() << kLongRun;
+TEST_F(LongNeighbours, OnlyRecommendsWhereFlaggerRollsTheTargetOut) {
   const Workload checkout;
   deploy(checkout);
   send_load(checkout, 40);
@@ -243,7 +247,7 @@ TEST_F(Neighbours, OnlyRecommendsWhereFlaggerRollsTheTargetOut) {
   EXPECT_EQ(env_of(deployment("checkout-primary"), "GOGC"), "");
 }
 
-TEST_F(Neighbours, WaitsWhileAHorizontalAutoscalerMovesReplicasAndGoesOn) {
+TEST_F(LongNeighbours, WaitsWhileAHorizontalAutoscalerMovesReplicasAndGoesOn) {
   Workload checkout;
   json document = checkout.document();
   document["spec"]["minReadySeconds"] = 12;
@@ -281,7 +285,7 @@ TEST_F(Neighbours, WaitsWhileAHorizontalAutoscalerMovesReplicasAndGoesOn) {
   EXPECT_EQ(list("pods", "app=checkout,gopacer.dev/track").size(), 2U);
 }
 
-TEST_F(Neighbours, BearsAMissingPodAsTheTargetItselfDoes) {
+TEST_F(LongNeighbours, BearsAMissingPodAsTheTargetItselfDoes) {
   Workload checkout;
   checkout.replicas = 4;
   checkout.memory_limit = "96Mi";
@@ -329,7 +333,7 @@ TEST_F(Neighbours, TellsHowLargeAQuotaHasToBe) {
   eventually_measures("checkout-2");
 }
 
-TEST_F(Neighbours, TakesTheLimitOfALimitRangeForTheContainers) {
+TEST_F(LongNeighbours, TakesTheLimitOfALimitRangeForTheContainers) {
   apply(json::parse(R"({"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "usual"},
                         "spec": {"limits": [{"type": "Container", "default": {"memory": "192Mi"}}]}})"));
   Workload checkout;
@@ -343,7 +347,7 @@ TEST_F(Neighbours, TakesTheLimitOfALimitRangeForTheContainers) {
   EXPECT_EQ(text(profile(), "/status/observed/memoryLimit"), "192.0MiB");
 }
 
-TEST_F(Neighbours, BeginsAnewWithATargetThatWasMadeAnew) {
+TEST_F(LongNeighbours, BeginsAnewWithATargetThatWasMadeAnew) {
   const Workload checkout;
   deploy(checkout);
   send_load(checkout, 40);
@@ -358,7 +362,7 @@ TEST_F(Neighbours, BeginsAnewWithATargetThatWasMadeAnew) {
   EXPECT_NE(text(trial("checkout-2"), "/spec/targetRef/uid"), text(ended, "/spec/targetRef/uid"));
 }
 
-TEST_F(Neighbours, BearsInjectedSidecars) {
+TEST_F(LongNeighbours, BearsInjectedSidecars) {
   const json patch = json::parse(R"([{"op": "add", "path": "/spec/initContainers", "value": [
       {"name": "native", "image": "localhost/hostile:dev", "imagePullPolicy": "IfNotPresent", "args": ["--listen=:16061"],
        "restartPolicy": "Always"}]},
@@ -406,7 +410,7 @@ TEST_F(Neighbours, SeesThatAdmissionWouldDropWhatItPuts) {
   EXPECT_TRUE(list("grt").empty());
 }
 
-TEST_F(Neighbours, NamesWhoOwnsAVariableAndHowToTakeItOutOfWhatTheyRender) {
+TEST_F(LongNeighbours, NamesWhoOwnsAVariableAndHowToTakeItOutOfWhatTheyRender) {
   Workload checkout;
   checkout.env = {{"GOGC", "90"}};
   const json document = checkout.document();
@@ -449,7 +453,7 @@ TEST_F(Neighbours, NamesWhoOwnsAVariableAndHowToTakeItOutOfWhatTheyRender) {
   eventually("it is tuned now", [&] { return !trial("checkout-1").is_null(); });
 }
 
-TEST_F(Neighbours, GoesOnAfterAnEvictionThatItsBudgetAllows) {
+TEST_F(LongNeighbours, GoesOnAfterAnEvictionThatItsBudgetAllows) {
   const Workload checkout;
   deploy(checkout);
   send_load(checkout, 40);

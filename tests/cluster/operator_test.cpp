@@ -170,6 +170,7 @@ basic_auth_users: {gopacer: "$2b$04$bZ7jZot.DUcjWs9vpB32relUGTrWIlywp74x67mH40Mn
 
 // Here, because a node that is cordoned is so for all tests.
 TEST_F(Operator, ATrialOutlivesADrainOfItsNode) {
+  if (!Cluster::is_long_run()) GTEST_SKIP() << "takes minutes: set GOPACER_LONG=1";
   tune("checkout", {{"objective", {{"strategy", "Fixed"}, {"settings", {{"gogc", 150}, {"goMemLimit", "200MiB"}}}}},
                     {"canary", {{"maxDuration", "1h"}, {"minSamples", 100000000}}}});
   const auto measures = [](const json& trial) { return text(trial, "/status/phase") == "Measuring"; };
