@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "gopacer/judge/verdict.h"
 #include "gopacer/rollout/pass.h"
 #include "observe/scraper.h"
 
@@ -25,10 +24,7 @@ ScrapePlan scrape_plan(const Desired& desired) {
     plan.endpoint = desired.profile->spec.metrics;
     plan.slos = desired.profile->spec.slos;
     plan.interval = plan.endpoint.interval;
-    for (const Slo& slo : plan.slos) {
-      if (!desired.profile->spec.rollback.guard) break;
-      plan.keep = std::max(plan.keep, guarded_time(slo, guarded_interval(*desired.profile)));
-    }
+    plan.keep = std::max(plan.keep, guarded_time(*desired.profile));
   }
   if (in_trial) {
     plan.target = desired.trial->spec.target.name;

@@ -59,6 +59,11 @@ Verdict judge_target(const Facts& facts) {
   return watch_after_promotion(plan, status.watch_evidence, facts.observed, facts.now);
 }
 
+/// Length of the windows in which the guard looks for broken promises, at least.
+Duration guarded_interval(const Profile& profile) {
+  return std::max(profile.spec.canary.interval, profile.spec.metrics.interval);
+}
+
 }  // namespace
 
 Decision decide_on(const Facts& facts) {
@@ -99,8 +104,11 @@ Verdict judge_trial(const Facts& facts) {
   return before_promotion(facts.desired.trial->status.phase) ? judge_arms(facts) : judge_target(facts);
 }
 
-Duration guarded_interval(const Profile& profile) {
-  return std::max(profile.spec.canary.interval, profile.spec.metrics.interval);
+Duration guarded_time(const Profile& profile) {
+  Duration longest{0};
+  if (!profile.spec.rollback.guard) return longest;
+  for (const Slo& slo : profile.spec.slos) longest = std::max(longest, guarded_time(slo, guarded_interval(profile)));
+  return longest;
 }
 
 Verdict judge_in_force(const Facts& facts) {

@@ -4,7 +4,6 @@
 #include <utility>
 #include <vector>
 
-#include "gopacer/judge/verdict.h"
 #include "rollout/steps.h"
 
 namespace gopacer {

@@ -146,8 +146,8 @@ json profile_status() {
   memory.applied_over = settings(100, 300);
   memory.applied_uid = "28f822e8-ef5d-4b0c-b96a-e4b5c34a9112";
   memory.applied_container = "app";
-  memory.putting_back = PutBack{Settings{},    settings(100, 300), "SteppedDown", std::string(5000, 'b'),
-                                "latency-p99", "0123456789abcdef", at(25)};
+  memory.putting_back = PutBack{settings(120, 350), settings(100, 300), "SteppedDown", std::string(5000, 'b'),
+                                "latency-p99",      "0123456789abcdef", at(25)};
   memory.cool_down_until = at(20);
   memory.missed_predictions = 1;
   memory.missed_template = "hash-1";
@@ -206,11 +206,25 @@ json read_trial(const json& object) {
   return {{"spec", codec::trial_object(trial->key, trial->spec)["spec"]}, {"status", codec::encode(trial->status)}};
 }
 
+json putting_back_of(const ProfileMemory& memory) {
+  if (!memory.putting_back) return nullptr;
+  const PutBack& wanted = *memory.putting_back;
+  json object = codec::encode(wanted.settings);
+  if (wanted.over) object["over"] = codec::encode(*wanted.over);
+  object["reason"] = wanted.reason;
+  object["message"] = wanted.message;
+  object["slo"] = wanted.slo;
+  object["templateHash"] = wanted.template_hash;
+  object["at"] = format_time(wanted.at);
+  return object;
+}
+
 json applied(const ProfileMemory& memory) {
   if (!memory.applied) return nullptr;
   json object = codec::encode(*memory.applied);
   object["targetUid"] = memory.applied_uid;
   object["container"] = memory.applied_container;
+  if (memory.applied_over) object["over"] = codec::encode(*memory.applied_over);
   return object;
 }
 
@@ -221,6 +235,7 @@ json read_profile(const json& object) {
   return {{"trialCount", memory.trial_count},
           {"activeTrial", memory.active_trial},
           {"applied", applied(memory)},
+          {"puttingBack", putting_back_of(memory)},
           {"coolDownUntil", memory.cool_down_until ? json(format_time(*memory.cool_down_until)) : json(nullptr)},
           {"missedPredictions", memory.missed_predictions},
           {"bannedRegions", memory.banned.size()},

@@ -60,7 +60,7 @@ class Upgrade(unittest.TestCase):
             self.assertEqual(status, 0, messages)
 
         schema = live("crd", "goruntimetrials.gopacer.dev")["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
-        self.assertEqual(schema["properties"]["spec"]["properties"]["canary"]["properties"]["replicas"]["maximum"], 10)
+        self.assertEqual(schema["properties"]["spec"]["properties"]["canary"]["properties"]["replicas"]["maximum"], 40)
         profile, trial = live("grp", "checkout"), live("grt", "checkout-1")
         # What is new since has its default.
         self.assertIs(profile["spec"]["canary"].pop("allowDuplicates"), False)

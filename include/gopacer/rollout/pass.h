@@ -13,8 +13,8 @@ Decision decide_on(const Facts& facts);
 /// target's own pods are judged.
 Verdict judge_trial(const Facts& facts);
 
-/// Length of the windows in which the guard looks for broken promises, at least.
-Duration guarded_interval(const Profile& profile);
+/// How far back the guard looks in what the pods told; 0 without one.
+Duration guarded_time(const Profile& profile);
 
 /// On settings that earlier trials left in the target. No verdict where the profile does not ask for the guard, where
 /// the target has nothing of ours, or where the running trial's watch looks at it.
