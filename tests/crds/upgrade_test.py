@@ -65,6 +65,7 @@ class Upgrade(unittest.TestCase):
         # What is new since has its default.
         self.assertIs(profile["spec"]["canary"].pop("allowDuplicates"), False)
         self.assertIs(profile["spec"]["runtimeMetrics"].pop("allowHostNetwork"), False)
+        self.assertIs(profile["spec"]["rollback"].pop("guard"), False)
         self.assertEqual(trial["spec"]["targetRef"].pop("kind"), "Deployment")
         self.assertEqual([profile, trial], before)
         container = live("deployment", "gopacer", "gopacer")["spec"]["template"]["spec"]["containers"][0]
@@ -79,6 +80,7 @@ class Upgrade(unittest.TestCase):
         profile = live("grp", "checkout")
         profile["spec"]["canary"].pop("allowDuplicates", None)  # the definitions stay as they are
         profile["spec"]["runtimeMetrics"].pop("allowHostNetwork", None)
+        profile["spec"]["rollback"].pop("guard", None)
         self.assertEqual(profile, before[0])
         self.assertNotEqual(attempt("kubectl", "get", "validatingadmissionpolicy", "gopacer-operator")[0], 0)
 

@@ -29,7 +29,9 @@ TEST(QuotaNeeded, CountsMemoryAndCores) {
 }
 
 TEST(QuotaNeeded, OfAmountsBeyondAllMeasureIsANumberAllTheSame) {
-  EXPECT_NE(quota_needed("exceeded quota: q, requested: limits.memory=7Ei, used: limits.memory=7Ei, limited: x=1", 40),
+  EXPECT_NE(quota_needed("exceeded quota: q, requested: limits.memory=9000000000000000000, used: "
+                         "limits.memory=9000000000000000000, limited: x=1",
+                         40),
             "");
 }
 
