@@ -1,6 +1,7 @@
 #include "rollout_tally.h"
 
 #include <algorithm>
+#include <cmath>
 #include <iomanip>
 #include <iostream>
 #include <sstream>
@@ -18,7 +19,8 @@ void Tally::add(const RolloutResult& result) {
   broken += result.broken.empty() ? 0 : 1;
   trials += result.trials;
   accidents += result.accidents;
-  minutes.push_back(to_seconds(result.until_decided) / 60);
+  // To the hundredth, as people read it.
+  minutes.push_back(std::round(to_seconds(result.until_decided) * 100 / 60) / 100);
   ++reasons[(result.promoted && !result.in_force ? "watch:" : "") + result.reason];
 }
 
