@@ -110,7 +110,7 @@ class RunningTrial {
   int missing_pods() const {
     int missing = 0;
     for (const auto& arm : {facts_.desired.baseline, facts_.desired.canary}) {
-      missing += trial_.spec.canary.replicas - (arm ? arm->total_replicas : 0);
+      missing += trial_.arm_replicas() - (arm ? arm->total_replicas : 0);
     }
     return missing;
   }

@@ -95,6 +95,18 @@ TEST(CanarySteps, DoNotGrowWithoutData) {
   EXPECT_EQ(scene.end().trial->verdict, TrialVerdict::kInconclusive);
 }
 
+TEST(CanarySteps, AskAQuotaForThePodsOfThePresentOneOnly) {
+  Scene scene = two_steps(TrialPhase::kPending, 0);
+  scene.arms_are_there = false;
+  Step step;
+  step.kind = StepKind::kRunCanary;
+  const auto refused =
+      after_refusal(scene.facts(), step,
+                    "pods is forbidden: exceeded quota: small, requested: pods=1, used: pods=4, limited: pods=4");
+  ASSERT_TRUE(refused);
+  EXPECT_THAT(refused->message, HasSubstr("has to allow pods=6 at least, for 2 pods that the trial lacks"));
+}
+
 TEST(CanarySteps, EndAtAnyOfThemWhereTheSettingsDoHarm) {
   Scene scene = two_steps(TrialPhase::kMeasuring, 0);
   scene.verdict = builders::worse();
