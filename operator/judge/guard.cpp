@@ -3,6 +3,7 @@
 
 #include "gopacer/judge/verdict.h"
 #include "judge/measure.h"
+#include "judge/metrics.h"
 #include "judge/windows.h"
 
 namespace gopacer {
@@ -68,11 +69,12 @@ Verdict guard(const GuardPlan& plan, const Observation& observed, Time now) {
     if (!slo.max) continue;
     const auto [length, count] = look_back(slo, plan.interval);
     Time to = told_until(pods, length, now);
-    const auto latest = told_by_warm_pods(pods, {to - length, to}, plan, slo);
+    double latest = 0;
     std::int64_t broken = 0;
     for (; broken < count; ++broken, to -= length) {
       const auto told = told_by_warm_pods(pods, {to - length, to}, plan, slo);
       if (!told || !judging::violates(*told, slo)) break;
+      if (broken == 0) latest = judging::value(*told, slo);
     }
     if (broken < count) continue;
     verdict.outcome = Outcome::kWorse;
@@ -80,8 +82,7 @@ Verdict guard(const GuardPlan& plan, const Observation& observed, Time now) {
     verdict.broken = slo.name;
     verdict.message = slo.name + " was above " + judging::max_text(slo) + " in each window of " +
                       format_duration(count * length) + ", at last " +
-                      judging::value_text(judging::value(*latest, slo), slo) + ", with " + describe(plan.settings) +
-                      ".";
+                      judging::value_text(latest, judging::unit_of(slo)) + ", with " + describe(plan.settings) + ".";
     break;
   }
   return verdict;

@@ -257,18 +257,6 @@ int windows_allowed(const Slo& slo, Duration interval, Duration step) {
   return static_cast<int>(std::ceil(to_seconds(std::max(least, slo.max_for)) / to_seconds(step)));
 }
 
-std::string value_text(double value, const Slo& slo) {
-  switch (unit_of(slo)) {
-    case MetricUnit::kSeconds:
-      return seconds_text(value);
-    case MetricUnit::kShare:
-      return format_fixed(value * 100, 2) + " %";
-    case MetricUnit::kNumber:
-      break;
-  }
-  return number_text(value);
-}
-
 std::string max_text(const Slo& slo) {
   return by_kind(
       slo,

@@ -78,9 +78,6 @@ Duration length_of_comparison(const Slo& slo, Duration interval);
 /// `step`: for max_for, and for three comparisons at least.
 int windows_allowed(const Slo& slo, Duration interval, Duration step);
 
-/// In the unit of the SLO's max, for people: "312ms", "0.8 %", "1235".
-std::string value_text(double value, const Slo& slo);
-
 /// The promise for people: "300ms", "1%", "1000". It has to have one.
 std::string max_text(const Slo& slo);
 

@@ -80,22 +80,19 @@ std::optional<NearBound> near_bound(const Histogram& canary, const Histogram& ba
   return nearest;
 }
 
-bool is_gc(const MetricEvidence& metric) { return metric.name == kGcCpuMetric; }
-
-std::string in_unit(const MetricEvidence& metric, double value) {
-  if (!metric.relative || metric.unit == MetricUnit::kShare) {
-    return format_fixed(value * 100, is_gc(metric) ? 1 : 2) + " %";
-  }
-  return metric.unit == MetricUnit::kSeconds ? seconds_text(value) : number_text(value);
-}
-
-}  // namespace
-
 std::string seconds_text(double value) {
   if (value < 1e-3) return format_fixed(value * 1e6, 0) + "µs";
   if (value < 1) return format_fixed(value * 1e3, value < 0.1 ? 1 : 0) + "ms";
   return format_fixed(value, 2) + "s";
 }
+
+bool is_gc(const MetricEvidence& metric) { return metric.name == kGcCpuMetric; }
+
+std::string in_unit(const MetricEvidence& metric, double value) {
+  return value_text(value, metric.relative ? metric.unit : MetricUnit::kShare, is_gc(metric) ? 1 : 2);
+}
+
+}  // namespace
 
 bool both_resolve(const Histogram& canary, const Histogram& baseline, double q) {
   const auto ours = quantile(canary, q);
@@ -233,6 +230,18 @@ bool mostly_unresolved(const MetricEvidence& metric) { return metric.unresolved 
 std::string number_text(double value) {
   const double digits = value > 0 ? std::floor(std::log10(value)) : 0;
   return format_fixed(value, static_cast<int>(std::clamp(2 - digits, 0.0, 9.0)));
+}
+
+std::string value_text(double value, MetricUnit unit, int decimals_of_share) {
+  switch (unit) {
+    case MetricUnit::kSeconds:
+      return seconds_text(value);
+    case MetricUnit::kShare:
+      return format_fixed(value * 100, decimals_of_share) + " %";
+    case MetricUnit::kNumber:
+      break;
+  }
+  return number_text(value);
 }
 
 std::string tell(const MetricEvidence& metric) {

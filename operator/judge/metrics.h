@@ -69,11 +69,11 @@ void weigh(MetricEvidence& metric, double alpha, int windows, double unseen = 0,
 /// More of its windows than not had buckets in which nothing can be told.
 bool mostly_unresolved(const MetricEvidence& metric);
 
-/// Of a time: "812µs", "12.5ms", "312ms", "1.25s".
-std::string seconds_text(double value);
-
 /// Of a gauge, with three digits at least: "0.0123", "12.3", "1235".
 std::string number_text(double value);
+
+/// In its unit, for people: "812µs", "12.5ms", "1.25s", "0.82 %", "1235".
+std::string value_text(double value, MetricUnit unit, int decimals_of_share = 2);
 
 /// "latency-p99 1.2ms → 1.3ms, +8.0 % (+2.1 … +14.2 %, at most +5 % allowed)".
 std::string tell(const MetricEvidence& metric);
