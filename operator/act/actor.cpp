@@ -133,17 +133,6 @@ Result<void> Actor::check_unpatched(const Desired& desired) {
   return fail(ErrorKind::kConflict, describe(*desired.target) + " has changed; going on with the new version");
 }
 
-/// The same where no trial runs. Nothing waits for it.
-void Actor::untell_put_back(const Desired& desired) {
-  if (!desired.profile || !desired.target || desired.uninstalling || desired.rival) return;
-  const bool all_ours = desired.profile->memory.applied.value_or(Settings{}) == desired.current;
-  if (!all_ours || !desired.target->rolled_out()) return;
-  if (const auto untold = untell(desired); !untold) {
-    spdlog::warn("the change cause stays at the target for now deployment={} error=\"{}\"", desired.target->key.text(),
-                 untold.error().message);
-  }
-}
-
 /// Our revision has its line in the history now. Left on the workload, the line would be copied to revisions that
 /// somebody else makes. But nothing rests on it: a server that refuses it keeps no trial open.
 Result<void> Actor::untell(const Desired& desired) {
@@ -155,6 +144,17 @@ Result<void> Actor::untell(const Desired& desired) {
   spdlog::warn("the change cause stays at the target deployment={} error=\"{}\"", desired.target->key.text(),
                put_back.error().message);
   return {};
+}
+
+/// The same where no trial runs. Nothing waits for it.
+void Actor::untell_put_back(const Desired& desired) {
+  if (!desired.profile || !desired.target || desired.uninstalling || desired.rival) return;
+  const bool all_ours = desired.profile->memory.applied.value_or(Settings{}) == desired.current;
+  if (!all_ours || !desired.target->rolled_out()) return;
+  if (const auto untold = untell(desired); !untold) {
+    spdlog::warn("the change cause stays at the target for now deployment={} error=\"{}\"", desired.target->key.text(),
+                 untold.error().message);
+  }
 }
 
 Result<void> Actor::revert(const Desired& desired) {
