@@ -85,7 +85,7 @@ inline constexpr std::array kSpecFields{
     SpecField{"slos[].maxFor", "", FieldKind::kDuration, detail::kSecond, detail::kHour},
     SpecField{"slos[].action", "RollBack"},
     SpecField{"slos[].onNoData", "Inconclusive"},
-    SpecField{"slos[].maxRegressionPercent", "5", FieldKind::kInteger, 1, 100},
+    SpecField{"slos[].maxRegressionPercent", "10", FieldKind::kInteger, 1, 100},
     SpecField{"canary.replicas", "1", FieldKind::kInteger, 1, 10},
     SpecField{"canary.steps[].percent", "", FieldKind::kInteger, 1, 100},
     SpecField{"canary.steps[].pause", "0s", FieldKind::kDuration, 0, detail::kHour},

@@ -129,8 +129,11 @@ PodVariance pod_variance(const MetricEvidence& metric) {
 
 double pod_confidence(const MetricEvidence& metric) {
   constexpr double kNormal = 1.645;
+  constexpr double kFirst = (kNormal * kNormal * kNormal + kNormal) / 4;
+  constexpr double kSecond =
+      (5 * kNormal * kNormal * kNormal * kNormal * kNormal + 16 * kNormal * kNormal * kNormal + 3 * kNormal) / 96;
   const double freedom = kPriorFreedom + metric.pod_spread.freedom + metric.neighbour_spread.freedom;
-  return kNormal * (1 + (kNormal * kNormal + 1) / (4 * freedom));
+  return kNormal + kFirst / freedom + kSecond / (freedom * freedom);
 }
 
 double arms_differ(const MetricEvidence& metric, const EarlierTrials& trials) {

@@ -47,8 +47,8 @@ struct PodVariance {
 };
 PodVariance pod_variance(const MetricEvidence& metric);
 
-/// One-sided 5 % of Student's distribution with the degrees of freedom of pod_variance(), to the first order of their
-/// inverse (the Cornish-Fisher expansion; 0.1 too small with four): 1.645·(1 + (1.645² + 1)/4ν).
+/// One-sided 5 % of Student's distribution with the degrees of freedom of pod_variance(), to the second order of
+/// their inverse (the Cornish-Fisher expansion, Abramowitz and Stegun 26.7.5; 0.02 too small with four).
 double pod_confidence(const MetricEvidence& metric);
 
 /// Standard deviation of the mean difference that the arms of a trial, and of those before it, would show with equal

@@ -71,8 +71,7 @@ std::optional<Time> rolling_since(const Facts& facts) {
   std::optional<Time> since;
   for (const OwnedPod& owned : facts.desired.pods) {
     const Pod& pod = *owned.pod;
-    const bool awaited = owned.track == Track::kStable && !pod.ready && !pod.deleting && pod.phase != "Failed" &&
-                         pod.phase != "Succeeded";
+    const bool awaited = owned.track == Track::kStable && !pod.ready && pod.lives();
     if (awaited && pod.created && (!since || *pod.created < *since)) since = pod.created;
   }
   const Rollout& rollout = facts.desired.target->rollout;
@@ -280,9 +279,8 @@ Answer overridden(const Facts& facts, const Workload& workload, Track track) {
   if (asked == nullptr) return std::nullopt;
   for (const OwnedPod& owned : facts.desired.pods) {
     const Pod& pod = *owned.pod;
-    const bool lives = !pod.deleting && pod.phase != "Failed" && pod.phase != "Succeeded";
     const ContainerSpec* const got = container_named(pod.containers, facts.desired.container);
-    if (owned.track != track || !lives || got == nullptr || got->env == asked->env) continue;
+    if (owned.track != track || !pod.lives() || got == nullptr || got->env == asked->env) continue;
     return "Pod " + pod.key.name + " has " + in_words(*got) + " and " + describe(workload) + " says " +
            in_words(*asked) +
            ": an admission webhook or policy changes the variables of pods. Let it leave GOGC and GOMEMLIMIT alone, or "

@@ -18,7 +18,7 @@ constexpr Duration kNotYet = std::chrono::hours(24 * 365);
 int nodes_apart(const Facts& facts) {
   std::map<std::string, int> more_canaries;
   for (const OwnedPod& owned : facts.desired.pods) {
-    if (!lives(*owned.pod)) continue;
+    if (!owned.pod->lives()) continue;
     if (owned.track == Track::kCanary) ++more_canaries[owned.pod->node];
     if (owned.track == Track::kBaseline) --more_canaries[owned.pod->node];
   }

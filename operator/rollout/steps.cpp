@@ -22,8 +22,6 @@ int restarts_of(const Pod& pod, const std::string& container) {
 
 }  // namespace
 
-bool lives(const Pod& pod) { return !pod.deleting && pod.phase != "Failed" && pod.phase != "Succeeded"; }
-
 Step hold(std::string reason, std::string message, Duration requeue) {
   Step step;
   step.reason = std::move(reason);
@@ -66,7 +64,7 @@ bool arms_ready(const Facts& facts) {
 std::vector<std::string> arm_pods(const Facts& facts) {
   std::vector<std::string> names;
   for (const OwnedPod& owned : facts.desired.pods) {
-    if (owned.track == Track::kStable || !lives(*owned.pod)) continue;
+    if (owned.track == Track::kStable || !owned.pod->lives()) continue;
     const int restarts = restarts_of(*owned.pod, facts.desired.container);
     names.push_back(owned.pod->uid + (restarts > 0 ? "#" + std::to_string(restarts) : ""));
   }
@@ -85,7 +83,7 @@ bool baseline_is_the_same(const Facts& facts) {
 bool lacks_room(const Facts& facts) {
   return !facts.desired.target->rollout.refusal.empty() ||
          std::any_of(facts.desired.pods.begin(), facts.desired.pods.end(), [](const OwnedPod& owned) {
-           return owned.track == Track::kStable && lives(*owned.pod) && owned.pod->unschedulable;
+           return owned.track == Track::kStable && owned.pod->lives() && owned.pod->unschedulable;
          });
 }
 
@@ -94,7 +92,7 @@ std::string arm_trouble(const Facts& facts) {
     if (arm && !arm->rollout.refusal.empty()) return arm->rollout.refusal;
   }
   for (const OwnedPod& owned : facts.desired.pods) {
-    if (owned.track != Track::kStable && lives(*owned.pod) && !owned.pod->trouble.empty()) {
+    if (owned.track != Track::kStable && owned.pod->lives() && !owned.pod->trouble.empty()) {
       return "pod " + owned.pod->key.name + ": " + owned.pod->trouble;
     }
   }

@@ -13,9 +13,6 @@ namespace gopacer {
 /// Between passes when nothing is going on; changes in the cluster wake the key earlier.
 inline constexpr Duration kIdlePass = std::chrono::seconds(15);
 
-/// The pod has not ended and is not on its way out.
-bool lives(const Pod& pod);
-
 /// A step that leaves the cluster as it is.
 Step hold(std::string reason, std::string message, Duration requeue);
 

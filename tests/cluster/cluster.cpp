@@ -296,6 +296,19 @@ void ClusterTest::tune(const std::string& name, const json& spec) {
   apply(document);
 }
 
+void ClusterTest::tell_pods(const std::string& selector, const std::string& what) {
+  std::vector<json> pods;
+  eventually("pods of " + selector + " are there and none of them goes", [&] {
+    pods = list("pods", selector);
+    return !pods.empty() && std::all_of(pods.begin(), pods.end(), [](const json& pod) {
+      return !pod["metadata"].contains("deletionTimestamp") && !text(pod, "/status/podIP").empty();
+    });
+  });
+  for (const json& pod : pods) {
+    must_run({"curl", "-sf", "-m", "5", "-X", "POST", "http://" + text(pod, "/status/podIP") + ":9090" + what});
+  }
+}
+
 void ClusterTest::change_profile(const std::string& name, const json& spec) {
   kubectl({"patch", "grp", name, "--type=merge", "-p", json{{"spec", spec}}.dump()});
 }

@@ -102,6 +102,9 @@ class ClusterTest : public testing::Test {
   /// Sends requests to the workload for as long as the test runs. `path` starts with /.
   void send_load(const Workload& workload, int per_second, const std::string& path = "/checkout");
   void stop_load(const Workload& workload);
+  /// Posts `what`, as /control/slow?by=300ms, to the example service in every pod of the selector. Waits for those that
+  /// go to be gone: they answer nobody.
+  void tell_pods(const std::string& selector, const std::string& what);
   /// Creates a profile of short intervals; `spec` is merged over it.
   void tune(const std::string& name, const json& spec);
   void change_profile(const std::string& name, const json& spec);

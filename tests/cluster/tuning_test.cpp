@@ -114,18 +114,10 @@ TEST_F(Tuning, PutsTheOldSettingsBackWhenTheServiceGetsSlowAfterAPromotion) {
       seconds(220));
   EXPECT_EQ(env_of(deployment(), "GOGC"), "400");
 
-  const auto slow_down = [&](const std::string& pods, const std::string& by) {
-    const auto found = list("pods", pods);
-    EXPECT_FALSE(found.empty()) << pods;
-    for (const json& pod : found) {
-      must_run({"curl", "-sf", "-m", "5", "-X", "POST",
-                "http://" + text(pod, "/status/podIP") + ":9090/control/slow?by=" + by});
-    }
-  };
   EXPECT_FALSE(deployment("checkout-gopacer-baseline").is_null());
   EXPECT_TRUE(deployment("checkout-gopacer-canary").is_null());
   // A slow database hits the baseline, which still has the old settings, as it does the target.
-  slow_down("app=checkout", "300ms");
+  tell_pods("app=checkout", "/control/slow?by=300ms");
   const double before = number(trial("checkout-1"), "/status/watch/windows");
   const json unmoved = eventually_trial("checkout-1", "goes on watching", [&](const json& trial) {
     return number(trial, "/status/watch/windows") >= before + 8;
@@ -133,7 +125,7 @@ TEST_F(Tuning, PutsTheOldSettingsBackWhenTheServiceGetsSlowAfterAPromotion) {
   EXPECT_EQ(text(unmoved, "/status/phase"), "Watching") << "what the baseline suffers, too, is nobody's fault";
 
   const auto onset = steady_clock::now();
-  slow_down("app=checkout,gopacer.dev/track=baseline", "0s");
+  tell_pods("app=checkout,gopacer.dev/track=baseline", "/control/slow?by=0s");
   eventually("all pods run the old settings", [&] {
     const json now = deployment();
     return env_of(now, "GOGC").empty() && env_of(now, "GOMEMLIMIT").empty() &&
@@ -180,10 +172,7 @@ TEST_F(Tuning, GrowsItsArmsAndGuardsWhatItHasConfirmed) {
   EXPECT_EQ(env_of(deployment(), "GOGC"), "400");
   EXPECT_EQ(text(profile(), "/status/applied/gogc"), "400");
 
-  for (const json& pod : list("pods", "app=checkout")) {
-    must_run({"curl", "-sf", "-m", "5", "-X", "POST",
-              "http://" + text(pod, "/status/podIP") + ":9090/control/slow?by=300ms"});
-  }
+  tell_pods("app=checkout", "/control/slow?by=300ms");
   eventually("the guard steps down", [&] { return env_of(deployment(), "GOGC") == "200"; });
   eventually("the profile says what it did", [&] { return text(profile(), "/status/applied/gogc") == "200"; });
   const std::vector<json> events = list("events");
@@ -209,10 +198,7 @@ TEST_F(Tuning, RollsBackWhatFailsMoreOftenThanThePromiseAllows) {
                     {"slos", with_others(json::array())}});
   eventually_trial("checkout-1", "is being measured",
                    [](const json& trial) { return number(trial, "/status/windows") > 0; });
-  for (const json& pod : list("pods", "app=checkout,gopacer.dev/track=canary")) {
-    must_run({"curl", "-sf", "-m", "5", "-X", "POST",
-              "http://" + text(pod, "/status/podIP") + ":9090/control/fail?of-thousand=300"});
-  }
+  tell_pods("app=checkout,gopacer.dev/track=canary", "/control/fail?of-thousand=300");
   const json trial = trial_ended("checkout-1");
   EXPECT_EQ(text(trial, "/status/verdict"), "RollBack") << text(trial, "/status/message");
   EXPECT_EQ(text(trial, "/status/reason"), "SloViolated");

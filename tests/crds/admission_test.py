@@ -369,7 +369,7 @@ class Admission(unittest.TestCase):
         _, answer = self.create(profile(slo()))
         self.assertEqual(answer["spec"]["slos"][0], {
             "name": "latency-p99",
-            "maxRegressionPercent": 5,
+            "maxRegressionPercent": 10,
             "action": "RollBack",
             "onNoData": "Inconclusive",
             "podHistogram": {

@@ -101,9 +101,9 @@ TEST(PodVariance, WeighsWhatIsPresumedByFourDegreesOfFreedom) {
 
 TEST(PodConfidence, IsThatOfStudentsDistribution) {
   MetricEvidence metric;
-  EXPECT_NEAR(judging::pod_confidence(metric), 2.13, 0.11);
+  EXPECT_NEAR(judging::pod_confidence(metric), 2.132, 0.02);
   metric.pod_spread.freedom = 6;
-  EXPECT_NEAR(judging::pod_confidence(metric), 1.812, 0.02);
+  EXPECT_NEAR(judging::pod_confidence(metric), 1.812, 0.003);
   metric.pod_spread.freedom = 1000;
   EXPECT_NEAR(judging::pod_confidence(metric), 1.645, 0.01);
 }

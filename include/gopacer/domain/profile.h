@@ -163,7 +163,7 @@ struct Slo {
   Duration max_for{0};        ///< for so long `max` has to be broken, and for three windows at least
   BreachAction action = BreachAction::kRollBack;  ///< when `max` is broken after a promotion
   NoDataAction on_no_data = NoDataAction::kInconclusive;
-  int max_regression_percent = 5;  ///< of a histogram's quantile or the mean of numbers that are read
+  int max_regression_percent = 10;  ///< of a histogram's quantile or the mean of numbers that are read
 
   /// Its observations are the program's requests; those of gauges and queries are gopacer's own readings.
   bool counts_requests() const { return is_latency() || std::holds_alternative<PodRatio>(source); }

@@ -165,6 +165,9 @@ struct Pod {
   bool deleting = false;
   std::vector<ContainerSpec> containers;
   std::vector<ContainerState> states;
+
+  /// It has not ended and is not on its way out.
+  bool lives() const { return !deleting && phase != "Failed" && phase != "Succeeded"; }
 };
 
 /// What gopacer needs of a HorizontalPodAutoscaler or a VerticalPodAutoscaler.
