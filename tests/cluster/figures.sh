@@ -93,7 +93,7 @@ spec:
       - name: app
         image: localhost/checkout:dev
         imagePullPolicy: IfNotPresent
-        args: [--live-heap=32MiB, --extra-alloc=64KiB, --drain=0s]
+        args: [--live-heap=4MiB, --extra-alloc=512KiB, --drain=0s]
         readinessProbe: {httpGet: {path: /readyz, port: 8080}, periodSeconds: 1}
         resources: {requests: {cpu: 20m, memory: 256Mi}, limits: {memory: 256Mi}}
 ---

@@ -17,9 +17,9 @@ inline constexpr int kFewestWindows = 20;
 double sequence_radius(double n, double alpha, double eta = 0.5);
 
 /// How much wider the interval has to be because neighbouring windows resemble each other: √((1+ρ)/(1−ρ)) with ρ from
-/// the von Neumann ratio of neighbours' differences, and 1.3 standard errors (1/√neighbours each) on top: the estimate of
-/// a few dozen windows is as often too low as too high. At least 1; ρ counts as 0.3 until ten neighbours were seen, and
-/// as 0.8 at most.
+/// the von Neumann ratio of neighbours' differences, and 1.3 standard errors (1/√neighbours each) on top: the estimate
+/// of a few dozen windows is as often too low as too high. At least 1; ρ counts as 0.3 until ten neighbours were seen,
+/// and as 0.8 at most.
 double correlation_factor(const RunningStats& stats);
 
 /// The confidence sequence around the mean: with probability 1 − α the true mean is in it at *all* n at once, so it may
