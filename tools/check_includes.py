@@ -18,7 +18,7 @@ import sys
 # From the outside to the inside, as they are drawn.
 LAYERS = {
     "put together": ["main", "cli", "control"],
-    "outer: talks to the world": ["kube", "net", "watch", "observe", "apply", "act", "record"],
+    "outer: talks to the world": ["kube", "net", "watch", "observe", "apply", "act", "record", "runtime_memory"],
     "edges: ports and codec": ["codec", "ports"],
     "pure: values and decisions": ["rollout", "policy", "judge", "simulate", "decide", "domain", "base"],
 }
@@ -44,7 +44,8 @@ ALLOWED = {
     "act": _VALUES | {"rollout", "ports", "codec"},
     "record": _VALUES | {"rollout", "ports", "codec"},
     "control": _VALUES | {"rollout", "ports", "codec", "watch", "observe", "apply", "act", "record"},
-    "cli": _VALUES | {"decide", "simulate", "ports", "codec", "observe", "record", "control", "kube", "net"},
+    "runtime_memory": _VALUES,
+    "cli": _VALUES | {"runtime_memory", "decide", "simulate", "ports", "codec", "observe", "record", "control", "kube", "net"},
 }
 
 LIBRARIES = {

@@ -9,6 +9,8 @@
 #include <sstream>
 #include <string_view>
 
+#include "runtime_memory/elf_image.h"
+
 namespace gopacer {
 namespace {
 
@@ -133,32 +135,6 @@ EnvText env_of(const std::string& environ) {
 }
 
 }  // namespace
-
-Result<std::string> go_version_of(const fs::path& executable) {
-  constexpr std::string_view kMagic = "\xff Go buildinf:";
-  constexpr std::size_t kHeader = 32;          // the magic, two bytes of layout, padding
-  constexpr unsigned char kInlineStrings = 2;  // since Go 1.18
-  constexpr std::size_t kPiece = std::size_t{1} << 20;
-  constexpr std::size_t kMostBytes = std::size_t{1} << 30;
-  std::ifstream in(executable, std::ios::binary);
-  if (!in) return retriable(executable.string() + " cannot be read: run as the same user, or as root");
-  std::string window;
-  std::string piece(kPiece, '\0');
-  for (std::size_t seen = 0; seen < kMostBytes && in; seen += kPiece) {
-    in.read(piece.data(), static_cast<std::streamsize>(piece.size()));
-    window.append(piece, 0, static_cast<std::size_t>(in.gcount()));
-    const std::size_t at = window.find(kMagic);
-    if (at != std::string::npos && (window.size() >= at + kHeader + 128 || !in)) {
-      if (window.size() <= at + kHeader) break;
-      if ((static_cast<unsigned char>(window[at + kMagic.size() + 1]) & kInlineStrings) == 0) return "go1.17";
-      const std::size_t length = static_cast<unsigned char>(window[at + kHeader]);
-      return window.substr(at + kHeader + 1, std::min<std::size_t>(length, 64));
-    }
-    // The magic, or what follows it, may lie across two pieces.
-    if (at == std::string::npos && window.size() > 256) window.erase(0, window.size() - 256);
-  }
-  return fail(ErrorKind::kNotFound, executable.string() + " has no Go build information: it is no Go program");
-}
 
 Result<LocalProcess> LocalProcess::open(int pid, const ObjectKey& key, KernelFiles files, const Clock& clock) {
   LocalProcess process(pid, key, std::move(files), clock);

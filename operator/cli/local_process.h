@@ -59,7 +59,4 @@ class LocalProcess final : public UsageFallback {
 /// The limit of this process's own memory: that of its control group, or of one above it. None when nothing limits it.
 std::optional<Bytes> own_memory_limit(const KernelFiles& files);
 
-/// The Go version that a program was built with, from its build information. kNotFound when it is no Go program.
-Result<std::string> go_version_of(const std::filesystem::path& executable);
-
 }  // namespace gopacer

@@ -5,6 +5,7 @@
 
 #include "cli/recorded_service.h"
 #include "fakes/fake_clock.h"
+#include "runtime_memory/elf_builder.h"
 
 namespace gopacer {
 namespace {
@@ -24,15 +25,10 @@ class LocalProcessTest : public ::testing::Test {
         "42 (a (strange) name) S 1 42 42 0 -1 4194304 0 0 0 0 250 50 0 0 20 0 9 0 1000 0 0 18446744073709551615");
     write_file(proc("status"), "Name:\tapp\nVmRSS:\t  204800 kB\nRssAnon:\t  102400 kB\nCpus_allowed_list:\t0-2,8\n");
     write_file(proc("environ"), std::string("PATH=/bin\0GOGC=150\0GOMEMLIMIT=300MiB\0", 37));
-    write_file(proc("exe"), std::string(5000, 'x') + executable("\x08go1.22.3"));
+    write_file(proc("exe"), testing::go_program("go1.22.3"));
     write_file(root_.path() / "proc/stat", "cpu  1 2 3\nbtime 1700000000\n");
   }
 
-  static std::string executable(const std::string& version) {
-    std::string text = "\xff Go buildinf:";
-    text += std::string("\x08\x02", 2) + std::string(16, '\0') + version + std::string(300, '\0');
-    return text;
-  }
   fs::path proc(const std::string& file) const { return root_.path() / "proc/42" / file; }
   fs::path group(const std::string& file) const { return root_.path() / "cgroup" / file; }
   Result<LocalProcess> open() {
@@ -137,21 +133,7 @@ TEST_F(LocalProcessTest, RefusesAProgramThatIsNotGo) {
   write_file(proc("exe"), std::string(100000, 'x'));
   const auto process = open();
   ASSERT_FALSE(process);
-  EXPECT_THAT(process.error().message, HasSubstr("it is no Go program"));
-}
-
-TEST_F(LocalProcessTest, FindsTheVersionAcrossPiecesOfTheFile) {
-  for (const std::size_t before : {(1u << 20) - 7, (1u << 20) - 40, (3u << 20) + 16}) {
-    write_file(proc("exe"), std::string(before, 'x') + executable("\x08go1.22.3"));
-    EXPECT_EQ(go_version_of(proc("exe")).value_or("none"), "go1.22.3") << before;
-  }
-}
-
-TEST_F(LocalProcessTest, TakesTheOldFormatForGo117) {
-  std::string old = executable("");
-  old[15] = 0;
-  write_file(proc("exe"), old);
-  EXPECT_EQ(go_version_of(proc("exe")).value_or("none"), "go1.17");
+  EXPECT_THAT(process.error().message, HasSubstr("is no ELF file"));
 }
 
 }  // namespace

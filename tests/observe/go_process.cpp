@@ -77,6 +77,17 @@ int GoProcess::port(const std::string& name) const {
   return std::stoi(log_.substr(at + listens.size()));
 }
 
+std::string GoProcess::answer_to(int signal, const std::string& prefix) {
+  const std::size_t from = log_.size();
+  ::kill(pid_, signal);
+  while (true) {
+    const std::size_t at = log_.find(prefix, from);
+    const std::size_t end = at == std::string::npos ? at : log_.find(" .\n", at);
+    if (end != std::string::npos) return log_.substr(at + prefix.size(), end - at - prefix.size());
+    if (!read_more()) throw std::runtime_error("no answer; it said: " + log_);
+  }
+}
+
 int GoProcess::wait() {
   while (read_more()) {
   }

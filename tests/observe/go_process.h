@@ -20,6 +20,9 @@ class GoProcess {
 
   /// The port in "NAME listens on 127.0.0.1:PORT" of its log.
   int port(const std::string& name) const;
+  pid_t pid() const { return pid_; }
+  /// Sends the signal, and waits for the line that it prints then; it has to begin with `prefix` and to end with " .".
+  std::string answer_to(int signal, const std::string& prefix);
   /// Waits until it ends by itself; its exit code.
   int wait();
   /// What it printed to stdout and stderr; whole after wait().

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gopacer/domain/settings.h"
+#include "runtime_memory/gc_state.h"
+#include "runtime_memory/random_access.h"
+
+namespace gopacer {
+
+/// What a change of settings did.
+struct Receipt {
+  GcState before;
+  GcState after;  ///< read back
+};
+
+/// The collector of a running Go program, read and set from outside: no symbol, no page and no import of the program is
+/// needed, only the right to trace it (the same user, or CAP_SYS_PTRACE). Reading stops nothing.
+///
+/// It holds on to the memory of the program that it was opened for, and to nothing else: when the process ends,
+/// replaces itself by another program, or its number is given away, reading and writing fail and touch nobody.
+///
+/// Thread-safety: none; several may be open for one process, but one should write.
+class GoRuntime {
+ public:
+  /// The error says why the program can't be read: it has ended, is no Go program, of a version whose memory is not
+  /// known, or not all that can tell where the settings are agree. `proc`: /proc.
+  static Result<GoRuntime> open(int pid, const std::filesystem::path& proc = "/proc");
+
+  const std::string& go_version() const { return go_version_; }
+  /// What found the settings, and agrees: "pattern", and "symbol" and "code" where they can tell.
+  const std::vector<std::string>& locators() const { return locators_; }
+
+  /// kNotFound once the program has ended.
+  Result<GcState> read() const;
+
+  /// Puts both settings in force; an unset one is Go's default. They hold until the program sets its own or ends. A
+  /// GOMEMLIMIT is in force at once, a smaller GOGC too; a larger GOGC from the end of the next collection on.
+  ///
+  /// Both go in one write, so that whoever dies here leaves the old settings or the new ones.
+  ///
+  /// Refused, with nothing written: settings that would let the program collect without end or without bound
+  /// (see unsafe()), and a program whose numbers are not plausible any more. kConflict: the program has set its own
+  /// since; those are in force.
+  Result<Receipt> write(const Settings& settings);
+
+ private:
+  GoRuntime(RandomAccessFile memory, std::string name) : memory_(std::move(memory)), name_(std::move(name)) {}
+
+  tl::unexpected<Error> ended() const;
+
+  RandomAccessFile memory_;
+  std::string name_;  ///< "process 42"
+  std::string go_version_;
+  Layout layout_{};
+  std::uint64_t address_ = 0;
+  std::vector<std::string> locators_;
+};
+
+/// Why a program in this state must not get these settings; empty when it may: GOGC of nothing or beyond 10,000,
+/// GOGC=off without a limit, or a limit that leaves less than a tenth above what lives.
+std::string unsafe(const GcState& state, const Settings& settings);
+
+/// Whether the heap's goal follows from the GOGC in this state: GOMEMLIMIT and a smaller GOGC act at once, a larger one
+/// when a collection has ended since it was written.
+bool in_force(const GcState& state);
+
+}  // namespace gopacer

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "observe/go_process.h"
+
+namespace gopacer::testing {
+
+/// What the runtime of churn says of itself, in the order in which it is printed.
+struct Told {
+  double gogc = 0;  ///< 2⁶⁴−1: off
+  double go_mem_limit = 0;
+  double live = 0;
+  double goal = 0;
+  double allocated = 0;
+  double collections = 0;
+  double assist_seconds = 0;
+  double dedicated_seconds = 0;
+  double idle_seconds = 0;
+};
+
+/// The Go program of tests/runtime_memory/churn, which allocates until this is destroyed.
+class Churn {
+ public:
+  /// `mode`: how it is linked, as build.sh has it; `version`: of Go, "installed" for this project's.
+  explicit Churn(const std::string& mode, std::vector<std::string> arguments = {},
+                 const std::string& version = "installed");
+
+  int pid() const { return process_.pid(); }
+  Told tell();
+  /// Lets it set the GOGC of its own command line.
+  Told set_its_own();
+  void kill();
+
+ private:
+  GoProcess process_;
+};
+
+}  // namespace gopacer::testing

@@ -1,0 +1,181 @@
+#include "runtime_memory/go_runtime.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <thread>
+
+#include "runtime_memory/churn.h"
+
+namespace gopacer {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+using testing::Churn;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using testing::Told;
+
+Settings settings(std::optional<int> gogc, std::optional<Bytes> limit = std::nullopt) {
+  Settings settings;
+  if (gogc) settings.gogc = *gogc < 0 ? Gogc::off() : Gogc(*gogc);
+  settings.go_mem_limit = limit;
+  return settings;
+}
+
+/// Polls the state until it holds; ends the test when it never does.
+GcState until(const GoRuntime& runtime, const std::string& what, const std::function<bool(const GcState&)>& holds) {
+  const auto deadline = steady_clock::now() + std::chrono::seconds(20);
+  while (true) {
+    const auto state = runtime.read();
+    if (!state) throw std::runtime_error(state.error().message);
+    if (holds(*state)) return *state;
+    if (steady_clock::now() > deadline) throw std::runtime_error("waited in vain: " + what);
+    std::this_thread::sleep_for(milliseconds(1));
+  }
+}
+
+GoRuntime opened(int pid) {
+  auto runtime = GoRuntime::open(pid);
+  if (!runtime) throw std::runtime_error(runtime.error().message);
+  return std::move(*runtime);
+}
+
+class GoRuntimeOf : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(GoRuntimeOf, ReadsWhatTheRuntimeKnowsOfItself) {
+  Churn churn(GetParam());
+  const GoRuntime runtime = opened(churn.pid());
+  EXPECT_THAT(runtime.go_version(), HasSubstr("go1."));
+  const bool has_symbols = std::string(GetParam()) == "symbols";
+  if (has_symbols) {
+    EXPECT_THAT(runtime.locators(), ElementsAre("pattern", "symbol", "code"));
+  } else {
+    EXPECT_THAT(runtime.locators(), ElementsAre("pattern", "code"));
+  }
+  const auto before = runtime.read();
+  ASSERT_TRUE(before) << before.error().message;
+  const Told told = churn.tell();
+  const auto after = runtime.read();
+  ASSERT_TRUE(after) << after.error().message;
+  EXPECT_EQ(before->gc_percent, told.gogc);
+  EXPECT_EQ(static_cast<double>(before->memory_limit), told.go_mem_limit);
+  EXPECT_LE(static_cast<double>(before->total_alloc), told.allocated);
+  EXPECT_GT(static_cast<double>(after->total_alloc), 0.99 * told.allocated);
+}
+
+TEST_P(GoRuntimeOf, PutsSettingsInForce) {
+  Churn churn(GetParam());
+  GoRuntime runtime = opened(churn.pid());
+  const auto receipt = runtime.write(settings(400, mib(200)));
+  ASSERT_TRUE(receipt) << receipt.error().message;
+  EXPECT_EQ(receipt->before.settings(), settings(100));
+  EXPECT_EQ(receipt->after.settings(), settings(400, mib(200)));
+  until(runtime, "the larger heap is in force", in_force);
+  Told told = churn.tell();
+  EXPECT_EQ(told.gogc, 400);
+  EXPECT_EQ(told.go_mem_limit, mib(200).value());
+  EXPECT_GT(told.goal, 4 * told.live);
+
+  ASSERT_TRUE(runtime.write(settings(50)));
+  EXPECT_TRUE(in_force(*runtime.read())) << "a smaller heap does not wait for a collection";
+  // A collection that began late goes on to a goal beyond.
+  until(runtime, "the runtime itself tells of the smaller goal", [&](const GcState&) {
+    told = churn.tell();
+    return told.goal < 2 * told.live;
+  });
+  EXPECT_EQ(told.gogc, 50);
+}
+
+INSTANTIATE_TEST_SUITE_P(AllWays, GoRuntimeOf, ::testing::Values("static", "symbols", "pie", "cgo", "cgo-pie"),
+                         [](const auto& of) {
+                           std::string name = of.param;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
+
+TEST(GoRuntime, RefusesWhatIsNoGoProgramOrHasEnded) {
+  const auto self = GoRuntime::open(::getpid());
+  ASSERT_FALSE(self);
+  EXPECT_THAT(self.error().message, HasSubstr("it is no Go program"));
+  const auto nobody = GoRuntime::open(1 << 30);
+  ASSERT_FALSE(nobody);
+  EXPECT_EQ(nobody.error().kind, ErrorKind::kNotFound);
+
+  Churn churn("static");
+  GoRuntime runtime = opened(churn.pid());
+  churn.kill();
+  const auto deadline = steady_clock::now() + std::chrono::seconds(10);
+  while (runtime.read() && steady_clock::now() < deadline) std::this_thread::sleep_for(milliseconds(1));
+  const auto written = runtime.write(settings(200));
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().kind, ErrorKind::kNotFound);
+}
+
+TEST(GoRuntime, RefusesSettingsThatWouldHarmTheProgram) {
+  Churn churn("static", {"-live=33554432"});
+  GoRuntime runtime = opened(churn.pid());
+  until(runtime, "it has its heap", [](const GcState& state) { return state.heap_marked > (20U << 20U); });
+  for (const auto& [bad, why] :
+       std::vector<std::pair<Settings, std::string>>{{settings(-1), "without GOMEMLIMIT"},
+                                                     {settings(0), "GOGC has to be"},
+                                                     {settings(1'000'000), "GOGC has to be"},
+                                                     {settings(100, mib(4)), "leaves no room"},
+                                                     {settings(100, Bytes(0)), "leaves no room"}}) {
+    const auto written = runtime.write(bad);
+    ASSERT_FALSE(written) << describe(bad);
+    EXPECT_THAT(written.error().message, HasSubstr(why));
+  }
+  EXPECT_EQ(churn.tell().gogc, 100) << "nothing was written";
+}
+
+TEST(GoRuntime, SeesThatTheProgramSetsItsOwn) {
+  Churn churn("static", {"-set-gogc=70"});
+  GoRuntime runtime = opened(churn.pid());
+  ASSERT_TRUE(runtime.write(settings(300)));
+  EXPECT_EQ(churn.set_its_own().gogc, 70);
+  EXPECT_EQ(runtime.read()->settings(), settings(70));
+}
+
+TEST(GoRuntime, TurnsCollectionByPercentOffAndOnAgain) {
+  Churn churn("static");
+  GoRuntime runtime = opened(churn.pid());
+  ASSERT_TRUE(runtime.write(settings(-1, mib(100))));
+  until(runtime, "off is in force", in_force);
+  EXPECT_GT(churn.tell().gogc, 1e18) << "as the runtime tells off";
+  const std::uint64_t marked = until(runtime, "the heap fills its limit", [](const GcState& state) {
+                                 return state.mapped_ready > (80U << 20U);
+                               }).heap_marked;
+  ASSERT_TRUE(runtime.write(settings(100)));
+  until(runtime, "it collects by percent again",
+        [&](const GcState& state) { return state.heap_marked != marked && state.heap_live < (60U << 20U); });
+  EXPECT_EQ(churn.tell().gogc, 100);
+}
+
+TEST(GoRuntime, MarkTimesAreThoseThatTheRuntimeAddsUp) {
+  Churn churn("static", {"-rate=40000000"});
+  const GoRuntime runtime = opened(churn.pid());
+  // The runtime tells of collections that have ended.
+  const auto sum = [](const Told& told) { return told.assist_seconds + told.dedicated_seconds + told.idle_seconds; };
+  const Told begin = churn.tell();
+  double seconds = 0;
+  constexpr int kCollections = 20;
+  GcState last = *runtime.read();
+  for (int ended = -1; ended < kCollections;) {  // the first one that is seen may have ended before `begin`
+    const GcState state = *runtime.read();
+    if (state.mark_start_time != last.mark_start_time && ++ended > 0) {
+      seconds += static_cast<double>(last.mark_time()) * 1e-9;
+    }
+    last = state;
+    std::this_thread::sleep_for(milliseconds(1));
+  }
+  const Told end = churn.tell();
+  const double told = (sum(end) - sum(begin)) / (end.collections - begin.collections);
+  EXPECT_NEAR(seconds / kCollections / told, 1, 0.15);
+}
+
+}  // namespace
+}  // namespace gopacer

@@ -1,0 +1,3 @@
+module runtimelayouts
+
+go 1.21
