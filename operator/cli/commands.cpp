@@ -6,6 +6,7 @@
 #include "cli/advise_command.h"
 #include "cli/cleanup_command.h"
 #include "cli/simulate_command.h"
+#include "cli/tune_command.h"
 
 namespace gopacer {
 namespace {
@@ -51,6 +52,10 @@ int run(int argc, char** argv) {
   CLI::App* const advise = app.add_subcommand("advise", "Recommend GOGC and GOMEMLIMIT for one running Go process");
   describe_advise(*advise, advise_options);
 
+  TuneOptions tune_options;
+  CLI::App* const tune = app.add_subcommand("tune", "Set GOGC and GOMEMLIMIT of one running Go process");
+  describe_tune(*tune, tune_options);
+
   SimulateOptions simulate_options;
   CLI::App* const simulation = app.add_subcommand("simulate", "Show what a strategy would have done on a trace");
   describe_simulate(*simulation, simulate_options);
@@ -67,6 +72,7 @@ int run(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : kUsageError;
   }
   if (advise->parsed()) return static_cast<int>(run_advise(advise_options, std::cout, std::cerr));
+  if (tune->parsed()) return static_cast<int>(run_tune(tune_options, std::cout, std::cerr));
   if (simulation->parsed()) return run_simulate(simulate_options);
   if (cleanup->parsed()) return run_cleanup(cleanup_options, std::cout, std::cerr);
   return run_operator(options);

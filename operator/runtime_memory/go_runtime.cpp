@@ -41,6 +41,21 @@ std::optional<std::uint64_t> lowest_mapping(const fs::path& maps, std::uint64_t 
   return std::nullopt;
 }
 
+/// The 22nd field of /proc/PID/stat, as proc(5) counts them; the second one, in brackets, may hold anything.
+std::optional<std::uint64_t> start_of(const fs::path& stat) {
+  constexpr int kFieldsBetween = 22 - 3;
+  std::ifstream in(stat);
+  std::string line;
+  std::getline(in, line);
+  const std::size_t bracket = line.rfind(')');
+  if (bracket == std::string::npos) return std::nullopt;
+  std::istringstream words(line.substr(bracket + 1));
+  std::string skipped;
+  for (int i = 0; i < kFieldsBetween; ++i) words >> skipped;
+  std::uint64_t start = 0;
+  return words >> start ? std::optional(start) : std::nullopt;
+}
+
 /// By how much the program was moved when it was loaded.
 std::uint64_t bias_of(const ElfImage& image, std::uint64_t lowest) {
   constexpr std::uint64_t kPage = 4096;
@@ -123,12 +138,14 @@ Result<GoRuntime> GoRuntime::open(int pid, const fs::path& proc) {
   struct stat status{};
   if (::fstat(program->descriptor(), &status) != 0) return runtime.ended();
   const auto lowest = lowest_mapping(process / "maps", status.st_ino);
-  if (!lowest)
+  const auto start = start_of(process / "stat");
+  if (!lowest || !start)
     return fail(ErrorKind::kNotFound, name + ": its program is not where /proc says it is; it may have ended");
   const ReadAt in_memory = [&](std::uint64_t at, std::span<std::byte> into) { return runtime.memory_.read(at, into); };
   const RunningImage running{*image, file, in_memory, bias_of(*image, *lowest)};
   const auto located = locate_controller(running, *layout);
   if (!located) return told(located.error());
+  runtime.start_ = *start;
   runtime.go_version_ = std::move(*version);
   runtime.layout_ = *layout;
   runtime.address_ = located->address;

@@ -32,6 +32,8 @@ class GoRuntime {
   static Result<GoRuntime> open(int pid, const std::filesystem::path& proc = "/proc");
 
   const std::string& go_version() const { return go_version_; }
+  /// When the process began, in ticks since the machine did: tells it from a later one with the same number.
+  std::uint64_t start() const { return start_; }
   /// What found the settings, and agrees: "pattern", and "symbol" and "code" where they can tell.
   const std::vector<std::string>& locators() const { return locators_; }
 
@@ -56,6 +58,7 @@ class GoRuntime {
   RandomAccessFile memory_;
   std::string name_;  ///< "process 42"
   std::string go_version_;
+  std::uint64_t start_ = 0;
   Layout layout_{};
   std::uint64_t address_ = 0;
   std::vector<std::string> locators_;
