@@ -11,6 +11,7 @@
 #include "cli/advice.h"
 #include "cli/live_sampling.h"
 #include "cli/local_process.h"
+#include "cli/memory_sampling.h"
 #include "cli/page_url.h"
 #include "cli/recording.h"
 #include "net/fetcher.h"
@@ -62,9 +63,11 @@ Result<void> read_places(const AdviseOptions& options, Request& request) {
     return {};
   }
   if (options.url.empty() && options.pid != 0) {
-    return invalid("--pid tells of memory and CPU only: give --url too, where the process serves net/http/pprof");
+    if (options.metrics_url.empty() && options.record.empty() && options.latency_metric.empty()) return {};
+    return invalid(
+        "--metrics-url, --latency-metric and --record need --url: the process's memory tells of no requests");
   }
-  if (options.url.empty()) return invalid("nothing to read: give --url, or --samples");
+  if (options.url.empty()) return invalid("nothing to read: give --url, --pid, or --samples");
   auto url = parse_page_url("--url", options.url);
   if (!url) return tl::unexpected(url.error());
   request.url = std::move(*url);
@@ -270,6 +273,30 @@ class ProgressLine {
   std::size_t last_readings_ = 0;
 };
 
+/// A process that is running, by its memory alone.
+Result<Subject> observe_memory(const AdviseOptions& options, const Request& request, std::ostream& err) {
+  const auto runtime = GoRuntime::open(options.pid);
+  if (!runtime) return tl::unexpected(runtime.error());
+  const SystemClock clock;
+  LiveSampling sampling;
+  Subject subject;
+  subject.name = "process " + std::to_string(options.pid);
+  sampling.target.pod = {"", "host"};
+  sampling.target.uid = "host";
+  auto process = LocalProcess::open(options.pid, sampling.target.pod, {}, clock);
+  if (!process) return tl::unexpected(process.error());
+  subject.go_version = process->go_version();
+  sampling.target.started = process->started();
+  sampling.target.memory_limit = request.limit ? request.limit : process->memory_limit();
+  sampling.target.cpu_limit = request.cpu_limit ? *request.cpu_limit : process->cpus();
+  sampling.plan.interval = request.interval;
+  sampling.duration = request.duration;
+  ProgressLine line(options.progress, err);
+  subject.observed =
+      sample_memory(*runtime, clock, *process, sampling, [&](const SamplingProgress& now) { line.show(now); });
+  return subject;
+}
+
 /// A process that is running.
 Result<Subject> observe_live(const AdviseOptions& options, const Request& request, const ProfileSpec& spec,
                              std::ostream& err) {
@@ -383,7 +410,8 @@ void describe_advise(CLI::App& app, AdviseOptions& options) {
   }
   app.add_option("--url", options.url, "pprof index of the process: http://HOST:6060/debug/pprof");
   app.add_option("--metrics-url", options.metrics_url, "Prometheus page of the same process: http://HOST:8080/metrics");
-  app.add_option("--pid", options.pid, "The process, when it runs on this machine: memory, CPU and settings")
+  app.add_option("--pid", options.pid,
+                 "The process, when it runs on this machine: without --url, all is read from its memory")
       ->check(CLI::PositiveNumber);
   app.add_option("--samples", options.samples, "Directory of a recording, in place of --url");
   app.add_option("--record", options.record, "Directory to record into");
@@ -424,8 +452,9 @@ AdviseExit run_advise(const AdviseOptions& options, std::ostream& out, std::ostr
   advice.input.spec = spec_of(options, *request);
   advice.input.memory_request = request->memory_request;
   const bool recorded = !options.samples.empty();
-  Result<Subject> subject = recorded ? observe_recorded(options, *request, advice.input.spec)
-                                     : observe_live(options, *request, advice.input.spec, err);
+  Result<Subject> subject = recorded              ? observe_recorded(options, *request, advice.input.spec)
+                            : options.url.empty() ? observe_memory(options, *request, err)
+                                                  : observe_live(options, *request, advice.input.spec, err);
   if (!subject) {
     const bool bad_input = recorded || subject.error().kind == ErrorKind::kTerminal;
     return give_up(err, bad_input ? AdviseExit::kUsage : AdviseExit::kNoData, subject.error().message);

@@ -51,6 +51,9 @@ GcState decode_gc_state(std::span<const std::byte> variable, const Layout& layou
   take(state.fractional_mark_time, variable, layout.fractional_mark_time);
   take(state.idle_mark_time, variable, layout.idle_mark_time);
   take(state.mark_start_time, variable, layout.mark_start_time);
+  take(state.heap_in_use, variable, layout.heap_in_use);
+  take(state.heap_released, variable, layout.heap_released);
+  take(state.heap_free, variable, layout.heap_free);
   take(state.total_alloc, variable, layout.total_alloc);
   take(state.total_free, variable, layout.total_free);
   take(state.mapped_ready, variable, layout.mapped_ready);

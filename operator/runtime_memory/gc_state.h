@@ -25,6 +25,9 @@ struct GcState {
   std::int64_t fractional_mark_time = 0;
   std::int64_t idle_mark_time = 0;
   std::int64_t mark_start_time = 0;  ///< nanoseconds; another one with each collection
+  std::uint64_t heap_in_use = 0;     ///< bytes of spans that are in use
+  std::uint64_t heap_released = 0;   ///< bytes given back to the system
+  std::uint64_t heap_free = 0;       ///< bytes that are free and not given back
   std::uint64_t total_alloc = 0;     ///< bytes since the program began
   std::uint64_t total_free = 0;
   std::uint64_t mapped_ready = 0;  ///< bytes that GOMEMLIMIT counts

@@ -26,6 +26,9 @@ struct Layout {
   std::uint32_t fractional_mark_time;
   std::uint32_t idle_mark_time;
   std::uint32_t mark_start_time;
+  std::uint32_t heap_in_use;
+  std::uint32_t heap_released;
+  std::uint32_t heap_free;
   std::uint32_t total_alloc;
   std::uint32_t total_free;
   std::uint32_t mapped_ready;

@@ -18,7 +18,7 @@ import (
 var fields = []string{
 	"gcPercent", "memoryLimit", "heapMinimum", "gcPercentHeapGoal", "triggered", "lastHeapGoal", "heapLive",
 	"lastStackScan", "globalsScan", "heapMarked", "assistTime", "dedicatedMarkTime", "fractionalMarkTime",
-	"idleMarkTime", "markStartTime", "totalAlloc", "totalFree", "mappedReady",
+	"idleMarkTime", "markStartTime", "heapInUse", "heapReleased", "heapFree", "totalAlloc", "totalFree", "mappedReady",
 }
 
 const program = "package main\n\nfunc main() { println() }\n"
