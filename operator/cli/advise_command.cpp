@@ -274,26 +274,22 @@ class ProgressLine {
 };
 
 /// A process that is running, by its memory alone.
-Result<Subject> observe_memory(const AdviseOptions& options, const Request& request, std::ostream& err) {
+Result<Subject> observe_by_memory(const AdviseOptions& options, const Request& request, std::ostream& err) {
   const auto runtime = GoRuntime::open(options.pid);
   if (!runtime) return tl::unexpected(runtime.error());
-  const SystemClock clock;
   LiveSampling sampling;
-  Subject subject;
-  subject.name = "process " + std::to_string(options.pid);
-  sampling.target.pod = {"", "host"};
-  sampling.target.uid = "host";
-  auto process = LocalProcess::open(options.pid, sampling.target.pod, {}, clock);
-  if (!process) return tl::unexpected(process.error());
-  subject.go_version = process->go_version();
-  sampling.target.started = process->started();
-  sampling.target.memory_limit = request.limit ? request.limit : process->memory_limit();
-  sampling.target.cpu_limit = request.cpu_limit ? *request.cpu_limit : process->cpus();
+  sampling.target.memory_limit = request.limit;
+  sampling.target.cpu_limit = request.cpu_limit;
   sampling.plan.interval = request.interval;
   sampling.duration = request.duration;
   ProgressLine line(options.progress, err);
-  subject.observed =
-      sample_memory(*runtime, clock, *process, sampling, [&](const SamplingProgress& now) { line.show(now); });
+  auto read = observe_memory(options.pid, *runtime, SystemClock(), sampling,
+                             [&](const SamplingProgress& now) { line.show(now); });
+  if (!read) return tl::unexpected(read.error());
+  Subject subject;
+  subject.name = "process " + std::to_string(options.pid);
+  subject.observed = std::move(read->observed);
+  subject.go_version = std::move(read->go_version);
   return subject;
 }
 
@@ -453,7 +449,7 @@ AdviseExit run_advise(const AdviseOptions& options, std::ostream& out, std::ostr
   advice.input.memory_request = request->memory_request;
   const bool recorded = !options.samples.empty();
   Result<Subject> subject = recorded              ? observe_recorded(options, *request, advice.input.spec)
-                            : options.url.empty() ? observe_memory(options, *request, err)
+                            : options.url.empty() ? observe_by_memory(options, *request, err)
                                                   : observe_live(options, *request, advice.input.spec, err);
   if (!subject) {
     const bool bad_input = recorded || subject.error().kind == ErrorKind::kTerminal;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "cli/local_process.h"
 #include "gopacer/decide/go_pacer.h"
 #include "runtime_memory/cycle_counter.h"
 
@@ -78,6 +79,21 @@ Observation sample_memory(const GoRuntime& runtime, const Clock& clock, UsageFal
     }
     std::this_thread::sleep_for(counter.next());
   }
+}
+
+Result<MemorySubject> observe_memory(int pid, const GoRuntime& runtime, const Clock& clock, LiveSampling what,
+                                     const std::function<void(const SamplingProgress&)>& progress) {
+  what.target.pod = {"", "process-" + std::to_string(pid)};
+  what.target.uid = what.target.pod.name;
+  auto process = LocalProcess::open(pid, what.target.pod, {}, clock);
+  if (!process) return tl::unexpected(process.error());
+  what.target.started = process->started();
+  if (!what.target.memory_limit) what.target.memory_limit = process->memory_limit();
+  if (!what.target.cpu_limit) what.target.cpu_limit = process->cpus();
+  MemorySubject subject{sample_memory(runtime, clock, *process, what, progress), process->go_version()};
+  subject.observed.pods.front().samples.change_each(
+      [&](Sample& sample) { sample.process->go_version = subject.go_version; });
+  return subject;
 }
 
 }  // namespace gopacer

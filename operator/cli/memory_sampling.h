@@ -17,4 +17,15 @@ Sample sample_of(const GcState& state, std::uint32_t cycles, double mark_seconds
 Observation sample_memory(const GoRuntime& runtime, const Clock& clock, UsageFallback& usage, const LiveSampling& what,
                           const std::function<void(const SamplingProgress&)>& progress);
 
+/// A process of this machine, read by its memory and by what the kernel charges it with.
+struct MemorySubject {
+  Observation observed;
+  std::string go_version;
+};
+
+/// Likewise, of the process that `runtime` is of; its memory limit and CPUs are those of its control group where `what`
+/// has none.
+Result<MemorySubject> observe_memory(int pid, const GoRuntime& runtime, const Clock& clock, LiveSampling what,
+                                     const std::function<void(const SamplingProgress&)>& progress);
+
 }  // namespace gopacer

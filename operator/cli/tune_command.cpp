@@ -8,7 +8,9 @@
 #include <ostream>
 #include <thread>
 
+#include "cli/memory_sampling.h"
 #include "gopacer/base/clock.h"
+#include "gopacer/decide/decision.h"
 #include "runtime_memory/go_runtime.h"
 
 namespace gopacer {
@@ -22,6 +24,9 @@ using std::chrono::steady_clock;
 /// For a collection that ends, so that a larger heap is in force. A program that does not allocate has none.
 constexpr milliseconds kPatience = std::chrono::seconds(10);
 constexpr std::size_t kMostUndoBytes = 4096;
+constexpr Duration kReadingInterval = std::chrono::seconds(1);
+constexpr Duration kShortestReading = std::chrono::seconds(20);
+constexpr Duration kLongestReading = std::chrono::minutes(10);
 
 /// As the environment would have it, with each variable told: an unset one is Go's default.
 EnvText told(const Settings& settings) {
@@ -85,7 +90,47 @@ Result<Settings> wanted(const TuneOptions& options, const Settings& now) {
   EnvText text = told(now);
   if (!options.gogc.empty()) text.gogc = options.gogc;
   if (!options.mem_limit.empty()) text.go_mem_limit = options.mem_limit;
-  return settings_of(text);
+  const auto settings = settings_of(text);
+  if (!settings) return invalid("--gogc, --mem-limit: " + settings.error().message);
+  return settings;
+}
+
+/// What the operator would set, after reading for a while. The program's present settings where they should stay.
+Result<Settings> computed(const TuneOptions& options, const GoRuntime& runtime, std::ostream& out) {
+  const Result<Duration> duration = parse_duration(options.duration);
+  if (!duration) return invalid("--for: " + duration.error().message);
+  if (*duration < kShortestReading || *duration > kLongestReading) {
+    return invalid("--for has to be from " + format_duration(kShortestReading) + " to " +
+                   format_duration(kLongestReading));
+  }
+  LiveSampling sampling;
+  if (!options.limit.empty()) {
+    const Result<Bytes> limit = parse_quantity(options.limit);
+    if (!limit) return invalid("--limit: " + limit.error().message);
+    sampling.target.memory_limit = *limit;
+  }
+  sampling.duration = *duration;
+  sampling.plan.interval = kReadingInterval;
+  const SystemClock clock;
+  auto subject = observe_memory(options.pid, runtime, clock, sampling, {});
+  if (!subject) return tl::unexpected(subject.error());
+  DecideInput input;
+  for (const auto& [name, value] : kObjectiveNames) {
+    if (options.objective == name) input.spec.objective = value;
+  }
+  input.spec.bounds = options.bounds;
+  input.spec.metrics.interval = kReadingInterval;
+  input.spec.canary.warm_up = Duration(0);
+  const auto state = runtime.read();
+  if (!state) return tl::unexpected(state.error());
+  input.current = state->settings();
+  subject->observed.pods.front().settings = input.current;
+  // Go's default and a variable that has its value are the same to a process that runs.
+  input.observed = std::move(subject->observed);
+  const Decision decision = decide(input, input.observed.at);
+  if (options.output == "text") out << decision.message << "\n";
+  if (decision.kind == Decision::Kind::kNoData) return invalid(decision.message);
+  return decision.kind == Decision::Kind::kChange ? decision.settings : input.current;
 }
 
 Json to_json(const GcState& state) {
@@ -168,9 +213,23 @@ TuneExit give_up(std::ostream& err, TuneExit status, const std::string& message)
 }  // namespace
 
 void describe_tune(CLI::App& app, TuneOptions& options) {
+  std::vector<std::string> objectives;
+  for (const auto& [name, value] : kObjectiveNames) objectives.emplace_back(name);
   app.add_option("--pid", options.pid, "The process; it has to run on this machine")->check(CLI::PositiveNumber);
   app.add_option("--gogc", options.gogc, "GOGC to set: a percentage, or off; default: as it is");
   app.add_option("--mem-limit", options.mem_limit, "GOMEMLIMIT to set: 400MiB, or off; default: as it is");
+  app.add_flag("--auto", options.automatic, "Read the process for a while, and set what advise --pid would recommend");
+  app.add_option("--for", options.duration, "How long to read with --auto: 20s to 10m")->capture_default_str();
+  app.add_option("--limit", options.limit, "Memory limit that --auto goes by: 512Mi; default: its control group's");
+  app.add_option("--objective", options.objective, "What --auto weighs")
+      ->check(CLI::IsMember(objectives))
+      ->capture_default_str();
+  app.add_option("--min-gogc", options.bounds.min_gogc, "Lowest GOGC that --auto may set")
+      ->check(CLI::Range(1, 10000))
+      ->capture_default_str();
+  app.add_option("--max-gogc", options.bounds.max_gogc, "Highest GOGC that --auto may set")
+      ->check(CLI::Range(1, 10000))
+      ->capture_default_str();
   app.add_option("--undo-file", options.undo_file, "Where to keep what was in force; default: gopacer-PID.undo.json");
   app.add_option("--undo", options.undo, "Put back what this file has, in place of --pid; removes the file");
   app.add_flag("--dry-run", options.dry_run, "Change nothing");
@@ -182,15 +241,17 @@ void describe_tune(CLI::App& app, TuneOptions& options) {
 TuneExit run_tune(const TuneOptions& options, std::ostream& out, std::ostream& err) {
   std::optional<Undo> undo;
   if (!options.undo.empty()) {
-    if (options.pid != 0 || !options.gogc.empty() || !options.mem_limit.empty()) {
+    if (options.pid != 0 || options.automatic || !options.gogc.empty() || !options.mem_limit.empty()) {
       return give_up(err, TuneExit::kUsage,
-                     "--undo takes all that it needs from the file: leave out --pid, --gogc and --mem-limit");
+                     "--undo takes all that it needs from the file: leave out --pid, --auto, --gogc and --mem-limit");
     }
     const auto read = read_undo(options.undo);
     if (!read) return give_up(err, TuneExit::kUsage, read.error().message);
     undo = *read;
   } else if (options.pid == 0) {
     return give_up(err, TuneExit::kUsage, "nothing to tune: give --pid, or --undo");
+  } else if (options.automatic && (!options.gogc.empty() || !options.mem_limit.empty())) {
+    return give_up(err, TuneExit::kUsage, "--auto computes both settings: leave out --gogc and --mem-limit");
   }
   const int pid = undo ? undo->pid : options.pid;
   auto runtime = GoRuntime::open(pid);
@@ -202,8 +263,10 @@ TuneExit run_tune(const TuneOptions& options, std::ostream& out, std::ostream& e
   }
   const auto now = runtime->read();
   if (!now) return give_up(err, TuneExit::kRefused, now.error().message);
-  const auto settings = undo ? Result<Settings>(undo->settings) : wanted(options, now->settings());
-  if (!settings) return give_up(err, TuneExit::kUsage, "--gogc, --mem-limit: " + settings.error().message);
+  const auto settings = undo                ? Result<Settings>(undo->settings)
+                        : options.automatic ? computed(options, *runtime, out)
+                                            : wanted(options, now->settings());
+  if (!settings) return give_up(err, TuneExit::kUsage, settings.error().message);
 
   Report report{"process " + std::to_string(pid), runtime->go_version(), runtime->locators(), *now, {}, {}, {}};
   const bool changes = told(*settings) != told(now->settings());

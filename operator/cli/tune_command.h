@@ -3,6 +3,8 @@
 #include <iosfwd>
 #include <string>
 
+#include "gopacer/domain/profile.h"
+
 namespace CLI {
 class App;
 }
@@ -12,10 +14,15 @@ namespace gopacer {
 /// What `gopacer tune` is told on its command line.
 struct TuneOptions {
   int pid = 0;
-  std::string gogc;       ///< a percentage or "off"; empty: as it is
-  std::string mem_limit;  ///< in GOMEMLIMIT's syntax or "off"; empty: as it is
-  std::string undo_file;  ///< to write; empty: gopacer-PID.undo.json
-  std::string undo;       ///< to put back; empty: none
+  std::string gogc;              ///< a percentage or "off"; empty: as it is
+  std::string mem_limit;         ///< in GOMEMLIMIT's syntax or "off"; empty: as it is
+  std::string undo_file;         ///< to write; empty: gopacer-PID.undo.json
+  std::string undo;              ///< to put back; empty: none
+  bool automatic = false;        ///< what `advise --pid` would recommend
+  std::string duration = "30s";  ///< to read for that
+  std::string limit;             ///< the process's memory limit as a Kubernetes quantity; empty: of its control group
+  std::string objective = "Balanced";
+  Bounds bounds;
   bool dry_run = false;
   std::string output = "text";
 };
