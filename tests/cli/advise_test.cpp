@@ -219,7 +219,7 @@ TEST(AdviseUsage, RefusesWhatCannotBeMeant) {
   EXPECT_THAT(error_of([](auto& o) { o.bounds.min_gogc = 300, o.bounds.max_gogc = 100; }),
               HasSubstr("--min-gogc 300 is above --max-gogc 100"));
   EXPECT_THAT(error_of([](auto& o) { o.url = ""; }), HasSubstr("nothing to read"));
-  EXPECT_THAT(error_of([](auto& o) { o.url = "", o.pid = 1; }), HasSubstr("give --url too"));
+  EXPECT_THAT(error_of([](auto& o) { o.url = "", o.pid = 1, o.record = "somewhere"; }), HasSubstr("need --url"));
   EXPECT_THAT(error_of([](auto& o) { o.samples = "x"; }), HasSubstr("leave out --url"));
   EXPECT_THAT(error_of([](auto& o) { o.url = "https://127.0.0.1:1/"; }), HasSubstr("kubectl port-forward"));
   EXPECT_THAT(error_of([](auto& o) { o.limit = "512Mib"; }), HasSubstr("--limit"));

@@ -1,0 +1,156 @@
+// `gopacer tune` and `gopacer advise --pid` on a real Go program that serves nothing and is stripped.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "cli/advise_command.h"
+#include "cli/recorded_service.h"
+#include "cli/tune_command.h"
+#include "runtime_memory/churn.h"
+
+namespace gopacer {
+namespace {
+
+using nlohmann::json;
+using testing::Churn;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class Tune : public ::testing::Test {
+ protected:
+  Tune() { options_.undo_file = (directory_.path() / "undo.json").string(); }
+
+  TuneExit run(TuneOptions options) {
+    std::ostringstream out, err;
+    const TuneExit status = run_tune(options, out, err);
+    out_ = out.str();
+    err_ = err.str();
+    return status;
+  }
+  TuneOptions of(const Churn& churn) const {
+    TuneOptions options = options_;
+    options.pid = churn.pid();
+    return options;
+  }
+  TuneOptions undo() const {
+    TuneOptions options;
+    options.undo = options_.undo_file;
+    return options;
+  }
+
+  testing::TemporaryDirectory directory_;
+  TuneOptions options_;
+  std::string out_;
+  std::string err_;
+};
+
+TEST_F(Tune, SetsBothAndPutsBackWhatWasThereAtFirst) {
+  Churn churn("static");
+  TuneOptions options = of(churn);
+  options.gogc = "400";
+  options.mem_limit = "300MiB";
+  options.output = "json";
+  ASSERT_EQ(run(options), TuneExit::kDone) << err_;
+  const json report = json::parse(out_);
+  EXPECT_EQ(report["before"]["gogc"], "100");
+  EXPECT_EQ(report["before"]["goMemLimit"], "off");
+  EXPECT_EQ(report["after"]["gogc"], "400");
+  EXPECT_EQ(report["after"]["goMemLimit"], "300MiB");
+  EXPECT_THAT(report["locators"], ElementsAre("pattern", "code"));
+  EXPECT_THAT(report["goVersion"].get<std::string>(), HasSubstr("go1."));
+  EXPECT_GE(report["effectMilliseconds"].get<double>(), 0);
+  EXPECT_EQ(churn.tell().gogc, 400);
+
+  options.gogc = "50";
+  options.mem_limit.clear();
+  options.output = "text";
+  ASSERT_EQ(run(options), TuneExit::kDone) << err_;
+  EXPECT_THAT(out_, HasSubstr("after:  GOGC=50 GOMEMLIMIT=300MiB"));
+
+  ASSERT_EQ(run(undo()), TuneExit::kDone) << err_;
+  EXPECT_THAT(out_, HasSubstr("after:  GOGC=100 GOMEMLIMIT=off"));
+  EXPECT_EQ(churn.tell().gogc, 100);
+  EXPECT_FALSE(std::filesystem::exists(options_.undo_file));
+}
+
+TEST_F(Tune, ChangesNothingInADryRun) {
+  Churn churn("static");
+  TuneOptions options = of(churn);
+  options.gogc = "off";
+  options.mem_limit = "300MiB";
+  options.dry_run = true;
+  ASSERT_EQ(run(options), TuneExit::kDone) << err_;
+  EXPECT_THAT(out_, HasSubstr("would be set: GOGC=off GOMEMLIMIT=300MiB"));
+  EXPECT_EQ(churn.tell().gogc, 100);
+  EXPECT_FALSE(std::filesystem::exists(options_.undo_file));
+}
+
+TEST_F(Tune, RefusesWhatItCanNotDo) {
+  Churn churn("static");
+  TuneOptions options = of(churn);
+  options.gogc = "off";
+  EXPECT_EQ(run(options), TuneExit::kRefused);
+  EXPECT_THAT(err_, HasSubstr("without GOMEMLIMIT, GOGC=off"));
+  options.gogc = "many";
+  EXPECT_EQ(run(options), TuneExit::kUsage);
+  EXPECT_THAT(err_, HasSubstr("--gogc, --mem-limit: GOGC"));
+  EXPECT_FALSE(std::filesystem::exists(options_.undo_file)) << "nothing was changed";
+  EXPECT_EQ(run({}), TuneExit::kUsage);
+  TuneOptions both = of(churn);
+  both.automatic = true;
+  both.gogc = "100";
+  EXPECT_EQ(run(both), TuneExit::kUsage);
+  TuneOptions unwritable = of(churn);
+  unwritable.gogc = "200";
+  unwritable.undo_file = "/proc/none/undo.json";
+  EXPECT_EQ(run(unwritable), TuneExit::kUsage);
+  EXPECT_THAT(err_, HasSubstr("nothing was changed"));
+  EXPECT_EQ(churn.tell().gogc, 100);
+}
+
+TEST_F(Tune, UndoesOnlyToTheProcessThatTheFileIsOf) {
+  Churn churn("static");
+  const auto file = [&](const std::string& text) { testing::write_file(options_.undo_file, text); };
+  file(R"({"pid":)" + std::to_string(churn.pid()) + R"(,"start":1,"gogc":"200","goMemLimit":"off"})");
+  EXPECT_EQ(run(undo()), TuneExit::kRefused);
+  EXPECT_THAT(err_, HasSubstr("has ended; nothing was changed"));
+  for (const char* text : {"", "[]", "{}", R"({"pid":"1","start":1,"gogc":"200","goMemLimit":"off"})",
+                           R"({"pid":1,"start":1,"gogc":200,"goMemLimit":"off"})"}) {
+    file(text);
+    EXPECT_EQ(run(undo()), TuneExit::kUsage) << text;
+    EXPECT_THAT(err_, HasSubstr("no undo file"));
+  }
+  EXPECT_EQ(churn.tell().gogc, 100);
+}
+
+TEST_F(Tune, ComputesWhatItSets) {
+  Churn churn("static", {"-rate=100000000", "-live=16777216"});
+  TuneOptions options = of(churn);
+  options.automatic = true;
+  options.duration = "20s";
+  options.limit = "256Mi";
+  ASSERT_EQ(run(options), TuneExit::kDone) << err_;
+  EXPECT_THAT(out_, HasSubstr("instead of GOGC=100"));
+  EXPECT_GT(churn.tell().gogc, 100);
+}
+
+TEST(AdviseByMemory, NeedsNothingOfTheProgram) {
+  Churn churn("static", {"-rate=100000000", "-live=16777216"});
+  AdviseOptions options;
+  options.pid = churn.pid();
+  options.duration = "20s";
+  options.limit = "256Mi";
+  options.output = "json";
+  std::ostringstream out, err;
+  EXPECT_EQ(run_advise(options, out, err), AdviseExit::kChange) << err.str() << out.str();
+  const json advice = json::parse(out.str());
+  const testing::Told told = churn.tell();
+  EXPECT_NEAR(advice["observed"]["liveHeapBytes"].get<double>() / told.live, 1, 0.1);
+  EXPECT_NEAR(advice["observed"]["allocBytesPerSecond"].get<double>() / (told.allocated / 20), 1, 0.3);
+  EXPECT_GT(advice["observed"]["gcCpuFraction"], 0);
+}
+
+}  // namespace
+}  // namespace gopacer
