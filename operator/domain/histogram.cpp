@@ -90,8 +90,8 @@ double share_bad(const Histogram& counted) {
 }
 
 Histogram reading_of(double value) {
-  static const Histogram one({{std::numeric_limits<double>::infinity(), 1}});
-  Histogram reading = one;
+  static const Histogram kOne({{std::numeric_limits<double>::infinity(), 1}});
+  Histogram reading = kOne;
   reading.sum = value;
   return reading;
 }

@@ -85,8 +85,7 @@ Settings halfway(const Settings& safe, const Settings& other) {
     between.gogc = Gogc(static_cast<int>(std::lround(100 * std::sqrt(safe.gamma() * other.gamma()))));
   }
   if (safe.go_mem_limit && other.go_mem_limit) {
-    const double mean =
-        std::sqrt(static_cast<double>(safe.go_mem_limit->value()) * static_cast<double>(other.go_mem_limit->value()));
+    const double mean = std::sqrt(safe.go_mem_limit->value() * other.go_mem_limit->value());
     between.go_mem_limit = Bytes(static_cast<std::int64_t>(mean) / kMiB * kMiB);
   }
   Settings without_limit = between;

@@ -279,11 +279,10 @@ TEST(Judge, TellsTheWholeStoryOfABetterCanary) {
   const Verdict verdict = trial.window(kHalfTheCollection, {});
   EXPECT_EQ(verdict.outcome, Outcome::kBetter);
   EXPECT_EQ(verdict.message,
-            "p50 10.0ms → 10.0ms, 0.0 % (-4.4 % … +4.6 %, has to be below +5.0 %); gc-cpu 10.0 % → 5.0 % of CPU, -5.0 "
+            "p50 10.0ms → 10.0ms, 0.0 % (-4.6 % … +4.8 %, has to be below +5.0 %); gc-cpu 10.0 % → 5.0 % of CPU, -5.0 "
             "points (-5.0 points … -5.0 points, has to be below -2.0 points); cpu-per-request 5.0ms → 5.0ms, 0.0 % "
-            "(-4.4 % … +4.6 %, has to be below +5.0 %); pods with equal settings are presumed to differ by 5.0 %, "
-            "which alone "
-            "may make up to 4.6 %; 20 windows.");
+            "(-4.6 % … +4.8 %, has to be below +5.0 %); pods with equal settings are presumed to differ by 7.0 %, "
+            "which alone may make up to 4.8 %; 20 windows.");
   EXPECT_NEAR(*verdict.gc_change, -0.5, 1e-9);
 }
 
@@ -317,10 +316,10 @@ TEST(Judge, TellsTheChangeOfTheFirstSloThatHasData) {
 }
 
 TEST(Judge, TrustsPairsThatAreApartLess) {
-  // With the four degrees of freedom of what is presumed, 2.026 · 5 % · √(0.9·nodes_apart + 0.1·2·pairs) / pairs; each
-  // pair that is apart brings two.
+  // With the four degrees of freedom of what is presumed, 2.115 · 7 % · √(0.95·nodes_apart + 0.05·2·pairs) / pairs;
+  // each pair that is apart brings two.
   for (const auto& [pairs, apart, margin] :
-       {std::tuple(1, 0, 0.0453), {1, 2, 0.1433}, {4, 8, 0.0716}, {4, 2, 0.0409}}) {
+       {std::tuple(1, 0, 0.0468), {1, 2, 0.2094}, {4, 8, 0.1047}, {4, 2, 0.0561}}) {
     ExactTrial trial;
     trial.plan.pairs = pairs;
     trial.plan.nodes_apart = apart;

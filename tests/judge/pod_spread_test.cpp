@@ -91,10 +91,10 @@ TEST(PodSpread, OfCpuIsThatOfEachRequest) {
 
 TEST(PodVariance, WeighsWhatIsPresumedByFourDegreesOfFreedom) {
   MetricEvidence metric;
-  EXPECT_NEAR(judging::pod_variance(metric).anywhere, 0.0025, 1e-12);
-  EXPECT_NEAR(judging::pod_variance(metric).own, 0.00025, 1e-12);
+  EXPECT_NEAR(judging::pod_variance(metric).anywhere, 0.0049, 1e-12);
+  EXPECT_NEAR(judging::pod_variance(metric).own, 0.000245, 1e-12);
   metric.pod_spread = {0.1, 4};
-  EXPECT_NEAR(judging::pod_variance(metric).anywhere, (0.0025 + 0.01) / 2, 1e-12);
+  EXPECT_NEAR(judging::pod_variance(metric).anywhere, (0.0049 + 0.01) / 2, 1e-12);
   metric.neighbour_spread = {0.5, 100};
   EXPECT_EQ(judging::pod_variance(metric).own, judging::pod_variance(metric).anywhere) << "no more than the whole";
 }
@@ -109,7 +109,7 @@ TEST(PodConfidence, IsThatOfStudentsDistribution) {
 }
 
 TEST(PodSpread, IsToldToPeople) {
-  EXPECT_EQ(judging::told_of_pods({}), "pods with equal settings are presumed to differ by 5.0 %");
+  EXPECT_EQ(judging::told_of_pods({}), "pods with equal settings are presumed to differ by 7.0 %");
   MetricEvidence metric;
   metric.pod_spread = {0.0213, 3};
   EXPECT_EQ(judging::told_of_pods(metric), "pods with equal settings differ by 2.1 %");
