@@ -127,7 +127,7 @@ TEST(EarlierTrials, LeaveLessOfWhatPodsDifferBy) {
   Evidence third = going_on_from(second);
   third.windows = 100;
   EXPECT_NEAR(so_far(third).pods, 2.0 / 3, 1e-12);
-  EXPECT_NEAR(judging::arms_differ({}, so_far(first)), std::sqrt(2 * 0.00025), 1e-12);
+  EXPECT_NEAR(judging::arms_differ({}, so_far(first)), std::sqrt(2 * 0.000245), 1e-12);
 }
 
 TEST(EarlierTrials, HandOnTheirWindowsAndNotWhatWasTheirPodsOwn) {

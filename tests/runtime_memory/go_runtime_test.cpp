@@ -5,6 +5,9 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdlib>
+#include <iostream>
+#include <random>
 #include <thread>
 
 #include "runtime_memory/churn.h"
@@ -175,6 +178,48 @@ TEST(GoRuntime, MarkTimesAreThoseThatTheRuntimeAddsUp) {
   const Told end = churn.tell();
   const double told = (sum(end) - sum(begin)) / (end.collections - begin.collections);
   EXPECT_NEAR(seconds / kCollections / told, 1, 0.15);
+}
+
+/// How the program is linked, and by which Go.
+struct Built {
+  const char* mode;
+  const char* version;
+};
+
+/// Random settings again and again, under load.
+void bear(const Built& built, int writes) {
+  Churn churn(built.mode, {"-live=4194304"}, built.version);
+  GoRuntime runtime = opened(churn.pid());
+  std::mt19937 random(1);
+  int written = 0;
+  for (int i = 0; i < writes; ++i) {
+    const std::uint32_t dice = random();
+    const std::optional<Bytes> limit =
+        dice % 3 == 0 ? std::nullopt : std::optional(mib(60 + static_cast<double>(random() % 500)));
+    const bool off = limit && dice % 7 == 0;
+    const auto receipt = runtime.write(settings(off ? -1 : static_cast<int>(20 + random() % 780), limit));
+    ASSERT_TRUE(receipt) << receipt.error().message;
+    ++written;
+  }
+  ASSERT_TRUE(runtime.write(settings(150, mib(300))));
+  const Told told = churn.tell();
+  EXPECT_EQ(told.gogc, 150);
+  EXPECT_EQ(told.go_mem_limit, mib(300).value());
+  const double before = told.collections;
+  until(runtime, "it goes on collecting", [&](const GcState&) { return churn.tell().collections > before + 3; });
+  std::cout << built.mode << " " << runtime.go_version() << ": " << written << " writes\n";
+}
+
+TEST(GoRuntime, BearsManyWritesUnderLoad) { bear({"static", "installed"}, 20'000); }
+
+TEST(GoRuntime, BearsAMillionWritesInAllVersions) {
+  if (std::getenv("GOPACER_LONG") == nullptr) GTEST_SKIP() << "fetches seven tool chains: set GOPACER_LONG=1";
+  for (const char* version : {"1.21.13", "1.22.12", "1.23.12", "1.24.13", "1.25.5", "1.26.8", "1.27.4"}) {
+    bear({"static", version}, 40'000);
+    bear({"pie", version}, 40'000);
+    bear({"cgo", version}, 40'000);
+    bear({"cgo-pie", version}, 40'000);
+  }
 }
 
 }  // namespace
