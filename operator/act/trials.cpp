@@ -46,11 +46,13 @@ Result<void> Trials::start(const Desired& desired, const TrialSpec& spec) {
   const Result<json> found = api_.get(path_of(key));
   if (!found) return tl::unexpected(found.error());
   const Result<Trial> trial = codec::decode_trial(*found);
-  if (!trial || trial->spec.profile_uid != spec.profile_uid || trial->spec.to != spec.to ||
-      trial->spec.from != spec.from || trial->status.phase != TrialPhase::kPending) {
+  if (!trial || trial->spec.profile_uid != spec.profile_uid || trial->spec.target.uid != spec.target.uid ||
+      trial->spec.number != spec.number || trial->status.phase != TrialPhase::kPending) {
     return taken(key);
   }
-  return {};
+  if (trial->spec.to == spec.to && trial->spec.from == spec.from) return {};
+  // It is ours, and what we would try has changed since it was made.
+  return fail(ErrorKind::kConflict, "trial " + key.text() + " was made already; waiting until the watch shows it");
 }
 
 Result<void> Trials::check_over(const ObjectKey& trial) {

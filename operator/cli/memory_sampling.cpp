@@ -12,16 +12,16 @@ namespace {
 
 Bytes bytes(std::uint64_t count) { return Bytes(static_cast<std::int64_t>(count)); }
 
-/// What both settings make of the heap now.
-Bytes goal_of(const GcState& state, Bytes non_heap) {
+}  // namespace
+
+Bytes heap_goal(const GcState& state) {
   const go_pacer::Heap heap{bytes(state.heap_marked), bytes(state.last_stack_scan + state.globals_scan)};
   const Settings settings = state.settings();
   const Bytes ready = bytes(state.mapped_ready);
+  const Bytes besides = ready - bytes(state.heap_free) - bytes(state.total_alloc - state.total_free);
   const Bytes overage = settings.go_mem_limit ? std::max(Bytes(0), ready - *settings.go_mem_limit) : Bytes(0);
-  return go_pacer::goal(heap, settings, non_heap, overage);
+  return go_pacer::goal(heap, settings, std::max(Bytes(0), besides), overage);
 }
-
-}  // namespace
 
 Sample sample_of(const GcState& state, std::uint32_t cycles, double mark_seconds, Time at) {
   Sample sample;
@@ -35,8 +35,7 @@ Sample sample_of(const GcState& state, std::uint32_t cycles, double mark_seconds
   mem.heap_in_use = bytes(state.heap_in_use);
   mem.heap_sys = mem.heap_idle + mem.heap_in_use;
   mem.heap_released = bytes(state.heap_released);
-  mem.stack_in_use = bytes(state.last_stack_scan);
-  mem.next_gc = goal_of(state, mem.sys - mem.heap_idle - mem.heap_alloc);
+  mem.next_gc = heap_goal(state);
   mem.num_gc = cycles;
   ProcessMetrics& process = sample.process.emplace();
   const Settings settings = state.settings();

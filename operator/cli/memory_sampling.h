@@ -7,6 +7,9 @@
 
 namespace gopacer {
 
+/// What both settings make of the heap now: the size at which the next collection ends.
+Bytes heap_goal(const GcState& state);
+
 /// What the operator's reader would give of a process that serves pprof and runtime metrics, from its memory alone.
 /// `cycles`: counted since the first reading.
 Sample sample_of(const GcState& state, std::uint32_t cycles, double mark_seconds, Time at);

@@ -1,13 +1,20 @@
 #include "cli/tune_command.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cerrno>
 #include <chrono>
-#include <filesystem>
-#include <fstream>
+#include <cstring>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <ostream>
 #include <thread>
 
+#include "cli/local_process.h"
 #include "cli/memory_sampling.h"
 #include "gopacer/base/clock.h"
 #include "gopacer/decide/decision.h"
@@ -16,7 +23,6 @@
 namespace gopacer {
 namespace {
 
-namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
@@ -45,44 +51,74 @@ Result<Settings> settings_of(EnvText text) {
 /// What puts the settings back that a process had before.
 struct Undo {
   int pid = 0;
-  std::uint64_t start =
-      0;  ///< of the process, in ticks since the machine's: another process of this number has another
+  std::string identity;  ///< of the program: another one of this process or number has another
   Settings settings;
 };
 
-Result<Undo> read_undo(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) return invalid(file.string() + " can't be read");
+/// Owns a descriptor.
+class File {
+ public:
+  File(const std::string& path, int flags, mode_t mode = 0) : fd_(::open(path.c_str(), flags | O_CLOEXEC, mode)) {}
+  ~File() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+/// One that only this user can have written: what it says is put into a process.
+Result<std::string> private_text(const std::string& path) {
+  const File file(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  struct stat status{};
+  if (file.get() < 0 || ::fstat(file.get(), &status) != 0)
+    return invalid(path + " can't be read: " + std::strerror(errno));
+  if (!S_ISREG(status.st_mode) || status.st_uid != ::geteuid() || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+    return invalid(path + " is no file of this user that nobody else may write");
+  }
   std::string text(kMostUndoBytes, '\0');
-  in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(in.gcount()));
-  const auto bad = invalid(file.string() + " is no undo file of gopacer tune");
-  const Json json = Json::parse(text, nullptr, false);
-  if (!json.is_object()) return bad;
-  for (const char* number : {"pid", "start"}) {
-    if (!json.contains(number) || !json[number].is_number_unsigned()) return bad;
-  }
-  for (const char* setting : {"gogc", "goMemLimit"}) {
-    if (!json.contains(setting) || !json[setting].is_string()) return bad;
-  }
-  const auto settings = settings_of({json["gogc"].get<std::string>(), json["goMemLimit"].get<std::string>()});
-  if (!settings) return invalid(file.string() + ": " + settings.error().message);
-  return Undo{json["pid"].get<int>(), json["start"].get<std::uint64_t>(), *settings};
+  const ssize_t size = ::read(file.get(), text.data(), text.size());
+  text.resize(static_cast<std::size_t>(std::max<ssize_t>(0, size)));
+  return text;
 }
 
-/// Before anything is changed. One that is there of the same process has what it had at first, and stays.
-Result<void> keep_undo(const fs::path& file, const Undo& undo) {
-  if (fs::exists(file)) {
-    const auto there = read_undo(file);
-    if (!there) return tl::unexpected(there.error());
-    if (there->pid == undo.pid && there->start == undo.start) return {};
+Result<Undo> read_undo(const std::string& path) {
+  const auto text = private_text(path);
+  if (!text) return tl::unexpected(text.error());
+  const auto bad = invalid(path + " is no undo file of gopacer tune");
+  const Json json = Json::parse(*text, nullptr, false);
+  if (!json.is_object() || !json.contains("pid") || !json["pid"].is_number_unsigned()) return bad;
+  for (const char* member : {"identity", "gogc", "goMemLimit"}) {
+    if (!json.contains(member) || !json[member].is_string()) return bad;
+  }
+  const auto pid = json["pid"].get<std::uint64_t>();
+  if (pid == 0 || pid > static_cast<std::uint64_t>(std::numeric_limits<int>::max())) return bad;
+  const auto settings = settings_of({json["gogc"].get<std::string>(), json["goMemLimit"].get<std::string>()});
+  if (!settings) return invalid(path + ": " + settings.error().message);
+  return Undo{static_cast<int>(pid), json["identity"].get<std::string>(), *settings};
+}
+
+/// Before anything is changed. One that is there of the same program has what it had at first, and stays.
+Result<void> keep_undo(const std::string& path, const Undo& undo) {
+  struct stat status{};
+  if (::lstat(path.c_str(), &status) == 0) {
+    const auto there = read_undo(path);
+    if (!there) return invalid(there.error().message + "; nothing was changed. Give another --undo-file");
+    if (there->identity == undo.identity) return {};
+    ::unlink(path.c_str());
   }
   const EnvText settings = told(undo.settings);
   const Json json{
-      {"pid", undo.pid}, {"start", undo.start}, {"gogc", *settings.gogc}, {"goMemLimit", *settings.go_mem_limit}};
-  std::ofstream out(file, std::ios::binary);
-  out << json.dump() << "\n" << std::flush;
-  if (!out) return invalid(file.string() + " can't be written; nothing was changed. Give another --undo-file");
+      {"pid", undo.pid}, {"identity", undo.identity}, {"gogc", *settings.gogc}, {"goMemLimit", *settings.go_mem_limit}};
+  const std::string text = json.dump() + "\n";
+  const File file(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, S_IRUSR | S_IWUSR);
+  if (file.get() < 0 || ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
+    return invalid(path + " can't be written: " + std::strerror(errno) +
+                   "; nothing was changed. Give another --undo-file");
+  }
   return {};
 }
 
@@ -133,14 +169,15 @@ Result<Settings> computed(const TuneOptions& options, const GoRuntime& runtime, 
   return decision.kind == Decision::Kind::kChange ? decision.settings : input.current;
 }
 
+bool grows_without_bound(const GcState& state) { return state.gc_percent < 0 && state.memory_limit == kNoMemoryLimit; }
+
 Json to_json(const GcState& state) {
   const EnvText settings = told(state.settings());
   return {{"gogc", *settings.gogc},
           {"goMemLimit", *settings.go_mem_limit},
           {"heapLiveBytes", state.heap_live},
           {"heapMarkedBytes", state.heap_marked},
-          {"heapGoalBytes",
-           heap_goal_of(state, state.gc_percent) == UINT64_MAX ? Json() : Json(state.gc_percent_heap_goal)},
+          {"heapGoalBytes", grows_without_bound(state) ? Json() : Json(heap_goal(state).count())},
           {"mappedBytes", state.mapped_ready}};
 }
 
@@ -148,9 +185,7 @@ std::string to_text(const GcState& state) {
   const EnvText settings = told(state.settings());
   return "GOGC=" + *settings.gogc + " GOMEMLIMIT=" + *settings.go_mem_limit + ", " +
          format_bytes(Bytes::of(static_cast<double>(state.heap_marked))) + " live after the last collection" +
-         (state.gc_percent < 0
-              ? ""
-              : ", the next one ends by " + format_bytes(Bytes::of(static_cast<double>(state.gc_percent_heap_goal))));
+         (grows_without_bound(state) ? "" : ", the next one ends by " + format_bytes(heap_goal(state)));
 }
 
 /// What became of it, for people and for programs.
@@ -192,17 +227,39 @@ void print(const Report& report, const std::string& output, std::ostream& out) {
   if (!report.undo_file.empty()) out << "to put it back: gopacer tune --undo " << report.undo_file << "\n";
 }
 
-/// Until the heap goes by the settings, or time is up. Renews `state`.
-std::optional<double> await_effect(const GoRuntime& runtime, GcState& state, steady_clock::time_point since) {
+/// Until the heap goes by the settings, or time is up. Renews `report.after`. The error says what came between.
+Result<void> await_effect(const GoRuntime& runtime, Report& report, steady_clock::time_point since) {
+  const Settings set = report.after->settings();
   while (true) {
     const auto now = steady_clock::now();
-    if (in_force(state)) return std::chrono::duration<double, std::milli>(now - since).count();
-    if (now - since > kPatience) return std::nullopt;
+    if (in_force(*report.after)) {
+      report.effect_milliseconds = std::chrono::duration<double, std::milli>(now - since).count();
+      return {};
+    }
+    if (now - since > kPatience) return {};
     std::this_thread::sleep_for(milliseconds(1));
     const auto read = runtime.read();
-    if (!read) return std::nullopt;
-    state = *read;
+    if (!read) return tl::unexpected(read.error());
+    report.after = *read;
+    if (read->settings() != set) {
+      return fail(ErrorKind::kConflict, report.process + " has set its own since: " + describe(read->settings()));
+    }
   }
+}
+
+/// Without GOGC a heap grows to its limit: one beyond what the process may have would end in the kernel's hands.
+std::string beyond_its_group(int pid, const Settings& settings) {
+  if (!settings.gogc || !settings.gogc->is_off() || !settings.go_mem_limit) return "";
+  const auto process = LocalProcess::open(pid, {"", "process"}, {}, SystemClock());
+  const auto most = process ? process->memory_limit() : std::nullopt;
+  if (!most || *settings.go_mem_limit < *most) return "";
+  return "GOGC=off with GOMEMLIMIT=" + format_go_size(*settings.go_mem_limit) +
+         " lets the heap grow beyond the memory of its control group, " + format_bytes(*most);
+}
+
+/// What was refused changed nothing; where somebody else came between, something may be half done.
+TuneExit exit_of(const Error& error) {
+  return error.kind == ErrorKind::kConflict ? TuneExit::kFailed : TuneExit::kRefused;
 }
 
 TuneExit give_up(std::ostream& err, TuneExit status, const std::string& message) {
@@ -256,40 +313,53 @@ TuneExit run_tune(const TuneOptions& options, std::ostream& out, std::ostream& e
   const int pid = undo ? undo->pid : options.pid;
   auto runtime = GoRuntime::open(pid);
   if (!runtime) return give_up(err, TuneExit::kRefused, runtime.error().message);
-  if (undo && undo->start != runtime->start()) {
+  if (undo && undo->identity != runtime->identity()) {
     return give_up(err, TuneExit::kRefused,
-                   "process " + std::to_string(pid) + " is not the one that " + options.undo +
-                       " is of, which has ended; nothing was changed");
+                   "process " + std::to_string(pid) + " does not run the program that " + options.undo +
+                       " is of any more; nothing was changed");
   }
+  std::optional<Settings> settings;
+  if (undo) settings = undo->settings;
+  if (options.automatic) {
+    const auto decided = computed(options, *runtime, out);
+    if (!decided) return give_up(err, exit_of(decided.error()), decided.error().message);
+    settings = *decided;
+  }
+  // After the reading, in which the program may have set its own.
   const auto now = runtime->read();
   if (!now) return give_up(err, TuneExit::kRefused, now.error().message);
-  const auto settings = undo                ? Result<Settings>(undo->settings)
-                        : options.automatic ? computed(options, *runtime, out)
-                                            : wanted(options, now->settings());
-  if (!settings) return give_up(err, TuneExit::kUsage, settings.error().message);
+  if (!settings) {
+    const auto given = wanted(options, now->settings());
+    if (!given) return give_up(err, TuneExit::kUsage, given.error().message);
+    settings = *given;
+  }
 
   Report report{"process " + std::to_string(pid), runtime->go_version(), runtime->locators(), *now, {}, {}, {}};
   const bool changes = told(*settings) != told(now->settings());
-  if (changes) {
-    if (const std::string why = unsafe(*now, *settings); !why.empty()) {
-      return give_up(err, TuneExit::kRefused, report.process + ": " + why);
-    }
+  if (changes && !undo) {
+    std::string why = unsafe(*now, *settings);
+    if (why.empty()) why = beyond_its_group(pid, *settings);
+    if (!why.empty()) return give_up(err, TuneExit::kRefused, report.process + ": " + why);
   }
   if (changes && !options.dry_run) {
     if (!undo) {
       report.undo_file =
           options.undo_file.empty() ? "gopacer-" + std::to_string(pid) + ".undo.json" : options.undo_file;
-      const auto kept = keep_undo(report.undo_file, {pid, runtime->start(), now->settings()});
+      const auto kept = keep_undo(report.undo_file, {pid, runtime->identity(), now->settings()});
       if (!kept) return give_up(err, TuneExit::kUsage, kept.error().message);
     }
     const auto since = steady_clock::now();
-    const auto receipt = runtime->write(*settings);
-    if (!receipt) return give_up(err, TuneExit::kFailed, receipt.error().message);
+    const auto receipt = undo ? runtime->put_back(*settings) : runtime->write(*settings);
+    if (!receipt) return give_up(err, exit_of(receipt.error()), receipt.error().message);
     report.before = receipt->before;
     report.after = receipt->after;
-    report.effect_milliseconds = await_effect(*runtime, *report.after, since);
+    if (const auto effect = await_effect(*runtime, report, since); !effect) {
+      return give_up(err, TuneExit::kFailed, effect.error().message);
+    }
   }
-  if (undo && !options.dry_run) fs::remove(options.undo);
+  if (undo && !options.dry_run && ::unlink(options.undo.c_str()) != 0) {
+    err << "gopacer tune: " << options.undo << " can't be removed: " << std::strerror(errno) << "\n";
+  }
   print(report, options.output, out);
   if (!changes && options.output == "text") out << "nothing to change\n";
   if (changes && options.dry_run && options.output == "text") {

@@ -31,8 +31,6 @@ EarlierTrials so_far(const Evidence& evidence) {
 Evidence going_on_from(const Evidence& ended) {
   Evidence next;
   next.earlier = so_far(ended);
-  next.canary_requests = ended.canary_requests;
-  next.baseline_requests = ended.baseline_requests;
   for (MetricEvidence metric : ended.metrics) {
     // The last window of the one has no neighbour in the other, and what its pods had of their own went with them.
     metric.stats.last.reset();

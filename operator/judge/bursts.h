@@ -14,8 +14,10 @@ inline constexpr double kBurst = 2;
 inline constexpr double kBurstDeviations = 4;
 /// The harm that the test looks for: the canary's bursts are so many times as frequent as anybody's.
 inline constexpr double kBurstsMoreOften = 8;
-/// Without some pods beside it nobody knows what is usual.
-inline constexpr int kFewestOthers = 2;
+/// Without some pods beside it nobody knows what is usual; of two, the middle one would be the higher one itself.
+inline constexpr int kFewestOthers = 3;
+/// The rarest bursts that are looked for come in one window of fifty; in twice as many one surely shows again.
+inline constexpr int kWindowsToABurst = 100;
 
 struct ArmsAndTarget {
   const Arm& canary;

@@ -113,10 +113,17 @@ class Comparison {
 
   std::optional<HardStop> count_window(const Window& window) {
     bool any = false;
-    for (const Slo& slo : plan_.slos) any |= count_slo(slo, window, &slo == counting_);
+    // Trials that go on from each other weigh by their windows: one in which what was compared before is silent, as at
+    // night, is not to pass for another pair's evidence.
+    bool whole = true;
+    for (const Slo& slo : plan_.slos) {
+      const bool seen = count_slo(slo, window, &slo == counting_);
+      any |= seen;
+      whole &= seen || judging::metric_named(evidence(), slo.name).stats.n == 0;
+    }
     any |= count_gc(window);
     if (counting_ != nullptr) count_cpu(window);
-    ++(any ? evidence().windows : evidence().empty_windows);
+    ++(any && whole ? evidence().windows : evidence().empty_windows);
 
     const MetricEvidence& gc = judging::metric_named(evidence(), kGcCpuMetric);
     if (gc.violations >= judging::kHighShareWindows) {
@@ -254,8 +261,7 @@ class Comparison {
     }
     const bool all_pass =
         std::all_of(evidence().metrics.begin(), evidence().metrics.end(), [&](const MetricEvidence& metric) {
-          // A burst that only the canary had may be the first of many.
-          return (metric.state == MetricState::kPass || !required(metric)) && metric.burst_odds <= 0;
+          return (metric.state == MetricState::kPass || !required(metric)) && !held_by_bursts(metric);
         });
     if (all_pass && !enough_requests()) {
       say(Outcome::kUndecided, "TooFewRequests",
@@ -264,7 +270,8 @@ class Comparison {
               std::to_string(plan_.min_samples) + " each: " + story() + ".");
       return;
     }
-    if (all_pass) {
+    // What earlier trials have shown is not enough by itself: these pods have to show it, too.
+    if (all_pass && evidence().windows >= kFewestWindows) {
       say(Outcome::kBetter, "Better", story() + "; " + std::to_string(evidence().windows) + " windows.");
       return;
     }
@@ -277,18 +284,27 @@ class Comparison {
     say(Outcome::kUndecided, "Measuring", story() + ". " + outlook());
   }
 
+  /// A burst that only the canary had may be the first of many, until as many windows have passed without another one
+  /// as would have shown that.
+  bool held_by_bursts(const MetricEvidence& metric) const {
+    return metric.burst_odds > 0 &&
+           so_far(verdict_.evidence).windows < judging::kWindowsToABurst * metric.canary_bursts;
+  }
+
   /// What the pods and their nodes may make of a ratio, as a logarithm. No number of windows makes it smaller: a node
   /// that is slow stays slow. Shares of CPU are the same on any node.
   double pod_margin(const MetricEvidence& metric) const {
-    return metric.relative ? judging::pod_confidence(metric) * judging::arms_differ(metric, so_far(verdict_.evidence))
-                           : 0;
+    if (!metric.relative) return 0;
+    const EarlierTrials trials = so_far(verdict_.evidence);
+    return judging::pod_confidence(metric, trials) * judging::arms_differ(metric, trials);
   }
 
-  /// Of one pod's figure from one window to the next: the difference of two arms has that of two pods for each pair.
+  /// Of one pod's figure from one window to the next: the difference of two arms has that of two pods for each pair. As
+  /// if neighbouring windows did not resemble each other: it is taken off what pods are seen to differ by, where too
+  /// little is the safe side.
   double noise_of(const MetricEvidence& metric) const {
     if (metric.stats.n < 2) return 0;
-    const double likeness = correlation_factor(metric.stats);
-    return metric.stats.m2 / static_cast<double>(metric.stats.n - 1) * likeness * likeness * plan_.pairs / 2;
+    return metric.stats.m2 / static_cast<double>(metric.stats.n - 1) * plan_.pairs / 2;
   }
 
   void measure_spreads() {

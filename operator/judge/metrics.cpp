@@ -23,6 +23,9 @@ constexpr double kFewestBeyond = 5;
 /// Slope of the logarithm of the tail against that of latency, where the buckets don't show it: between an
 /// exponential's 4.6 and a log-normal's 3.8 at p99.
 constexpr double kUsualTailSlope = 4;
+/// Shares that differ by no more than their mean are compared by a straight line: it needs no logarithm of few
+/// observations, which is biased. Beyond, it would see no more than twice the share however much it is.
+constexpr double kStraight = 1;
 /// Windows with too few requests are added up, this many at most.
 constexpr int kMostPendingWindows = 8;
 /// Windows without any data before a metric is said to have none.
@@ -113,8 +116,12 @@ std::optional<double> log_slowdown(const Histogram& canary, const Histogram& bas
   if (both_resolve(canary, baseline, q)) return std::log(quantile(canary, q)->value / quantile(baseline, q)->value);
   const auto near = near_bound(canary, baseline, q);
   if (!near || std::min(canary.count(), baseline.count()) * near->rarer() < kFewestBeyond) return std::nullopt;
-  const double more = *share_above(canary, near->bound) - *share_above(baseline, near->bound);
-  return more / near->share / near->slope;
+  const double ours = *share_above(canary, near->bound);
+  const double theirs = *share_above(baseline, near->bound);
+  const double middle = (ours + theirs) / 2;
+  if (std::abs(ours - theirs) <= kStraight * middle) return (ours - theirs) / middle / near->slope;
+  const auto smoothed = [](double share, double count) { return (share * count + 0.5) / (count + 1); };
+  return std::log(smoothed(ours, canary.count()) / smoothed(theirs, baseline.count())) / near->slope;
 }
 
 std::string where_buckets_lack(const Histogram& histogram, double q) {

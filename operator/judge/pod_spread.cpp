@@ -124,16 +124,20 @@ void measure_cpu_spread(MetricEvidence& metric, const std::string& slo, std::ini
 
 PodVariance pod_variance(const MetricEvidence& metric) {
   const double anywhere = weighted(kUsualSpread * kUsualSpread, metric.pod_spread);
-  return {anywhere, std::min(anywhere, weighted(kOwnPart * anywhere, metric.neighbour_spread))};
+  // That nodes were seen to be alike says nothing of two pods on one.
+  const double presumed = kOwnPart * std::max(anywhere, kUsualSpread * kUsualSpread);
+  return {anywhere, std::min(anywhere, weighted(presumed, metric.neighbour_spread))};
 }
 
-double pod_confidence(const MetricEvidence& metric) {
+double pod_confidence(const MetricEvidence& metric, const EarlierTrials& trials) {
   constexpr double kNormal = 1.645;
   constexpr double kFirst = (kNormal * kNormal * kNormal + kNormal) / 4;
   constexpr double kSecond =
       (5 * kNormal * kNormal * kNormal * kNormal * kNormal + 16 * kNormal * kNormal * kNormal + 3 * kNormal) / 96;
-  const double freedom = kPriorFreedom + metric.pod_spread.freedom + metric.neighbour_spread.freedom;
-  return kNormal + kFirst / freedom + kSecond / (freedom * freedom);
+  const double freedom =
+      kPriorFreedom + metric.neighbour_spread.freedom + (trials.nodes > 0 ? metric.pod_spread.freedom : 0);
+  const double looks = std::sqrt(1 + std::log(std::max(1, trials.trials)));
+  return looks * (kNormal + kFirst / freedom + kSecond / (freedom * freedom));
 }
 
 double arms_differ(const MetricEvidence& metric, const EarlierTrials& trials) {

@@ -48,9 +48,11 @@ struct PodVariance {
 };
 PodVariance pod_variance(const MetricEvidence& metric);
 
-/// One-sided 5 % of Student's distribution with the degrees of freedom of pod_variance(), to the second order of
-/// their inverse (the Cornish-Fisher expansion, Abramowitz and Stegun 26.7.5; 0.02 too small with four).
-double pod_confidence(const MetricEvidence& metric);
+/// One-sided 5 % of Student's distribution, to the second order of the inverse of its degrees of freedom (the
+/// Cornish-Fisher expansion, Abramowitz and Stegun 26.7.5; 0.02 too small with four): those of what is presumed, of
+/// neighbours, and of pods on different nodes where the arms are. Each further trial is another look at other pods, so
+/// it is √(1 + ln t) times as wide at the t-th: all looks together err in 6 to 7 %.
+double pod_confidence(const MetricEvidence& metric, const EarlierTrials& trials);
 
 /// Standard deviation of the mean difference that the arms of a trial, and of those before it, would show with equal
 /// settings after any number of windows.

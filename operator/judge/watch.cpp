@@ -168,8 +168,8 @@ class Watch {
     const MetricEvidence* const before = find(plan_.before, slo.name);
     const MetricEvidence trial = before != nullptr ? *before : MetricEvidence{};
     const double places = 1.0 / static_cast<double>(baseline_.size()) + 1.0 / static_cast<double>(pods_.size());
-    const double variance = judging::pod_variance(trial).anywhere;
-    return judging::pod_confidence(trial) * std::sqrt(variance * places);
+    const EarlierTrials moved{.trials = 1, .nodes = places};
+    return judging::pod_confidence(trial, moved) * std::sqrt(judging::pod_variance(trial).anywhere * places);
   }
 
   /// By how much the target's pods differed from the baseline with the old settings. No more of it is believed than
@@ -182,9 +182,11 @@ class Watch {
   }
 
   /// By how much the target's pods were faster than expected in the first stretch, as a negative number: luck with
-  /// their nodes is not to hide what begins later. Had they been slower, that would be harm as well.
-  static double head_start(const MetricEvidence& metric) {
-    return metric.relative && metric.peers.n > 0 ? std::min(0.0, metric.peers.mean) : 0;
+  /// their nodes is not to hide what begins later. No more of it than nodes explain: the rest is what the settings were
+  /// promoted for, and may go with the load. Had they been slower, that would be harm as well.
+  double head_start(const MetricEvidence& metric, const Slo& slo) const {
+    if (!metric.relative || metric.peers.n == 0) return 0;
+    return std::clamp(metric.peers.mean, -move_margin(slo), 0.0);
   }
 
   /// False where the baseline shows nothing, or does other work than the target.
@@ -200,7 +202,7 @@ class Watch {
     const double uneven = per_pod(ours, warm) / per_pod(theirs, baseline_);
     if (slo.counts_requests() && (uneven > kMostUneven || uneven < 1 / kMostUneven)) return false;
     const auto difference = judging::difference(ours, theirs, slo);
-    const double change = difference.value_or(0) - usual_of(slo) - head_start(metric);
+    const double change = difference.value_or(0) - usual_of(slo) - head_start(metric, slo);
     const double explained = judging::tolerated(slo) + (metric.relative ? move_margin(slo) : 0);
     const bool by_the_move = difference && change <= explained;
     refer_to(metric, kBaseline);

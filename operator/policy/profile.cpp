@@ -57,9 +57,28 @@ Answer promise_broken(const Facts& facts) {
   return facts.guarded.message;
 }
 
+std::optional<Bytes> limit_exceeded_by(const Settings& settings, const Facts& facts) {
+  const ContainerSpec* const container = container_named(facts.desired.target->containers, facts.desired.container);
+  const auto limit = container != nullptr ? container->memory_limit : std::nullopt;
+  return settings.go_mem_limit && limit && *settings.go_mem_limit >= *limit ? limit : std::nullopt;
+}
+
+std::string danger_of_undo(const Trial& trial, const Facts& facts) {
+  if (const auto limit = limit_exceeded_by(trial.spec.to, facts)) {
+    return "do not fit into the container's memory limit of " + format_bytes(*limit) + " any more: raise it";
+  }
+  const bool same_program = trial.spec.template_hash == facts.desired.target->template_hash;
+  if (same_program && trial.status.verdict == TrialVerdict::kRollBack) {
+    return "were rolled back with this pod template (" + trial.status.reason +
+           "): name the trial whose settings you want, not the one to be undone";
+  }
+  return {};
+}
+
 Answer undo_asked(const Facts& facts) {
   const Trial* const wanted = wanted_back(facts);
-  if (wanted == nullptr) return std::nullopt;
+  // One that is going to be refused is no reason to give up what is under way.
+  if (wanted == nullptr || !facts.desired.target || !danger_of_undo(*wanted, facts).empty()) return std::nullopt;
   return "The annotation " + std::string(kUndoAnnotation) + " asks for the settings of trial " + wanted->key.name + ".";
 }
 

@@ -246,6 +246,12 @@ Answer arms_overridden(const Facts& facts) {
   for (const auto& [arm, track] :
        {std::pair{facts.desired.canary, Track::kCanary}, std::pair{facts.desired.baseline, Track::kBaseline}}) {
     if (!arm) continue;
+    const ContainerSpec* const container = container_named(arm->containers, trial_of(facts).spec.container);
+    const Settings& asked = track == Track::kCanary ? trial_of(facts).spec.to : trial_of(facts).spec.from;
+    if (container != nullptr && readable_settings(env_of(*container)) != asked) {
+      return describe(*arm) + " has " + describe(readable_settings(env_of(*container))) + " and the trial compares " +
+             describe(asked) + ": somebody, or an admission policy, changed it. Nothing can be learned of it.";
+    }
     if (auto words = overridden(facts, *arm, track)) return words;
   }
   return std::nullopt;

@@ -142,7 +142,12 @@ void Recorder::forget(const ObjectKey& key) {
 Result<void> Recorder::write(const Pass& pass) {
   // The profile first: a trial that has ended is no longer looked at, so what is learned from it must be kept by then.
   if (pass.facts.desired.profile) {
-    if (auto profile = write_profile(pass); !profile) return profile;
+    if (auto profile = write_profile(pass); !profile) {
+      // Whatever is the matter with the profile, it must not keep bad settings in the target.
+      const bool begins_rollback = pass.step.trial && pass.step.trial->phase == TrialPhase::kRollingBack;
+      if (begins_rollback && !pass.step.memory) static_cast<void>(write_trial(pass));
+      return profile;
+    }
   }
   if (auto trial = write_trial(pass); !trial) return trial;
   tell(pass);

@@ -176,8 +176,11 @@ Step advance_idle(const Facts& facts) {
   if (const auto against = policy::first_objection(policy::may_be_tuned(), facts)) {
     return hold(against->reason(), against->message, kIdlePass);
   }
-  if (const auto asked = undo(facts)) return *asked;
+  const auto asked = undo(facts);
+  if (asked && !asked->refused) return *asked;
+  // A wish that can't be fulfilled may stand for long; what was promised holds meanwhile.
   if (const auto broken = put_back(facts)) return *broken;
+  if (asked) return *asked;
   if (profile.memory.applied) {
     const ProfileMemory& memory = profile.memory;
     if (!memory.applied_uid.empty() && memory.applied_uid != facts.desired.target->uid) {

@@ -137,7 +137,10 @@ std::vector<Slo> kept_promises(const Facts& facts) {
   std::vector<Slo> slos = facts.desired.profile->spec.slos;
   const Trial* const trial = latest_confirmed(facts, [](const Trial&) { return true; });
   if (trial != nullptr) {
-    std::erase_if(slos, [&](const Slo& slo) { return baseline_broke(slo, trial->status.evidence); });
+    std::erase_if(slos, [&](const Slo& slo) {
+      const Slo* const judged = slo_named(trial->spec.slos, slo.name);
+      return judged != nullptr && judged->reads_the_same_as(slo) && baseline_broke(slo, trial->status.evidence);
+    });
   }
   if (facts.desired.trial) {
     // The pods are read for the trial's.
@@ -165,7 +168,7 @@ std::optional<PutBack> answer_to_breach(BreachAction action, const Settings& set
   const auto answer = std::find_if(answers.begin(), answers.end(), [&](const PutBack& one) {
     // A step down that leads all the way is a rollback.
     const bool is_itself = one.settings != before || one.reason == "RolledBack";
-    return is_itself && !is_banned_here(one.settings, facts) && !limit_exceeded_by(one.settings, facts);
+    return is_itself && !is_banned_here(one.settings, facts) && !policy::limit_exceeded_by(one.settings, facts);
   });
   if (answer == answers.end()) return std::nullopt;
   // It is about to be found bad.

@@ -201,6 +201,12 @@ class RunningTrial {
                  "little time was left. See what ends them, or raise canary.maxDuration.");
     }
     if (trial_.status.phase == TrialPhase::kPending) return not_started();
+    const bool warm_in_time = now_ >= trial_.status.warm_until.value_or(now_);
+    if (trial_.status.phase == TrialPhase::kWarmUp && !warm_in_time) {
+      return end(TrialVerdict::kInconclusive, "TimeOut",
+                 "The trial's time is over before its pods were warm: they became ready late, or were replaced. Raise "
+                 "canary.maxDuration.");
+    }
     if (trial_.status.phase == TrialPhase::kWarmUp) {
       return end(TrialVerdict::kInconclusive, "NoCollections",
                  "The trial's pods hardly collected garbage during the warm-up: the service is idle, and there is "
@@ -273,10 +279,13 @@ class RunningTrial {
       return spec.profile_uid == trial_.spec.profile_uid && spec.template_hash == trial_.spec.template_hash &&
              spec.target.uid == trial_.spec.target.uid && spec.container == trial_.spec.container &&
              about_equal(spec.from, trial_.spec.from) && about_equal(spec.to, trial_.spec.to) &&
-             spec.slos == trial_.spec.slos && trial->status.verdict == TrialVerdict::kInconclusive &&
-             !trial->status.promoted && trial->unreadable.empty() && trial->status.evidence.windows > 0;
+             spec.slos == trial_.spec.slos && trial->unreadable.empty() && trial->status.evidence.windows > 0;
     });
-    return found != ended.rend() ? found->get() : nullptr;
+    // Behind one that was decided nothing is taken up again: what spoke against the settings there would be left out.
+    // And of arms that could not be compared nothing is: only what took too long goes on.
+    if (found == ended.rend() || (*found)->status.verdict != TrialVerdict::kInconclusive) return nullptr;
+    const bool only_took_long = (*found)->status.reason == "TimeOut" && (*found)->spec.steps == trial_.spec.steps;
+    return only_took_long && !(*found)->status.promoted ? found->get() : nullptr;
   }
 
   Step warm_up() {

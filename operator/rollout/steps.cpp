@@ -50,12 +50,6 @@ void ban(ProfileMemory& memory, BannedRegion region) {
   }
 }
 
-std::optional<Bytes> limit_exceeded_by(const Settings& settings, const Facts& facts) {
-  const ContainerSpec* const container = container_named(facts.desired.target->containers, facts.desired.container);
-  const auto limit = container != nullptr ? container->memory_limit : std::nullopt;
-  return settings.go_mem_limit && limit && *settings.go_mem_limit >= *limit ? limit : std::nullopt;
-}
-
 bool arms_ready(const Facts& facts) {
   const int replicas = facts.desired.trial->arm_replicas();
   return runs_all_pods(facts.desired.canary, replicas) && runs_all_pods(facts.desired.baseline, replicas);

@@ -20,9 +20,6 @@ Step hold(std::string reason, std::string message, Duration requeue);
 /// counts its trials.
 void ban(ProfileMemory& memory, BannedRegion region);
 
-/// The container's memory limit where the settings' GOMEMLIMIT does not fit into it any more.
-std::optional<Bytes> limit_exceeded_by(const Settings& settings, const Facts& facts);
-
 /// All pods of both arms run and are ready.
 bool arms_ready(const Facts& facts);
 

@@ -36,18 +36,12 @@ std::optional<Step> owned_by_others(const Facts& facts) {
   return std::nullopt;
 }
 
-/// Why all pods would suffer from the settings, without a trial that would show it; empty when nothing is known.
-std::string danger_of(const Trial& trial, const Facts& facts) {
-  const Settings& wanted = trial.spec.to;
-  if (const auto limit = limit_exceeded_by(wanted, facts)) {
-    return "do not fit into the container's memory limit of " + format_bytes(*limit) + " any more: raise it";
-  }
-  const bool same_program = trial.spec.template_hash == facts.desired.target->template_hash;
-  if (same_program && trial.status.verdict == TrialVerdict::kRollBack) {
-    return "were rolled back with this pod template (" + trial.status.reason +
-           "): name the trial whose settings you want, not the one to be undone";
-  }
-  return {};
+void ban_as_undone(ProfileMemory& memory, const Settings& settings, const Facts& facts) {
+  const std::string& program = facts.desired.target->template_hash;
+  const bool known = std::any_of(memory.banned.begin(), memory.banned.end(), [&](const BannedRegion& region) {
+    return region.settings == settings && region.template_hash == program && region.reason == "Undone";
+  });
+  if (!known) ban(memory, {settings, program, "Undone", facts.now});
 }
 
 /// What the wish leaves behind once the target has the settings.
@@ -58,6 +52,11 @@ Step fulfilled(const Trial& trial, const Facts& facts) {
                        ", as the annotation " + kUndoAnnotation + " asks.",
                    seconds(1));
   step.memory = profile.memory;
+  // The note of what was taken away was lost where the pass that patched could not write it.
+  const auto& replaced = profile.memory.applied;
+  if (replaced && *replaced != trial.spec.to && profile.memory.applied_uid == facts.desired.target->uid) {
+    ban_as_undone(*step.memory, *replaced, facts);
+  }
   note_applied(*step.memory, trial.spec.to, trial.spec.from, facts.desired.target->uid, facts.desired.container);
   step.memory->undone_to = profile.undo_to;
   step.memory->cool_down_until = facts.now + profile.spec.rollback.cool_down;
@@ -80,7 +79,7 @@ std::optional<Step> asked_for(const Facts& facts) {
   const Settings& current = facts.desired.current;
   if (current == trial->spec.to) return fulfilled(*trial, facts);
   if (auto owned = owned_by_others(facts)) return owned;
-  if (const std::string danger = danger_of(*trial, facts); !danger.empty()) {
+  if (const std::string danger = policy::danger_of_undo(*trial, facts); !danger.empty()) {
     return refuse("UndoUnsafe", "The settings of trial " + trial->key.name + ", " + describe(trial->spec.to) + ", " +
                                     danger + ", or remove the annotation " + kUndoAnnotation + ".");
   }
@@ -94,12 +93,7 @@ std::optional<Step> asked_for(const Facts& facts) {
   step.memory = profile.memory;
   // What is taken away is not tried again for this program. And until the watch shows what was put there, nothing that
   // it shows is a person's change.
-  const std::string& program = facts.desired.target->template_hash;
-  const auto& banned = profile.memory.banned;
-  const bool known = std::any_of(banned.begin(), banned.end(), [&](const BannedRegion& region) {
-    return region.settings == current && region.template_hash == program && region.reason == "Undone";
-  });
-  if (current != Settings{} && !known) ban(*step.memory, {current, program, "Undone", facts.now});
+  if (current != Settings{}) ban_as_undone(*step.memory, current, facts);
   step.memory->forget_applied();
   step.memory->putting_back.reset();
   return step;

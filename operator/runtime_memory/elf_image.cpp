@@ -12,7 +12,8 @@ namespace {
 constexpr std::size_t kMostSegments = 64;
 constexpr std::size_t kMostSections = 4096;
 constexpr std::size_t kMostNameBytes = 1 << 20;
-constexpr std::uint64_t kMostSymbols = 4'000'000;
+constexpr std::size_t kMostName = 64;
+constexpr std::uint64_t kMostSymbols = 1'000'000;
 
 constexpr std::string_view kBuildInfoMagic = "\xff Go buildinf:";
 constexpr std::size_t kBuildInfoHeader = 32;  // the magic, two bytes of layout, padding
@@ -23,7 +24,7 @@ constexpr std::uint64_t kMostBuildInfoSearch = 1 << 26;
 /// Of Elf64_Shdr's and Elf64_Sym's names: the text at an offset of a table.
 std::string name_in(const std::string& table, std::size_t at) {
   if (at >= table.size()) return {};
-  return table.substr(at, table.find('\0', at) - at);
+  return table.substr(at, std::min(table.find('\0', at) - at, kMostName));
 }
 
 std::string text_at(const ReadAt& file, std::uint64_t at, std::uint64_t size) {
@@ -112,6 +113,10 @@ Result<ElfImage> read_elf(const ReadAt& file) {
                               (part.p_flags & PF_X) != 0});
   }
   if (image.segments.empty()) return invalid("has nothing that is loaded");
+  for (const Segment& segment : image.segments) {
+    if (header->e_phoff < segment.offset || header->e_phoff - segment.offset >= segment.file_size) continue;
+    image.headers = segment.address + (header->e_phoff - segment.offset);
+  }
   read_sections(*header, file, image);
   return image;
 }
@@ -155,6 +160,9 @@ Result<std::string> go_version_of(const ElfImage& image, const ReadAt& file) {
       if (!length || *length == 0 || *length >= 128) return none;
       std::string version(*length, '\0');
       if (!file(begins + kBuildInfoHeader + 1, std::as_writable_bytes(std::span(version)))) return none;
+      // It is shown to people and parsed by programs.
+      const bool clean = std::all_of(version.begin(), version.end(), [](char c) { return c >= ' ' && c <= '~'; });
+      if (!clean) return none;
       return version;
     }
   }

@@ -37,6 +37,7 @@ enum class Machine { kAmd64, kArm64 };
 /// bounded, and nothing is believed of a place before it is read.
 struct ElfImage {
   Machine machine = Machine::kAmd64;
+  std::uint64_t headers = 0;  ///< address of the program headers, as linked
   std::vector<Segment> segments;
   std::vector<Section> sections;  ///< none in a program that lost its table
 

@@ -12,7 +12,9 @@ namespace gopacer {
 namespace {
 
 constexpr std::uint32_t kMagic = 0xfffffff1;  // since Go 1.20
-constexpr std::uint64_t kMostFunctions = 4'000'000;
+constexpr std::uint64_t kMostFunctions = 1'000'000;
+/// Of data in which moduledata is looked for.
+constexpr std::uint64_t kMostSearched = std::uint64_t{1} << 28;
 constexpr std::uint64_t kMostNames = std::uint64_t{1} << 28;
 constexpr std::uint64_t kMostCode = 4096;
 
@@ -100,6 +102,7 @@ std::optional<std::uint64_t> find_text(const RunningImage& running, const Table&
   constexpr std::uint64_t kBehind = kLowestAddress + 2 * sizeof(std::uint64_t);
   const std::uint64_t wanted = table.address + running.bias;
   std::array<std::uint64_t, 8192> piece{};
+  std::uint64_t searched = 0;
   for (const Segment& segment : running.image.segments) {
     if (!segment.writable) continue;
     const std::uint64_t begin = (segment.address + 7) & ~std::uint64_t{7};
@@ -108,7 +111,8 @@ std::optional<std::uint64_t> find_text(const RunningImage& running, const Table&
     for (std::uint64_t at = begin; at + kBehind <= end; at += sizeof(piece)) {
       const std::size_t words = std::min<std::uint64_t>(piece.size(), (end - at) / sizeof(std::uint64_t));
       const std::span<std::uint64_t> some(piece.data(), words);
-      if (!running.memory(at + running.bias, std::as_writable_bytes(some))) continue;
+      if (searched += sizeof(piece); searched > kMostSearched) return std::nullopt;
+      if (!running.memory(at + running.bias, std::as_writable_bytes(some))) break;
       for (std::size_t word = 0; word < words; ++word) {
         if (some[word] != wanted) continue;
         const std::uint64_t module = at + word * sizeof(std::uint64_t) + running.bias;

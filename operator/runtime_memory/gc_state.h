@@ -40,6 +40,9 @@ struct GcState {
 /// GOMEMLIMIT=off, which is also its default.
 inline constexpr std::int64_t kNoMemoryLimit = INT64_MAX;
 
+/// A smaller one is not taken for a limit when a program is looked at, so none is written.
+inline constexpr std::int64_t kLeastMemoryLimit = std::int64_t{1} << 20;
+
 /// 4 MiB·GOGC/100 in the runtime's own arithmetic, in which "off" wraps around.
 std::uint64_t heap_minimum_of(std::int32_t gc_percent);
 

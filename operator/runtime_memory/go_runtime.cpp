@@ -1,11 +1,13 @@
 #include "runtime_memory/go_runtime.h"
 
-#include <sys/stat.h>
+#include <sys/auxv.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <fstream>
+#include <iomanip>
 #include <sstream>
 
 #include "runtime_memory/locate.h"
@@ -18,50 +20,42 @@ namespace fs = std::filesystem;
 constexpr int kMostPercent = 10'000;
 /// Bytes of the variable, whatever the version.
 constexpr std::size_t kMostVariable = 512;
+/// Bytes that the runtime keeps for what comes while it marks, at least.
+constexpr double kHeadroom = 1 << 20;
 /// Collections that may end between while a smaller goal is written.
 constexpr int kMostRepeats = 5;
 
-/// The lowest address at which a file is mapped, by /proc/PID/maps: "begin-end rights offset device inode path".
-std::optional<std::uint64_t> lowest_mapping(const fs::path& maps, std::uint64_t inode_wanted) {
-  constexpr int kMostLines = 100'000;
-  std::ifstream lines(maps);
-  std::string line;
-  for (int count = 0; count < kMostLines && std::getline(lines, line); ++count) {
-    std::istringstream words(line);
-    std::uint64_t begin = 0;
-    std::string end;
-    std::string rights;
-    std::string offset;
-    std::string device;  // of a file of an overlay it is another one here than in stat(), so it is not compared
-    std::uint64_t inode = 0;
-    if (words >> std::hex >> begin >> end >> rights >> offset >> device >> std::dec >> inode && inode == inode_wanted) {
-      return begin;
-    }
+/// What the kernel told the program when it started it: an entry of /proc/PID/auxv.
+std::optional<std::uint64_t> told_at_start(const fs::path& process, std::uint64_t wanted) {
+  struct Entry {
+    std::uint64_t type;
+    std::uint64_t value;
+  };
+  constexpr int kMostEntries = 64;
+  std::ifstream in(process / "auxv", std::ios::binary);
+  Entry entry{};
+  for (int i = 0; i < kMostEntries && in.read(reinterpret_cast<char*>(&entry), sizeof(entry)); ++i) {
+    if (entry.type == wanted) return entry.value;
   }
   return std::nullopt;
 }
 
-/// The 22nd field of /proc/PID/stat, as proc(5) counts them; the second one, in brackets, may hold anything.
-std::optional<std::uint64_t> start_of(const fs::path& stat) {
-  constexpr int kFieldsBetween = 22 - 3;
-  std::ifstream in(stat);
-  std::string line;
-  std::getline(in, line);
-  const std::size_t bracket = line.rfind(')');
-  if (bracket == std::string::npos) return std::nullopt;
-  std::istringstream words(line.substr(bracket + 1));
-  std::string skipped;
-  for (int i = 0; i < kFieldsBetween; ++i) words >> skipped;
-  std::uint64_t start = 0;
-  return words >> start ? std::optional(start) : std::nullopt;
+/// A hash (FNV-1a) of the sixteen random bytes that the program got, as `memory` has them.
+std::optional<std::string> identity_in(const RandomAccessFile& memory, const fs::path& process) {
+  const auto at = told_at_start(process, AT_RANDOM);
+  std::array<std::byte, 16> random{};
+  if (!at || !memory.read(*at, random)) return std::nullopt;
+  std::uint64_t hash = 0xcbf29ce484222325U;
+  for (const std::byte byte : random) hash = (hash ^ std::to_integer<std::uint64_t>(byte)) * 0x100000001b3U;
+  std::ostringstream text;
+  text << std::hex << std::setfill('0') << std::setw(16) << hash;
+  return text.str();
 }
 
-/// By how much the program was moved when it was loaded.
-std::uint64_t bias_of(const ElfImage& image, std::uint64_t lowest) {
-  constexpr std::uint64_t kPage = 4096;
-  const auto first = std::min_element(image.segments.begin(), image.segments.end(),
-                                      [](const Segment& a, const Segment& b) { return a.address < b.address; });
-  return lowest - (first->address & ~(kPage - 1));
+/// Of the program that the process runs now, whatever memory is held.
+std::optional<std::string> identity_now(const fs::path& process) {
+  const auto memory = RandomAccessFile::open(process / "mem", RandomAccessFile::Mode::kRead);
+  return memory ? identity_in(*memory, process) : std::nullopt;
 }
 
 /// The three words at the variable's beginning, which depend on each other and are written together.
@@ -92,25 +86,38 @@ std::span<const std::byte> bytes_of(const Value& value) {
 }  // namespace
 
 std::string unsafe(const GcState& state, const Settings& settings) {
+  const Settings now = state.settings();
   const Gogc gogc = settings.gogc.value_or(Gogc(Gogc::kDefaultPercent));
-  if (gogc.is_off() && !settings.go_mem_limit)
+  const bool other_gogc = gogc != now.gogc;
+  const bool other_limit = settings.go_mem_limit != now.go_mem_limit;
+  if (gogc.is_off() && !settings.go_mem_limit && (other_gogc || other_limit)) {
     return "without GOMEMLIMIT, GOGC=off would let the heap grow without a bound";
-  if (!gogc.is_off() && (gogc.percent() < 1 || gogc.percent() > kMostPercent)) {
+  }
+  if (other_gogc && !gogc.is_off() && (gogc.percent() < 1 || gogc.percent() > kMostPercent)) {
     return "GOGC has to be from 1 to " + std::to_string(kMostPercent);
   }
-  if (settings.go_mem_limit) {
-    // What the limit counts is the heap and all that the runtime has besides.
-    const double besides =
-        std::max(0.0, static_cast<double>(state.mapped_ready) - static_cast<double>(state.heap_live));
-    const double lives = static_cast<double>(state.heap_marked);
-    const Bytes least = Bytes::of(1.1 * lives + std::min(besides, 0.5 * lives));
-    if (*settings.go_mem_limit < least) {
-      return "GOMEMLIMIT=" + format_go_size(*settings.go_mem_limit) + " leaves no room above the live heap of " +
-             format_bytes(Bytes::of(lives)) + ", so the program would collect without end; " + format_bytes(least) +
-             " is the least";
-    }
+  if (!settings.go_mem_limit || !(other_limit || other_gogc)) return "";
+  const Bytes limit = *settings.go_mem_limit;
+  const Bytes machine =
+      Bytes::of(static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGESIZE)));
+  if (gogc.is_off() && limit > machine) {
+    return "GOGC=off with GOMEMLIMIT=" + format_go_size(limit) +
+           " lets the heap grow beyond this machine's memory of " + format_bytes(machine);
   }
-  return "";
+  if (!other_limit) return "";
+  // As the runtime's memoryLimitHeapGoal: what is ready, neither free nor of an object, the limit counts as well.
+  const double objects = static_cast<double>(state.total_alloc - state.total_free);
+  const double besides =
+      std::max(0.0, static_cast<double>(state.mapped_ready) - static_cast<double>(state.heap_free) - objects);
+  // Before the first collection, and where none comes, nobody knows what lives.
+  const bool uncounted = state.mark_start_time == 0 || (state.gc_percent < 0 && state.memory_limit == kNoMemoryLimit);
+  const double lives = uncounted ? objects : static_cast<double>(state.heap_marked);
+  const Bytes least = std::max(Bytes(kLeastMemoryLimit), Bytes::of((1.1 * lives + kHeadroom) / 0.97 + besides));
+  if (limit >= least) return "";
+  return "GOMEMLIMIT=" + format_go_size(limit) + " leaves no room above the live heap of " +
+         format_bytes(Bytes::of(lives)) + " and " + format_bytes(Bytes::of(besides)) +
+         " of stacks and other memory of the runtime, so the program would collect without end; " +
+         format_bytes(least) + " is the least";
 }
 
 bool in_force(const GcState& state) { return state.gc_percent_heap_goal == heap_goal_of(state, state.gc_percent); }
@@ -134,18 +141,16 @@ Result<GoRuntime> GoRuntime::open(int pid, const fs::path& proc) {
   if (!are_together(*layout) || layout->size() > kMostVariable)
     return invalid(name + ": the settings of " + *version + " can't be written together");
 
-  GoRuntime runtime(std::move(*memory), name);
-  struct stat status{};
-  if (::fstat(program->descriptor(), &status) != 0) return runtime.ended();
-  const auto lowest = lowest_mapping(process / "maps", status.st_ino);
-  const auto start = start_of(process / "stat");
-  if (!lowest || !start)
-    return fail(ErrorKind::kNotFound, name + ": its program is not where /proc says it is; it may have ended");
+  GoRuntime runtime(std::move(*memory), process, name);
+  auto identity = identity_in(runtime.memory_, process);
+  const auto headers = told_at_start(process, AT_PHDR);
+  // A process may hold its parent's memory until it becomes another program.
+  if (!identity || !headers || identity != identity_now(process)) return runtime.ended();
   const ReadAt in_memory = [&](std::uint64_t at, std::span<std::byte> into) { return runtime.memory_.read(at, into); };
-  const RunningImage running{*image, file, in_memory, bias_of(*image, *lowest)};
+  const RunningImage running{*image, file, in_memory, *headers - image->headers};
   const auto located = locate_controller(running, *layout);
   if (!located) return told(located.error());
-  runtime.start_ = *start;
+  runtime.identity_ = std::move(*identity);
   runtime.go_version_ = std::move(*version);
   runtime.layout_ = *layout;
   runtime.address_ = located->address;
@@ -166,10 +171,33 @@ Result<GcState> GoRuntime::read() const {
   return state;
 }
 
+Result<GcState> GoRuntime::writable() const {
+  if (locators_.size() < 2) {
+    return invalid(name_ +
+                   ": only the pattern of its data tells where the settings are, and that is too little to write "
+                   "there: its program has neither symbols nor a table of functions that are known");
+  }
+  if (identity_now(process_) != identity_) return ended();
+  return read();
+}
+
 Result<Receipt> GoRuntime::write(const Settings& settings) {
-  const auto before = read();
+  const auto before = writable();
   if (!before) return tl::unexpected(before.error());
   if (const std::string why = unsafe(*before, settings); !why.empty()) return invalid(name_ + ": " + why);
+  return put(*before, settings);
+}
+
+Result<Receipt> GoRuntime::put_back(const Settings& settings) {
+  const auto before = writable();
+  if (!before) return tl::unexpected(before.error());
+  const bool known = (!settings.gogc || settings.gogc->percent() != 0) &&
+                     (!settings.go_mem_limit || settings.go_mem_limit->count() >= kLeastMemoryLimit);
+  if (!known) return invalid(name_ + " can't have had " + describe(settings) + " before");
+  return put(*before, settings);
+}
+
+Result<Receipt> GoRuntime::put(const GcState& before, const Settings& settings) {
   const Words words = words_of(settings);
   if (!memory_.write(address_ + layout_.gc_percent, bytes_of(words))) return ended();
   Result<GcState> after = read();
@@ -185,7 +213,7 @@ Result<Receipt> GoRuntime::write(const Settings& settings) {
   if (after->gc_percent != words.gc_percent || after->memory_limit != words.memory_limit) {
     return fail(ErrorKind::kConflict, name_ + " has set its own at the same time: " + describe(after->settings()));
   }
-  return Receipt{*before, *after};
+  return Receipt{before, *after};
 }
 
 }  // namespace gopacer

@@ -32,8 +32,9 @@ class GoRuntime {
   static Result<GoRuntime> open(int pid, const std::filesystem::path& proc = "/proc");
 
   const std::string& go_version() const { return go_version_; }
-  /// When the process began, in ticks since the machine did: tells it from a later one with the same number.
-  std::uint64_t start() const { return start_; }
+  /// Tells the program from any later one of the same process or number: a hash of the random bytes that the kernel
+  /// gives to each program that it starts.
+  const std::string& identity() const { return identity_; }
   /// What found the settings, and agrees: "pattern", and "symbol" and "code" where they can tell.
   const std::vector<std::string>& locators() const { return locators_; }
 
@@ -46,26 +47,33 @@ class GoRuntime {
   /// Both go in one write, so that whoever dies here leaves the old settings or the new ones.
   ///
   /// Refused, with nothing written: settings that would let the program collect without end or without bound
-  /// (see unsafe()), and a program whose numbers are not plausible any more. kConflict: the program has set its own
-  /// since; those are in force.
+  /// (see unsafe()), a program in which only the pattern tells where they are, and one whose numbers are not plausible
+  /// any more. kConflict: the program has set its own since; those are in force.
   Result<Receipt> write(const Settings& settings);
+  /// Likewise, with settings that it had before: what it could run with then is not asked again.
+  Result<Receipt> put_back(const Settings& settings);
 
  private:
-  GoRuntime(RandomAccessFile memory, std::string name) : memory_(std::move(memory)), name_(std::move(name)) {}
+  GoRuntime(RandomAccessFile memory, std::filesystem::path process, std::string name)
+      : memory_(std::move(memory)), process_(std::move(process)), name_(std::move(name)) {}
 
   tl::unexpected<Error> ended() const;
+  Result<GcState> writable() const;
+  Result<Receipt> put(const GcState& before, const Settings& settings);
 
   RandomAccessFile memory_;
-  std::string name_;  ///< "process 42"
+  std::filesystem::path process_;  ///< its directory in /proc
+  std::string name_;               ///< "process 42"
   std::string go_version_;
-  std::uint64_t start_ = 0;
+  std::string identity_;
   Layout layout_{};
   std::uint64_t address_ = 0;
   std::vector<std::string> locators_;
 };
 
-/// Why a program in this state must not get these settings; empty when it may: GOGC of nothing or beyond 10,000,
-/// GOGC=off without a limit, or a limit that leaves less than a tenth above what lives.
+/// Why a program in this state must not get these settings; empty when it may. Of what differs from what is in force:
+/// GOGC of nothing or beyond 10,000; GOGC=off without a limit, or with one beyond the machine's memory; and a limit
+/// that leaves, beside what the runtime has for itself, less than a tenth above what lives.
 std::string unsafe(const GcState& state, const Settings& settings);
 
 /// Whether the heap's goal follows from the GOGC in this state: GOMEMLIMIT and a smaller GOGC act at once, a larger one

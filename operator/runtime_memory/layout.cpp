@@ -20,7 +20,8 @@ Result<Layout> layout_of(std::string_view go_version) {
   const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), minor);
   const std::string_view rest = number.substr(static_cast<std::size_t>(end - number.data()));
   const bool released = rest.empty() || rest.front() == '.' || rest.front() == ' ' || rest.front() == '-';
-  if (!go_version.starts_with(kPrefix) || error != std::errc() || !released) {
+  const bool development = rest.find("devel") != std::string_view::npos;
+  if (!go_version.starts_with(kPrefix) || error != std::errc() || !released || development) {
     return invalid("Go " + std::string(go_version) +
                    " is no released version, and what its memory looks like is not known");
   }

@@ -13,7 +13,7 @@ namespace {
 constexpr std::size_t kPiece = std::size_t{1} << 20;
 /// Of writable segments. Programs with more global variables are beyond belief, and reading them would take a while.
 constexpr std::uint64_t kMostScanned = std::uint64_t{1} << 30;
-constexpr std::uint64_t kLeastLimit = std::uint64_t{1} << 20;
+constexpr std::size_t kMostHits = 16;
 constexpr std::size_t kAlignment = 8;
 
 constexpr const char* kController = "runtime.gcController";
@@ -30,7 +30,7 @@ Value take(std::span<const std::byte> bytes, std::size_t at) {
 bool looks_like_it(std::span<const std::byte> bytes, const Layout& layout) {
   const auto percent = take<std::int32_t>(bytes, layout.gc_percent);
   if (percent == 0 || percent < -1 || take<std::int32_t>(bytes, layout.gc_percent + 4) != 0) return false;
-  if (take<std::int64_t>(bytes, layout.memory_limit) < static_cast<std::int64_t>(kLeastLimit)) return false;
+  if (take<std::int64_t>(bytes, layout.memory_limit) < kLeastMemoryLimit) return false;
   if (take<std::uint64_t>(bytes, layout.heap_minimum) != heap_minimum_of(percent)) return false;
   return implausible(decode_gc_state(bytes, layout)).empty();
 }
@@ -60,7 +60,7 @@ std::vector<std::uint64_t> locate_by_pattern(const RunningImage& running, const 
       for (std::size_t place = 0; place < places; place += kAlignment) {
         if (!looks_like_it(std::span(piece).subspan(place, layout.size()), layout)) continue;
         found.push_back(at + place + running.bias);
-        if (found.size() > 1) return found;
+        if (found.size() >= kMostHits) return found;
       }
     }
   }
@@ -83,23 +83,32 @@ std::set<std::uint64_t> locate_by_code(const RunningImage& running) {
 }
 
 Result<Located> locate_controller(const RunningImage& running, const Layout& layout) {
-  const std::vector<std::uint64_t> hits = locate_by_pattern(running, layout);
-  if (hits.empty()) return invalid("nothing in its data looks like the collector's settings");
-  if (hits.size() > 1) {
-    return invalid("both " + hex(hits[0]) + " and " + hex(hits[1]) + " look like the collector's settings");
+  std::vector<std::uint64_t> places = locate_by_pattern(running, layout);
+  if (places.empty()) {
+    return invalid(
+        "nothing in its data looks like the collector's settings; GOGC=0, a GOMEMLIMIT below 1MiB and "
+        "experiments with the runtime are not supported");
   }
-  Located located{hits[0], {"pattern"}};
+  Located located{0, {"pattern"}};
+  const auto keep = [&](const char* who, const auto& agrees) {
+    const std::uint64_t first = places.front();
+    std::erase_if(places, [&](std::uint64_t place) { return !agrees(place); });
+    if (places.empty()) return "its data tells " + hex(first) + ", and its " + who + " tells otherwise";
+    located.by.emplace_back(who);
+    return std::string();
+  };
   if (const auto symbol = locate_by_symbol(running)) {
-    if (*symbol != hits[0]) {
-      return invalid("its data tells " + hex(hits[0]) + ", and its symbols tell " + hex(*symbol));
-    }
-    located.by.emplace_back("symbol");
+    const std::string against = keep("symbol", [&](std::uint64_t place) { return place == *symbol; });
+    if (!against.empty()) return invalid(against);
   }
-  const std::set<std::uint64_t> code = locate_by_code(running);
-  if (!code.empty()) {
-    if (!code.contains(hits[0])) return invalid("its code does not use what its data tells, " + hex(hits[0]));
-    located.by.emplace_back("code");
+  if (const std::set<std::uint64_t> code = locate_by_code(running); !code.empty()) {
+    const std::string against = keep("code", [&](std::uint64_t place) { return code.contains(place); });
+    if (!against.empty()) return invalid(against);
   }
+  if (places.size() > 1) {
+    return invalid("both " + hex(places[0]) + " and " + hex(places[1]) + " look like the collector's settings");
+  }
+  located.address = places.front();
   return located;
 }
 

@@ -26,7 +26,7 @@ struct Located {
 };
 
 /// By its first three words, which depend on each other: GOGC, a limit, and 4 MiB·GOGC/100. All places in the writable
-/// segments that look so and are plausible; two at most, because two are as bad as many.
+/// segments that look so and are plausible, 16 at most: who sends a program bytes can make some of its buffers look so.
 std::vector<std::uint64_t> locate_by_pattern(const RunningImage& running, const Layout& layout);
 
 /// By the table of symbols. None in a stripped program.
@@ -36,7 +36,7 @@ std::optional<std::uint64_t> locate_by_symbol(const RunningImage& running);
 /// Stripping keeps the table of functions. Empty where the table, or the function, is not as it is known.
 std::set<std::uint64_t> locate_by_code(const RunningImage& running);
 
-/// The one place on which all that can tell agree; the pattern always can. The error says who disagrees.
+/// The one place on which all that can tell agree; the pattern always can. The error says why there is none.
 Result<Located> locate_controller(const RunningImage& running, const Layout& layout);
 
 }  // namespace gopacer

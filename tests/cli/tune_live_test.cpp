@@ -2,13 +2,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <thread>
 
 #include "cli/advise_command.h"
 #include "cli/recorded_service.h"
 #include "cli/tune_command.h"
 #include "runtime_memory/churn.h"
+#include "runtime_memory/go_runtime.h"
 
 namespace gopacer {
 namespace {
@@ -110,19 +113,58 @@ TEST_F(Tune, RefusesWhatItCanNotDo) {
   EXPECT_EQ(churn.tell().gogc, 100);
 }
 
-TEST_F(Tune, UndoesOnlyToTheProcessThatTheFileIsOf) {
+TEST_F(Tune, UndoesOnlyToTheProgramThatTheFileIsOf) {
+  Churn churn("static", {"-become=" + testing::built_churn("static")});
+  TuneOptions options = of(churn);
+  options.gogc = "200";
+  ASSERT_EQ(run(options), TuneExit::kDone) << err_;
+  churn.become_another();
+  const auto same = [&] {
+    const auto runtime = GoRuntime::open(churn.pid());
+    const auto state = runtime ? runtime->read() : tl::unexpected(runtime.error());
+    return !state || state->gc_percent == 200;
+  };
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (same() && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  EXPECT_EQ(run(undo()), TuneExit::kRefused);
+  EXPECT_THAT(err_, HasSubstr("does not run the program that"));
+}
+
+TEST_F(Tune, BelievesNoUndoFileThatAStrangerMayHaveWritten) {
   Churn churn("static");
   const auto file = [&](const std::string& text) { testing::write_file(options_.undo_file, text); };
-  file(R"({"pid":)" + std::to_string(churn.pid()) + R"(,"start":1,"gogc":"200","goMemLimit":"off"})");
-  EXPECT_EQ(run(undo()), TuneExit::kRefused);
-  EXPECT_THAT(err_, HasSubstr("has ended; nothing was changed"));
-  for (const char* text : {"", "[]", "{}", R"({"pid":"1","start":1,"gogc":"200","goMemLimit":"off"})",
-                           R"({"pid":1,"start":1,"gogc":200,"goMemLimit":"off"})"}) {
+  const std::string pid = std::to_string(churn.pid());
+  const std::string good = R"(,"identity":"0","gogc":"200","goMemLimit":"off"})";
+  for (const std::string& text :
+       {std::string(), std::string("[]"), std::string("{}"), R"({"pid":"1")" + good, R"({"pid":0)" + good,
+        R"({"pid":4294967297)" + good, std::string(R"({"pid":1,"identity":"0","gogc":200,"goMemLimit":"off"})")}) {
     file(text);
     EXPECT_EQ(run(undo()), TuneExit::kUsage) << text;
     EXPECT_THAT(err_, HasSubstr("no undo file"));
   }
+  file(R"({"pid":)" + pid + good);
+  std::filesystem::permissions(options_.undo_file, std::filesystem::perms::all);
+  EXPECT_EQ(run(undo()), TuneExit::kUsage);
+  EXPECT_THAT(err_, HasSubstr("nobody else may write"));
+  std::filesystem::remove(options_.undo_file);
+  std::filesystem::create_symlink(directory_.path() / "elsewhere", options_.undo_file);
+  TuneOptions options = of(churn);
+  options.gogc = "200";
+  EXPECT_EQ(run(options), TuneExit::kUsage);
+  EXPECT_THAT(err_, HasSubstr("nothing was changed"));
   EXPECT_EQ(churn.tell().gogc, 100);
+}
+
+TEST_F(Tune, PutsBackWhatItWouldNotSet) {
+  Churn churn("static", {"-set-gogc=20000"});
+  churn.set_its_own();
+  TuneOptions options = of(churn);
+  options.mem_limit = "1GiB";
+  ASSERT_EQ(run(options), TuneExit::kDone) << "nobody asked for another GOGC; " << err_;
+  options.gogc = "100";
+  ASSERT_EQ(run(options), TuneExit::kDone) << err_;
+  ASSERT_EQ(run(undo()), TuneExit::kDone) << err_;
+  EXPECT_EQ(churn.tell().gogc, 20000);
 }
 
 TEST_F(Tune, ComputesWhatItSets) {

@@ -166,8 +166,8 @@ breached() {
 }
 
 breach() {
-  local count=${1:?figures.sh breach N} i work
-  work=$(mktemp -d)
+  local count=${1:?figures.sh breach N} i
+  work=$(mktemp -d) # not local, or it is gone when the script ends
   trap 'rm -rf "$work"' EXIT
   for ((i = 1; i <= count; i += 2)); do
     breached "$work/$i" &

@@ -62,12 +62,24 @@ TEST(LogSlowdown, TakesTheUsualSlopeWhereTheBucketsShowNone) {
     std::map<double, double> canary{{0.1, 9910}, {kInfinity, 10000}};
     std::map<double, double> baseline{{0.1, 9990}, {kInfinity, 10000}};
     if (first < 0.1) canary[first] = baseline[first] = 0;
-    EXPECT_NEAR(*log_slowdown(counts(canary), counts(baseline), 0.99), 0.008 / 0.005 / 4, 1e-9) << first;
+    EXPECT_NEAR(*log_slowdown(counts(canary), counts(baseline), 0.99), std::log(90.5 / 10.5) / 4, 1e-9) << first;
   }
   // Nothing is above the quantile's bucket.
   const Histogram fast = counts({{5, 1000}, {10, 1000}, {kInfinity, 1000}});
   const Histogram slow = counts({{5, 0}, {10, 1000}, {kInfinity, 1000}});
-  EXPECT_NEAR(*log_slowdown(slow, fast, 0.99), 1 / 0.5 / 4, 1e-9);
+  EXPECT_NEAR(*log_slowdown(slow, fast, 0.99), std::log(1000.5 / 0.5) / 4, 1e-9);
+}
+
+TEST(LogSlowdown, GrowsWithTheSlowdownHoweverWideTheBucketsAre) {
+  // A target of four pods beside one baseline: above 100 ms 1 % of the baseline's requests, and ever more of theirs.
+  const Histogram baseline = counts({{0.05, 8000}, {0.1, 9900}, {kInfinity, 10000}});
+  double last = 0;
+  for (const double above : {400.0, 800.0, 1600.0, 6400.0, 12800.0}) {
+    const Histogram target = counts({{0.05, 20000}, {0.1, 40000 - above}, {kInfinity, 40000}});
+    const double found = *log_slowdown(target, baseline, 0.99);
+    EXPECT_GE(found, last + (above > 400 ? 0.1 : 0)) << above;
+    last = found;
+  }
 }
 
 TEST(LogSlowdown, IsNotKnownFromABoundWhoseOddsAreEightTimesTheQuantiles) {

@@ -95,17 +95,28 @@ TEST(PodVariance, WeighsWhatIsPresumedByFourDegreesOfFreedom) {
   EXPECT_NEAR(judging::pod_variance(metric).own, 0.000245, 1e-12);
   metric.pod_spread = {0.1, 4};
   EXPECT_NEAR(judging::pod_variance(metric).anywhere, (0.0049 + 0.01) / 2, 1e-12);
+  metric.pod_spread = {0.001, 1000};
+  EXPECT_NEAR(judging::pod_variance(metric).own, 0.00002, 0.00001) << "no more than the whole";
+  metric.pod_spread = {0.1, 4};
   metric.neighbour_spread = {0.5, 100};
   EXPECT_EQ(judging::pod_variance(metric).own, judging::pod_variance(metric).anywhere) << "no more than the whole";
 }
 
 TEST(PodConfidence, IsThatOfStudentsDistribution) {
   MetricEvidence metric;
-  EXPECT_NEAR(judging::pod_confidence(metric), 2.132, 0.02);
+  const EarlierTrials one_node{.trials = 1};
+  const EarlierTrials apart{.trials = 1, .nodes = 2};
+  EXPECT_NEAR(judging::pod_confidence(metric, one_node), 2.132, 0.02);
   metric.pod_spread.freedom = 6;
-  EXPECT_NEAR(judging::pod_confidence(metric), 1.812, 0.003);
-  metric.pod_spread.freedom = 1000;
-  EXPECT_NEAR(judging::pod_confidence(metric), 1.645, 0.01);
+  EXPECT_NEAR(judging::pod_confidence(metric, apart), 1.812, 0.003);
+  EXPECT_NEAR(judging::pod_confidence(metric, one_node), 2.132, 0.02) << "nodes say nothing of two pods on one";
+  metric.neighbour_spread.freedom = 1000;
+  EXPECT_NEAR(judging::pod_confidence(metric, one_node), 1.645, 0.01);
+}
+
+TEST(PodConfidence, GetsWiderWithEachLook) {
+  EXPECT_DOUBLE_EQ(judging::pod_confidence({}, {.trials = 0}), judging::pod_confidence({}, {.trials = 1}));
+  EXPECT_NEAR(judging::pod_confidence({}, {.trials = 6}) / judging::pod_confidence({}, {.trials = 1}), 1.67, 0.01);
 }
 
 TEST(PodSpread, IsToldToPeople) {
@@ -144,7 +155,7 @@ TEST(EarlierTrials, HandOnTheirWindowsAndNotWhatWasTheirPodsOwn) {
   ended.metrics = {metric};
   const Evidence next = going_on_from(ended);
   EXPECT_EQ(next.windows, 0);
-  EXPECT_EQ(next.canary_requests, 5);
+  EXPECT_EQ(next.canary_requests, 0) << "each trial has to answer enough of its own, and evenly";
   EXPECT_FALSE(next.until);
   EXPECT_EQ(next.baseline_memory, 0);
   EXPECT_EQ(next.metrics[0].stats.n, 2);

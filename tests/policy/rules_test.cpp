@@ -219,7 +219,7 @@ const Ending kEnding[] = {
     {"ProfileChanged", TrialVerdict::kSuperseded, [](World& world) { world.profile.spec.container = "web"; }},
     {"EnvOverridden", TrialVerdict::kInconclusive,
      [](World& world) {
-       world.facts.desired.canary = std::make_shared<Workload>(builders::deployment());
+       world.facts.desired.canary = world.arm(world.trial->spec.to);
        override_env(world, Track::kCanary);
      }},
     {"BothArmsKilled", TrialVerdict::kInconclusive,
@@ -438,6 +438,19 @@ TEST(MayBePromoted, NotIntoARolloutOfSomebodyElse) {
   world.run_trial(TrialPhase::kMeasuring);
   world.target.updated_replicas = 1;
   EXPECT_THAT(world.reasons(policy::may_be_promoted()), ElementsAre("TargetRolling"));
+}
+
+TEST(MustEnd, SeesThatAnArmRunsOtherSettingsThanTheTrialSays) {
+  World world;
+  world.run_trial(TrialPhase::kMeasuring);
+  world.facts.desired.canary = World::arm(world.trial->spec.to);
+  world.facts.desired.baseline = World::arm(world.trial->spec.from);
+  EXPECT_THAT(world.reasons(policy::must_end()), IsEmpty());
+  world.facts.desired.canary = World::arm(world.trial->spec.from);
+  EXPECT_THAT(world.reasons(policy::must_end()), ElementsAre("EnvOverridden"));
+  world.facts.desired.canary = World::arm(world.trial->spec.to);
+  world.facts.desired.baseline = World::arm(world.trial->spec.to);
+  EXPECT_THAT(world.reasons(policy::must_end()), ElementsAre("EnvOverridden"));
 }
 
 TEST(Rules, HaveAReasonAConditionAndALineForTheDocs) {

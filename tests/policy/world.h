@@ -54,6 +54,15 @@ struct World {
     }
   }
 
+  /// An arm's Deployment with these settings.
+  static std::shared_ptr<const Workload> arm(const Settings& settings) {
+    Workload workload = builders::deployment();
+    const EnvText env = to_env(settings);
+    if (env.gogc) workload.containers[0].env.push_back({kGogcVariable, *env.gogc});
+    if (env.go_mem_limit) workload.containers[0].env.push_back({kGoMemLimitVariable, *env.go_mem_limit});
+    return std::make_shared<Workload>(workload);
+  }
+
   void add_pod(Track track, const std::string& reason, const std::string& message) {
     Pod pod;
     pod.key = {"shop", "of-" + std::to_string(static_cast<int>(track))};

@@ -97,6 +97,14 @@ TEST(PutBack, IsDoneByASuccessorThatFindsThePatchWithoutItsNote) {
   EXPECT_EQ(step.memory->applied, settings(kBefore));
 }
 
+TEST(PutBack, GoesBeforeAWishThatCanNotBeFulfilled) {
+  Scene scene = breach();
+  scene.profile.undo_to = "checkout-33";
+  EXPECT_TRUE(scene.step().memory->putting_back) << "no such trial is kept, and the promise is broken";
+  scene.guarded = {};
+  EXPECT_EQ(scene.step().reason, "UndoUnknown");
+}
+
 TEST(PutBack, IsDoneByASuccessorThatFindsTheAnnouncementAlone) {
   Scene scene = breach();
   scene.profile.memory = *scene.step().memory;
@@ -241,10 +249,13 @@ TEST(PutBack, HoldsAPromiseAgainstNobodyThatTheOldSettingsBrokeToo) {
   metric.stats.add(0);
   metric.baseline = 0.04;
   trial.status.evidence.metrics = {metric};
+  trial.spec.slos = scene.profile.spec.slos;
   scene.ended_trials = {trial};
   EXPECT_EQ(kept_promises(scene.facts()).size(), 1U);
   scene.ended_trials[0].status.evidence.metrics[0].baseline = 0.06;
   EXPECT_EQ(kept_promises(scene.facts()).size(), 0U);
+  scene.ended_trials[0].spec.slos[0].path = "/other";
+  EXPECT_EQ(kept_promises(scene.facts()).size(), 1U) << "it was another SLO that had this name";
 }
 
 TEST(PutBack, LooksInATrialOnlyAtWhatIsReadForItsOwnSlos) {

@@ -188,6 +188,7 @@ TEST(RunningTrial, GoesOnFromOneThatEndedUndecided) {
   ended.key.name = "checkout-0";
   ended.status.phase = TrialPhase::kEnded;
   ended.status.verdict = TrialVerdict::kInconclusive;
+  ended.status.reason = "TimeOut";
   ended.status.evidence.windows = 33;
   const auto earlier_windows = [&](const Trial& before) {
     scene.ended_trials = {before};
@@ -204,6 +205,8 @@ TEST(RunningTrial, GoesOnFromOneThatEndedUndecided) {
   EXPECT_EQ(changed([](Trial& trial) { trial.spec.profile_uid = "another"; }), 0);
   EXPECT_EQ(changed([](Trial& trial) { trial.spec.to.gogc = Gogc(730); }), 0);
   EXPECT_EQ(changed([](Trial& trial) { trial.spec.slos.emplace_back(); }), 0);
+  EXPECT_EQ(changed([](Trial& trial) { trial.spec.steps.emplace_back(); }), 0);
+  EXPECT_EQ(changed([](Trial& trial) { trial.status.reason = "ArmsUnequal"; }), 0) << "its arms were no comparison";
   EXPECT_EQ(changed([](Trial& trial) { trial.status.verdict = TrialVerdict::kRollBack; }), 0);
   EXPECT_EQ(changed([](Trial& trial) { trial.status.promoted = builders::kStart; }), 0);
   EXPECT_EQ(changed([](Trial& trial) { trial.status.evidence.windows = 0; }), 0) << "it never measured";
@@ -546,18 +549,22 @@ TEST(Refusal, OfAPodOfAnArmEndsTheTrialUnlessItPasses) {
   Scene scene = in(TrialPhase::kPending);
   scene.pods_ready = false;
   Facts facts = scene.facts();
-  Workload arm = builders::unsettled_deployment();
-  arm.rollout.refusal = "pods \"x\" is forbidden: exceeded quota: small";
-  arm.rollout.refused_since = facts.now - seconds(29);
-  facts.desired.canary = std::make_shared<Workload>(arm);
+  const std::string words = "pods \"x\" is forbidden: exceeded quota: small";
+  const auto refused = [&](const std::shared_ptr<const Workload>& arm, seconds ago) {
+    Workload changed = *arm;
+    changed.rollout.refusal = words;
+    changed.rollout.refused_since = facts.now - ago;
+    return std::make_shared<Workload>(changed);
+  };
+  const auto canary = facts.desired.canary;
+  facts.desired.canary = refused(canary, seconds(29));
   EXPECT_EQ(advance(facts).trial->verdict, TrialVerdict::kNone) << "a webhook that restarts refuses for some seconds";
-  arm.rollout.refused_since = facts.now - seconds(30);
-  const auto canary = scene.facts().desired.canary;
   for (const bool of_the_canary : {true, false}) {
-    (of_the_canary ? facts.desired.canary : facts.desired.baseline) = std::make_shared<Workload>(arm);
+    auto& arm = of_the_canary ? facts.desired.canary : facts.desired.baseline;
+    arm = refused(arm, seconds(30));
     const Step step = advance(facts);
     EXPECT_EQ(step.trial->reason, "Refused");
-    EXPECT_EQ(step.trial->message, "A pod of the trial was refused: " + arm.rollout.refusal);
+    EXPECT_EQ(step.trial->message, "A pod of the trial was refused: " + words);
     facts.desired.canary = canary;
   }
 }

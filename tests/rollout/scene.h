@@ -41,11 +41,12 @@ struct Scene {
     desired.key = profile.key;
     if (profile_is_there) desired.profile = std::make_shared<Profile>(profile);
     desired.target_name = target.key.name;
-    if (target_is_there) desired.target = std::make_shared<Workload>(with_settings(target));
+    if (target_is_there) desired.target = std::make_shared<Workload>(with_settings(target, current));
     if (trial) desired.trial = std::make_shared<Trial>(*trial);
     if (trial && arms_are_there) {
-      Workload arm = pods_ready ? builders::deployment() : builders::unsettled_deployment();
-      desired.canary = desired.baseline = std::make_shared<Workload>(arm);
+      const Workload arm = pods_ready ? builders::deployment() : builders::unsettled_deployment();
+      desired.canary = std::make_shared<Workload>(with_settings(arm, trial->spec.to));
+      desired.baseline = std::make_shared<Workload>(with_settings(arm, trial->spec.from));
     }
     for (const Trial& ended : ended_trials) desired.ended_trials.push_back(std::make_shared<Trial>(ended));
     for (const Workload& arm : leftovers) desired.leftovers.push_back(std::make_shared<Workload>(arm));
@@ -73,8 +74,8 @@ struct Scene {
   }
 
  private:
-  Workload with_settings(Workload workload) const {
-    const EnvText env = to_env(current);
+  static Workload with_settings(Workload workload, const Settings& settings) {
+    const EnvText env = to_env(settings);
     if (env.gogc) workload.containers.front().env.push_back({kGogcVariable, *env.gogc});
     if (env.go_mem_limit) workload.containers.front().env.push_back({kGoMemLimitVariable, *env.go_mem_limit});
     return workload;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds churn in one of the ways in which Go programs are linked, and prints its path:
-#   build.sh static|symbols|pie|cgo|cgo-pie [GO_VERSION]       all but "symbols" are stripped
+#   build.sh static|symbols|arm64|pie|cgo|cgo-pie [GO_VERSION]       all but "symbols" and "arm64", which has them, too, are stripped
 . "$(dirname "$0")/../../tools/common.sh"
 mode=${1:?build.sh MODE [GO_VERSION]}
 version=${2:-installed}
@@ -11,6 +11,7 @@ flags=(-trimpath) link='-s -w' cgo=0
 case $mode in
   static) ;;
   symbols) link='' ;;
+  arm64) link='' && export GOARCH=arm64 ;;
   pie) flags+=(-buildmode=pie) ;;
   cgo) cgo=1 flags+=(-tags=with_cgo) ;;
   cgo-pie) cgo=1 flags+=(-tags=with_cgo -buildmode=pie) ;;

@@ -12,18 +12,6 @@
 namespace gopacer::testing {
 namespace {
 
-std::string built(const std::string& mode, const std::string& version) {
-  const std::string command = in_source("tests/runtime_memory/build.sh") + " " + mode + " " + version;
-  FILE* const output = ::popen(command.c_str(), "r");
-  if (output == nullptr) throw std::runtime_error("cannot run " + command);
-  std::array<char, 4096> line{};
-  std::string path;
-  while (std::fgets(line.data(), line.size(), output) != nullptr) path = line.data();
-  if (::pclose(output) != 0 || path.empty()) throw std::runtime_error(command + " failed");
-  path.pop_back();  // the end of the line
-  return path;
-}
-
 Told parse(const std::string& line) {
   Told told;
   std::istringstream words(line);
@@ -35,12 +23,26 @@ Told parse(const std::string& line) {
 
 }  // namespace
 
+std::string built_churn(const std::string& mode, const std::string& version) {
+  const std::string command = in_source("tests/runtime_memory/build.sh") + " " + mode + " " + version;
+  FILE* const output = ::popen(command.c_str(), "r");
+  if (output == nullptr) throw std::runtime_error("cannot run " + command);
+  std::array<char, 4096> line{};
+  std::string path;
+  while (std::fgets(line.data(), line.size(), output) != nullptr) path = line.data();
+  if (::pclose(output) != 0 || path.empty()) throw std::runtime_error(command + " failed");
+  path.pop_back();  // the end of the line
+  return path;
+}
+
 Churn::Churn(const std::string& mode, std::vector<std::string> arguments, const std::string& version)
-    : process_(built(mode, version), arguments, "churn is ready") {}
+    : process_(built_churn(mode, version), arguments, "churn is ready") {}
 
 Told Churn::tell() { return parse(process_.answer_to(SIGUSR1, "state")); }
 
 Told Churn::set_its_own() { return parse(process_.answer_to(SIGUSR2, "state")); }
+
+void Churn::become_another() { ::kill(process_.pid(), SIGUSR2); }
 
 void Churn::kill() { ::kill(process_.pid(), SIGKILL); }
 

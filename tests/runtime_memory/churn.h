@@ -20,6 +20,9 @@ struct Told {
   double idle_seconds = 0;
 };
 
+/// Path of the program, linked in a way of build.sh by that Go; built first unless it is there.
+std::string built_churn(const std::string& mode, const std::string& version = "installed");
+
 /// The Go program of tests/runtime_memory/churn, which allocates until this is destroyed.
 class Churn {
  public:
@@ -31,6 +34,8 @@ class Churn {
   Told tell();
   /// Lets it set the GOGC of its own command line.
   Told set_its_own();
+  /// Lets it become the program of its command line.
+  void become_another();
   void kill();
 
  private:

@@ -44,6 +44,11 @@ TEST(GoVersion, IsNotWhatAProgramHasInItsOwnTexts) {
   EXPECT_THAT(version_in(odd.bytes()), HasSubstr("no Go program"));
 }
 
+TEST(GoVersion, IsPrintable) {
+  EXPECT_THAT(version_in(testing::go_program("go1.22.3 \x1b[2J")), HasSubstr("no Go program"));
+  EXPECT_THAT(version_in(testing::go_program("go1.22.3 \xff")), HasSubstr("no Go program"));
+}
+
 TEST(GoVersion, OfBefore118IsOneForAll) {
   ElfBuilder old;
   old.data = ElfBuilder::build_info("", 0);
@@ -87,8 +92,8 @@ TEST(Layout, IsKnownForReleasedVersions) {
   }
   EXPECT_THAT(layout_of("go1.20.14").error().message, HasSubstr("go1.20.14 is not supported: Go 1.21 to 1."));
   EXPECT_THAT(layout_of("go1.99.0").error().message, HasSubstr("is not supported"));
-  for (const char* version :
-       {"", "go1", "go1.", "go2.22.0", "go1.27rc1", "go1.27beta1", "devel go1.28-abcdef", "1.22.3"}) {
+  for (const char* version : {"", "go1", "go1.", "go2.22.0", "go1.27rc1", "go1.27beta1", "devel go1.28-abcdef",
+                              "go1.27-devel_0123456789", "1.22.3"}) {
     EXPECT_THAT(layout_of(version).error().message, HasSubstr("is no released version")) << version;
   }
 }

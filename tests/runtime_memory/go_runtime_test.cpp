@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "runtime_memory/churn.h"
+#include "runtime_memory/locate.h"
 
 namespace gopacer {
 namespace {
@@ -100,6 +101,28 @@ INSTANTIATE_TEST_SUITE_P(AllWays, GoRuntimeOf, ::testing::Values("static", "symb
                            return name;
                          });
 
+class CodeOf : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(CodeOf, TakesTheAddressOfWhatTheSymbolNames) {
+  // Arm64 can't run here, and its file has all that code and symbols tell; what is in memory at first is in the file.
+  const auto program = RandomAccessFile::open(testing::built_churn(GetParam()), RandomAccessFile::Mode::kRead);
+  ASSERT_TRUE(program);
+  const ReadAt file = [&](std::uint64_t at, std::span<std::byte> into) { return program->read(at, into); };
+  const auto image = read_elf(file);
+  ASSERT_TRUE(image);
+  const ReadAt memory = [&](std::uint64_t at, std::span<std::byte> into) {
+    const auto offset = image->offset_of(at);
+    return offset && file(*offset, into);
+  };
+  const RunningImage running{*image, file, memory, 0};
+  const auto symbol = locate_by_symbol(running);
+  ASSERT_TRUE(symbol);
+  EXPECT_THAT(locate_by_code(running), ::testing::Contains(*symbol));
+}
+
+INSTANTIATE_TEST_SUITE_P(Machines, CodeOf, ::testing::Values("symbols", "arm64"),
+                         [](const auto& of) { return std::string(of.param); });
+
 TEST(GoRuntime, RefusesWhatIsNoGoProgramOrHasEnded) {
   const auto self = GoRuntime::open(::getpid());
   ASSERT_FALSE(self);
@@ -118,6 +141,18 @@ TEST(GoRuntime, RefusesWhatIsNoGoProgramOrHasEnded) {
   EXPECT_EQ(written.error().kind, ErrorKind::kNotFound);
 }
 
+TEST(GoRuntime, TouchesNoOtherProgramThatTheProcessBecomes) {
+  Churn churn("static", {"-become=/bin/sleep"});
+  GoRuntime runtime = opened(churn.pid());
+  churn.become_another();
+  const auto deadline = steady_clock::now() + std::chrono::seconds(10);
+  while (runtime.read() && steady_clock::now() < deadline) std::this_thread::sleep_for(milliseconds(1));
+  const auto written = runtime.write(settings(200));
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().kind, ErrorKind::kNotFound);
+  EXPECT_THAT(GoRuntime::open(churn.pid()).error().message, HasSubstr("it is no Go program"));
+}
+
 TEST(GoRuntime, RefusesSettingsThatWouldHarmTheProgram) {
   Churn churn("static", {"-live=33554432"});
   GoRuntime runtime = opened(churn.pid());
@@ -127,7 +162,8 @@ TEST(GoRuntime, RefusesSettingsThatWouldHarmTheProgram) {
                                                      {settings(0), "GOGC has to be"},
                                                      {settings(1'000'000), "GOGC has to be"},
                                                      {settings(100, mib(4)), "leaves no room"},
-                                                     {settings(100, Bytes(0)), "leaves no room"}}) {
+                                                     {settings(100, Bytes(0)), "leaves no room"},
+                                                     {settings(-1, gib(1e6)), "beyond this machine's memory"}}) {
     const auto written = runtime.write(bad);
     ASSERT_FALSE(written) << describe(bad);
     EXPECT_THAT(written.error().message, HasSubstr(why));
@@ -193,7 +229,7 @@ void bear(const Built& built, int writes) {
   std::mt19937 random(1);
   int written = 0;
   for (int i = 0; i < writes; ++i) {
-    const std::uint32_t dice = random();
+    const auto dice = random();
     const std::optional<Bytes> limit =
         dice % 3 == 0 ? std::nullopt : std::optional(mib(60 + static_cast<double>(random() % 500)));
     const bool off = limit && dice % 7 == 0;

@@ -54,6 +54,13 @@ bool nobody_knows(const Facts& facts);
 /// was fulfilled, or no such trial is kept.
 const Trial* wanted_back(const Facts& facts);
 
+/// The container's memory limit where the settings' GOMEMLIMIT does not fit into it any more.
+std::optional<Bytes> limit_exceeded_by(const Settings& settings, const Facts& facts);
+
+/// Why all pods would suffer from the trial's settings, without another trial that would show it: a sentence's end;
+/// empty when nothing is known.
+std::string danger_of_undo(const Trial& trial, const Facts& facts);
+
 /// Whether a trial that ended by this reason ended because somebody set one of the variables.
 bool is_a_persons(const std::string& reason);
 

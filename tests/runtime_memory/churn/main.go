@@ -1,7 +1,9 @@
 // churn allocates as fast as it may, keeps some of it, and says on SIGUSR1 what the runtime knows of itself: what
 // gopacer reads and writes from outside is compared with it.
 //
-//	churn [-live BYTES] [-rate BYTES] [-set-gogc N]      rate 0: as fast as it may; set-gogc: by itself, on SIGUSR2
+//	churn [-live BYTES] [-rate BYTES] [-set-gogc N] [-become PROGRAM]
+//
+// rate 0: as fast as it may. On SIGUSR2 it sets its own GOGC, or becomes another program.
 package main
 
 import (
@@ -52,12 +54,16 @@ func main() {
 	live := flag.Int("live", 8<<20, "bytes that are kept")
 	rate := flag.Int("rate", 0, "bytes a second; 0: as fast as it may")
 	own := flag.Int("set-gogc", 300, "GOGC that it sets by itself on SIGUSR2")
+	other := flag.String("become", "", "program that it becomes on SIGUSR2 instead; it gets a minute's sleep as argument")
 	flag.Parse()
 
 	asked := make(chan os.Signal, 1)
 	signal.Notify(asked, syscall.SIGUSR1, syscall.SIGUSR2)
 	go func() {
 		for s := range asked {
+			if s == syscall.SIGUSR2 && *other != "" {
+				panic(syscall.Exec(*other, []string{*other, "60"}, nil))
+			}
 			if s == syscall.SIGUSR2 {
 				debug.SetGCPercent(*own)
 			}
