@@ -205,6 +205,19 @@ TEST(StartTrial, DoesNotStartOneThatEndedWithoutOurSeeingIt) {
   EXPECT_TRUE(cluster.trial().is_null());
 }
 
+TEST(StartTrial, KnowsItsOwnWhenItWouldTryOtherSettingsByNow) {
+  Cluster cluster;
+  note(cluster);
+  const Desired desired = cluster.desired();
+  ASSERT_TRUE(cluster.actor.perform(desired, start_step(cluster)).done());
+  Step later = start_step(cluster);
+  later.start->to.gogc = Gogc(205);
+  const ActResult result = cluster.actor.perform(desired, later);  // the watch is late
+  ASSERT_FALSE(result.done());
+  EXPECT_EQ(result.error->kind, ErrorKind::kConflict);
+  EXPECT_FALSE(result.refused());
+}
+
 TEST(StartTrial, DoesNotTakeSomebodyElsesTrialForItsOwn) {
   Cluster cluster;
   cluster.begin_trial(TrialPhase::kPromoting);

@@ -73,6 +73,15 @@ TEST(Bursts, ThatComeToAnyPodSayNothing) {
   EXPECT_LT(row.metric.burst_odds, 0);
 }
 
+TEST(Bursts, AreNotCountedBesideTwoOthersOfWhichOneIsTheMiddle) {
+  Row row(3);
+  for (int i = 0; i < 10; ++i) {
+    row.window({0});
+    row.window({});
+  }
+  EXPECT_EQ(row.metric.burst_odds, 0);
+}
+
 TEST(Bursts, ThatLastAreOne) {
   Row row;
   for (int i = 0; i < 10; ++i) row.window({0});

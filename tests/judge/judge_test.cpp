@@ -295,6 +295,29 @@ TEST(Judge, WantsOneRequestMoreWhereOneIsWanting) {
                                          "at least 20001 each: p50 10.0ms"));
 }
 
+TEST(Judge, DoesNotTakeANightWithoutRequestsForAnotherPairsEvidence) {
+  ExactTrial trial;
+  trial.windows(30, kHalfTheCollection, {});
+  trial.evidence = going_on_from(trial.evidence);
+  trial.plan.measuring_since = trial.now;
+  const double before = so_far(trial.evidence).pods;
+  Account idle = kHalfTheCollection;
+  idle.requests = 0;
+  const Verdict verdict = trial.windows(30, idle, kNoRequests);
+  EXPECT_NE(verdict.outcome, Outcome::kBetter) << verdict.message;
+  EXPECT_EQ(trial.evidence.windows, 0);
+  EXPECT_EQ(so_far(trial.evidence).pods, before);
+}
+
+TEST(Judge, WantsTwentyWindowsOfItsOwnOfATrialThatGoesOn) {
+  ExactTrial trial;
+  ASSERT_EQ(trial.windows(30, kHalfTheCollection, {}).outcome, Outcome::kBetter);
+  trial.evidence = going_on_from(trial.evidence);
+  trial.plan.measuring_since = trial.now;
+  EXPECT_EQ(trial.windows(19, kHalfTheCollection, {}).outcome, Outcome::kUndecided);
+  EXPECT_EQ(trial.window(kHalfTheCollection, {}).outcome, Outcome::kBetter);
+}
+
 TEST(Judge, CountsRequestsOnceHoweverManySlosThereAre) {
   ExactTrial trial;
   trial.plan.slos.push_back(ExactTrial::slo("other"));

@@ -120,6 +120,22 @@ TEST(WatchBesideABaseline, SeesHarmThatBeginsLate) {
   EXPECT_EQ(target.run(60).reason, "LatencyRegression");
 }
 
+TEST(WatchBesideABaseline, TakesNoGainThatGoesWithTheLoadForHarm) {
+  PromotedImposter target;
+  target.plan.slos[0].max.reset();
+  add_baseline(target);
+  const auto at = [&](double times) {
+    for (PodImposter& pod : target.pods) {
+      if (pod.series.track == Track::kStable) pod.median_seconds *= times;
+    }
+  };
+  at(0.6);
+  EXPECT_EQ(target.run(60).outcome, Outcome::kUndecided);
+  at(1 / 0.6);
+  const Verdict verdict = target.run(60);
+  EXPECT_EQ(verdict.outcome, Outcome::kUndecided) << verdict.message;
+}
+
 TEST(WatchBesideABaseline, HoldsThePromiseWhereTheBaselineShowsNothing) {
   PromotedImposter target;
   add_baseline(target).requests_per_second = 0;

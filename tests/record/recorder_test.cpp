@@ -247,6 +247,15 @@ TEST(Recorder, GoesOnWithoutATrialThatAPersonDeleted) {
   EXPECT_TRUE(desk.write());
 }
 
+TEST(Recorder, LetsARollbackBeginWhateverIsTheMatterWithTheProfile) {
+  Desk desk;
+  desk.run_trial(TrialPhase::kWatching, TrialPhase::kRollingBack);
+  desk.scene.step.memory.reset();
+  desk.api.fail_next("patch", {ErrorKind::kTerminal, "an older definition refuses a value"});
+  EXPECT_FALSE(desk.write()) << "it is still an error";
+  EXPECT_EQ(desk.api.peek(objects::trial_path({"shop", "checkout-1"}))["status"]["phase"], "RollingBack");
+}
+
 TEST(Recorder, GoesOnWithATrialWhoseProfileIsGone) {
   Desk desk;
   desk.run_trial(TrialPhase::kRollingBack, TrialPhase::kEnded);

@@ -147,6 +147,18 @@ TEST(Undo, BansWhatWasThereOnceHoweverOftenItTries) {
   EXPECT_EQ(*scene.step().memory, scene.profile.memory) << "so that the status is not written each time";
 }
 
+TEST(Undo, BansWhatItTookAwayEvenWhereThatNoteWasLost) {
+  Scene scene = asked();
+  scene.profile.memory.applied = new_settings();
+  scene.profile.memory.applied_uid = scene.target.uid;
+  scene.current = settings(150);  // by a pass whose status could not be written
+  const Step step = scene.step();
+  EXPECT_EQ(step.memory->undone_to, "checkout-3");
+  ASSERT_EQ(step.memory->banned.size(), 1U);
+  EXPECT_EQ(step.memory->banned[0].settings, new_settings());
+  EXPECT_EQ(step.memory->banned[0].reason, "Undone");
+}
+
 TEST(Undo, WorksWhateverTheProfileDoesByItself) {
   Scene scene = asked();
   scene.profile.spec.suspend = true;
@@ -156,6 +168,17 @@ TEST(Undo, WorksWhateverTheProfileDoesByItself) {
   EXPECT_EQ(scene.step().kind, StepKind::kPutBack);
   scene.target_is_there = false;
   EXPECT_EQ(scene.step().reason, "TargetNotFound");
+}
+
+TEST(Undo, ThatWillBeRefusedEndsNoTrial) {
+  Scene scene = in(TrialPhase::kMeasuring);
+  Trial kept = *scene.trial;
+  kept.key.name = "checkout-0";
+  kept.status.verdict = TrialVerdict::kRollBack;
+  scene.ended_trials = {kept};
+  scene.profile.undo_to = "checkout-0";
+  const Step step = scene.step();
+  EXPECT_EQ(step.trial ? step.trial->verdict : TrialVerdict::kNone, TrialVerdict::kNone) << step.message;
 }
 
 TEST(Undo, EndsARunningTrialFirst) {
