@@ -8,10 +8,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <ostream>
+#include <system_error>
 #include <thread>
 
 #include "cli/local_process.h"
@@ -75,7 +75,7 @@ Result<std::string> private_text(const std::string& path) {
   const File file(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   struct stat status{};
   if (file.get() < 0 || ::fstat(file.get(), &status) != 0)
-    return invalid(path + " can't be read: " + std::strerror(errno));
+    return invalid(path + " can't be read: " + std::generic_category().message(errno));
   if (!S_ISREG(status.st_mode) || status.st_uid != ::geteuid() || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
     return invalid(path + " is no file of this user that nobody else may write");
   }
@@ -108,6 +108,11 @@ Result<void> keep_undo(const std::string& path, const Undo& undo) {
     const auto there = read_undo(path);
     if (!there) return invalid(there.error().message + "; nothing was changed. Give another --undo-file");
     if (there->identity == undo.identity) return {};
+    const auto other = GoRuntime::open(there->pid);
+    if (other && other->identity() == there->identity) {
+      return invalid(path + " has what process " + std::to_string(there->pid) +
+                     " had, which still runs; nothing was changed. Undo that first, or give another --undo-file");
+    }
     ::unlink(path.c_str());
   }
   const EnvText settings = told(undo.settings);
@@ -116,7 +121,7 @@ Result<void> keep_undo(const std::string& path, const Undo& undo) {
   const std::string text = json.dump() + "\n";
   const File file(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, S_IRUSR | S_IWUSR);
   if (file.get() < 0 || ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
-    return invalid(path + " can't be written: " + std::strerror(errno) +
+    return invalid(path + " can't be written: " + std::generic_category().message(errno) +
                    "; nothing was changed. Give another --undo-file");
   }
   return {};
@@ -126,13 +131,13 @@ Result<Settings> wanted(const TuneOptions& options, const Settings& now) {
   EnvText text = told(now);
   if (!options.gogc.empty()) text.gogc = options.gogc;
   if (!options.mem_limit.empty()) text.go_mem_limit = options.mem_limit;
-  const auto settings = settings_of(text);
+  auto settings = settings_of(text);
   if (!settings) return invalid("--gogc, --mem-limit: " + settings.error().message);
   return settings;
 }
 
-/// What the operator would set, after reading for a while. The program's present settings where they should stay.
-Result<Settings> computed(const TuneOptions& options, const GoRuntime& runtime, std::ostream& out) {
+/// How to read for --auto.
+Result<LiveSampling> sampling_of(const TuneOptions& options) {
   const Result<Duration> duration = parse_duration(options.duration);
   if (!duration) return invalid("--for: " + duration.error().message);
   if (*duration < kShortestReading || *duration > kLongestReading) {
@@ -147,6 +152,13 @@ Result<Settings> computed(const TuneOptions& options, const GoRuntime& runtime, 
   }
   sampling.duration = *duration;
   sampling.plan.interval = kReadingInterval;
+  return sampling;
+}
+
+/// What the operator would set, after reading for a while. The program's present settings where they should stay; an
+/// error where they should not and nothing can be set. `why`: what to tell of it.
+Result<Settings> computed(const TuneOptions& options, const LiveSampling& sampling, const GoRuntime& runtime,
+                          std::string& why) {
   const SystemClock clock;
   auto subject = observe_memory(options.pid, runtime, clock, sampling, {});
   if (!subject) return tl::unexpected(subject.error());
@@ -164,12 +176,19 @@ Result<Settings> computed(const TuneOptions& options, const GoRuntime& runtime, 
   // Go's default and a variable that has its value are the same to a process that runs.
   input.observed = std::move(subject->observed);
   const Decision decision = decide(input, input.observed.at);
-  if (options.output == "text") out << decision.message << "\n";
-  if (decision.kind == Decision::Kind::kNoData) return invalid(decision.message);
+  why = decision.message;
+  const bool hopeless = decision.kind == Decision::Kind::kNoData || decision.kind == Decision::Kind::kRefuse;
+  if (hopeless || (decision.needs_memory && decision.kind != Decision::Kind::kChange)) return invalid(decision.message);
   return decision.kind == Decision::Kind::kChange ? decision.settings : input.current;
 }
 
 bool grows_without_bound(const GcState& state) { return state.gc_percent < 0 && state.memory_limit == kNoMemoryLimit; }
+
+/// Of the next collection: a larger GOGC counts from the end of that one on.
+Bytes next_goal(const GcState& state) {
+  const Bytes by_percent(static_cast<std::int64_t>(std::min<std::uint64_t>(state.gc_percent_heap_goal, INT64_MAX)));
+  return std::min(by_percent, heap_goal(state));
+}
 
 Json to_json(const GcState& state) {
   const EnvText settings = told(state.settings());
@@ -177,7 +196,7 @@ Json to_json(const GcState& state) {
           {"goMemLimit", *settings.go_mem_limit},
           {"heapLiveBytes", state.heap_live},
           {"heapMarkedBytes", state.heap_marked},
-          {"heapGoalBytes", grows_without_bound(state) ? Json() : Json(heap_goal(state).count())},
+          {"heapGoalBytes", grows_without_bound(state) ? Json() : Json(next_goal(state).count())},
           {"mappedBytes", state.mapped_ready}};
 }
 
@@ -185,7 +204,7 @@ std::string to_text(const GcState& state) {
   const EnvText settings = told(state.settings());
   return "GOGC=" + *settings.gogc + " GOMEMLIMIT=" + *settings.go_mem_limit + ", " +
          format_bytes(Bytes::of(static_cast<double>(state.heap_marked))) + " live after the last collection" +
-         (grows_without_bound(state) ? "" : ", the next one ends by " + format_bytes(heap_goal(state)));
+         (grows_without_bound(state) ? "" : ", the next one ends by " + format_bytes(next_goal(state)));
 }
 
 /// What became of it, for people and for programs.
@@ -198,6 +217,8 @@ struct Report {
   /// Until the heap went by the new settings; none: it did not in time.
   std::optional<double> effect_milliseconds;
   std::string undo_file;
+  std::string why;                    ///< of --auto; empty: a person gave the settings
+  std::optional<Settings> would_set;  ///< in a dry run
 };
 
 void print(const Report& report, const std::string& output, std::ostream& out) {
@@ -209,6 +230,11 @@ void print(const Report& report, const std::string& output, std::ostream& out) {
     if (report.after) json["after"] = to_json(*report.after);
     if (report.effect_milliseconds) json["effectMilliseconds"] = *report.effect_milliseconds;
     if (!report.undo_file.empty()) json["undoFile"] = report.undo_file;
+    if (!report.why.empty()) json["message"] = report.why;
+    if (report.would_set) {
+      const EnvText settings = told(*report.would_set);
+      json["wouldSet"] = {{"gogc", *settings.gogc}, {"goMemLimit", *settings.go_mem_limit}};
+    }
     out << json.dump(2) << "\n";
     return;
   }
@@ -307,9 +333,14 @@ TuneExit run_tune(const TuneOptions& options, std::ostream& out, std::ostream& e
     undo = *read;
   } else if (options.pid == 0) {
     return give_up(err, TuneExit::kUsage, "nothing to tune: give --pid, or --undo");
+  } else if (!options.automatic && !options.limit.empty()) {
+    return give_up(err, TuneExit::kUsage,
+                   "--limit is what --auto goes by; to set GOMEMLIMIT give --mem-limit, as 400MiB");
   } else if (options.automatic && (!options.gogc.empty() || !options.mem_limit.empty())) {
     return give_up(err, TuneExit::kUsage, "--auto computes both settings: leave out --gogc and --mem-limit");
   }
+  const auto sampling = sampling_of(options);
+  if (!sampling) return give_up(err, TuneExit::kUsage, sampling.error().message);
   const int pid = undo ? undo->pid : options.pid;
   auto runtime = GoRuntime::open(pid);
   if (!runtime) return give_up(err, TuneExit::kRefused, runtime.error().message);
@@ -320,9 +351,11 @@ TuneExit run_tune(const TuneOptions& options, std::ostream& out, std::ostream& e
   }
   std::optional<Settings> settings;
   if (undo) settings = undo->settings;
+  std::string why_so;
   if (options.automatic) {
-    const auto decided = computed(options, *runtime, out);
+    const auto decided = computed(options, *sampling, *runtime, why_so);
     if (!decided) return give_up(err, exit_of(decided.error()), decided.error().message);
+    if (options.output == "text") out << why_so << "\n";
     settings = *decided;
   }
   // After the reading, in which the program may have set its own.
@@ -334,7 +367,12 @@ TuneExit run_tune(const TuneOptions& options, std::ostream& out, std::ostream& e
     settings = *given;
   }
 
-  Report report{"process " + std::to_string(pid), runtime->go_version(), runtime->locators(), *now, {}, {}, {}};
+  Report report;
+  report.process = "process " + std::to_string(pid);
+  report.go_version = runtime->go_version();
+  report.locators = runtime->locators();
+  report.before = *now;
+  report.why = why_so;
   const bool changes = told(*settings) != told(now->settings());
   if (changes && !undo) {
     std::string why = unsafe(*now, *settings);
@@ -358,8 +396,9 @@ TuneExit run_tune(const TuneOptions& options, std::ostream& out, std::ostream& e
     }
   }
   if (undo && !options.dry_run && ::unlink(options.undo.c_str()) != 0) {
-    err << "gopacer tune: " << options.undo << " can't be removed: " << std::strerror(errno) << "\n";
+    err << "gopacer tune: " << options.undo << " can't be removed: " << std::generic_category().message(errno) << "\n";
   }
+  if (changes && options.dry_run) report.would_set = *settings;
   print(report, options.output, out);
   if (!changes && options.output == "text") out << "nothing to change\n";
   if (changes && options.dry_run && options.output == "text") {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -274,7 +275,8 @@ json encode(const MetricEvidence& metric) {
               {"low", exact(metric.low)},
               {"high", exact(metric.high)},
               {"threshold", exact(metric.threshold)},
-              {"changePercent", signed_percent(metric.stats.mean, "%")},
+              {"changePercent", metric.relative ? signed_percent(std::expm1(metric.stats.mean), "%")
+                                                : signed_percent(metric.stats.mean, " points")},
               {"verdict", in_words(metric.state)},
               {"ratio", metric.relative},
               {"violations", metric.violations},

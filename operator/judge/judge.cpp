@@ -80,6 +80,7 @@ class Comparison {
     if (!stop) return false;
     say(Outcome::kWorse, stop->reason, stop->message);
     verdict_.hard_stop = true;
+    for (MetricEvidence& metric : evidence().metrics) metric.summary = judging::tell(metric);
     return true;
   }
 

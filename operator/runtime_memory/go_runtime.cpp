@@ -128,6 +128,9 @@ Result<GoRuntime> GoRuntime::open(int pid, const fs::path& proc) {
   const auto told = [&](const Error& error) { return fail(error.kind, name + ": " + error.message); };
   // First the memory: whatever replaces the program from here on, this stays what it is, or becomes nothing.
   auto memory = RandomAccessFile::open(process / "mem", RandomAccessFile::Mode::kReadWrite);
+  if (!memory && memory.error().kind == ErrorKind::kNotFound) {
+    return fail(ErrorKind::kNotFound, "no " + name + " runs on this machine");
+  }
   if (!memory) return told(memory.error());
   const auto program = RandomAccessFile::open(process / "exe", RandomAccessFile::Mode::kRead);
   if (!program) return told(program.error());

@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
+#include <system_error>
 
 namespace gopacer {
 namespace {
@@ -28,7 +28,7 @@ Result<RandomAccessFile> RandomAccessFile::open(const std::filesystem::path& pat
   const int fd = ::open(path.c_str(), (mode == Mode::kRead ? O_RDONLY : O_RDWR) | O_CLOEXEC);
   if (fd >= 0) return RandomAccessFile(fd);
   const int why = errno;
-  const std::string message = path.string() + ": " + std::strerror(why);
+  const std::string message = path.string() + ": " + std::generic_category().message(why);
   if (why == ENOENT || why == ESRCH) return fail(ErrorKind::kNotFound, message);
   if (why == EACCES || why == EPERM)
     return invalid(message + "; run as the same user, or with CAP_SYS_PTRACE as root has it");

@@ -105,6 +105,13 @@ TEST_F(Tune, RefusesWhatItCanNotDo) {
   both.automatic = true;
   both.gogc = "100";
   EXPECT_EQ(run(both), TuneExit::kUsage);
+  both.gogc.clear();
+  both.duration = "5s";
+  EXPECT_EQ(run(both), TuneExit::kUsage);
+  TuneOptions mixed_up = of(churn);
+  mixed_up.limit = "100Mi";
+  EXPECT_EQ(run(mixed_up), TuneExit::kUsage);
+  EXPECT_THAT(err_, HasSubstr("give --mem-limit"));
   TuneOptions unwritable = of(churn);
   unwritable.gogc = "200";
   unwritable.undo_file = "/proc/none/undo.json";
@@ -153,6 +160,35 @@ TEST_F(Tune, BelievesNoUndoFileThatAStrangerMayHaveWritten) {
   EXPECT_EQ(run(options), TuneExit::kUsage);
   EXPECT_THAT(err_, HasSubstr("nothing was changed"));
   EXPECT_EQ(churn.tell().gogc, 100);
+}
+
+TEST_F(Tune, KeepsTheUndoFileOfAnotherProcessThatStillRuns) {
+  Churn one("static");
+  Churn other("static");
+  TuneOptions options = of(one);
+  options.gogc = "400";
+  ASSERT_EQ(run(options), TuneExit::kDone) << err_;
+  options.pid = other.pid();
+  EXPECT_EQ(run(options), TuneExit::kUsage);
+  EXPECT_THAT(err_, HasSubstr("still runs; nothing was changed"));
+  EXPECT_EQ(other.tell().gogc, 100);
+  one.kill();
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (run(options) != TuneExit::kDone && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  EXPECT_EQ(other.tell().gogc, 400) << err_;
+}
+
+TEST_F(Tune, TellsProgramsWhatItWouldDo) {
+  Churn churn("static");
+  TuneOptions options = of(churn);
+  options.gogc = "200";
+  options.dry_run = true;
+  options.output = "json";
+  ASSERT_EQ(run(options), TuneExit::kDone) << err_;
+  const json report = json::parse(out_);
+  EXPECT_EQ(report["wouldSet"]["gogc"], "200");
+  EXPECT_EQ(report["wouldSet"]["goMemLimit"], "off");
+  EXPECT_FALSE(report.contains("after"));
 }
 
 TEST_F(Tune, PutsBackWhatItWouldNotSet) {
