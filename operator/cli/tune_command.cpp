@@ -173,7 +173,6 @@ Result<Settings> computed(const TuneOptions& options, const LiveSampling& sampli
   if (!state) return tl::unexpected(state.error());
   input.current = state->settings();
   subject->observed.pods.front().settings = input.current;
-  // Go's default and a variable that has its value are the same to a process that runs.
   input.observed = std::move(subject->observed);
   const Decision decision = decide(input, input.observed.at);
   why = decision.message;
