@@ -121,7 +121,10 @@ TEST(AppMetrics, AddsUpTheSeriesOfAGauge) {
 }
 
 TEST(AppMetrics, TellsWhyThereIsNoGauge) {
-  const auto why = [](const MetricSum& wanted) { return histogram(kQueues, gauge(wanted)).error().message; };
+  const auto why = [](const MetricSum& wanted) {
+    const Result<Histogram> read = histogram(kQueues, gauge(wanted));
+    return read ? std::string("it reads") : read.error().message;
+  };
   EXPECT_THAT(why({"queue_length", {}, {}}), HasSubstr("has no gauge queue_length: check podGauge.metric"));
   EXPECT_THAT(why({"queue_depth", {{"queue", "none"}}, {}}), HasSubstr("with the labels of podGauge"));
   EXPECT_THAT(why({"broken", {}, {}}), HasSubstr("has a value in broken that is negative or no number"));
