@@ -259,10 +259,9 @@ Answer target_rolling(const Facts& facts) {
   const Workload& target = *facts.desired.target;
   const std::optional<Time> since = rolling_since(facts);
   return "Waiting for the rollout or the scaling of " + describe(target) + " to finish" +
-         (since ? ", for " + format_duration(std::chrono::floor<std::chrono::seconds>(facts.now - *since)) + " by now"
-                : std::string()) +
-         ": of " + std::to_string(target.replicas) + " replicas " + std::to_string(target.updated_replicas) +
-         " run its present template and " + std::to_string(target.available_replicas) + " are available" +
+         (since ? ", since " + format_time(*since) : std::string()) + ": of " + std::to_string(target.replicas) +
+         " replicas " + std::to_string(target.updated_replicas) + " run its present template and " +
+         std::to_string(target.available_replicas) + " are available" +
          (target.max_unavailable > 0
               ? ", and maxUnavailable lets " + std::to_string(target.max_unavailable) + " be missing."
               : std::string("."));

@@ -300,10 +300,12 @@ TEST(TargetRules, BearThatSoManyPodsAreMissingAsTheTargetLetsBeMissing) {
   EXPECT_THAT(world.reasons(policy::may_start()), ElementsAre("TargetRolling")) << "two programs run";
 }
 
-TEST(TargetRules, SayForHowLongTheyHaveWaited) {
+TEST(TargetRules, SaySinceWhenTheyHaveWaited) {
   World world = of_ten(5);
   world.target.rollout.last_progress = builders::kStart - std::chrono::minutes(4);
-  EXPECT_THAT(against_a_trial(world), testing::HasSubstr("to finish, for 4m by now: of 10"));
+  EXPECT_THAT(
+      against_a_trial(world),
+      testing::HasSubstr("to finish, since " + format_time(builders::kStart - std::chrono::minutes(4)) + ": of 10"));
   world.target.rollout.complete = true;
   EXPECT_THAT(against_a_trial(world), testing::HasSubstr("to finish: of 10")) << "that was another one";
   const auto add = [&](const char* phase, bool ready, std::chrono::seconds age, Track track) {
@@ -319,7 +321,9 @@ TEST(TargetRules, SayForHowLongTheyHaveWaited) {
   add("Pending", false, std::chrono::seconds(30), Track::kStable);
   add("Running", false, std::chrono::seconds(90), Track::kStable);
   add("Pending", false, std::chrono::seconds(60), Track::kStable);
-  EXPECT_THAT(against_a_trial(world), testing::HasSubstr("to finish, for 1m30s by now: of 10"));
+  EXPECT_THAT(
+      against_a_trial(world),
+      testing::HasSubstr("to finish, since " + format_time(builders::kStart - std::chrono::seconds(90)) + ": of 10"));
 }
 
 }  // namespace
