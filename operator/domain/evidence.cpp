@@ -22,6 +22,10 @@ EarlierTrials so_far(const Evidence& evidence) {
   const double all = static_cast<double>(evidence.windows) + earlier.windows;
   const double now = all > 0 ? evidence.windows / all : 1;
   const double before = 1 - now;
+  if (evidence.within_pods) {
+    return {earlier.trials + 1, evidence.windows + earlier.windows, before * before * earlier.nodes,
+            before * before * earlier.pods};
+  }
   const double pairs = std::max(1, evidence.pairs);
   return {earlier.trials + 1, evidence.windows + earlier.windows,
           now * now * evidence.nodes_apart / (pairs * pairs) + before * before * earlier.nodes,

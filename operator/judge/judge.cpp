@@ -56,7 +56,8 @@ class Comparison {
     }
     if (now_ < plan_.measuring_since) return say(Outcome::kUndecided, "WarmUp", "The pods are warming up.");
     evidence().pairs = plan_.pairs;
-    evidence().nodes_apart = plan_.nodes_apart;
+    evidence().nodes_apart = plan_.within_pods ? 0 : plan_.nodes_apart;
+    evidence().within_pods = plan_.within_pods;
     declare_metrics();
     const std::optional<HardStop> stop = count_windows();
     measure_spreads();
@@ -145,8 +146,8 @@ class Comparison {
     }
     const auto difference = judging::difference(canary, baseline, slo);
     // A node that is slow stays slow: three windows in a row are no protection from it.
-    const bool by_its_node =
-        metric.relative && plan_.nodes_apart > 0 && difference && *difference <= metric.threshold + pod_margin(metric);
+    const bool by_its_node = metric.relative && evidence().nodes_apart > 0 && difference &&
+                             *difference <= metric.threshold + pod_margin(metric);
     metric.violations =
         judging::only_canary_violates(canary, baseline, slo) && !by_its_node ? metric.violations + 1 : 0;
     if (slo.is_latency()) judging::count_bursts(metric, {canary_, baseline_, target_}, pooled.span, slo);
@@ -309,6 +310,7 @@ class Comparison {
   }
 
   void measure_spreads() {
+    if (plan_.within_pods) return;
     const judging::EqualPods old{&target_, plan_.measuring_since};
     const judging::EqualPods fresh{&baseline_, plan_.measuring_since};
     for (const Slo& slo : plan_.slos) {
@@ -379,8 +381,9 @@ class Comparison {
     }
     for (const Slo& slo : plan_.slos) {
       const MetricEvidence& metric = judging::metric_named(evidence(), slo.name);
-      if (!metric.relative || metric.stats.n == 0) continue;
-      text += std::string("; ") + (plan_.nodes_apart > 0 ? "canary and baseline run on different nodes, and " : "") +
+      if (!metric.relative || metric.stats.n == 0 || pod_margin(metric) <= 0) continue;
+      text += std::string("; ") +
+              (evidence().nodes_apart > 0 ? "canary and baseline run on different nodes, and " : "") +
               judging::told_of_pods(metric) + ", which alone may make up to " +
               format_fixed(100 * std::expm1(pod_margin(metric)), 1) + " %";
       break;

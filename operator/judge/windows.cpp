@@ -71,17 +71,6 @@ std::optional<double> procs_of(const PodSeries& pod, const Sample& sample) {
   return std::nullopt;
 }
 
-/// GCCPUFraction is a share of the CPU time that GOMAXPROCS made available since the process began, as of the last
-/// collection: made absolute, so that differences mean something.
-std::optional<double> gc_seconds_by_fraction(const PodSeries& pod, const Sample& sample) {
-  const auto procs = procs_of(pod, sample);
-  if (!procs || !sample.mem || sample.mem->pauses.empty()) return std::nullopt;
-  const Time began = sample.process && sample.process->started ? *sample.process->started : pod.started;
-  const double uptime = to_seconds(sample.mem->pauses.back().end - began);
-  if (uptime <= 0) return std::nullopt;
-  return sample.mem->gc_cpu_fraction * *procs * uptime;
-}
-
 template <typename Seconds>
 std::optional<GcShare> counted_share(const Arm& arm, const Window& window, const Seconds& seconds) {
   double gc = 0;
@@ -130,6 +119,15 @@ std::optional<GcShare> sampled_share(const Arm& arm, const Window& window) {
 double burst_error(const Arm& arm, const Window& window) { return 0.5 / collections_in(arm, window).value_or(0); }
 
 }  // namespace
+
+std::optional<double> gc_seconds_by_fraction(const PodSeries& pod, const Sample& sample) {
+  const auto procs = procs_of(pod, sample);
+  if (!procs || !sample.mem || sample.mem->pauses.empty()) return std::nullopt;
+  const Time began = sample.process && sample.process->started ? *sample.process->started : pod.started;
+  const double uptime = to_seconds(sample.mem->pauses.back().end - began);
+  if (uptime <= 0) return std::nullopt;
+  return sample.mem->gc_cpu_fraction * *procs * uptime;
+}
 
 Arm arm_of(const Observation& observed, Track track) {
   Arm arm;

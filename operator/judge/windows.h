@@ -52,6 +52,10 @@ struct Work {
 /// below 50 requests.
 std::optional<Work> work_in(const Arm& arm, const Window& window, const std::string& slo);
 
+/// GCCPUFraction is a share of the CPU time that GOMAXPROCS made available since the process began, as of the last
+/// collection: made absolute, CPU seconds, so that differences mean something. None where one of these is not told.
+std::optional<double> gc_seconds_by_fraction(const PodSeries& pod, const Sample& sample);
+
 /// Where GC's CPU is read from; best first.
 enum class GcSource { kProfile, kRuntimeMetrics, kFraction };
 inline constexpr GcSource kGcSources[] = {GcSource::kProfile, GcSource::kRuntimeMetrics, GcSource::kFraction};

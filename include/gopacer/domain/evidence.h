@@ -92,6 +92,8 @@ struct Evidence {
   int pairs = 1;        ///< pods of each arm
   int nodes_apart = 0;  ///< sum over nodes of the squared difference between the arms' numbers of pods there
   EarlierTrials earlier = {};
+  /// Each pod was in both arms, so that its own part and its node's cancel. Not kept: the trial's plan tells it.
+  bool within_pods = false;
 };
 
 /// Of what a trial has together with those that it went on from. A mean of windows over k pairs has 1/k of the variance

@@ -35,6 +35,9 @@ struct JudgePlan {
   /// Sum over nodes of the squared difference between canaries and baselines there: 0 when each pair shares a node, 2
   /// for one that does not.
   int nodes_apart = 0;
+  /// Each pod is in both arms, by turns (crossed_over()): what pods and nodes differ by cancels, so nothing is allowed
+  /// for it, and `nodes_apart` and `nodes` don't matter.
+  bool within_pods = false;
   /// Node of each pod, by the pod's uid: pods of one node have more in common.
   std::map<std::string, std::string> nodes = {};
   Duration max_duration{0};  ///< for the message's outlook only; 0: none
