@@ -227,6 +227,7 @@ ProfileSpec decode_spec(const json& from, Reader& reader) {
   spec.container = reader.text(from, spec_field("containerName"));
 
   spec.update_mode = reader.choice(from, spec_field("updatePolicy.updateMode"), kUpdateModes);
+  spec.apply = reader.choice(from, spec_field("updatePolicy.apply"), kApplyModeNames);
   spec.suspend = reader.boolean(from, spec_field("updatePolicy.suspend"));
   spec.revert_on_deletion = reader.boolean(from, spec_field("updatePolicy.revertOnDeletion"));
 
@@ -241,6 +242,7 @@ ProfileSpec decode_spec(const json& from, Reader& reader) {
   spec.bounds.max_gogc = reader.integer(from, spec_field("bounds.maxAllowed.gogc"));
   spec.bounds.max_go_mem_limit_percent = reader.integer(from, spec_field("bounds.maxAllowed.goMemLimitPercent"));
 
+  spec.metrics.source = reader.choice(from, spec_field("runtimeMetrics.source"), kRuntimeSourceNames);
   spec.metrics.port = reader.integer(from, spec_field("runtimeMetrics.port"));
   spec.metrics.path = reader.text(from, spec_field("runtimeMetrics.path"));
   spec.metrics.interval = reader.duration(from, spec_field("runtimeMetrics.interval"));
@@ -296,6 +298,7 @@ ProfileMemory decode_memory(const json& status) {
     memory.applied_over = optional_settings(child(status, "applied"), "over");
     memory.applied_uid = text(child(status, "applied"), "targetUid");
     memory.applied_container = text(child(status, "applied"), "container");
+    memory.applied_beside = optional_settings(child(status, "applied"), "beside");
   }
   memory.putting_back = decode_put_back(status);
   memory.cool_down_until = time(status, "coolDownUntil");

@@ -27,6 +27,8 @@ constexpr int kHighestNumber = 1'000'000'000;
 constexpr Duration kLongestBeforePromotion = std::chrono::hours(37);
 /// Steps of one size are one.
 constexpr SpecField kPause{"", "0s", FieldKind::kDuration, 0, kMostCanarySteps* detail::kHour};
+/// From what a few collections take up to a slow service's.
+constexpr SpecField kBlock{"", "6s", FieldKind::kDuration, detail::kSecond, 10 * detail::kMinute};
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kGreatest = std::numeric_limits<double>::max();
 
@@ -389,6 +391,18 @@ Strategy strategy_named(const std::string& name) {
   return Strategy::kModel;
 }
 
+/// None where it is not there.
+std::optional<LiveTurn> decode_turn(const json& from, Complaints& complaints) {
+  const auto since = time(from, "since");
+  const auto renewed = time(from, "renewedAt");
+  if (!since || !renewed) return std::nullopt;
+  LiveTurn turn{*since, long_count(complaints, from, "block"), {}, *renewed};
+  for (const json& pod : bounded_list(complaints, from, "pods", kMostLivePods)) {
+    if (pod.is_string()) turn.pods.push_back(pod.get<std::string>());
+  }
+  return turn;
+}
+
 }  // namespace
 
 json trial_object(const ObjectKey& key, const TrialSpec& spec) {
@@ -418,6 +432,8 @@ json trial_object(const ObjectKey& key, const TrialSpec& spec) {
             {"minSavingPercent", exact(spec.min_saving * 100)},
             {"usualRestartsPerDay", exact(spec.usual_restarts_per_day)},
             {"deadline", format_time(spec.deadline)}};
+  if (spec.live) body["live"] = {{"block", format_duration(spec.live->block)}};
+  if (spec.live && spec.live->own) body["live"]["own"] = encode(*spec.live->own);
   if (!spec.steps.empty()) {
     json& steps = body["canary"]["steps"] = json::array();
     for (const ArmStep& step : spec.steps) {
@@ -451,6 +467,12 @@ json encode(const TrialStatus& status) {
   if (status.step > 0) object["step"] = status.step;
   if (status.put_back) object["putBack"] = encode(*status.put_back);
   if (!status.arm_pods.empty()) object["armPods"] = status.arm_pods;
+  if (const auto& live = status.live) {
+    object["live"] = {{"since", format_micro_time(live->since)},
+                      {"block", live->block},
+                      {"pods", live->pods},
+                      {"renewedAt", format_micro_time(live->renewed)}};
+  }
   put(object, "promotedAt", status.promoted);
   if (status.applied_generation > 0) object["appliedGeneration"] = status.applied_generation;
   if (status.after_rollback != TrialVerdict::kNone) object["afterRollback"] = to_string(status.after_rollback);
@@ -526,6 +548,10 @@ Result<Trial> decode_trial(const json& object) {
   plan.warm_up = complaints.duration(canary, "warmUp", plan.warm_up, spec_field("canary.warmUp"));
   plan.max_duration = complaints.duration(canary, "maxDuration", plan.max_duration, spec_field("canary.maxDuration"));
   plan.min_samples = complaints.integer(canary, "minSamples", plan.min_samples, spec_field("canary.minSamples"));
+  if (const json& live = child(spec, "live"); !live.empty()) {
+    trial.spec.live = LivePlan{complaints.duration(live, "block", std::chrono::seconds(6), kBlock)};
+    if (live.contains("own")) trial.spec.live->own = decode_settings(live, "own", complaints);
+  }
   trial.spec.watch_for = complaints.duration(canary, "watchFor", Duration(0), spec_field("rollback.watchFor"));
   trial.spec.min_saving = complaints.number(spec, "minSavingPercent", 0, -100, 100) / 100;
   trial.spec.usual_restarts_per_day = complaints.number(spec, "usualRestartsPerDay", 0, 0, kMostRestartsPerDay);
@@ -564,6 +590,7 @@ Result<Trial> decode_trial(const json& object) {
   for (const json& pod : elements(status, "armPods")) {
     if (pod.is_string()) trial.status.arm_pods.push_back(pod.get<std::string>());
   }
+  trial.status.live = decode_turn(child(status, "live"), complaints);
   trial.status.applied_generation = integer(status, "appliedGeneration");
   trial.status.after_rollback = parse_trial_verdict(text(status, "afterRollback")).value_or(TrialVerdict::kNone);
   trial.status.unavailable_since = time(status, "unavailableSince");

@@ -23,6 +23,11 @@ const Slo* slo_named(const std::vector<Slo>& slos, const std::string& name) {
   return found == slos.end() ? nullptr : &*found;
 }
 
+Settings in_force(const ProfileMemory& memory, const Settings& environment) {
+  const bool live = memory.applied && memory.applied_beside == environment;
+  return live ? *memory.applied : environment;
+}
+
 bool is_banned(const std::vector<BannedRegion>& regions, const Settings& settings, const std::string& template_hash,
                Time now) {
   return std::any_of(regions.begin(), regions.end(), [&](const BannedRegion& region) {

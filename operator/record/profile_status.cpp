@@ -215,6 +215,7 @@ json applied_or_null(const ProfileMemory& memory) {
   object["targetUid"] = text_or_null(memory.applied_uid);
   object["container"] = text_or_null(memory.applied_container);
   object["over"] = settings_or_null(memory.applied_over);
+  object["beside"] = settings_or_null(memory.applied_beside);
   return object;
 }
 

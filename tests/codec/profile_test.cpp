@@ -116,6 +116,30 @@ TEST(DecodeProfile, KnowsWhatTheGuardWasAboutToDo) {
   EXPECT_EQ(codec::decode_profile(object)->memory.putting_back->settings, Settings{}) << "Go's defaults";
 }
 
+TEST(DecodeProfile, KnowsWhatTheTemplateHadBesideWhatTheAgentsKeep) {
+  json object = profile();
+  EXPECT_FALSE(codec::decode_profile(object)->memory.applied_beside);
+  object["status"]["applied"]["beside"] = {{"gogc", "80"}};
+  EXPECT_EQ(codec::decode_profile(object)->memory.applied_beside, (Settings{Gogc(80), std::nullopt}));
+  object["status"]["applied"]["beside"] = json::object();
+  EXPECT_EQ(codec::decode_profile(object)->memory.applied_beside, Settings{}) << "Go's defaults, and not nothing";
+  object["status"].erase("applied");
+  EXPECT_FALSE(codec::decode_profile(object)->memory.applied_beside);
+}
+
+TEST(DecodeProfile, SetsInRunningProcessesOnlyWhenItSaysSo) {
+  json object = profile();
+  EXPECT_EQ(codec::decode_profile(object)->spec.apply, ApplyMode::kRestart);
+  EXPECT_EQ(codec::decode_profile(object)->spec.metrics.source, RuntimeSource::kPages);
+  object["spec"]["updatePolicy"]["apply"] = "Live";
+  object["spec"]["runtimeMetrics"]["source"] = "Agent";
+  EXPECT_EQ(codec::decode_profile(object)->spec.apply, ApplyMode::kLive);
+  EXPECT_EQ(codec::decode_profile(object)->spec.metrics.source, RuntimeSource::kAgent);
+  EXPECT_EQ(codec::decode_profile(object)->unreadable, "");
+  object["spec"]["updatePolicy"]["apply"] = "Sometime";
+  EXPECT_THAT(codec::decode_profile(object)->unreadable, HasSubstr("updatePolicy.apply"));
+}
+
 TEST(DecodeProfile, AppliedWithoutMembersIsGosDefaultsAndNotNothing) {
   json object = profile();
   object["status"]["applied"] = json::object();

@@ -216,6 +216,11 @@ TEST(TrialObject, OutsideOfTheBoundsOfAProfileIsNotUsed) {
       {"/spec/slos/0/podHistogram/port", 70000, "port is 70000"},
       {"/spec/slos/0/podHistogram/quantile", "7", "a quantile must be between 0 and 1"},
       {"/spec/slos", json(std::vector<json>(9, json{{"name", "x"}})), "slos has 9 items, and may have 8"},
+      {"/spec/live", {{"block", "999ms"}}, "block is \"999ms\", and must be from 1s to 10m"},
+      {"/spec/live", {{"block", "11m"}}, "block is \"11m\""},
+      {"/spec/live", {{"block", "soon"}}, "block is \"soon\""},
+      {"/status/live/block", -1, "block is -1"},
+      {"/status/live/pods", json(std::vector<json>(81, json("p"))), "pods has 81 items, and may have 80"},
       {"/status/phase", "Promoted", "phase 'Promoted' is not known"},
       {"/status/verdict", "Fine", "verdict 'Fine' is not known"},
       {"/status/windows", -1, "windows is -1"},
@@ -233,6 +238,7 @@ TEST(TrialObject, OutsideOfTheBoundsOfAProfileIsNotUsed) {
   };
   for (const auto& [place, value, expected] : cases) {
     json object = measuring_trial();
+    object["status"]["live"] = {{"since", "2024-05-01T10:00:00Z"}, {"renewedAt", "2024-05-01T10:00:00Z"}};
     object[json::json_pointer(place)] = value;
     const Result<Trial> trial = codec::decode_trial(object);
     ASSERT_TRUE(trial) << place << ": " << value;
@@ -268,6 +274,8 @@ TEST(TrialObject, AtTheEdgesOfTheBoundsIsUsed) {
                                                                               {"/spec/canary/maxDuration", "24h"},
                                                                               {"/spec/canary/watchFor", "24h"},
                                                                               {"/spec/number", 1000000000},
+                                                                              {"/spec/live", {{"block", "1s"}}},
+                                                                              {"/spec/live", {{"block", "10m"}}},
                                                                               {"/spec/minSavingPercent", "-100"}}) {
     json object = measuring_trial();
     object[json::json_pointer(place)] = value;
@@ -364,6 +372,48 @@ TEST(TrialStatus, KeepsWhatASuccessorNeedsToGoOnWithTheTest) {
   EXPECT_EQ(same.unresolved, metric.unresolved);
   EXPECT_EQ(same.pending_since, metric.pending_since);
   EXPECT_EQ(same.summary, metric.summary);
+}
+
+TEST(TrialObject, OfTurnsComesBackAsItWas) {
+  TrialSpec spec = builders::trial(TrialPhase::kPending).spec;
+  EXPECT_FALSE(codec::decode_trial(stored(spec, nullptr))->spec.live);
+  spec.live = LivePlan{milliseconds(12500)};
+  spec.canary.interval = seconds(25);
+  const Result<Trial> trial = codec::decode_trial(stored(spec, nullptr));
+  EXPECT_EQ(trial->unreadable, "");
+  EXPECT_EQ(trial->spec.live, spec.live);
+}
+
+TEST(TrialStatus, KeepsWhoseTurnItIs) {
+  TrialStatus status = builders::trial(TrialPhase::kMeasuring).status;
+  EXPECT_FALSE(come_back(status).live);
+  status.live = LiveTurn{after(minutes(3) + microseconds(250)), 1234567890123, {"uid-1", "uid-2"}, after(minutes(5))};
+  EXPECT_EQ(come_back(status).live, status.live);
+  status.live = LiveTurn{after(minutes(3)), 0, {}, after(minutes(3))};
+  EXPECT_EQ(come_back(status).live, status.live) << "nobody's, in a pod of one";
+}
+
+TEST(TrialStatus, OfAnyShapeGivesNobodyATurn) {
+  json object = stored(builders::trial(TrialPhase::kMeasuring).spec, nullptr);
+  for (const json& odd : {json(nullptr), json(1), json("x"), json::array({1}), json::object(), json{{"pods", {"uid"}}},
+                          json{{"since", "yesterday"}, {"renewedAt", 5}, {"pods", {"uid"}}},
+                          json{{"since", "2024-05-01T10:00:00Z"}, {"pods", {"uid"}}}}) {
+    object["status"] = {{"live", odd}};
+    const Result<Trial> trial = codec::decode_trial(object);
+    ASSERT_TRUE(trial) << odd;
+    EXPECT_FALSE(trial->status.live) << odd;
+  }
+  object["status"] = {{"live",
+                       {{"since", "2024-05-01T10:00:00Z"},
+                        {"renewedAt", "2024-05-01T10:00:00Z"},
+                        {"block", "many"},
+                        {"pods", {1, nullptr, json::object(), "uid"}}}}};
+  const auto live = codec::decode_trial(object)->status.live;
+  ASSERT_TRUE(live);
+  EXPECT_EQ(live->pods, std::vector<std::string>{"uid"});
+  EXPECT_EQ(live->block, 0);
+  object["status"]["live"]["pods"] = {{"uid", 1}};
+  EXPECT_TRUE(codec::decode_trial(object)->status.live->pods.empty());
 }
 
 TEST(TrialStatus, KeepsTheEvidenceOfTheWatchApart) {

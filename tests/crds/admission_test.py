@@ -292,10 +292,10 @@ TRIALS_REFUSED = [
 ]
 
 DEFAULTS = {
-    "updatePolicy": {"updateMode": "Off", "suspend": False, "revertOnDeletion": False},
+    "updatePolicy": {"updateMode": "Off", "apply": "Restart", "suspend": False, "revertOnDeletion": False},
     "objective": {"type": "Balanced", "strategy": "Model"},
     "bounds": {"minAllowed": {"gogc": 50}, "maxAllowed": {"gogc": 400, "goMemLimitPercent": 90}},
-    "runtimeMetrics": {"port": 6060, "path": "/debug/pprof", "interval": "15s", "allowHostNetwork": False},
+    "runtimeMetrics": {"source": "Pages", "port": 6060, "path": "/debug/pprof", "interval": "15s", "allowHostNetwork": False},
     "canary": {
         "replicas": 1, "baseline": "Fresh", "warmUp": "2m", "interval": "15s", "maxDuration": "30m", "minSamples": 2000, "allowDuplicates": False,
     },

@@ -332,6 +332,7 @@ TEST(Status, KeepsTheMemoryUntilAStepChangesIt) {
   scene.profile.memory.trial_count = 3;
   scene.profile.memory.applied = new_settings();
   scene.profile.memory.applied_over = settings(100);
+  scene.profile.memory.applied_beside = settings(80);
   scene.profile.memory.putting_back =
       PutBack{settings(140), std::nullopt, "SteppedDown", "It was slow.", "p99", "hash-1", builders::kStart};
   scene.profile.memory.applied_uid = "target-uid";
@@ -346,7 +347,8 @@ TEST(Status, KeepsTheMemoryUntilAStepChangesIt) {
                                      {"goMemLimit", "430MiB"},
                                      {"targetUid", "target-uid"},
                                      {"container", "app"},
-                                     {"over", {{"gogc", "100"}, {"goMemLimit", nullptr}}}}));
+                                     {"over", {{"gogc", "100"}, {"goMemLimit", nullptr}}},
+                                     {"beside", {{"gogc", "80"}, {"goMemLimit", nullptr}}}}));
   EXPECT_EQ(status["puttingBack"], (json{{"gogc", "140"},
                                          {"goMemLimit", nullptr},
                                          {"over", nullptr},

@@ -43,7 +43,8 @@ struct Desired {
   std::vector<std::shared_ptr<const Workload>> leftovers;      ///< arms of trials of this profile that do not run
   std::vector<OwnedPod> pods;                                  ///< of the target and of the running trial
   std::string container;  ///< name of the container to tune; empty when it is not known
-  Settings current;       ///< of that container in the target's pod template; Go's defaults where it can't be read
+  Settings environment;   ///< of that container in the target's pod template; Go's defaults where it can't be read
+  Settings current;       ///< what its processes are to run with: the same, or what the agents keep in force
 };
 
 }  // namespace gopacer

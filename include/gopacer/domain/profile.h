@@ -17,6 +17,24 @@ namespace gopacer {
 
 enum class UpdateMode { kOff, kCanary };
 
+/// How settings get into force.
+enum class ApplyMode {
+  kRestart,  ///< by the pod template, which makes new pods
+  kLive,     ///< by the node agents, in the running processes; the template stays as it is
+};
+/// As the CRD writes them.
+inline constexpr std::array<std::pair<const char*, ApplyMode>, 2> kApplyModeNames{
+    {{"Restart", ApplyMode::kRestart}, {"Live", ApplyMode::kLive}}};
+
+/// Who tells what the runtime does.
+enum class RuntimeSource {
+  kPages,  ///< the program's own pages, expvar or pprof
+  kAgent,  ///< the node's agent, from the program's memory
+};
+/// As the CRD writes them.
+inline constexpr std::array<std::pair<const char*, RuntimeSource>, 2> kRuntimeSourceNames{
+    {{"Pages", RuntimeSource::kPages}, {"Agent", RuntimeSource::kAgent}}};
+
 enum class Objective { kBalanced, kThroughput, kLatency, kMemory };
 /// As the CRD writes them.
 inline constexpr std::array<std::pair<const char*, Objective>, 4> kObjectiveNames{
@@ -57,6 +75,7 @@ struct MetricsEndpoint {
   Duration interval = std::chrono::seconds(15);
   /// A person's word that what listens at a node's address, for pods that use its network, is the program.
   bool allow_host_network = false;
+  RuntimeSource source = RuntimeSource::kPages;
 };
 
 /// Where a histogram of an application's latency is read, and what of it counts.
@@ -222,6 +241,7 @@ struct ProfileSpec {
   std::string target;     ///< name of the Deployment
   std::string container;  ///< empty: the pod's only one
   UpdateMode update_mode = UpdateMode::kOff;
+  ApplyMode apply = ApplyMode::kRestart;
   bool suspend = false;
   bool revert_on_deletion = false;
   Objective objective = Objective::kBalanced;
@@ -275,6 +295,9 @@ struct ProfileMemory {
   std::optional<Settings> applied_over;  ///< what the target had before: the guard goes back to it
   std::string applied_uid;               ///< of the target that has `applied`: one made anew knows nothing of it
   std::string applied_container;         ///< that has it: another one knows nothing of it either
+  /// Where the node agents keep `applied` in force in running processes: what the pod template had when they began.
+  /// Where it has something else, a person has changed it, and that stands.
+  std::optional<Settings> applied_beside;
   /// The guard's announcement, written before its patch: what the target has after that is no person's change.
   std::optional<PutBack> putting_back;
   std::optional<Time> cool_down_until;
@@ -292,9 +315,13 @@ struct ProfileMemory {
     applied_over.reset();
     applied_uid.clear();
     applied_container.clear();
+    applied_beside.reset();
   }
   bool operator==(const ProfileMemory&) const = default;
 };
+
+/// What a process that was started with `environment` is to run with, trials apart.
+Settings in_force(const ProfileMemory& memory, const Settings& environment);
 
 struct Condition {
   std::string type;

@@ -41,6 +41,30 @@ struct ArmStep {
   bool operator==(const ArmStep&) const = default;
 };
 
+/// How a trial tries settings in running processes: in blocks, in each of which about half of its pods have them.
+struct LivePlan {
+  Duration block{0};  ///< length of a block; two make a period, in which each pod has both settings once
+  /// What the processes have of their own where the environment leaves GOMEMLIMIT to them: some derive it from the
+  /// container's limit. None: what the environment says.
+  std::optional<Settings> own = std::nullopt;
+  bool operator==(const LivePlan&) const = default;
+};
+
+/// Who has a live trial's settings at the moment. The node agents go by it, and take the settings back where it has not
+/// changed for kLiveLease.
+struct LiveTurn {
+  Time since;                     ///< the first block began
+  std::int64_t block = 0;         ///< its number, from 0 on
+  std::vector<std::string> pods;  ///< uids of those that have the trial's settings; the others have their own
+  Time renewed;
+  bool operator==(const LiveTurn&) const = default;
+};
+
+/// So long a trial's settings stay in a process after the latest word of the operator.
+inline constexpr Duration kLiveLease = std::chrono::seconds(10);
+/// Pods of a live trial.
+inline constexpr std::size_t kMostLivePods = 80;
+
 /// Immutable: what is tried, on what, and by which rules.
 struct TrialSpec {
   std::string profile;
@@ -56,7 +80,8 @@ struct TrialSpec {
   std::string template_hash;
   std::vector<Slo> slos;
   CanaryPlan canary;
-  std::vector<ArmStep> steps;  ///< the arms' sizes one after another; empty: canary.replicas all the time
+  std::vector<ArmStep> steps;    ///< the arms' sizes one after another; empty: canary.replicas all the time
+  std::optional<LivePlan> live;  ///< none: canary and baseline pods
   Duration watch_for{0};
   /// Least saving of GC CPU, as a share of the container's CPU, that makes the new settings worth having; negative when
   /// a loss up to that share is accepted.
@@ -85,6 +110,7 @@ struct TrialStatus {
   std::optional<Time> measuring_since;
   int step = 0;                         ///< of TrialSpec::steps
   std::vector<std::string> arm_pods;    ///< whom the comparison is about, sorted; another set begins it anew
+  std::optional<LiveTurn> live;         ///< of a live trial, while it compares
   std::optional<Time> promoted;         ///< the target was patched
   std::int64_t applied_generation = 0;  ///< of the target after our latest write: an older picture of it says nothing
   /// How the trial ends once the old settings are back, where no harm of the new ones is the cause.

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <string>
+
+#include "gopacer/domain/trial.h"
+
+namespace gopacer {
+
+/// A container of a pod on this node.
+struct LocalContainer {
+  ObjectKey pod;
+  std::string pod_uid;
+  std::string deployment;  ///< that the pod's ReplicaSet is named after
+  std::string name;        ///< of the container
+  std::string id;          ///< of the container; empty while it does not run
+  Settings environment;    ///< as the pod's spec has them
+  std::optional<Bytes> memory_limit;
+};
+
+/// What a container's process is to run with.
+struct Order {
+  Settings settings;
+  /// What it has when it does not have its turn: where `settings` can't be had, these are nothing to take back.
+  Settings usual;
+  bool is_turn = false;  ///< they are a trial's
+  /// Why something that the cluster asks for is not done, a sentence; `settings` are then those of the environment.
+  std::string refused;
+
+  bool operator==(const Order&) const = default;
+};
+
+/// What the profile and its trial, if it has one and its lease holds, ask of the container. Within the profile's
+/// bounds only, or exactly what a person gave as objective.settings: whoever speaks in the operator's name can't go
+/// beyond what a person allowed. A profile that is suspended, or whose updateMode is Off, keeps what was confirmed and
+/// tries nothing.
+Order order_for(const LocalContainer& container, const Profile& profile, const Trial* trial, bool lease_holds);
+
+/// Why the agent must not set these; empty when it may. Only what differs from the environment is looked at. An unset
+/// GOGC is Go's 100; an unset GOMEMLIMIT where the environment has one is no limit at all.
+std::string out_of_bounds(const LocalContainer& container, const ProfileSpec& spec, const Settings& settings);
+
+}  // namespace gopacer
