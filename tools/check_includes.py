@@ -18,7 +18,7 @@ import sys
 # From the outside to the inside, as they are drawn.
 LAYERS = {
     "put together": ["main", "cli", "control"],
-    "outer: talks to the world": ["kube", "net", "watch", "observe", "apply", "act", "record", "runtime_memory"],
+    "outer: talks to the world": ["kube", "net", "watch", "observe", "apply", "act", "record", "runtime_memory", "agent"],
     "edges: ports and codec": ["codec", "ports"],
     "pure: values and decisions": ["rollout", "policy", "judge", "simulate", "decide", "domain", "base"],
 }
@@ -32,20 +32,21 @@ ALLOWED = {
     "decide": _VALUES,
     "judge": _VALUES,
     "policy": _VALUES | {"decide", "judge"},
-    "rollout": _VALUES | {"policy"},
+    "rollout": _VALUES | {"policy", "judge"},
     "simulate": _VALUES | {"decide", "judge", "rollout"},
     "ports": _VALUES,  # what the outer modules ask of the world
     "codec": _VALUES | {"ports", "simulate"},  # how values are written as JSON
     "kube": _VALUES | {"ports", "codec"},
     "net": _VALUES | {"ports"},
     "watch": _VALUES | {"ports", "codec"},
-    "observe": _VALUES | {"ports"},
+    "observe": _VALUES | {"ports", "codec"},
     "apply": _VALUES | {"ports", "codec"},
     "act": _VALUES | {"rollout", "ports", "codec"},
     "record": _VALUES | {"rollout", "ports", "codec"},
     "control": _VALUES | {"rollout", "ports", "codec", "watch", "observe", "apply", "act", "record"},
-    "runtime_memory": _VALUES,
-    "cli": _VALUES | {"runtime_memory", "decide", "simulate", "ports", "codec", "observe", "record", "control", "kube", "net"},
+    "runtime_memory": _VALUES | {"decide"},
+    "agent": _VALUES | {"runtime_memory", "ports", "codec", "watch"},
+    "cli": _VALUES | {"runtime_memory", "agent", "decide", "simulate", "ports", "codec", "observe", "record", "control", "kube", "net"},
 }
 
 LIBRARIES = {

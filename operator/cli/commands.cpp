@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "cli/advise_command.h"
+#include "cli/agent_command.h"
 #include "cli/cleanup_command.h"
 #include "cli/simulate_command.h"
 #include "cli/tune_command.h"
@@ -39,6 +40,9 @@ int run(int argc, char** argv) {
       "are not read");
   operate->add_option("--lease-name", options.lease_name,
                       "Name of the lease, of which one operator holds it at a time");
+  operate->add_option("--agent", options.agent,
+                      "DaemonSet of the node agents, in the lease's namespace; default: there are none");
+  operate->add_option("--agent-port", options.agent_port, "Port of the node agents")->check(CLI::Range(1, 65535));
   operate->add_option("--kubelet-ca-file", options.kubelet_ca_file,
                       "PEM bundle that kubelets' certificates are checked against; default: the cluster's CA");
   operate->add_option(
@@ -55,6 +59,10 @@ int run(int argc, char** argv) {
   TuneOptions tune_options;
   CLI::App* const tune = app.add_subcommand("tune", "Set GOGC and GOMEMLIMIT of one running Go process");
   describe_tune(*tune, tune_options);
+
+  AgentCommandOptions agent_options;
+  CLI::App* const agent = app.add_subcommand("agent", "Run a node's agent, for profiles with apply: Live");
+  describe_agent(*agent, agent_options);
 
   SimulateOptions simulate_options;
   CLI::App* const simulation = app.add_subcommand("simulate", "Show what a strategy would have done on a trace");
@@ -73,6 +81,7 @@ int run(int argc, char** argv) {
   }
   if (advise->parsed()) return static_cast<int>(run_advise(advise_options, std::cout, std::cerr));
   if (tune->parsed()) return static_cast<int>(run_tune(tune_options, std::cout, std::cerr));
+  if (agent->parsed()) return run_agent(agent_options);
   if (simulation->parsed()) return run_simulate(simulate_options);
   if (cleanup->parsed()) return run_cleanup(cleanup_options, std::cout, std::cerr);
   return run_operator(options);

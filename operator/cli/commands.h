@@ -22,6 +22,8 @@ struct OperatorOptions {
   std::string
       kubelet_account;  ///< ServiceAccount in the lease's namespace whose tokens kubelets see; empty: none is read
   std::string lease_name = "gopacer";
+  std::string agent;  ///< DaemonSet of the node agents, in the lease's namespace; empty: there are none
+  int agent_port = 8082;
   std::string kubelet_ca_file;
   bool kubelet_insecure = false;
   std::vector<std::string> prometheus;  ///< URLs of the servers that may be asked; the first where an SLO names none

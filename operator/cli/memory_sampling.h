@@ -7,13 +7,6 @@
 
 namespace gopacer {
 
-/// What both settings make of the heap now: the size at which the next collection ends.
-Bytes heap_goal(const GcState& state);
-
-/// What the operator's reader would give of a process that serves pprof and runtime metrics, from its memory alone.
-/// `cycles`: counted since the first reading.
-Sample sample_of(const GcState& state, std::uint32_t cycles, double mark_seconds, Time at);
-
 /// Reads one process for a while by its memory and `usage`, whenever `what.plan.interval` is over; in between as often
 /// as it takes to see each collection. Ends when the readings span `what.duration`, or the process ends; that is then
 /// the series' error. Blocks.

@@ -11,6 +11,7 @@
 #include "cli/health_pages.h"
 #include "cli/local_process.h"
 #include "cli/own_name.h"
+#include "cli/stop_signals.h"
 #include "control/controller.h"
 #include "control/metrics_api.h"
 #include "control/observation_feed.h"
@@ -31,29 +32,6 @@ namespace gopacer {
 namespace {
 
 constexpr std::chrono::minutes kKubeletTokenLife(20);
-
-/// SIGTERM and SIGINT as something to wait for. Made before any other thread, so that all of them leave the signals
-/// alone.
-class StopSignals {
- public:
-  StopSignals() {
-    sigemptyset(&set_);
-    sigaddset(&set_, SIGTERM);
-    sigaddset(&set_, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &set_, nullptr);
-    // A peer that hangs up is an error of that write, not the end of the process.
-    signal(SIGPIPE, SIG_IGN);
-  }
-
-  int wait() const {
-    int number = 0;
-    sigwait(&set_, &number);
-    return number;
-  }
-
- private:
-  sigset_t set_{};
-};
 
 std::string kubelet_ca(const OperatorOptions& options) {
   if (!options.kubelet_ca_file.empty()) return options.kubelet_ca_file;
@@ -112,8 +90,11 @@ class Operator {
                  {&prometheus_fetcher_, &secrets_}),
         feed_(scraper_),
         events_(api, clock_, steady_, kube::EventWriterOptions{.instance = own_name()}),
-        controller_(api, events_, feed_, metrics_, clock_, steady_, {options.watch_namespace, options.workers},
-                    [this](const std::string& name, const Node* node) { set_node(name, node); }),
+        controller_(
+            api, events_, feed_, metrics_, clock_, steady_,
+            {options.watch_namespace, options.workers, {options.lease_namespace, options.agent}},
+            [this](const std::string& name, const Node* node) { set_node(name, node); },
+            [this](const std::string& node, const std::string& address) { set_agent(node, address); }),
         elector_(
             lease_api,
             kube::LeaseOptions{.ns = options.lease_namespace, .name = options.lease_name, .identity = own_name()},
@@ -187,6 +168,10 @@ class Operator {
   void set_node(const std::string& name, const Node* node) {
     const bool has_address = node != nullptr && !node->address.empty();
     scraper_.set_node(name, has_address ? std::optional(NodeAddress{node->address, node->kubelet_port}) : std::nullopt);
+  }
+
+  void set_agent(const std::string& node, const std::string& address) {
+    scraper_.set_agent(node, address.empty() ? std::nullopt : std::optional(NodeAddress{address, options_.agent_port}));
   }
 
   HttpServer::Answer metrics_page() {

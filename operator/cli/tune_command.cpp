@@ -19,6 +19,7 @@
 #include "gopacer/base/clock.h"
 #include "gopacer/decide/decision.h"
 #include "runtime_memory/go_runtime.h"
+#include "runtime_memory/sample_of.h"
 
 namespace gopacer {
 namespace {

@@ -42,12 +42,13 @@ std::string in_minutes(Duration duration) {
 class Controller::Impl final : public ClusterView {
  public:
   Impl(ApiServer& api, EventSink& events, Observations& observations, OperatorMetrics& metrics, const Clock& clock,
-       const SteadyClock& steady, ControllerOptions options, OnNode on_node)
+       const SteadyClock& steady, ControllerOptions options, OnNode on_node, OnAgent on_agent)
       : api_(api),
         events_(events),
         steady_(steady),
         options_(std::move(options)),
         on_node_(std::move(on_node)),
+        on_agent_(std::move(on_agent)),
         applier_(api),
         actor_(api, applier_),
         recorder_(api, events, metrics),
@@ -81,6 +82,14 @@ class Controller::Impl final : public ClusterView {
     watch_all(resources::kRollouts, rollouts_, true);
     watch_all(resources::kCanaries, canaries_, true);
     watch_all(resources::kNodes, nodes_);
+    // Where only one namespace is watched the agents' pods are elsewhere.
+    const std::string& agents_ns = options_.agents.ns;
+    if (options_.agents.name.empty() || options_.watch_namespace.empty() || options_.watch_namespace == agents_ns)
+      return;
+    reflectors_.push_back(std::make_unique<Reflector>(
+        api_, Selection{resources::kPods, agents_ns, "", "", false}, agents_pods_, steady_,
+        [](const Error& error) { spdlog::warn("watch in trouble kind=Pod of=agents error=\"{}\"", error.message); },
+        ReflectorOptions{.page_turn = page_turn}));
   }
 
   void run(const std::stop_token& stop) {
@@ -211,6 +220,29 @@ class Controller::Impl final : public ClusterView {
     if (const auto owner = deployments_.find({key.ns, set->controller.name})) on_deployment(owner->key, *owner);
   }
 
+  /// A node may have two of them for a while: a new one is ready before the old one has gone. The one that came last
+  /// is asked.
+  void on_agents_pod(const Pod* before, const Pod* after) {
+    const Pod& pod = after != nullptr ? *after : *before;
+    const bool is_agents = !options_.agents.name.empty() && pod.controller.kind == "DaemonSet" &&
+                           pod.controller.name == options_.agents.name && pod.key.ns == options_.agents.ns;
+    if (!is_agents || pod.node.empty()) return;
+    auto& ready = agents_[pod.node];
+    const std::string told = ready.empty() ? std::string() : ready.back().second;
+    const bool answers = after != nullptr && after->ready && after->lives() && !after->ip.empty();
+    const auto known = std::find_if(ready.begin(), ready.end(), [&](const auto& one) { return one.first == pod.uid; });
+    if (!answers) {
+      if (known != ready.end()) ready.erase(known);
+    } else if (known != ready.end()) {
+      known->second = after->ip;
+    } else {
+      ready.emplace_back(pod.uid, after->ip);
+    }
+    const std::string address = ready.empty() ? std::string() : ready.back().second;
+    if (ready.empty()) agents_.erase(pod.node);
+    if (address != told) on_agent_(pod.node, address);
+  }
+
   /// What scales a Deployment, or rolls it out, changed, or names another one now.
   template <typename T>
   typename Store<T>::OnChange target_moves() {
@@ -257,6 +289,9 @@ class Controller::Impl final : public ClusterView {
   const SteadyClock& steady_;
   const ControllerOptions options_;
   const OnNode on_node_;
+  const OnAgent on_agent_;
+  /// By node: uids and addresses of the agents' pods that are ready, the latest last. Only the pods' watch knows them.
+  std::map<std::string, std::vector<std::pair<std::string, std::string>>> agents_;
   /// Anybody may write objects that can't be read, as often as they like.
   void warn_of(const char* what, const std::string& kind, const ObjectKey& key, const std::string& why) {
     const auto left_out = warnings_.may_log(key.ns);
@@ -288,7 +323,13 @@ class Controller::Impl final : public ClusterView {
       codec::decode_deployment,
       either<Workload>([this](const ObjectKey& key, const Workload& deployment) { on_deployment(key, deployment); })};
   Store<ReplicaSet> replica_sets_{codec::decode_replica_set};
-  Store<Pod> pods_{codec::decode_pod, either<Pod>([this](const ObjectKey& key, const Pod& pod) { on_pod(key, pod); })};
+  Store<Pod> pods_{codec::decode_pod, [this](const ObjectKey& key, const auto& before, const auto& after) {
+                     on_agents_pod(before.get(), after.get());
+                     on_pod(key, after ? *after : *before);
+                   }};
+  Store<Pod> agents_pods_{codec::decode_pod, [this](const ObjectKey&, const auto& before, const auto& after) {
+                            on_agents_pod(before.get(), after.get());
+                          }};
   Store<Autoscaler> autoscalers_{codec::decode_autoscaler, target_moves<Autoscaler>()};
   Store<Autoscaler> vertical_autoscalers_{codec::decode_vertical_autoscaler, target_moves<Autoscaler>()};
   Store<Steerer> rollouts_{codec::decode_rollout, target_moves<Steerer>()};
@@ -300,9 +341,10 @@ class Controller::Impl final : public ClusterView {
 };
 
 Controller::Controller(ApiServer& api, EventSink& events, Observations& observations, OperatorMetrics& metrics,
-                       const Clock& clock, const SteadyClock& steady, ControllerOptions options, OnNode on_node)
+                       const Clock& clock, const SteadyClock& steady, ControllerOptions options, OnNode on_node,
+                       OnAgent on_agent)
     : impl_(std::make_unique<Impl>(api, events, observations, metrics, clock, steady, std::move(options),
-                                   std::move(on_node))) {}
+                                   std::move(on_node), std::move(on_agent))) {}
 Controller::~Controller() = default;
 
 void Controller::run(const std::stop_token& stop) { impl_->run(stop); }

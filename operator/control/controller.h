@@ -18,10 +18,14 @@ class SteadyClock;
 struct ControllerOptions {
   std::string watch_namespace;  ///< empty: all
   int workers = 2;
+  ObjectKey agents = {};  ///< DaemonSet of the node agents; empty: there are none
 };
 
 /// Told of each node that came, went (then there is none) or moved to another address.
 using OnNode = std::function<void(const std::string& name, const Node* node)>;
+
+/// Told of the address of the agent on each node; empty when it is gone.
+using OnAgent = std::function<void(const std::string& node, const std::string& address)>;
 
 /// What is known of one kind, and since when nothing was heard of it.
 struct WatchAge {
@@ -37,7 +41,8 @@ inline constexpr Duration kLongestPass = std::chrono::minutes(10);
 class Controller {
  public:
   Controller(ApiServer& api, EventSink& events, Observations& observations, OperatorMetrics& metrics,
-             const Clock& clock, const SteadyClock& steady, ControllerOptions options, OnNode on_node);
+             const Clock& clock, const SteadyClock& steady, ControllerOptions options, OnNode on_node,
+             OnAgent on_agent = {});
   ~Controller();
 
   /// Watches and reconciles until `stop`; finishes the passes that are under way.

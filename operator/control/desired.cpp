@@ -27,7 +27,7 @@ std::string container_of(const Desired& desired) {
   return container_named(containers, wanted) != nullptr ? wanted : std::string();
 }
 
-Settings current_of(const Desired& desired) {
+Settings environment_of(const Desired& desired) {
   const ContainerSpec* const container =
       desired.target ? container_named(desired.target->containers, desired.container) : nullptr;
   if (container == nullptr) return {};
@@ -85,6 +85,13 @@ void read_pods(const ClusterView& cluster, Desired& desired) {
 
 }  // namespace
 
+Settings in_force(const Desired& desired, const Settings& environment) {
+  if (!desired.profile || desired.profile->spec.apply != ApplyMode::kLive || !desired.target) return environment;
+  const ProfileMemory& memory = desired.profile->memory;
+  const bool of_this = memory.applied_uid == desired.target->uid && memory.applied_container == desired.container;
+  return of_this ? in_force(memory, environment) : environment;
+}
+
 bool is_arm(const Workload& workload) { return !workload.arm_of.empty() && workload.expires; }
 
 Desired read_desired(const ClusterView& cluster, const ObjectKey& key) {
@@ -112,7 +119,8 @@ Desired read_desired(const ClusterView& cluster, const ObjectKey& key) {
   std::ranges::copy_if(cluster.steerers(key.ns), std::back_inserter(desired.steerers), is_target);
   read_pods(cluster, desired);
   desired.container = container_of(desired);
-  desired.current = current_of(desired);
+  desired.environment = environment_of(desired);
+  desired.current = in_force(desired, desired.environment);
   return desired;
 }
 

@@ -32,6 +32,10 @@ class ClusterView {
 /// The Deployment is an arm of some trial.
 bool is_arm(const Workload& workload);
 
+/// What a process of the target that was started with `environment` is to run with, trials apart. What the profile
+/// notes of another target, or of another container, says nothing of this one.
+Settings in_force(const Desired& desired, const Settings& environment);
+
 /// Gathers all that bears on one profile, and concludes nothing.
 Desired read_desired(const ClusterView& cluster, const ObjectKey& key);
 

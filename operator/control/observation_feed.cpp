@@ -8,6 +8,18 @@
 namespace gopacer {
 namespace {
 
+constexpr int kReadingsOfABlock = 8;
+
+/// How often the pod is read for the sake of its turns; 0 where it takes none.
+Duration reading_of_turns(const Trial* trial, const std::string& uid) {
+  if (trial == nullptr || !trial->spec.live) return Duration(0);
+  const auto& takes_part = trial->status.arm_pods;
+  const bool one_of_them = std::any_of(takes_part.begin(), takes_part.end(), [&](const std::string& process) {
+    return process.compare(0, process.find('#'), uid) == 0;
+  });
+  return one_of_them ? std::max<Duration>(trial->spec.live->block / kReadingsOfABlock, kShortestTurn) : Duration(0);
+}
+
 template <typename T>
 const T* named(const std::vector<T>& all, const std::string& name) {
   const auto found = std::find_if(all.begin(), all.end(), [&](const T& one) { return one.name == name; });
@@ -24,6 +36,7 @@ ScrapePlan scrape_plan(const Desired& desired) {
     plan.endpoint = desired.profile->spec.metrics;
     plan.slos = desired.profile->spec.slos;
     plan.interval = plan.endpoint.interval;
+    if (desired.profile->spec.apply == ApplyMode::kLive) plan.endpoint.source = RuntimeSource::kAgent;
     plan.keep = std::max(plan.keep, guarded_time(*desired.profile));
   }
   if (in_trial) {
@@ -34,6 +47,8 @@ ScrapePlan scrape_plan(const Desired& desired) {
     // A window is the difference of two samples, of which the first may be up to two windows older.
     plan.keep = std::max(plan.keep, 4 * desired.trial->spec.canary.interval);
   }
+  // Its figures of collection are exact, and the program need not serve any.
+  if (plan.endpoint.source == RuntimeSource::kAgent) plan.profiling = Profiling::kNever;
   for (const Slo& slo : plan.slos) {
     // What is compared at once has to be there as a whole.
     if (const PrometheusQuery* const query = slo.query())
@@ -59,8 +74,10 @@ ScrapePlan scrape_plan(const Desired& desired) {
     target.ready = pod->ready;
     // What can't be read was already told of the target's template; the pod runs with whatever Go made of it.
     target.settings = readable_settings(env_of(*container));
+    if (track == Track::kStable) target.settings = in_force(desired, target.settings);
     target.memory_limit = container->memory_limit;
     target.cpu_limit = container->cpu_limit;
+    target.every = reading_of_turns(desired.trial.get(), pod->uid);
     if (const ContainerState* const state = named(pod->states, container->name)) {
       target.started = state->started.value_or(Time{});
       target.restarts = state->restarts;

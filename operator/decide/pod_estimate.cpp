@@ -59,6 +59,19 @@ std::string advice() {
          "gopacer's settings have no effect.";
 }
 
+/// How many of the samples are not of the time since when the process has run with the settings that it tells now.
+std::size_t with_other_settings(const std::vector<const Sample*>& samples) {
+  std::optional<Settings> latest;
+  for (std::size_t i = samples.size(); i > 0; --i) {
+    const auto& process = samples[i - 1]->process;
+    if (!process || !process->gogc) continue;
+    const Settings told{process->gogc, process->go_mem_limit};
+    if (latest && told != *latest) return i;
+    latest = told;
+  }
+  return 0;
+}
+
 }  // namespace
 
 SeriesReader::SeriesReader(const PodSeries& pod, const DecideInput& input, Time now)
@@ -70,6 +83,7 @@ SeriesReader::SeriesReader(const PodSeries& pod, const DecideInput& input, Time 
   const Break found = last_break(samples_);
   clock_trouble_ = found.what;
   samples_.erase(samples_.begin(), samples_.begin() + static_cast<std::ptrdiff_t>(found.after));
+  samples_.erase(samples_.begin(), samples_.begin() + static_cast<std::ptrdiff_t>(with_other_settings(samples_)));
   for (const Sample* sample : samples_) {
     if (sample->mem) with_mem_.push_back(sample);
   }

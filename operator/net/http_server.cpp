@@ -37,7 +37,8 @@ constexpr std::size_t kMostHeaderBytes = std::size_t{8} * 1024;
 
 class HttpServer::Impl {
  public:
-  explicit Impl(std::map<std::string, Page> pages) : pages_(std::move(pages)), acceptor_(context_) {}
+  Impl(std::map<std::string, Page> pages, OtherPage other)
+      : pages_(std::move(pages)), other_(std::move(other)), acceptor_(context_) {}
 
   /// Lets the connections come to their end on their own thread: a stack that is torn down on another one runs its
   /// destructors there.
@@ -153,7 +154,10 @@ class HttpServer::Impl {
     if (request.method() != http::verb::get) return error(405, "only GET is answered here\n");
     const std::string path(request.target().substr(0, request.target().find('?')));
     const auto page = pages_.find(path);
-    if (page == pages_.end()) return error(404, "there is no such page here\n");
+    if (page == pages_.end()) {
+      auto made = other_ ? other_(path) : std::nullopt;
+      return made ? std::make_shared<const Answer>(std::move(*made)) : error(404, "there is no such page here\n");
+    }
     Made& made = made_[path];
     const auto now = std::chrono::steady_clock::now();
     if (!made.answer || now - made.at >= kSharedFor) made = {std::make_shared<const Answer>(page->second()), now};
@@ -161,6 +165,7 @@ class HttpServer::Impl {
   }
 
   const std::map<std::string, Page> pages_;
+  const OtherPage other_;
   asio::io_context context_;
   tcp::acceptor acceptor_;
   std::thread thread_;
@@ -173,8 +178,8 @@ class HttpServer::Impl {
 HttpServer::HttpServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 HttpServer::~HttpServer() = default;
 
-Result<std::unique_ptr<HttpServer>> HttpServer::listen(int port, std::map<std::string, Page> pages) {
-  auto impl = std::make_unique<Impl>(std::move(pages));
+Result<std::unique_ptr<HttpServer>> HttpServer::listen(int port, std::map<std::string, Page> pages, OtherPage other) {
+  auto impl = std::make_unique<Impl>(std::move(pages), std::move(other));
   if (const Result<void> listening = impl->listen(port); !listening) return tl::unexpected(listening.error());
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(impl)));
 }

@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "gopacer/base/result.h"
@@ -23,8 +24,11 @@ class HttpServer {
   /// Called on the server's thread, so it must not block.
   using Page = std::function<Answer()>;
 
+  /// Answers for a path that is none of the pages, made anew each time; none: there is no such page.
+  using OtherPage = std::function<std::optional<Answer>(const std::string& path)>;
+
   /// Listens on all addresses; port 0 picks a free one. Error: the port is taken or not allowed.
-  static Result<std::unique_ptr<HttpServer>> listen(int port, std::map<std::string, Page> pages);
+  static Result<std::unique_ptr<HttpServer>> listen(int port, std::map<std::string, Page> pages, OtherPage other = {});
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;

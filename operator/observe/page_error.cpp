@@ -6,6 +6,8 @@ namespace {
 /// What to do when nothing useful is at the port at all.
 std::string port_advice(PageKind kind) {
   if (kind == PageKind::kMetrics) return "check the SLO's port";
+  if (kind == PageKind::kAgent)
+    return "check the pod of gopacer's agent on that node, and that NetworkPolicies let the operator reach it";
   if (kind == PageKind::kCadvisor) return "check that the kubelet listens there and that nothing stands between";
   return "import net/http/pprof and serve it on that port at the pod's address, or give another port "
          "(spec.runtimeMetrics.port; advise: --url)";
@@ -13,6 +15,7 @@ std::string port_advice(PageKind kind) {
 
 std::string path_advice(PageKind kind) {
   if (kind == PageKind::kMetrics) return "check the SLO's port and path";
+  if (kind == PageKind::kAgent) return "the agent does not know the container (yet): see its log";
   if (kind == PageKind::kCadvisor) return "check that this is a kubelet's port";
   return "import net/http/pprof there, or give another port and path (spec.runtimeMetrics; advise: --url)";
 }
@@ -75,6 +78,8 @@ std::string to_string(PageKind kind) {
       return "cadvisor";
     case PageKind::kQuery:
       return "query";
+    case PageKind::kAgent:
+      return "agent";
   }
   return {};
 }

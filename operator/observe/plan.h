@@ -30,7 +30,12 @@ struct PodTarget {
   Settings settings;
   std::optional<Bytes> memory_limit;
   std::optional<double> cpu_limit;  ///< cores
+  /// How often it is read where that is oftener than the plan's interval; at least kShortestTurn. 0: as the plan says.
+  Duration every{0};
 };
+
+/// Of a process that changes its settings by turns.
+inline constexpr Duration kShortestTurn = std::chrono::milliseconds(250);
 
 /// How often CPU profiles are taken.
 enum class Profiling {

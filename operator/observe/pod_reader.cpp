@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "gopacer/domain/histogram.h"
+#include "observe/agent_page.h"
 #include "observe/app_metrics.h"
 #include "observe/cpu_profile.h"
 #include "observe/expvar.h"
@@ -115,8 +116,10 @@ HttpRequest PodReader::request_to(const PodState& pod, int port, std::string tar
 void PodReader::begin(const PodPtr& pod, const ScrapePlan& plan, Time now) {
   pod->busy = true;
   ++pages_.probe.cycles;
-  const auto missed = (now - pod->due) / plan.interval;
-  pod->due += (missed + 1) * plan.interval;
+  const Duration every = pod->target.every;
+  const Duration interval = every > Duration(0) ? std::clamp(every, kShortestTurn, plan.interval) : plan.interval;
+  const auto missed = (now - pod->due) / interval;
+  pod->due += (missed + 1) * interval;
   pages_.probe.skipped += static_cast<std::uint64_t>(missed);
 
   auto cycle = std::make_shared<Cycle>();
@@ -124,11 +127,34 @@ void PodReader::begin(const PodPtr& pod, const ScrapePlan& plan, Time now) {
   cycle->process = pod->process;
   cycle->plan = plan;
   cycle->pages = pages_of(plan);
-  if (pod->source == MemSource::kHeap) {
+  if (plan.endpoint.source == RuntimeSource::kAgent) {
+    read_agent(cycle);
+  } else if (pod->source == MemSource::kHeap) {
     read_heap(cycle);
   } else {
     read_vars(cycle);
   }
+}
+
+void PodReader::read_agent(const CyclePtr& cycle) {
+  const PodTarget& target = cycle->pod->target;
+  const auto agent = agents_.find(target.node);
+  if (agent == agents_.end()) {
+    cycle->error = target.pod.text() + ": no agent of gopacer runs on node " + target.node +
+                   ": set agent.enabled of the chart, and see its DaemonSet's pods";
+    return read_next_page(cycle);
+  }
+  HttpRequest request = request_to(*cycle->pod, agent->second.port, "/pods/" + target.uid + "/" + target.container,
+                                   AgentPage::kMostBytes);
+  request.address = agent->second.ip;
+  pages_.read(pages_.pages, false, cycle->pod->owner(), PageKind::kAgent, request, std::make_shared<AgentPage>(),
+              wanted(cycle->pod), [this, cycle, request](const tl::expected<codec::AgentSample, PageError>& page) {
+                if (cycle->is_stale()) return end(cycle->pod);
+                if (!page) return miss_mem(cycle, PageKind::kAgent, request, page.error());
+                cycle->sample.process = page->sample.process;
+                if (!page->note.empty()) cycle->notes.push_back("The agent: " + page->note);
+                take_mem(cycle, *page->sample.mem);
+              });
 }
 
 void PodReader::read_vars(const CyclePtr& cycle) {
@@ -194,7 +220,9 @@ void PodReader::read_next_page(const CyclePtr& cycle) {
         if (read) {
           Sample& sample = cycle->sample;
           cycle->pod->ask_protobuf = cycle->pod->ask_protobuf || read->only_native;
-          if (read->process && !sample.process) sample.process = read->process;
+          // An agent counts from its own beginning: the page's numbers don't go on where it is silent.
+          const bool by_agent = cycle->plan.endpoint.source == RuntimeSource::kAgent;
+          if (read->process && !sample.process && !by_agent) sample.process = read->process;
           sample.latency.insert(read->latency.begin(), read->latency.end());
           cycle->got_something = cycle->got_something || read->process || !read->latency.empty();
           for (const auto& [slo, why] : read->missing) {

@@ -62,19 +62,23 @@ struct PodState {
 };
 using PodPtr = std::shared_ptr<PodState>;
 
+/// Where the agents of the nodes listen, by the nodes' names.
+using AgentAddresses = std::map<std::string, NodeAddress>;
+
 /// Reads one pod once: its MemStats, then the metrics pages, then, when it is due, a CPU profile; one fetch at a time.
 /// Called with the lock of the PageReader held.
 class PodReader {
  public:
   /// `on_end` is told of each pod whose cycle has ended.
   PodReader(PageReader& pages, UsageReader& usage, QueryReader& queries, HistoryBudget& histories, const Clock& clock,
-            const ScraperOptions& options, std::function<void(const PodPtr&)> on_end)
+            const ScraperOptions& options, const AgentAddresses& agents, std::function<void(const PodPtr&)> on_end)
       : pages_(pages),
         usage_(usage),
         queries_(queries),
         histories_(histories),
         clock_(clock),
         options_(options),
+        agents_(agents),
         on_end_(std::move(on_end)) {}
 
   /// Begins a cycle; `pod.busy` is false again when it has ended.
@@ -85,6 +89,7 @@ class PodReader {
   using CyclePtr = std::shared_ptr<Cycle>;
 
   HttpRequest request_to(const PodState& pod, int port, std::string target, std::size_t most) const;
+  void read_agent(const CyclePtr& cycle);
   void read_vars(const CyclePtr& cycle);
   void read_heap(const CyclePtr& cycle);
   void take_mem(const CyclePtr& cycle, const MemStats& mem);
@@ -103,6 +108,7 @@ class PodReader {
   HistoryBudget& histories_;
   const Clock& clock_;
   const ScraperOptions& options_;
+  const AgentAddresses& agents_;
   const std::function<void(const PodPtr&)> on_end_;
 };
 

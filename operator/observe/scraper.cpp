@@ -69,7 +69,8 @@ class Scraper::Impl {
         usage_(*pages_, clock, tokens, options_.fetch_timeout),
         histories_(options_.history),
         queries_(*pages_, queries.fetcher, clock, options_.prometheus, options_.fetch_timeout),
-        reader_(*pages_, usage_, queries_, histories_, clock, options_, [this](const PodPtr& pod) { schedule(pod); }) {
+        reader_(*pages_, usage_, queries_, histories_, clock, options_, agents_,
+                [this](const PodPtr& pod) { schedule(pod); }) {
     if (!options_.random) {
       options_.random = [generator = std::mt19937(std::random_device{}())]() mutable {
         return std::uniform_real_distribution<double>(0, 1)(generator);
@@ -138,6 +139,15 @@ class Scraper::Impl {
     for (const auto& [name, pod] : found->second.pods) leave(pod, key);
     queries_.forget(key);
     profiles_.erase(found);
+  }
+
+  void set_agent(const std::string& node, std::optional<NodeAddress> address) {
+    const Lock lock(mutex());
+    if (address) {
+      agents_[node] = std::move(*address);
+    } else {
+      agents_.erase(node);
+    }
   }
 
   void set_node(const std::string& name, std::optional<NodeAddress> address) {
@@ -410,6 +420,7 @@ class Scraper::Impl {
   UsageReader usage_;
   HistoryBudget histories_;
   QueryReader queries_;
+  AgentAddresses agents_;
   PodReader reader_;
   std::condition_variable_any changed_;
   bool woken_ = false;
@@ -432,6 +443,9 @@ Scraper::~Scraper() { impl_->stop(); }
 
 void Scraper::set_targets(const ObjectKey& profile, ScrapePlan plan) { impl_->set_targets(profile, std::move(plan)); }
 void Scraper::remove(const ObjectKey& profile) { impl_->remove(profile); }
+void Scraper::set_agent(const std::string& node, std::optional<NodeAddress> address) {
+  impl_->set_agent(node, std::move(address));
+}
 void Scraper::set_node(const std::string& name, std::optional<NodeAddress> address) {
   impl_->set_node(name, std::move(address));
 }

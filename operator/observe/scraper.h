@@ -69,6 +69,8 @@ class Scraper {
   void remove(const ObjectKey& profile);
   /// Where the kubelet of the node `name` listens now; none when the node is gone.
   void set_node(const std::string& name, std::optional<NodeAddress> address);
+  /// The same of gopacer's agent on that node.
+  void set_agent(const std::string& node, std::optional<NodeAddress> address);
 
   /// What is known of a profile's pods now; no pods for an unknown profile.
   Observation snapshot(const ObjectKey& profile, Time now) const;

@@ -10,9 +10,9 @@
 namespace gopacer {
 
 /// The kinds of pages that are fetched.
-enum class PageKind { kHeap, kVars, kMetrics, kCpuProfile, kCadvisor, kQuery };
-inline constexpr std::size_t kPageKinds = 6;
-/// For a metric's label: "heap", "vars", "metrics", "cpu_profile", "cadvisor", "query".
+enum class PageKind { kHeap, kVars, kMetrics, kCpuProfile, kCadvisor, kQuery, kAgent };
+inline constexpr std::size_t kPageKinds = 7;
+/// For a metric's label: "heap", "vars", "metrics", "cpu_profile", "cadvisor", "query", "agent".
 std::string to_string(PageKind kind);
 
 /// Why a page gave nothing.

@@ -79,9 +79,11 @@ std::optional<Time> rolling_since(const Facts& facts) {
   return since && *since <= facts.now ? since : std::nullopt;
 }
 
-/// A trial whose arms are gone runs nothing twice.
+/// A trial whose arms are gone runs nothing twice, nor does one in processes that are there anyway.
 bool runs_nothing_twice(const Facts& facts) {
-  return facts.desired.trial && !before_promotion(facts.desired.trial->status.phase);
+  const Trial* const trial = facts.desired.trial.get();
+  if (trial == nullptr) return facts.desired.profile->spec.apply == ApplyMode::kLive;
+  return trial->spec.live || !before_promotion(trial->status.phase);
 }
 
 /// Of what the target's template has only once. Two instances of it are run only when a person says so.
@@ -252,6 +254,19 @@ Answer device_claim(const Facts& facts) { return single_use(facts, "DeviceClaim"
 Answer scaled_to_zero(const Facts& facts) {
   if (!facts.desired.target || facts.desired.target->replicas > 0) return std::nullopt;
   return describe(*facts.desired.target) + " is scaled to zero, so nothing of it may run.";
+}
+
+Answer live_slo(const Facts& facts) {
+  if (!facts.desired.profile || facts.desired.profile->spec.apply != ApplyMode::kLive) return std::nullopt;
+  for (const Slo& slo : facts.desired.profile->spec.slos) {
+    const bool told_by_pods = slo.query() == nullptr && !slo.is_of_runtime();
+    if (told_by_pods) continue;
+    return "SLO " + slo.name +
+           " is told of a whole pod over time, and with apply: Live a pod changes its settings every " +
+           "few seconds, so nobody could say which of them it speaks of: use podHistogram, podRatio or podGauge, or "
+           "apply: Restart.";
+  }
+  return std::nullopt;
 }
 
 Answer target_rolling(const Facts& facts) {

@@ -30,9 +30,17 @@ bool has_new_settings(const Facts& facts, const Pod& pod) {
   });
 }
 
+/// It was there when a live trial's turns began, and has run the new settings since.
+bool takes_turns(const Facts& facts, const Pod& pod) {
+  const auto& processes = trial_of(facts).status.arm_pods;
+  return std::any_of(processes.begin(), processes.end(),
+                     [&](const std::string& process) { return process.substr(0, process.find('#')) == pod.uid; });
+}
+
 /// Pods that ended long ago may be there for months, and may have run the same settings then.
 bool is_promoted_one(const Facts& facts, const Pod& pod) {
   const TrialStatus& trial = trial_of(facts).status;
+  if (trial_of(facts).spec.live) return takes_turns(facts, pod);
   if (!trial.promoted || !pod.created) return false;
   // The patch itself may have been noted much later than it was sent, by a successor.
   const Time before_patch = entered(trial, TrialPhase::kPromoting).value_or(*trial.promoted);
@@ -202,11 +210,21 @@ Answer template_changed(const Facts& facts) {
   return "Somebody changed the target's pod template; what was measured no longer speaks of it.";
 }
 
+Answer apply_changed(const Facts& facts) {
+  if (!our_profile(facts)) return std::nullopt;
+  const bool live = facts.desired.profile->spec.apply == ApplyMode::kLive;
+  if (live == trial_of(facts).spec.live.has_value()) return std::nullopt;
+  return live ? "spec.updatePolicy.apply is Live now." : "spec.updatePolicy.apply is Restart now.";
+}
+
 Answer profile_changed(const Facts& facts) {
-  if (!before_promotion(trial_of(facts).status.phase) || !facts.desired.profile) return std::nullopt;
+  if (!facts.desired.profile) return std::nullopt;
   const ProfileSpec& spec = facts.desired.profile->spec;
   const TrialSpec& trial = trial_of(facts).spec;
   const bool container = spec.container.empty() || spec.container == trial.container;
+  // The node agents set the one that the profile names.
+  if (trial.live && !container) return "The profile now names another container.";
+  if (!before_promotion(trial_of(facts).status.phase)) return std::nullopt;
   // A member that the person leaves out stays as the target has it.
   const bool fixed = spec.strategy != Strategy::kFixed ||
                      ((!spec.fixed.gogc || spec.fixed.gogc == trial.to.gogc) &&
@@ -228,8 +246,9 @@ Answer target_unavailable(const Facts& facts) {
 
 Answer evicted(const Facts& facts) {
   const bool before = before_promotion(trial_of(facts).status.phase);
-  const Pod* const pod = evicted_for_memory(facts, before ? Track::kCanary : Track::kStable);
-  if (pod == nullptr || (before && evicted_for_memory(facts, Track::kBaseline) != nullptr)) return std::nullopt;
+  const bool has_arms = before && !trial_of(facts).spec.live;
+  const Pod* const pod = evicted_for_memory(facts, has_arms ? Track::kCanary : Track::kStable);
+  if (pod == nullptr || (has_arms && evicted_for_memory(facts, Track::kBaseline) != nullptr)) return std::nullopt;
   return "Pod " + pod->key.name + " was evicted with the new settings: " + pod->message;
 }
 

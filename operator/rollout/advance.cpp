@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "rollout/live.h"
 #include "rollout/put_back.h"
 #include "rollout/running_trial.h"
 #include "rollout/steps.h"
@@ -45,6 +46,10 @@ int arm_size(int wanted, int replicas) { return std::max(1, std::min(wanted, rep
 /// A sentence where the target is too small for as many pods as the profile asks for, with a space before it.
 std::string said_of_size(const Facts& facts) {
   const CanaryPlan& plan = facts.desired.profile->spec.canary;
+  if (facts.desired.profile->spec.apply == ApplyMode::kLive) {
+    return " By turns of " + format_duration(block_for(facts.decision)) + " in the running processes of up to " +
+           std::to_string(2 * plan.replicas) + " of its pods.";
+  }
   const int wanted = plan.replicas;
   const int replicas = facts.desired.target->replicas;
   if (const auto steps = arm_steps(plan, replicas); !steps.empty()) {
@@ -86,6 +91,15 @@ TrialSpec trial_spec(const Facts& facts, int number) {
   spec.steps = arm_steps(spec.canary, target.replicas);
   spec.canary.replicas =
       spec.steps.empty() ? arm_size(spec.canary.replicas, target.replicas) : spec.steps.back().replicas;
+  if (profile.spec.apply == ApplyMode::kLive) {
+    // The windows of a comparison are the periods, in which each pod has both settings once.
+    spec.live = LivePlan{block_for(decision), own_settings(facts)};
+    // A limit that the program gave itself stays where nobody asks for another one.
+    if (spec.live->own && !spec.to.go_mem_limit) spec.to.go_mem_limit = spec.live->own->go_mem_limit;
+    spec.steps.clear();
+    spec.canary.replicas = profile.spec.canary.replicas;
+    spec.canary.interval = 2 * spec.live->block;
+  }
   spec.watch_for = profile.spec.rollback.watch_for;
   spec.min_saving = least_saving(profile.spec.strategy, decision.predicted);
   spec.usual_restarts_per_day = usual_restarts_per_day(facts);
@@ -143,6 +157,38 @@ Step forget_applied(const Facts& facts, std::string reason, std::string message)
   return step;
 }
 
+/// What was applied is in another target, or in another container of it.
+std::optional<Step> applied_elsewhere(const Facts& facts) {
+  const ProfileMemory& memory = facts.desired.profile->memory;
+  if (!memory.applied_uid.empty() && memory.applied_uid != facts.desired.target->uid) {
+    return forget_applied(facts, "TargetRecreated",
+                          "The target was made anew; what was applied to the old one is forgotten.");
+  }
+  if (!memory.applied_container.empty() && memory.applied_container != facts.desired.container) {
+    const bool is_there = container_named(facts.desired.target->containers, memory.applied_container) != nullptr;
+    const bool keeps = is_there && !memory.applied_beside;
+    return forget_applied(facts, "ContainerChanged",
+                          "Another container is tuned now; container '" + memory.applied_container +
+                              (keeps      ? "' keeps " + describe(*memory.applied) + "."
+                               : is_there ? "' has what its template says again."
+                                          : "' is gone, and its settings with it."));
+  }
+  return std::nullopt;
+}
+
+/// What the agents would keep in force where it does not belong, or do not any more. That waits for nothing that may
+/// stand against tuning.
+std::optional<Step> nothing_of_ours_is_beside(const Facts& facts) {
+  const Profile& profile = *facts.desired.profile;
+  if (!profile.memory.applied || !profile.memory.applied_beside) return std::nullopt;
+  if (profile.spec.apply != ApplyMode::kLive) {
+    return forget_applied(facts, "ApplyChanged",
+                          "updatePolicy.apply is Restart now: the agents have put back what the pods had before.");
+  }
+  const bool is_known = facts.desired.target && !facts.desired.container.empty();
+  return is_known ? applied_elsewhere(facts) : std::nullopt;
+}
+
 /// The profile notes a trial that is not to be seen: it was never made, or somebody took it away by force.
 Step forget_trial(const Facts& facts) {
   Step step =
@@ -173,6 +219,7 @@ Step advance_idle(const Facts& facts) {
     step.kind = StepKind::kRevert;
     return step;
   }
+  if (const auto step = nothing_of_ours_is_beside(facts)) return *step;
   if (const auto against = policy::first_objection(policy::may_be_tuned(), facts)) {
     return hold(against->reason(), against->message, kIdlePass);
   }
@@ -182,18 +229,7 @@ Step advance_idle(const Facts& facts) {
   if (const auto broken = put_back(facts)) return *broken;
   if (asked) return *asked;
   if (profile.memory.applied) {
-    const ProfileMemory& memory = profile.memory;
-    if (!memory.applied_uid.empty() && memory.applied_uid != facts.desired.target->uid) {
-      return forget_applied(facts, "TargetRecreated",
-                            "The target was made anew; what was applied to the old one is forgotten.");
-    }
-    if (!memory.applied_container.empty() && memory.applied_container != facts.desired.container) {
-      const bool is_there = container_named(facts.desired.target->containers, memory.applied_container) != nullptr;
-      return forget_applied(
-          facts, "ContainerChanged",
-          "Another container is tuned now; container '" + memory.applied_container +
-              (is_there ? "' keeps " + describe(*memory.applied) + "." : "' is gone, and its settings with it."));
-    }
+    if (auto step = applied_elsewhere(facts)) return *step;
     if (*profile.memory.applied != facts.desired.current) return yield_to_person(facts);
   }
   const auto against = policy::first_objection(policy::may_start(), facts);

@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 
+#include "rollout/live.h"
 #include "rollout/put_back.h"
 #include "rollout/steps.h"
 
@@ -41,7 +42,14 @@ Verdict judge_arms(const Facts& facts) {
   plan.pairs = facts.desired.trial->arm_replicas();
   plan.nodes_apart = nodes_apart(facts);
   for (const OwnedPod& owned : facts.desired.pods) plan.nodes.emplace(owned.pod->uid, owned.pod->node);
-  return judge(plan, status.evidence, facts.observed, facts.now);
+  if (!spec.live) return judge(plan, status.evidence, facts.observed, facts.now);
+  plan.within_pods = true;
+  plan.pairs = std::max(1, static_cast<int>(status.arm_pods.size()));
+  std::vector<std::string> pods;
+  for (const std::string& process : status.arm_pods) pods.push_back(uid_of(process));
+  const Time since = status.live ? status.live->since : facts.now + kNotYet;
+  const Crossover crossover{spec.live->own.value_or(spec.from), spec.to, since, spec.live->block};
+  return judge(plan, status.evidence, crossed_over(crossover, pods, facts.observed), facts.now);
 }
 
 Verdict judge_target(const Facts& facts) {
@@ -57,6 +65,20 @@ Verdict judge_target(const Facts& facts) {
   plan.interval = spec.canary.interval;
   plan.usual_restarts_per_day = spec.usual_restarts_per_day;
   return watch_after_promotion(plan, status.watch_evidence, facts.observed, facts.now);
+}
+
+/// Without what the same processes told when they ran other settings: by turns, or before these were put in force.
+Observation since_they_run(const Settings& settings, Observation observed) {
+  for (PodSeries& pod : observed.pods) {
+    std::optional<Time> others;
+    for (const Sample& sample : pod.samples) {
+      const auto& process = sample.process;
+      const bool tells = process && process->gogc;
+      if (tells && !about_equal({process->gogc, process->go_mem_limit}, settings)) others = sample.at;
+    }
+    if (others) pod.samples.erase_if([&](const Sample& sample) { return sample.at <= *others; });
+  }
+  return observed;
 }
 
 /// Length of the windows in which the guard looks for broken promises, at least.
@@ -78,6 +100,11 @@ Decision decide_on(const Facts& facts) {
   if (desired.profile->spec.suspend) {
     none.reason = "Suspended";
     none.message = "spec.updatePolicy.suspend is true.";
+    return none;
+  }
+  if (desired.trial && desired.trial->status.live) {
+    none.reason = "Trial";
+    none.message = "The target's pods change their settings by turns: what is recommended is what the trial tries.";
     return none;
   }
   DecideInput input;
@@ -117,9 +144,10 @@ Verdict judge_in_force(const Facts& facts) {
   if (desired.trial && !before_promotion(desired.trial->status.phase)) return {};
   // With nothing to go back to there is nothing to find out.
   if (!guard_goes_back_to(facts)) return {};
-  return guard(
-      {kept_promises(facts), desired.current, desired.profile->spec.canary.warm_up, guarded_interval(*desired.profile)},
-      facts.observed, facts.now);
+  const GuardPlan plan{kept_promises(facts), desired.current, desired.profile->spec.canary.warm_up,
+                       guarded_interval(*desired.profile)};
+  if (desired.profile->spec.apply != ApplyMode::kLive) return guard(plan, facts.observed, facts.now);
+  return guard(plan, since_they_run(desired.current, facts.observed), facts.now);
 }
 
 }  // namespace gopacer

@@ -54,7 +54,7 @@ Step forget(const Facts& facts, std::string reason, std::string message) {
 
 Step done(const PutBack& wanted, const Facts& facts) {
   Step step = forget(facts, wanted.reason, wanted.message);
-  note_applied(*step.memory, wanted.settings, wanted.over, facts.desired.target->uid, facts.desired.container);
+  note_applied(*step.memory, wanted.settings, wanted.over, facts.desired.target->uid, facts.desired.container, facts);
   step.memory->cool_down_until = facts.now + facts.desired.profile->spec.rollback.cool_down;
   return step;
 }
@@ -101,6 +101,8 @@ std::optional<Step> go_on(const PutBack& wanted, const Facts& facts) {
   if (!holds(wanted, facts)) return std::nullopt;
   if (auto step = waiting(wanted, facts)) return step;
   Step step = hold(wanted.reason, wanted.message, kIdlePass);
+  // What the agents go by is the note itself.
+  if (is_applied_live(facts)) step = done(wanted, facts);
   step.kind = StepKind::kPutBack;
   step.settings = wanted.settings;
   step.cause = wanted.reason + " from " + describe(*memory.applied);
@@ -109,14 +111,21 @@ std::optional<Step> go_on(const PutBack& wanted, const Facts& facts) {
 
 }  // namespace
 
+bool is_applied_live(const Facts& facts) { return facts.desired.profile->spec.apply == ApplyMode::kLive; }
+
 void note_applied(ProfileMemory& memory, const Settings& settings, const std::optional<Settings>& over,
-                  const std::string& target_uid, const std::string& container) {
+                  const std::string& target_uid, const std::string& container, const Facts& facts) {
   memory.forget_applied();
-  if (settings == Settings{}) return;
+  // A trial's settings are where it put them, whatever the profile asks for by now.
+  const Trial* const trial = facts.desired.trial.get();
+  const bool live = trial != nullptr ? trial->spec.live.has_value() : is_applied_live(facts);
+  // Go's defaults are nothing of ours, unless the agents have to keep them in force against the template.
+  if (settings == Settings{} && (!live || facts.desired.environment == Settings{})) return;
   memory.applied = settings;
   memory.applied_over = over;
   memory.applied_uid = target_uid;
   memory.applied_container = container;
+  if (live) memory.applied_beside = facts.desired.environment;
 }
 
 std::optional<Settings> settings_before(const Settings& settings, const Facts& facts) {

@@ -8,9 +8,12 @@ namespace gopacer {
 
 // Settings that go back into the target without a trial.
 
+/// The profile's settings get into force by its status, which the node agents go by.
+bool is_applied_live(const Facts& facts);
+
 /// Notes in `memory` what the target has of ours. `over`: what the guard would go back to.
 void note_applied(ProfileMemory& memory, const Settings& settings, const std::optional<Settings>& over,
-                  const std::string& target_uid, const std::string& container);
+                  const std::string& target_uid, const std::string& container, const Facts& facts);
 
 /// What the target had before `settings`, by the latest trial of it that confirmed them; none where that was found bad
 /// on this pod template.

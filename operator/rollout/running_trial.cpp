@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <tuple>
 
+#include "rollout/live.h"
 #include "rollout/put_back.h"
 #include "rollout/quota.h"
 #include "rollout/steps.h"
@@ -28,6 +29,8 @@ constexpr Duration kPatience = minutes(2);
 constexpr int kFewestOfAStep = 4;
 /// Before another trial is made after the server refused one.
 constexpr Duration kRefusedPause = minutes(10);
+/// Of a live trial's word to the agents, several times within their lease.
+constexpr Duration kRenewal = seconds(3);
 /// After a step that the next one follows without waiting for anything.
 constexpr Duration kAtOnce = std::chrono::milliseconds(50);
 
@@ -121,9 +124,27 @@ class RunningTrial {
   }
   /// The target as we see it is older than our own latest write to it.
   bool picture_is_old() const {
-    return target_is_the_same() && target()->generation < trial_.status.applied_generation;
+    return target_is_the_same() && (target()->generation < trial_.status.applied_generation || profile_is_old());
+  }
+  /// It is older than the promotion: what agents keep in force is noted there, before the trial tells that it is.
+  bool profile_is_old() const {
+    const TrialPhase phase = trial_.status.phase;
+    const bool in_force = phase == TrialPhase::kPromoting || phase == TrialPhase::kWatching;
+    if (!trial_.spec.live || !in_force || !known() || !trial_.status.promoted || current() == trial_.spec.to)
+      return false;
+    // A watch that is silent for longer is not believed anyway: then somebody has changed the status by hand.
+    return facts_.desired.profile->memory.applied != trial_.spec.to && now_ - *trial_.status.promoted < kLongestSilence;
   }
   bool is_anothers(const char* variable) const { return set_by_another(*target(), trial_.spec.container, variable); }
+  bool is_live() const { return trial_.spec.live.has_value(); }
+  /// What processes tell that are to have these settings of the environment, or others.
+  Settings as_run(const Settings& settings) const {
+    return settings == facts_.desired.environment ? trial_.spec.live->own.value_or(settings) : settings;
+  }
+  /// The agents have put back what the pods had, and set nothing any more.
+  bool agents_are_off() const {
+    return is_live() && facts_.desired.profile && facts_.desired.profile->spec.apply != ApplyMode::kLive;
+  }
   /// What the target is to have instead of the trial's settings.
   Settings before() const { return trial_.status.put_back.value_or(trial_.spec.from); }
   /// The target's settings without what the trial put there. A variable that somebody else has set stays. With it stays
@@ -133,6 +154,8 @@ class RunningTrial {
     Settings settings = current();
     const Settings from = before();
     const Settings& to = trial_.spec.to;
+    // Beside the template the two come together: where it has changed nothing of ours is in force.
+    if (is_live()) return settings == to && !agents_are_off() ? from : settings;
     if (settings.gogc == to.gogc && !is_anothers(kGogcVariable)) settings.gogc = from.gogc;
     if (settings.go_mem_limit == to.go_mem_limit && !is_anothers(kGoMemLimitVariable)) {
       settings.go_mem_limit = from.go_mem_limit;
@@ -231,6 +254,7 @@ class RunningTrial {
     if (!next_.started) next_.started = now_;
     if (!next_.waiting_since) next_.waiting_since = now_;
     if (hard_stop()) return end_badly();
+    if (is_live()) return begin_turns();
     if (arms_ready(facts_)) {
       next_.arm_pods = arm_pods(facts_);
       next_.waiting_since.reset();
@@ -252,9 +276,57 @@ class RunningTrial {
     return step;
   }
 
+  /// The pods are warm already; what a turn leaves to the next one is left out by whoever compares them.
+  Step begin_turns() {
+    const std::vector<std::string> pods = live_pods(facts_);
+    if (pods.empty() && now_ - *next_.waiting_since >= kLongestStart) {
+      const std::string trouble = live_trouble(facts_);
+      return end(TrialVerdict::kInconclusive, "AgentsNotReady",
+                 "The node agents do not read the target's pods" + (trouble.empty() ? "." : ": " + trouble));
+    }
+    if (pods.empty()) {
+      Step step = record("WaitingForAgents");
+      const std::string trouble = live_trouble(facts_);
+      step.message = "Waiting until the node agents read the target's pods" + (trouble.empty() ? "." : ": " + trouble);
+      return step;
+    }
+    next_.arm_pods = pods;
+    next_.waiting_since.reset();
+    next_.measuring_since = now_;
+    next_.live = turn_at(trial_, now_, pods, now_);
+    const Trial* const earlier = left_undecided();
+    if (earlier != nullptr) next_.evidence = going_on(*earlier);
+    enter(TrialPhase::kMeasuring, "Measuring by turns of " + format_duration(trial_.spec.live->block) + " in " +
+                                      std::to_string(pods.size()) + (pods.size() == 1 ? " pod" : " pods") +
+                                      (earlier != nullptr ? ", going on from " + earlier->key.name + "." : "."));
+    return record("Measuring");
+  }
+
+  /// Hands the turn on, and tells the agents that somebody still cares.
+  void take_turns() {
+    if (!trial_.status.live) return;
+    const LiveTurn& last = *trial_.status.live;
+    const LiveTurn turn = turn_at(trial_, last.since, trial_.status.arm_pods, now_);
+    if (turn.block != last.block || is_due(last)) next_.live = turn;
+  }
+
+  /// The agents have to hear of us again. Another operator's clock may have been ahead of ours.
+  bool is_due(const LiveTurn& turn) const { return turn.renewed > now_ || now_ - turn.renewed >= kRenewal; }
+
+  /// Until the next turn, or until the agents want to hear of us.
+  Duration until_turn() const {
+    const LiveTurn& live = *next_.live;
+    Time next = now_ + seconds(1);
+    if (!next_.promoted) next = std::min(next, live.renewed + kRenewal);
+    if (next_.phase == TrialPhase::kMeasuring) {
+      next = std::min(next, live.since + (live.block + 1) * trial_.spec.live->block);
+    }
+    return std::clamp<Duration>(next - now_, std::chrono::milliseconds(50), seconds(1));
+  }
+
   /// Whom the comparison began with is no longer there: a cold successor would flatter the other arm.
   std::optional<Step> begun_anew() {
-    if (arm_pods(facts_) == trial_.status.arm_pods) return std::nullopt;
+    if (is_live() ? live_pods_are_there(facts_) : arm_pods(facts_) == trial_.status.arm_pods) return std::nullopt;
     compare_anew("A pod of the comparison was replaced or restarted; the comparison begins anew.");
     return record("BegunAnew");
   }
@@ -267,6 +339,7 @@ class RunningTrial {
     next_.warm_until.reset();
     next_.measuring_since.reset();
     next_.arm_pods.clear();
+    next_.live.reset();
     next_.waiting_since = now_;
     enter(TrialPhase::kPending, std::move(message));
   }
@@ -276,16 +349,23 @@ class RunningTrial {
     const auto& ended = facts_.desired.ended_trials;
     const auto found = std::find_if(ended.rbegin(), ended.rend(), [&](const std::shared_ptr<const Trial>& trial) {
       const TrialSpec& spec = trial->spec;
-      return spec.profile_uid == trial_.spec.profile_uid && spec.template_hash == trial_.spec.template_hash &&
-             spec.target.uid == trial_.spec.target.uid && spec.container == trial_.spec.container &&
-             about_equal(spec.from, trial_.spec.from) && about_equal(spec.to, trial_.spec.to) &&
-             spec.slos == trial_.spec.slos && trial->unreadable.empty() && trial->status.evidence.windows > 0;
+      return spec.profile_uid == trial_.spec.profile_uid && spec.live.has_value() == is_live() &&
+             spec.template_hash == trial_.spec.template_hash && spec.target.uid == trial_.spec.target.uid &&
+             spec.container == trial_.spec.container && about_equal(spec.from, trial_.spec.from) &&
+             about_equal(spec.to, trial_.spec.to) && spec.slos == trial_.spec.slos && trial->unreadable.empty() &&
+             trial->status.evidence.windows > 0;
     });
     // Behind one that was decided nothing is taken up again: what spoke against the settings there would be left out.
     // And of arms that could not be compared nothing is: only what took too long goes on.
     if (found == ended.rend() || (*found)->status.verdict != TrialVerdict::kInconclusive) return nullptr;
     const bool only_took_long = (*found)->status.reason == "TimeOut" && (*found)->spec.steps == trial_.spec.steps;
     return only_took_long && !(*found)->status.promoted ? found->get() : nullptr;
+  }
+
+  static Evidence going_on(const Trial& earlier) {
+    Evidence ended = earlier.status.evidence;
+    ended.within_pods = earlier.spec.live.has_value();
+    return going_on_from(ended);
   }
 
   Step warm_up() {
@@ -300,7 +380,7 @@ class RunningTrial {
     }
     next_.measuring_since = now_;
     const Trial* const earlier = left_undecided();
-    if (earlier != nullptr) next_.evidence = going_on_from(earlier->status.evidence);
+    if (earlier != nullptr) next_.evidence = going_on(*earlier);
     enter(TrialPhase::kMeasuring, "Warm; measuring in windows of " + format_duration(trial_.spec.canary.interval) +
                                       (earlier != nullptr ? ", going on from " + earlier->key.name + "." : "."));
     return record("Measuring");
@@ -309,6 +389,7 @@ class RunningTrial {
   Step measuring() {
     if (hard_stop()) return end_badly();
     if (auto step = begun_anew()) return *step;
+    if (is_live()) take_turns();
     take_evidence();
     if (verdict_.outcome == Outcome::kWorse) return end_badly();
     if (verdict_.outcome == Outcome::kPointless) return pointless();
@@ -360,10 +441,42 @@ class RunningTrial {
     next_.reason = verdict_.reason;
     next_.message = verdict_.message;
     enter(TrialPhase::kPromoting, "Canary passed: " + verdict_.message);
+    if (is_live()) next_.live = growing_turn(facts_, 0, now_);
     return record("Promoting");
   }
 
+  /// One process, a quarter, all of the trial's, and then all of the target's.
+  std::optional<Step> grow() {
+    const std::vector<std::string>& all = trial_.status.arm_pods;
+    const LiveTurn now = trial_.status.live.value_or(LiveTurn{});
+    if (verdict_.outcome == Outcome::kWorse) return worse_than_before();
+    const auto tell = [this](std::string message) {
+      Step step = record("Promoting");
+      step.message = std::move(message);
+      return step;
+    };
+    if (next_.promoted || current() == trial_.spec.to) return std::nullopt;
+    if (now_ - entered(trial_.status, TrialPhase::kPromoting).value_or(now_) > kPatience) {
+      const std::string why = "The agents did not put " + describe(trial_.spec.to) +
+                              " in force on all of the trial's " + "pods" +
+                              (live_trouble(facts_).empty() ? "." : ": " + live_trouble(facts_));
+      return end(TrialVerdict::kInconclusive, "PromotionFailed", why);
+    }
+    if (!now.pods.empty() && !run_by_now(facts_, now.pods, trial_.spec.to)) {
+      if (is_due(now)) next_.live->renewed = now_;
+      return tell("Waiting for the agents to set " + std::to_string(now.pods.size()) + " pods.");
+    }
+    if (now.pods.size() == all.size()) return std::nullopt;
+    next_.live = growing_turn(facts_, now.pods.size(), now_);
+    return tell("Setting " + std::to_string(next_.live->pods.size()) + " of the target's pods for good.");
+  }
+
+  bool run_everywhere() const { return is_live() ? run_by_now(facts_, {}, trial_.spec.to) : target()->rolled_out(); }
+
   Step promoting() {
+    if (is_live()) {
+      if (auto step = grow()) return *step;
+    }
     // Its room is needed: quotas, full nodes and anti-affinity count the trial's pods, too.
     if (facts_.desired.canary) {
       Step step = record("Promoting");
@@ -378,7 +491,7 @@ class RunningTrial {
                    "The settings passed, but could not be put into the target; Ready's message of the profile and "
                    "gopacer's log say why.");
       }
-      if (target()->rollout.paused) return paused();
+      if (target()->rollout.paused && !is_live()) return paused();
       Step step = apply(StepKind::kPromote, trial_.spec.to);
       next_.promoted = now_;
       step.trial = next_;
@@ -388,8 +501,9 @@ class RunningTrial {
     // An operator can die between the patch and its note.
     if (!next_.promoted) next_.promoted = now_;
     if (verdict_.outcome == Outcome::kWorse) return worse_than_before();
-    if (target()->rolled_out()) {
+    if (run_everywhere()) {
       next_.watching_since = now_;
+      next_.live.reset();
       next_.watched_replicas = target()->replicas;
       enter(TrialPhase::kWatching, "All of the target's pods run " + describe(trial_.spec.to) + "; watching for " +
                                        format_duration(trial_.spec.watch_for) + ".");
@@ -398,8 +512,15 @@ class RunningTrial {
       step.memory = with_applied(trial_.spec.to);
       return step;
     }
-    if (target()->rollout.paused) return paused();
-    if (auto stuck = standstill(*next_.promoted)) {
+    if (is_live() && now_ - *next_.promoted > kPatience) {
+      const std::string trouble = live_trouble(facts_);
+      const std::string why = "Not all of the target's pods run " + describe(trial_.spec.to) + " after " +
+                              format_duration(kPatience) + (trouble.empty() ? "." : ": " + trouble);
+      return start_rollback(TrialVerdict::kInconclusive, "RolloutStuck", why, why);
+    }
+    if (target()->rollout.paused && !is_live()) return paused();
+    const auto stuck = is_live() ? std::nullopt : standstill(*next_.promoted);
+    if (stuck) {
       // The canary's pods started with these settings: the reason lies elsewhere.
       return start_rollback(TrialVerdict::kInconclusive, "RolloutStuck", *stuck, *stuck);
     }
@@ -413,6 +534,7 @@ class RunningTrial {
   /// there is no watch, where it may be in the way of the target's pods, where the target is not to be run twice for
   /// longer than it must, and not once the settings are on their way back.
   bool needs_baseline(TrialPhase phase) const {
+    if (is_live()) return false;
     if (before_promotion(phase)) return true;
     if (phase == TrialPhase::kRollingBack || phase == TrialPhase::kEnded) return false;
     if (trial_.spec.watch_for <= Duration(0) || target()->recreates || !target()->single_use.empty()) return false;
@@ -502,8 +624,9 @@ class RunningTrial {
     const bool somebody_waits =
         facts_.desired.uninstalling || trial_.deleting || (facts_.desired.profile && facts_.desired.profile->deleting);
     const Time since = entered(trial_.status, TrialPhase::kRollingBack).value_or(trial_.spec.deadline);
-    const bool over = target()->rolled_out() || target()->rollout.paused || standstill(since) ||
-                      now_ - since > kLongestRollback + target()->min_ready;
+    const bool back = is_live() ? agents_are_off() || target()->replicas == 0 || run_by_now(facts_, {}, as_run(old))
+                                : target()->rolled_out() || target()->rollout.paused || standstill(since);
+    const bool over = back || now_ - since > kLongestRollback + target()->min_ready;
     if (!somebody_waits && !over) {
       Step step = record("RollingBack");
       step.message = "Waiting for the target's pods to run " + describe(old) + " again.";
@@ -547,6 +670,7 @@ class RunningTrial {
     next_.after_rollback = verdict;
     next_.reason = reason;
     next_.message = message;
+    next_.live.reset();
     enter(TrialPhase::kRollingBack, told);
     return record("RollingBack");
   }
@@ -571,6 +695,7 @@ class RunningTrial {
     const bool moved = next_.phase != trial_.status.phase;
     Step step =
         hold(std::move(reason), next_.steps.empty() ? "" : next_.steps.back().message, moved ? kAtOnce : pass());
+    if (next_.live && !moved) step.requeue_after = std::min(step.requeue_after, until_turn());
     step.trial = next_;
     return step;
   }
@@ -579,6 +704,8 @@ class RunningTrial {
     Step step = hold(to_string(kind), "Putting " + describe(settings) + " into the target.", pass());
     step.kind = kind;
     step.settings = settings;
+    // What the agents go by.
+    if (is_live()) step.memory = with_applied(settings);
     return step;
   }
 
@@ -588,6 +715,7 @@ class RunningTrial {
     next_.verdict = verdict;
     next_.reason = reason;
     next_.message = message;
+    next_.live.reset();
     if (trial_.status.verdict != verdict && known()) {
       Step step = hold(std::move(reason), std::move(message), kAtOnce);
       step.trial = next_;
@@ -612,7 +740,7 @@ class RunningTrial {
   void note(ProfileMemory& memory, const Settings& settings) const {
     const bool came_over_the_old_ones = settings == trial_.spec.to || settings == trial_.status.put_back;
     const auto over = came_over_the_old_ones ? std::optional(trial_.spec.from) : settings_before(settings, facts_);
-    note_applied(memory, settings, over, trial_.spec.target.uid, trial_.spec.container);
+    note_applied(memory, settings, over, trial_.spec.target.uid, trial_.spec.container, facts_);
   }
 
   ProfileMemory remember(TrialVerdict verdict) const {
@@ -620,19 +748,20 @@ class RunningTrial {
     memory.active_trial.clear();
     memory.trial_count = std::max(memory.trial_count, trial_.spec.number);
     const bool was_rolled_back = trial_.status.phase == TrialPhase::kRollingBack;
-    const bool person_decided =
-        was_rolled_back && target_is_the_same() && (current() != before() || policy::is_a_persons(next_.reason));
+    const bool person_decided = was_rolled_back && target_is_the_same() && !agents_are_off() &&
+                                (current() != before() || policy::is_a_persons(next_.reason));
     // A program that does not heed the variables would be tried again and again.
     if (verdict == TrialVerdict::kRollBack || person_decided || next_.reason == "SelfTuned") {
       ban(memory, {trial_.spec.to, trial_.spec.template_hash, person_decided ? "SettingsChanged" : next_.reason, now_});
     }
-    if (!target_is_the_same()) {
+    if (!target_is_the_same() || agents_are_off()) {
       memory.forget_applied();
     } else if (was_rolled_back) {
       // What a person set meanwhile stayed, and is theirs.
       person_decided ? memory.forget_applied() : note(memory, before());
-    } else if (trial_.status.promoted) {
-      // Also where a person has put something else there by now: then the next pass yields to them.
+    } else if (trial_.status.promoted && (!is_live() || current() == trial_.spec.to)) {
+      // Also where a person has put something else there by now: then the next pass yields to them. Beside the template
+      // it is noted already, and noted anew beside their change it would hold against it.
       note(memory, trial_.spec.to);
     }
     const bool decided_by_us = verdict == TrialVerdict::kPromote || verdict == TrialVerdict::kRollBack ||

@@ -55,15 +55,22 @@ bool arms_ready(const Facts& facts) {
   return runs_all_pods(facts.desired.canary, replicas) && runs_all_pods(facts.desired.baseline, replicas);
 }
 
-std::vector<std::string> arm_pods(const Facts& facts) {
+std::vector<std::string> processes_of(const Facts& facts, const std::vector<const Pod*>& pods) {
   std::vector<std::string> names;
-  for (const OwnedPod& owned : facts.desired.pods) {
-    if (owned.track == Track::kStable || !owned.pod->lives()) continue;
-    const int restarts = restarts_of(*owned.pod, facts.desired.container);
-    names.push_back(owned.pod->uid + (restarts > 0 ? "#" + std::to_string(restarts) : ""));
+  for (const Pod* const pod : pods) {
+    const int restarts = restarts_of(*pod, facts.desired.container);
+    names.push_back(pod->uid + (restarts > 0 ? "#" + std::to_string(restarts) : ""));
   }
   std::sort(names.begin(), names.end());
   return names;
+}
+
+std::vector<std::string> arm_pods(const Facts& facts) {
+  std::vector<const Pod*> pods;
+  for (const OwnedPod& owned : facts.desired.pods) {
+    if (owned.track != Track::kStable && owned.pod->lives()) pods.push_back(owned.pod.get());
+  }
+  return processes_of(facts, pods);
 }
 
 bool baseline_is_the_same(const Facts& facts) {

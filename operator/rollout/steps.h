@@ -27,6 +27,9 @@ bool arms_ready(const Facts& facts);
 /// restarted are other processes.
 std::vector<std::string> arm_pods(const Facts& facts);
 
+/// The same of these pods.
+std::vector<std::string> processes_of(const Facts& facts, const std::vector<const Pod*>& pods);
+
 /// Of the trial's processes those of the baseline alone are left, all of them, and no others than it measured.
 bool baseline_is_the_same(const Facts& facts);
 

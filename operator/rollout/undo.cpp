@@ -57,7 +57,7 @@ Step fulfilled(const Trial& trial, const Facts& facts) {
   if (replaced && *replaced != trial.spec.to && profile.memory.applied_uid == facts.desired.target->uid) {
     ban_as_undone(*step.memory, *replaced, facts);
   }
-  note_applied(*step.memory, trial.spec.to, trial.spec.from, facts.desired.target->uid, facts.desired.container);
+  note_applied(*step.memory, trial.spec.to, trial.spec.from, facts.desired.target->uid, facts.desired.container, facts);
   step.memory->undone_to = profile.undo_to;
   step.memory->cool_down_until = facts.now + profile.spec.rollback.cool_down;
   return step;
@@ -96,6 +96,11 @@ std::optional<Step> asked_for(const Facts& facts) {
   if (current != Settings{}) ban_as_undone(*step.memory, current, facts);
   step.memory->forget_applied();
   step.memory->putting_back.reset();
+  if (is_applied_live(facts)) {
+    // What the agents go by is the note itself.
+    note_applied(*step.memory, trial->spec.to, trial->spec.from, facts.desired.target->uid, facts.desired.container,
+                 facts);
+  }
   return step;
 }
 

@@ -9,6 +9,10 @@ namespace {
 
 /// More memory than any machine of today has.
 constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 46;
+/// More than any program allocates while it runs.
+constexpr std::uint64_t kMostAllocated = std::uint64_t{1} << 60;
+/// Nanoseconds: 36 years. Four of them can be added up.
+constexpr std::int64_t kMostTime = std::int64_t{1} << 60;
 
 template <typename Value>
 void take(Value& value, std::span<const std::byte> variable, std::uint32_t offset) {
@@ -42,6 +46,7 @@ GcState decode_gc_state(std::span<const std::byte> variable, const Layout& layou
   take(state.memory_limit, variable, layout.memory_limit);
   take(state.heap_minimum, variable, layout.heap_minimum);
   take(state.gc_percent_heap_goal, variable, layout.gc_percent_heap_goal);
+  take(state.triggered, variable, layout.triggered);
   take(state.heap_live, variable, layout.heap_live);
   take(state.last_stack_scan, variable, layout.last_stack_scan);
   take(state.globals_scan, variable, layout.globals_scan);
@@ -64,15 +69,17 @@ std::string implausible(const GcState& state) {
   if (state.gc_percent == 0 || state.gc_percent < -1) return "GOGC is " + std::to_string(state.gc_percent);
   if (state.memory_limit <= 0) return "GOMEMLIMIT is " + std::to_string(state.memory_limit);
   if (state.heap_minimum != heap_minimum_of(state.gc_percent)) return "the least heap is not that of its GOGC";
-  for (const std::uint64_t bytes :
-       {state.heap_live, state.heap_marked, state.last_stack_scan, state.globals_scan, state.mapped_ready}) {
+  for (const std::uint64_t bytes : {state.heap_live, state.heap_marked, state.last_stack_scan, state.globals_scan,
+                                    state.mapped_ready, state.heap_in_use, state.heap_released, state.heap_free}) {
     if (bytes > kMostBytes) return "it counts more memory than there is";
   }
+  if (state.total_alloc > kMostAllocated) return "it counts more memory than there is";
   // Both are counted in pieces, so a little more may be live than was ever allocated.
   if (state.total_free > state.total_alloc) return "it freed more than it allocated";
   for (const std::int64_t time : {state.assist_time, state.dedicated_mark_time, state.fractional_mark_time,
                                   state.idle_mark_time, state.mark_start_time}) {
     if (time < 0) return "a time is below 0";
+    if (time > kMostTime) return "a time is longer than machines live";
   }
   return "";
 }

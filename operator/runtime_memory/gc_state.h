@@ -15,10 +15,11 @@ struct GcState {
   std::int64_t memory_limit = 0;           ///< bytes; the largest number: none
   std::uint64_t heap_minimum = 0;          ///< bytes: 4 MiB·GOGC/100
   std::uint64_t gc_percent_heap_goal = 0;  ///< bytes, by GOGC alone; until the collection ends that runs or comes next
-  std::uint64_t heap_live = 0;             ///< bytes, now
-  std::uint64_t last_stack_scan = 0;       ///< bytes of stacks that the last collection scanned
-  std::uint64_t globals_scan = 0;          ///< bytes of global variables that may hold pointers
-  std::uint64_t heap_marked = 0;           ///< bytes that the last collection left
+  std::uint64_t triggered = 0;        ///< bytes of heap at which the running collection began; the largest number: none
+  std::uint64_t heap_live = 0;        ///< bytes, now
+  std::uint64_t last_stack_scan = 0;  ///< bytes of stacks that the last collection scanned
+  std::uint64_t globals_scan = 0;     ///< bytes of global variables that may hold pointers
+  std::uint64_t heap_marked = 0;      ///< bytes that the last collection left
   /// Nanoseconds on the runtime's processors that marking took, in the collection that runs or else the last one.
   std::int64_t assist_time = 0;
   std::int64_t dedicated_mark_time = 0;
@@ -34,6 +35,8 @@ struct GcState {
 
   /// In force, whatever the environment says.
   Settings settings() const;
+  /// A collection is marking. Settings that are made smaller then make the program itself hurry to mark.
+  bool is_marking() const { return triggered != ~std::uint64_t{0}; }
   std::int64_t mark_time() const { return assist_time + dedicated_mark_time + fractional_mark_time + idle_mark_time; }
 };
 

@@ -11,8 +11,9 @@ namespace gopacer {
 namespace {
 
 constexpr std::size_t kPiece = std::size_t{1} << 20;
-/// Of writable segments. Programs with more global variables are beyond belief, and reading them would take a while.
-constexpr std::uint64_t kMostScanned = std::uint64_t{1} << 30;
+/// Of writable segments. Programs with more global variables are beyond belief. Reading takes a while, and the kernel
+/// charges the reader for the tables of pages that nobody has touched yet.
+constexpr std::uint64_t kMostScanned = std::uint64_t{1} << 28;
 constexpr std::size_t kMostHits = 16;
 constexpr std::size_t kAlignment = 8;
 
@@ -33,6 +34,11 @@ bool looks_like_it(std::span<const std::byte> bytes, const Layout& layout) {
   if (take<std::int64_t>(bytes, layout.memory_limit) < kLeastMemoryLimit) return false;
   if (take<std::uint64_t>(bytes, layout.heap_minimum) != heap_minimum_of(percent)) return false;
   return implausible(decode_gc_state(bytes, layout)).empty();
+}
+
+bool looks_like_it_at(std::uint64_t place, const RunningImage& running, const Layout& layout) {
+  std::vector<std::byte> variable(layout.size());
+  return place % kAlignment == 0 && running.memory(place, variable) && looks_like_it(variable, layout);
 }
 
 std::string hex(std::uint64_t address) {
@@ -83,32 +89,32 @@ std::set<std::uint64_t> locate_by_code(const RunningImage& running) {
 }
 
 Result<Located> locate_controller(const RunningImage& running, const Layout& layout) {
-  std::vector<std::uint64_t> places = locate_by_pattern(running, layout);
+  const auto symbol = locate_by_symbol(running);
+  const std::set<std::uint64_t> code = locate_by_code(running);
+  std::vector<std::uint64_t> places;
+  if (symbol) {
+    places = {*symbol};
+  } else if (!code.empty()) {
+    places.assign(code.begin(), code.end());
+  } else {
+    places = locate_by_pattern(running, layout);
+  }
+  std::erase_if(places, [&](std::uint64_t place) { return !looks_like_it_at(place, running, layout); });
   if (places.empty()) {
     return invalid(
         "nothing in its data looks like the collector's settings; GOGC=0, a GOMEMLIMIT below 1MiB and "
         "experiments with the runtime are not supported");
   }
-  Located located{0, {"pattern"}};
-  const auto keep = [&](const char* who, const auto& agrees) {
-    const std::uint64_t first = places.front();
-    std::erase_if(places, [&](std::uint64_t place) { return !agrees(place); });
-    if (places.empty()) return "its data tells " + hex(first) + ", and its " + who + " tells otherwise";
-    located.by.emplace_back(who);
-    return std::string();
-  };
-  if (const auto symbol = locate_by_symbol(running)) {
-    const std::string against = keep("symbol", [&](std::uint64_t place) { return place == *symbol; });
-    if (!against.empty()) return invalid(against);
-  }
-  if (const std::set<std::uint64_t> code = locate_by_code(running); !code.empty()) {
-    const std::string against = keep("code", [&](std::uint64_t place) { return code.contains(place); });
-    if (!against.empty()) return invalid(against);
+  Located located{places.front(), {"pattern"}};
+  if (symbol) located.by.emplace_back("symbol");
+  if (!code.empty()) {
+    std::erase_if(places, [&](std::uint64_t place) { return !code.contains(place); });
+    if (places.empty()) return invalid("its symbol tells " + hex(located.address) + ", and its code tells otherwise");
+    located.by.emplace_back("code");
   }
   if (places.size() > 1) {
     return invalid("both " + hex(places[0]) + " and " + hex(places[1]) + " look like the collector's settings");
   }
-  located.address = places.front();
   return located;
 }
 

@@ -36,7 +36,8 @@ std::optional<std::uint64_t> locate_by_symbol(const RunningImage& running);
 /// Stripping keeps the table of functions. Empty where the table, or the function, is not as it is known.
 std::set<std::uint64_t> locate_by_code(const RunningImage& running);
 
-/// The one place on which all that can tell agree; the pattern always can. The error says why there is none.
+/// The one place on which all that can tell agree. Where symbol or code name places, the pattern is looked for only
+/// there; the whole of the data is scanned where neither can tell. The error says why there is none.
 Result<Located> locate_controller(const RunningImage& running, const Layout& layout);
 
 }  // namespace gopacer

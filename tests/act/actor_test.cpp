@@ -131,6 +131,53 @@ Step settings_step(StepKind kind, const Settings& settings) {
   return step;
 }
 
+TEST(LiveSteps, LeaveTheDeploymentAsItIs) {
+  for (const bool with_trial : {false, true}) {
+    Cluster cluster;
+    if (with_trial) {
+      cluster.begin_trial(TrialPhase::kPromoting);
+      Cluster::must(
+          cluster.api.merge_patch(objects::trial_path(kTrialKey), {{"spec", {{"live", {{"block", "10s"}}}}}}, ""));
+    } else {
+      Cluster::must(cluster.api.merge_patch(
+          objects::profile_path(), {{"spec", {{"updatePolicy", {{"apply", "Live"}, {"updateMode", "Canary"}}}}}}, ""));
+    }
+    const json before = cluster.target();
+    for (const StepKind kind :
+         {StepKind::kPromote, StepKind::kRollBack, StepKind::kPutBack, StepKind::kRetireCanary, StepKind::kRevert}) {
+      const bool of_trial =
+          kind == StepKind::kPromote || kind == StepKind::kRollBack || kind == StepKind::kRetireCanary;
+      if (of_trial != with_trial) continue;
+      const ActResult result = cluster.perform(settings_step(kind, new_settings()));
+      EXPECT_TRUE(result.done()) << to_string(kind);
+      EXPECT_EQ(cluster.target(), before) << to_string(kind);
+    }
+    EXPECT_TRUE(cluster.canary().is_null());
+  }
+}
+
+TEST(LiveSteps, NoteATrialWithoutARehearsalOnTheDeployment) {
+  Cluster cluster;
+  Cluster::must(
+      cluster.api.merge_patch(objects::profile_path(), {{"spec", {{"updatePolicy", {{"apply", "Live"}}}}}}, ""));
+  EXPECT_EQ(cluster.perform(note_step()).error->kind, ErrorKind::kConflict) << "the finalizer comes first";
+  const json before = cluster.target();
+  EXPECT_TRUE(cluster.perform(note_step()).done());
+  EXPECT_EQ(cluster.target(), before);
+}
+
+TEST(LiveSteps, ReleaseWhatARestartLeftInTheTemplateWithTheProfile) {
+  Cluster cluster;
+  cluster.begin_trial(TrialPhase::kPromoting);
+  cluster.promote();
+  objects::drop_trial(cluster.api, kTrialKey);
+  Cluster::must(cluster.api.merge_patch(
+      objects::profile_path(), {{"spec", {{"updatePolicy", {{"apply", "Live"}, {"revertOnDeletion", true}}}}}}, ""));
+  ASSERT_NE(env_value(cluster.target(), "GOGC"), "");
+  EXPECT_TRUE(cluster.perform(StepKind::kRevert).done());
+  EXPECT_EQ(env_value(cluster.target(), "GOGC"), "");
+}
+
 TEST(Hold, WritesNothing) {
   Cluster cluster;
   cluster.api.forget_writes();

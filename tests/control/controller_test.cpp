@@ -6,6 +6,8 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "codec/resources.h"
 #include "codec/trial.h"
@@ -141,6 +143,33 @@ class ControllerTest : public ::testing::Test {
     pod.merge_patch(more);
     ASSERT_TRUE(api_.create(resources::kPods, "shop", pod));
   }
+  void make_agent(const std::string& name, const std::string& node, const std::string& ip, bool ready = true,
+                  const std::string& kind = "DaemonSet", const std::string& owner = "gopacer-agent",
+                  const std::string& ns = "shop") {
+    const json pod{
+        {"metadata",
+         {{"name", name},
+          {"ownerReferences", {{{"kind", kind}, {"name", owner}, {"uid", owner + "-uid"}, {"controller", true}}}}}},
+        {"spec", {{"nodeName", node}, {"containers", {{{"name", "agent"}}}}}},
+        {"status",
+         {{"phase", "Running"},
+          {"podIP", ip},
+          {"conditions", {{{"type", "Ready"}, {"status", ready ? "True" : "False"}}}}}}};
+    ASSERT_TRUE(api_.create(resources::kPods, ns, pod));
+    ASSERT_TRUE(api_.merge_patch({resources::kPods, ns, name}, {{"status", pod["status"]}}, "status"));
+  }
+  void set_ready(const std::string& name, bool ready) {
+    const json conditions = {{{"type", "Ready"}, {"status", ready ? "True" : "False"}}};
+    ASSERT_TRUE(
+        api_.merge_patch({resources::kPods, "shop", name}, {{"status", {{"conditions", conditions}}}}, "status"));
+  }
+  void drop_pod(const std::string& name) { ASSERT_TRUE(api_.remove({resources::kPods, "shop", name}, "")); }
+  /// Since the last time it was asked.
+  std::vector<std::string> told_of_agents() {
+    settle_all();
+    const std::lock_guard lock(nodes_mutex_);
+    return std::exchange(agents_, {});
+  }
   void make_trial(const std::string& profile) {
     Trial trial = builders::trial(TrialPhase::kEnded);
     trial.key = {"shop", profile + "-1"};
@@ -156,16 +185,21 @@ class ControllerTest : public ::testing::Test {
   OperatorMetrics metrics_;
   std::mutex nodes_mutex_;
   std::map<std::string, Node> nodes_;
+  std::vector<std::string> agents_;  ///< what was told of them
   Controller controller_{api_,
                          events_,
                          passes_,
                          metrics_,
                          clock_,
                          steady_,
-                         {.watch_namespace = "", .workers = 1},
+                         {.watch_namespace = "", .workers = 1, .agents = {"shop", "gopacer-agent"}},
                          [this](const std::string& name, const Node* node) {
                            const std::lock_guard lock(nodes_mutex_);
                            if (node != nullptr) nodes_[name] = *node;
+                         },
+                         [this](const std::string& node, const std::string& address) {
+                           const std::lock_guard lock(nodes_mutex_);
+                           agents_.push_back(node + "=" + address);
                          }};
   int touched_ = 1000;
   std::size_t watches_ = 0;
@@ -191,6 +225,50 @@ TEST_F(ControllerTest, DoesNothingBeforeItKnowsTheWholeCluster) {
   EXPECT_FALSE(controller_.synced());
   EXPECT_THAT(passes_.all(), IsEmpty());
   EXPECT_THAT(controller_.trouble(), HasSubstr("does not serve pods"));
+}
+
+TEST_F(ControllerTest, TellsOfTheAgentOfEachNode) {
+  start();
+  make_agent("agent-a", "n1", "10.0.0.1");
+  make_agent("agent-b", "n2", "10.0.0.2", false);
+  EXPECT_THAT(told_of_agents(), ElementsAre("n1=10.0.0.1"));
+  set_ready("agent-b", true);
+  EXPECT_THAT(told_of_agents(), ElementsAre("n2=10.0.0.2"));
+  set_ready("agent-a", false);
+  EXPECT_THAT(told_of_agents(), ElementsAre("n1="));
+  set_ready("agent-a", true);
+  EXPECT_THAT(told_of_agents(), ElementsAre("n1=10.0.0.1"));
+  drop_pod("agent-b");
+  EXPECT_THAT(told_of_agents(), ElementsAre("n2="));
+}
+
+TEST_F(ControllerTest, TellsOfNoOtherPodsThanTheAgents) {
+  start();
+  make_agent("of-another", "n1", "10.0.0.1", true, "DaemonSet", "node-exporter");
+  make_agent("of-a-set", "n1", "10.0.0.2", true, "ReplicaSet", "gopacer-agent");
+  make_agent("agent-elsewhere", "n1", "10.0.0.3", true, "DaemonSet", "gopacer-agent", "other");
+  EXPECT_THAT(told_of_agents(), IsEmpty());
+}
+
+TEST_F(ControllerTest, GoesOverToANewAgentThatIsReadyBeforeTheOldOneHasGone) {
+  start();
+  make_agent("old", "n1", "10.0.0.1");
+  make_agent("new", "n1", "10.0.0.2", false);
+  EXPECT_THAT(told_of_agents(), ElementsAre("n1=10.0.0.1"));
+  set_ready("new", true);
+  EXPECT_THAT(told_of_agents(), ElementsAre("n1=10.0.0.2"));
+  set_ready("old", false);
+  drop_pod("old");
+  EXPECT_THAT(told_of_agents(), IsEmpty()) << "the new one is there";
+}
+
+TEST_F(ControllerTest, GoesBackToTheOldAgentWhereTheNewOneFails) {
+  start();
+  make_agent("old", "n1", "10.0.0.1");
+  make_agent("new", "n1", "10.0.0.2");
+  told_of_agents();
+  set_ready("new", false);
+  EXPECT_THAT(told_of_agents(), ElementsAre("n1=10.0.0.1"));
 }
 
 TEST_F(ControllerTest, WakesAProfileThatAPersonChanges) {

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <functional>
+
 #include "fakes/builders.h"
 #include "fakes/fake_cluster_view.h"
 #include "gopacer/policy/rules.h"
@@ -111,6 +113,31 @@ TEST(Desired, HasAllThatBearsOnAProfile) {
   EXPECT_THAT(scene.problems(), IsEmpty());
   EXPECT_THAT(scene.conflict(), IsEmpty());
   EXPECT_FALSE(desired.trial);
+}
+
+TEST(Desired, TellsTheTemplatesSettingsFromThoseThatTheAgentsKeepInForce) {
+  const auto current = [](const std::function<void(Scene&)>& change) {
+    Scene scene;
+    scene.set_env("GOGC", "80");
+    scene.profile.spec.apply = ApplyMode::kLive;
+    ProfileMemory& memory = scene.profile.memory;
+    memory.applied = new_settings();
+    memory.applied_beside = builders::settings(80);
+    memory.applied_uid = scene.target.uid;
+    memory.applied_container = "app";
+    change(scene);
+    const Desired desired = scene.desired();
+    EXPECT_EQ(desired.environment, readable_settings(env_of(scene.app())));
+    return desired.current;
+  };
+  EXPECT_EQ(current([](Scene&) {}), new_settings());
+  const Settings theirs = builders::settings(80);
+  EXPECT_EQ(current([](Scene& scene) { scene.profile.spec.apply = ApplyMode::kRestart; }), theirs);
+  EXPECT_EQ(current([](Scene& scene) { scene.profile.memory.applied_beside.reset(); }), theirs) << "not by the agents";
+  EXPECT_EQ(current([](Scene& scene) { scene.target.uid = "made-anew"; }), theirs);
+  EXPECT_EQ(current([](Scene& scene) { scene.profile.memory.applied_container = "sidecar"; }), theirs);
+  EXPECT_EQ(current([](Scene& scene) { scene.app().env[0].value = "90"; }), builders::settings(90))
+      << "a person has changed the template since, and that stands";
 }
 
 TEST(Desired, TellsATargetThatCannotBeReadFromOneThatIsNotThere) {

@@ -137,6 +137,71 @@ TEST_F(ObservationFeedTest, KeepsAPointOfTheLongRowEveryTenMinutes) {
   EXPECT_EQ(observe().long_row, nullptr);
 }
 
+TEST_F(ObservationFeedTest, AsksTheAgentWhereSettingsAreSetLive) {
+  Profile profile;
+  const auto plan = [&] {
+    desired_.profile = std::make_shared<Profile>(profile);
+    return scrape_plan(desired_);
+  };
+  EXPECT_EQ(plan().endpoint.source, RuntimeSource::kPages);
+  EXPECT_NE(plan().profiling, Profiling::kNever);
+  profile.spec.metrics.source = RuntimeSource::kAgent;
+  EXPECT_EQ(plan().endpoint.source, RuntimeSource::kAgent);
+  EXPECT_EQ(plan().profiling, Profiling::kNever) << "the program need not serve a profile";
+  profile.spec.metrics.source = RuntimeSource::kPages;
+  profile.spec.apply = ApplyMode::kLive;
+  EXPECT_EQ(plan().endpoint.source, RuntimeSource::kAgent);
+  desired_.trial = std::make_shared<Trial>();
+  EXPECT_EQ(plan().profiling, Profiling::kNever);
+}
+
+TEST_F(ObservationFeedTest, ReadsSeveralTimesInEachBlockThoseThatTakeTurns) {
+  Profile profile;
+  profile.spec.apply = ApplyMode::kLive;
+  profile.spec.metrics.interval = seconds(15);
+  desired_.profile = std::make_shared<Profile>(profile);
+  const std::string uid = desired_.pods.front().pod->uid;
+  const auto every = [&](Duration block, const std::string& takes_part) {
+    Trial trial;
+    trial.spec.live = LivePlan{block};
+    trial.spec.canary.interval = 2 * block;
+    trial.spec.container = desired_.container;
+    trial.status.arm_pods = {takes_part};
+    desired_.trial = std::make_shared<Trial>(trial);
+    return scrape_plan(desired_).pods.front().every;
+  };
+  EXPECT_EQ(every(seconds(16), uid), seconds(2));
+  EXPECT_EQ(every(seconds(16), uid + "#2"), seconds(2)) << "it was restarted before";
+  EXPECT_EQ(every(seconds(1), uid), kShortestTurn);
+  EXPECT_EQ(every(seconds(16), "another"), seconds(0));
+}
+
+TEST_F(ObservationFeedTest, KnowsWhatTheAgentsKeepInForce) {
+  Profile profile;
+  profile.spec.apply = ApplyMode::kLive;
+  profile.memory.applied = Settings{Gogc(200), std::nullopt};
+  profile.memory.applied_beside = Settings{};
+  profile.memory.applied_uid = "target-uid";
+  profile.memory.applied_container = "app";
+  auto target = std::make_shared<Workload>();
+  target->uid = "target-uid";
+  desired_.target = target;
+  const auto settings = [&] {
+    desired_.profile = std::make_shared<Profile>(profile);
+    return scrape_plan(desired_).pods.at(0).settings;
+  };
+  EXPECT_EQ(settings(), *profile.memory.applied);
+  profile.memory.applied_container = "sidecar";
+  EXPECT_EQ(settings(), Settings{});
+  profile.memory.applied_container = "app";
+  profile.memory.applied_beside = Settings{Gogc(80), std::nullopt};
+  EXPECT_EQ(settings(), Settings{}) << "the pod was started with another template";
+  profile.memory.applied_beside = Settings{};
+  profile.spec.apply = ApplyMode::kRestart;
+  profile.spec.metrics.source = RuntimeSource::kAgent;
+  EXPECT_EQ(settings(), Settings{}) << "the agents set nothing";
+}
+
 TEST(ScrapePlan, KeepsSamplesForTheWindowsOfATrial) {
   Desired desired;
   EXPECT_EQ(scrape_plan(desired).keep, kShortestHistory);

@@ -95,6 +95,25 @@ TEST(PodEstimate, SaysWhatOnePodDoes) {
   EXPECT_FALSE(found.limit_rules);
 }
 
+TEST(PodEstimate, LeavesOutWhatAProcessDidWithOtherSettings) {
+  const auto told_by = [](int since) {
+    return changed([since](Sample& sample, int i) {
+      ProcessMetrics& process = sample.process.emplace();
+      process.gogc = Gogc(i < since ? 400 : 100);
+      // With the larger heap it allocated and collected quite otherwise.
+      if (i < since) sample.mem->next_gc = mib(900);
+    });
+  };
+  const auto samples_of = [](const PodSeries& pod) { return reader_of(pod).samples(); };
+  EXPECT_EQ(samples_of(told_by(12)), 19U);
+  EXPECT_EQ(samples_of(told_by(0)), 31U);
+  EXPECT_EQ(samples_of(told_by(30)), 1U);
+  const PodSeries silent = changed([](Sample& sample, int i) {
+    if (i % 2 == 0) sample.process.emplace().gogc = Gogc(100);
+  });
+  EXPECT_EQ(samples_of(silent), 31U) << "a reading that tells nothing speaks for nothing";
+}
+
 TEST(PodEstimate, LeavesTheWarmUpAndWhatIsOlderThanTenMinutesOut) {
   PodSeries young = pod();
   young.started = kNow - seconds(300);

@@ -135,6 +135,29 @@ TEST(HttpServer, MakesAPageOnceForAllWhoAskWithinASecond) {
   EXPECT_GT(asked, 2);
 }
 
+TEST(HttpServer, AsksForOtherPagesWhatIsNoPageOfItsOwn) {
+  std::atomic<int> asked = 0;
+  const auto server =
+      HttpServer::listen(0, {{"/healthz", [] { return HttpServer::Answer{200, "ok\n"}; }}},
+                         [&](const std::string& path) -> std::optional<HttpServer::Answer> {
+                           if (path != "/pods/uid/app") return std::nullopt;
+                           return HttpServer::Answer{200, "n=" + std::to_string(++asked), "application/json"};
+                         })
+          .value();
+  EXPECT_THAT(get(*server, "/healthz"), HasSubstr("ok"));
+  EXPECT_EQ(asked, 0);
+  EXPECT_THAT(get(*server, "/pods/uid/app"),
+              testing::AllOf(HasSubstr("200 OK"), HasSubstr("application/json"), HasSubstr("n=1")));
+  EXPECT_THAT(get(*server, "/pods/uid/app?at=once"), HasSubstr("n=2")) << "each time anew";
+  for (const char* const path : {"/pods/uid", "/pods/uid/app/", "/pods/uid/../uid/app", "/", "/pods/%00"}) {
+    EXPECT_THAT(get(*server, path), HasSubstr("404")) << path;
+  }
+  const Caller caller(server->port());
+  caller.send("POST /pods/uid/app HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_THAT(caller.read_all(), HasSubstr("405"));
+  EXPECT_EQ(asked, 2);
+}
+
 TEST(HttpServer, GivesAClientASecondToAsk) {
   const auto server = serve();
   const Caller silent(server->port());

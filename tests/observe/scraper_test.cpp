@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "codec/agent_sample.h"
 #include "fakes/scripted_fetcher.h"
+#include "observe/agent_page.h"
 #include "observe/recorded.h"
 
 namespace gopacer {
@@ -949,6 +952,117 @@ TEST(PlacesForCpuProfiles, AreNotAllTakenByThreeNamespaces) {
     for (int i = 0; i < 1000; ++i) places.try_start({ns, std::to_string(i % 10)}, start);
   }
   EXPECT_TRUE(places.try_start({"quiet", "checkout"}, start));
+}
+
+/// Pods whose runtime the node's agent tells of.
+class ScraperOfAgents : public ScraperTest {
+ protected:
+  static ScrapePlan by_agent(std::vector<PodTarget> pods, std::vector<Slo> slos = {}) {
+    ScrapePlan out = plan(std::move(pods), std::move(slos));
+    out.endpoint.source = RuntimeSource::kAgent;
+    return out;
+  }
+
+  static codec::AgentSample said() {
+    codec::AgentSample said;
+    MemStats& mem = said.sample.mem.emplace();
+    mem.total_alloc = mib(100);
+    mem.num_gc = 42;
+    ProcessMetrics& process = said.sample.process.emplace();
+    process.gogc = Gogc(150);
+    process.gc_cpu_seconds = 1.5;
+    process.heap_live = mib(8);
+    process.scanned_roots = Bytes(0);
+    return said;
+  }
+  static std::string body(const codec::AgentSample& said) { return codec::encode(said).dump(); }
+
+  const std::string kPlace = "10.9.0.1/pods/uid-a/app";
+};
+
+TEST_F(ScraperOfAgents, AsksTheAgentOfThePodsNode) {
+  fetcher_.on(kPlace, {body(said())});
+  scraper_->set_agent("node-1", NodeAddress{"10.9.0.1", 9443});
+  scraper_->set_agent("node-2", NodeAddress{"10.9.0.2", 9443});
+  scraper_->set_targets(kProfile, by_agent({pod("a", "10.0.0.1")}));
+  clock_.advance(seconds(0));
+  scraper_->run_due();
+  ASSERT_EQ(fetcher_.pending(), 1U);
+  EXPECT_EQ(fetcher_.next().port, 9443);
+  fetcher_.answer_all();
+  EXPECT_THAT(fetcher_.log, ElementsAre(kPlace));
+  const PodSeries read = series("a");
+  EXPECT_EQ(read.error, "");
+  EXPECT_THAT(read.notes, Not(Contains(HasSubstr("The agent"))));
+  ASSERT_EQ(read.samples.size(), 1U);
+  EXPECT_EQ(read.samples[0].at, clock_.now());
+  EXPECT_EQ(read.samples[0].mem->num_gc, 42U);
+  EXPECT_EQ(read.samples[0].process->gogc, Gogc(150));
+}
+
+TEST_F(ScraperOfAgents, StillAsksThePodForItsSlos) {
+  fetcher_.on(kPlace, {body(said())});
+  fetcher_.on("10.0.0.1/metrics", {recorded("metrics/checkout.txt")});
+  scraper_->set_agent("node-1", NodeAddress{"10.9.0.1", 9443});
+  scraper_->set_targets(kProfile, by_agent({pod("a", "10.0.0.1")}, {slo("p99")}));
+  pass(seconds(0));
+  EXPECT_THAT(fetcher_.log, ElementsAre(kPlace, "10.0.0.1/metrics"));
+  const Sample sample = series("a").samples.back();
+  EXPECT_GT(sample.latency.at("p99").count(), 0);
+  EXPECT_EQ(sample.process->gc_cpu_seconds, 1.5) << "the agent's, not the page's";
+}
+
+TEST_F(ScraperOfAgents, MixesNoNumbersOfThePageWithTheAgents) {
+  fetcher_.on("10.0.0.1/metrics", {recorded("metrics/checkout.txt")});
+  scraper_->set_agent("node-1", NodeAddress{"10.9.0.1", 9443});
+  scraper_->set_targets(kProfile, by_agent({pod("a", "10.0.0.1")}, {slo("p99")}));
+  pass(seconds(0));
+  const Sample sample = series("a").samples.back();
+  EXPECT_FALSE(sample.process) << "it counts from another beginning";
+  EXPECT_GT(sample.latency.at("p99").count(), 0);
+}
+
+TEST_F(ScraperOfAgents, HandsOnTheAgentsNote) {
+  codec::AgentSample noted = said();
+  noted.note = "GOGC=4000 is out of bounds.";
+  fetcher_.on(kPlace, {body(noted)});
+  scraper_->set_agent("node-1", NodeAddress{"10.9.0.1", 9443});
+  scraper_->set_targets(kProfile, by_agent({pod("a", "10.0.0.1")}));
+  pass(seconds(0));
+  EXPECT_THAT(series("a").notes, Contains("The agent: GOGC=4000 is out of bounds."));
+  EXPECT_EQ(series("a").error, "");
+}
+
+TEST_F(ScraperOfAgents, SaysThatNoAgentRunsOnTheNode) {
+  scraper_->set_targets(kProfile, by_agent({pod("a", "10.0.0.1")}));
+  pass(seconds(0));
+  EXPECT_THAT(fetcher_.log, IsEmpty());
+  EXPECT_THAT(series("a").error, HasSubstr("no agent of gopacer runs on node node-1"));
+  fetcher_.on(kPlace, {body(said())});
+  scraper_->set_agent("node-1", NodeAddress{"10.9.0.1", 9443});
+  pass(seconds(15));
+  EXPECT_EQ(series("a").error, "");
+  scraper_->set_agent("node-1", std::nullopt);
+  pass(seconds(15));
+  EXPECT_THAT(series("a").error, HasSubstr("no agent of gopacer runs on node node-1"));
+}
+
+TEST_F(ScraperOfAgents, SaysWhyTheAgentTellsNothing) {
+  const std::vector<std::pair<ScriptedFetcher::Reply, std::string>> replies{
+      {{codec::encode_unread("process 7 is no Go program").dump()}, "process 7 is no Go program"},
+      {{"404 page not found", 404}, "the agent does not know the container (yet)"},
+      {{"", 200, FetchFailure::kRefused}, "check the pod of gopacer's agent on that node"},
+      {{"<html>"}, "is no answer of gopacer's agent"},
+      {{std::string(AgentPage::kMostBytes + 1, ' ')}, "is longer than an agent's answer"},
+      {{std::string(std::size_t{10} << 20, ' '), 200, std::nullopt, {}, 1000}, "is longer than an agent's answer"}};
+  scraper_->set_agent("node-1", NodeAddress{"10.9.0.1", 9443});
+  scraper_->set_targets(kProfile, by_agent({pod("a", "10.0.0.1")}));
+  for (const auto& [reply, why] : replies) {
+    fetcher_.on(kPlace, reply);
+    pass(seconds(15));
+    EXPECT_THAT(series("a").error, HasSubstr(why));
+    EXPECT_THAT(series("a").samples, IsEmpty());
+  }
 }
 
 }  // namespace

@@ -117,6 +117,16 @@ const Line kStarting[] = {
     {"HostPath", [](World& world) { world.target.single_use = {{"HostPath", "it writes to /data"}}; }},
     {"WritableVolume", [](World& world) { world.target.single_use = {{"WritableVolume", "it writes to a claim"}}; }},
     {"DeviceClaim", [](World& world) { world.target.single_use = {{"DeviceClaim", "it uses a claim"}}; }},
+    {"LiveSlo",
+     [](World& world) {
+       world.profile.spec.apply = ApplyMode::kLive;
+       Slo pauses;
+       pauses.name = "pauses";
+       pauses.source = RuntimePauses{};
+       world.profile.spec.slos = {pauses};
+       world.facts.observed.pods[0].samples.change(
+           0, [](Sample& sample) { sample.mem->pauses = {{sample.at, Duration(0)}}; });
+     }},
     {"TargetOwned", [](World& world) { world.target.controller = {"Rollout", "checkout", "uid"}; }},
     {"TargetSteered", steer},
     {"FieldConflict", [](World& world) { world.target.env_owners = {{"app", "GOGC", "argocd"}}; }},
@@ -134,6 +144,53 @@ TEST(MayStart, AsksEachRule) {
     line.happens(world);
     EXPECT_THAT(world.reasons(policy::may_start()), ElementsAre(line.reason));
     EXPECT_THAT(world.reasons(policy::may_be_tuned()), IsEmpty()) << "the recommendation goes on";
+  }
+}
+
+TEST(MayStart, RunsNothingTwiceByTurns) {
+  for (const char* const reason :
+       {"StrategyRecreate", "HostNetwork", "HostPort", "HostPath", "WritableVolume", "DeviceClaim"}) {
+    for (const Line& line : kStarting) {
+      if (std::string(line.reason) != reason) continue;
+      World world;
+      line.happens(world);
+      world.profile.spec.apply = ApplyMode::kLive;
+      EXPECT_THAT(world.reasons(policy::may_start()), IsEmpty()) << reason;
+      world.run_trial(TrialPhase::kMeasuring);
+      world.trial->spec.live = LivePlan{seconds(10)};
+      EXPECT_THAT(world.reasons(policy::must_end()), IsEmpty()) << reason;
+    }
+  }
+}
+
+TEST(MayStart, WantsSlosThatTheRunningSettingsCanBeToldApartBy) {
+  const auto reasons_with = [](const auto& source) {
+    World world;
+    world.profile.spec.apply = ApplyMode::kLive;
+    Slo slo;
+    slo.name = "it";
+    slo.source = source;
+    world.profile.spec.slos = {slo};
+    return world.reasons(policy::may_start());
+  };
+  for (const auto& reasons :
+       {reasons_with(PrometheusQuery{}), reasons_with(RuntimePauses{}), reasons_with(RuntimeShare{})}) {
+    EXPECT_THAT(reasons, testing::Contains("LiveSlo"));
+  }
+  for (const auto& reasons : {reasons_with(PodHistogram{}), reasons_with(PodRatio{}), reasons_with(PodGauge{})}) {
+    EXPECT_THAT(reasons, testing::Not(testing::Contains("LiveSlo")));
+  }
+}
+
+TEST(MustEnd, WhenAnotherContainerIsToBeTunedLiveInAnyPhase) {
+  for (const bool live : {true, false}) {
+    World world;
+    world.run_trial(TrialPhase::kWatching);
+    if (live) world.trial->spec.live = LivePlan{seconds(10)};
+    world.profile.spec.apply = live ? ApplyMode::kLive : ApplyMode::kRestart;
+    world.profile.spec.container = "web";
+    const std::vector<std::string> reasons = world.reasons(policy::must_end());
+    EXPECT_EQ(std::find(reasons.begin(), reasons.end(), "ProfileChanged") != reasons.end(), live);
   }
 }
 
@@ -216,6 +273,7 @@ const Ending kEnding[] = {
      [](World& world) { world.target.single_use = {{"WritableVolume", "it writes to a claim"}}; }},
     {"DeviceClaim", TrialVerdict::kAborted,
      [](World& world) { world.target.single_use = {{"DeviceClaim", "it uses a claim"}}; }},
+    {"ApplyChanged", TrialVerdict::kSuperseded, [](World& world) { world.profile.spec.apply = ApplyMode::kLive; }},
     {"ProfileChanged", TrialVerdict::kSuperseded, [](World& world) { world.profile.spec.container = "web"; }},
     {"EnvOverridden", TrialVerdict::kInconclusive,
      [](World& world) {

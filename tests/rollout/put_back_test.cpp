@@ -48,7 +48,7 @@ Scene breach(BreachAction action = BreachAction::kRollBack) {
   scene.profile.spec.slos = {promise(action)};
   scene.profile.spec.rollback.guard = true;
   scene.current = settings(kNow);
-  note_applied(scene.profile.memory, settings(kNow), settings(kBefore), scene.target.uid, "app");
+  note_applied(scene.profile.memory, settings(kNow), settings(kBefore), scene.target.uid, "app", scene.facts());
   scene.guarded = broken_promise();
   return scene;
 }
@@ -287,7 +287,8 @@ TEST(PutBack, WaitsForNoPodThatIsNotReady) {
 
 TEST(PutBack, IsRefusedWhereTheOldLimitIsTooLargeForTheContainerByNow) {
   Scene scene = breach();
-  note_applied(scene.profile.memory, settings(kNow), settings(kBefore, mib(600)), scene.target.uid, "app");
+  note_applied(scene.profile.memory, settings(kNow), settings(kBefore, mib(600)), scene.target.uid, "app",
+               scene.facts());
   const Step step = scene.step();
   EXPECT_EQ(step.kind, StepKind::kHold);
   EXPECT_EQ(step.reason, "PutBackUnsafe");

@@ -52,6 +52,7 @@ struct Scene {
     for (const Workload& arm : leftovers) desired.leftovers.push_back(std::make_shared<Workload>(arm));
     desired.pods = pods;
     desired.container = "app";
+    desired.environment = current;
     desired.current = current;
     facts.observed = observed();
     facts.decision = decision;

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "agent/program.h"
+#include "base/steady_clock.h"
+#include "gopacer/domain/orders.h"
+#include "ports/api_server.h"
+
+namespace gopacer {
+
+struct AgentOptions {
+  std::string node;             ///< only pods of this one are looked at
+  std::string watch_namespace;  ///< empty: all
+  std::filesystem::path proc = "/proc";
+  std::filesystem::path state;  ///< directory of the journal; empty: nothing survives the agent
+  /// Of the runtime of the containers: their processes are looked for again after so long.
+  Duration look_again = std::chrono::milliseconds(500);
+};
+
+/// What an agent did so far.
+struct AgentCounts {
+  std::uint64_t written = 0;   ///< settings put in force, those put back among them
+  std::uint64_t refused = 0;   ///< orders that were not followed, each once
+  std::uint64_t expired = 0;   ///< leases that ran out
+  std::uint64_t programs = 0;  ///< under care now
+};
+
+/// The gopacer of one node: reads the Go programs of this node's pods whose profile asks for it, and keeps in them what
+/// the cluster says they are to run with. It takes orders from nobody else: what it goes by are the profile, which
+/// people write, and the statuses of profile and trial, which only the operator may write.
+///
+/// A trial's settings are kept for kLiveLease after the agent has seen the trial's turn renewed: if the operator or the
+/// network dies the program has its own again. A program's settings change once a second at most, putting back apart.
+/// What a predecessor was not able to put back is put back first. Whatever else happens to the agent, a program has its
+/// own when run() has returned.
+class Agent {
+ public:
+  Agent(ApiServer& api, const Clock& clock, const SteadyClock& steady, AgentOptions options);
+  ~Agent();
+
+  /// Works until `stop`, then puts back what the programs had.
+  void run(std::stop_token stop);
+
+  /// The body for "/pods/<uid>/<container>"; none when no such container is under care. Thread-safe.
+  std::optional<std::string> page(const std::string& path) const;
+  AgentCounts counts() const;
+  /// Empty once all that it goes by was read, else what is missing.
+  std::string trouble() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace gopacer

@@ -1,0 +1,89 @@
+#include "cli/agent_command.h"
+
+#include <spdlog/spdlog.h>
+
+#include <CLI/CLI.hpp>
+#include <thread>
+
+#include "agent/agent.h"
+#include "cli/stop_signals.h"
+#include "kube/client.h"
+#include "kube/config.h"
+#include "kube/transport.h"
+#include "net/http_server.h"
+
+namespace gopacer {
+namespace {
+
+int fail_start(const Error& error) {
+  spdlog::error("can't start error=\"{}\"", error.message);
+  return 1;
+}
+
+HttpServer::Answer metrics_page(const AgentCounts& counts) {
+  const auto metric = [](const char* name, const char* type, const char* help, std::uint64_t value) {
+    return std::string("# HELP ") + name + " " + help + "\n# TYPE " + name + " " + type + "\n" + name + " " +
+           std::to_string(value) + "\n";
+  };
+  return {200,
+          metric("gopacer_agent_programs", "gauge", "Go programs that are read now.", counts.programs) +
+              metric("gopacer_agent_writes_total", "counter", "Settings put in force, or put back.", counts.written) +
+              metric("gopacer_agent_refusals_total", "counter", "Orders that were not followed.", counts.refused) +
+              metric("gopacer_agent_leases_expired_total", "counter",
+                     "Trials' settings that were taken back because the operator fell silent.", counts.expired),
+          "text/plain; version=0.0.4; charset=utf-8"};
+}
+
+}  // namespace
+
+void describe_agent(CLI::App& app, AgentCommandOptions& options) {
+  app.add_option("--kubeconfig", options.kubeconfig, "Kubeconfig file; default: the pod's own account");
+  app.add_option("--context", options.context, "Context of the kubeconfig");
+  app.add_option("--node", options.node, "Name of the node whose pods are looked at")->required();
+  app.add_option("--watch-namespace", options.watch_namespace, "Only this namespace; default: all");
+  app.add_option("--state", options.state,
+                 "Directory that outlives the process, for what programs had before; default: none");
+  app.add_option("--proc", options.proc, "Where the processes of the node are listed")->capture_default_str();
+  app.add_option("--port", options.port, "Port of the samples, /metrics and /healthz")->check(CLI::Range(0, 65535));
+  app.add_option("--log-level", options.log_level, "Least level that is logged")
+      ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}));
+}
+
+int run_agent(const AgentCommandOptions& options) {
+  const StopSignals signals;
+  kube::prepare_process();
+  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
+  spdlog::set_level(spdlog::level::from_str(options.log_level == "warn" ? "warning" : options.log_level));
+
+  const Result<kube::ClusterConfig> config = kube::find_config(options.kubeconfig, options.context);
+  if (!config) return fail_start(config.error());
+  const auto api = kube::Client::open(*config, kube::make_token_source(*config), {});
+  if (!api) return fail_start(api.error());
+
+  const SystemClock clock;
+  const SystemSteadyClock steady;
+  Agent agent(
+      **api, clock, steady,
+      {.node = options.node, .watch_namespace = options.watch_namespace, .proc = options.proc, .state = options.state});
+  const auto healthy = [&agent]() -> HttpServer::Answer {
+    const std::string trouble = agent.trouble();
+    return trouble.empty() ? HttpServer::Answer{200, "ok\n"} : HttpServer::Answer{503, trouble + "\n"};
+  };
+  const auto server = HttpServer::listen(options.port,
+                                         {{"/healthz", [] { return HttpServer::Answer{200, "ok\n"}; }},
+                                          {"/readyz", healthy},
+                                          {"/metrics", [&agent] { return metrics_page(agent.counts()); }}},
+                                         [&agent](const std::string& path) -> std::optional<HttpServer::Answer> {
+                                           auto body = agent.page(path);
+                                           if (!body) return std::nullopt;
+                                           return HttpServer::Answer{200, std::move(*body), "application/json"};
+                                         });
+  if (!server) return fail_start(server.error());
+  spdlog::info("agent starts node={} port={}", options.node, (*server)->port());
+  std::jthread work([&agent](const std::stop_token& stop) { agent.run(stop); });
+  const int number = signals.wait();
+  spdlog::info("stopping signal={}", number);
+  return 0;
+}
+
+}  // namespace gopacer

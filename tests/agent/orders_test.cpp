@@ -1,0 +1,211 @@
+#include "gopacer/domain/orders.h"
+
+#include <gmock/gmock.h>
+
+#include "fakes/builders.h"
+
+namespace gopacer {
+namespace {
+
+using builders::new_settings;
+using builders::settings;
+using ::testing::HasSubstr;
+
+LocalContainer container(const Settings& environment = {}) {
+  return {{"shop", "checkout-hash-1-abcde"}, "pod-uid", "checkout", "app", std::string(64, 'a'), environment, mib(512)};
+}
+
+Profile live_profile() {
+  Profile profile = builders::profile();
+  profile.spec.apply = ApplyMode::kLive;
+  profile.memory.active_trial = "checkout-1";
+  return profile;
+}
+
+/// In which it is the turn of that pod.
+Trial live_trial(const std::string& pod = "pod-uid") {
+  Trial trial = builders::trial(TrialPhase::kMeasuring);
+  trial.spec.live = LivePlan{std::chrono::seconds(6)};
+  trial.status.live = LiveTurn{builders::kStart, 0, {pod}, builders::kStart};
+  return trial;
+}
+
+/// As order_for(), where the lease holds.
+Order order(const Profile& profile, const Trial& trial, const LocalContainer& of = container()) {
+  return order_for(of, profile, &trial, true);
+}
+
+void confirm(Profile& profile, const Settings& applied, const Settings& beside = {}) {
+  profile.memory.applied = applied;
+  profile.memory.applied_beside = beside;
+  profile.memory.applied_container = "app";
+}
+
+class Bounded : public ::testing::Test {
+ protected:
+  std::string against(const Settings& asked) const { return out_of_bounds(container_, spec_, asked); }
+
+  ProfileSpec spec_ = builders::profile().spec;
+  LocalContainer container_ = container();
+};
+
+TEST_F(Bounded, AllowsWhatIsWithin) {
+  for (const Settings& asked : {Settings{}, settings(50), settings(400), settings(200, mib(460)), settings({}, mib(1))})
+    EXPECT_EQ(against(asked), "") << describe(asked);
+}
+
+TEST_F(Bounded, RefusesAGogcThatIsOffTooLowOrTooHigh) {
+  for (const Settings& asked : {Settings{Gogc::off(), mib(400)}, settings(49), settings(401), settings(0)})
+    EXPECT_THAT(against(asked), HasSubstr("bounds allow a GOGC of 50 to 400")) << describe(asked);
+}
+
+TEST_F(Bounded, RefusesALimitBelowTheLeast) {
+  spec_.bounds.min_go_mem_limit = mib(100);
+  EXPECT_THAT(against(settings({}, mib(99))), HasSubstr("bounds.minAllowed.goMemLimit is 100MiB"));
+  EXPECT_EQ(against(settings({}, mib(100))), "");
+}
+
+TEST_F(Bounded, RefusesALimitTooNearToTheContainers) {
+  EXPECT_THAT(against(settings({}, mib(461))), HasSubstr("90 % of the container's 512.0MiB"));
+  spec_.bounds.max_go_mem_limit_percent = 50;
+  EXPECT_THAT(against(settings({}, mib(257))), HasSubstr("50 %"));
+  EXPECT_EQ(against(settings({}, mib(256))), "");
+}
+
+TEST_F(Bounded, KnowsNoPercentOfAContainerWithoutALimit) {
+  container_.memory_limit.reset();
+  EXPECT_EQ(against(settings({}, gib(100))), "");
+}
+
+TEST_F(Bounded, LooksOnlyAtWhatDiffersFromTheEnvironment) {
+  container_.environment = settings(10, mib(511));
+  EXPECT_EQ(against(settings(10, mib(511))), "");
+  EXPECT_EQ(against(settings(100, mib(511))), "");
+  EXPECT_EQ(against(settings(10, mib(300))), "");
+  EXPECT_NE(against(settings(11, mib(511))), "");
+}
+
+TEST_F(Bounded, TakesWhatIsUnsetForGosDefault) {
+  spec_.bounds.max_gogc = 80;
+  EXPECT_EQ(against({}), "") << "as the environment has it";
+  container_.environment = settings(60, mib(300));
+  EXPECT_THAT(against(settings({}, mib(300))), HasSubstr("a GOGC of 50 to 80"));
+  EXPECT_THAT(against(settings(60)), HasSubstr("90 %")) << "no limit at all is beyond any";
+  container_.memory_limit.reset();
+  EXPECT_EQ(against(settings(60)), "");
+}
+
+TEST_F(Bounded, AllowsExactlyWhatAPersonGave) {
+  spec_.strategy = Strategy::kFixed;
+  spec_.fixed = {Gogc::off(), mib(511)};
+  EXPECT_EQ(against({Gogc::off(), mib(511)}), "");
+  EXPECT_NE(against({Gogc::off(), mib(510)}), "");
+  spec_.strategy = Strategy::kModel;
+  EXPECT_NE(against({Gogc::off(), mib(511)}), "");
+}
+
+TEST(Order, IsTheTrialsSettingsForWhoeverHasTheTurn) {
+  const Order with = order(live_profile(), live_trial());
+  EXPECT_EQ(with.settings, new_settings());
+  EXPECT_EQ(with.usual, Settings{});
+  EXPECT_TRUE(with.is_turn);
+  EXPECT_EQ(with.refused, "");
+  const Order without = order(live_profile(), live_trial("another-pod"));
+  EXPECT_EQ(without.settings, Settings{});
+  EXPECT_FALSE(without.is_turn);
+}
+
+TEST(Order, IsWhatWasConfirmedOutsideOfTheTurn) {
+  Profile profile = live_profile();
+  confirm(profile, settings(150));
+  Trial trial = live_trial("another-pod");
+  trial.spec.from = settings(150);
+  EXPECT_EQ(order(profile, trial).settings, settings(150));
+  trial.status.live->pods = {"pod-uid"};
+  EXPECT_EQ(order(profile, trial).settings, new_settings());
+  EXPECT_EQ(order(profile, trial).usual, settings(150));
+  EXPECT_EQ(order_for(container(), profile, nullptr, false).settings, settings(150));
+}
+
+TEST(Order, EndsWithTheLease) {
+  const Trial trial = live_trial();
+  EXPECT_EQ(order_for(container(), live_profile(), &trial, false).settings, Settings{});
+}
+
+TEST(Order, TriesNothingWhereTheProfileIsSuspendedOrOff) {
+  for (const auto& change :
+       std::vector<std::function<void(ProfileSpec&)>>{[](ProfileSpec& spec) { spec.suspend = true; },
+                                                      [](ProfileSpec& spec) { spec.update_mode = UpdateMode::kOff; }}) {
+    Profile profile = live_profile();
+    change(profile.spec);
+    EXPECT_EQ(order(profile, live_trial()).settings, Settings{});
+    confirm(profile, settings(150));
+    Trial trial = live_trial();
+    trial.spec.from = settings(150);
+    EXPECT_EQ(order(profile, trial).settings, settings(150)) << "what was confirmed stays";
+  }
+}
+
+TEST(Order, FollowsNoTrialThatIsNotTheProfilesOwnPresentOne) {
+  const std::vector<std::pair<std::string, std::function<void(Trial&)>>> changes{
+      {"of another profile", [](Trial& trial) { trial.spec.profile_uid = "another"; }},
+      {"not the active one", [](Trial& trial) { trial.key.name = "checkout-2"; }},
+      {"of another container", [](Trial& trial) { trial.spec.container = "sidecar"; }},
+      {"ended", [](Trial& trial) { trial.status.phase = TrialPhase::kEnded; }},
+      {"deleting", [](Trial& trial) { trial.deleting = true; }},
+      {"not live", [](Trial& trial) { trial.status.live.reset(); }},
+      {"not understood", [](Trial& trial) { trial.unreadable = "Its settings are not known."; }},
+      {"from other settings", [](Trial& trial) { trial.spec.from = settings(150); }}};
+  for (const auto& [what, change] : changes) {
+    Trial trial = live_trial();
+    change(trial);
+    const Order given = order(live_profile(), trial);
+    EXPECT_EQ(given.settings, Settings{}) << what;
+    EXPECT_EQ(given.refused, "") << what;
+  }
+}
+
+TEST(Order, IsTheEnvironmentWhereTheProfileAsksForNothing) {
+  const std::vector<std::function<void(Profile&)>> changes{
+      [](Profile& profile) { profile.deleting = true; }, [](Profile& profile) { profile.unreadable = "No idea."; },
+      [](Profile& profile) { profile.spec.apply = ApplyMode::kRestart; }};
+  for (const auto& change : changes) {
+    Profile profile = live_profile();
+    confirm(profile, settings(150), settings(80));
+    change(profile);
+    Trial trial = live_trial();
+    trial.spec.from = settings(150);
+    EXPECT_EQ(order(profile, trial, container(settings(80))).settings, settings(80));
+  }
+}
+
+TEST(Order, LeavesAPersonsChangeOfTheEnvironment) {
+  Profile profile = live_profile();
+  confirm(profile, settings(150), {});
+  EXPECT_EQ(order_for(container(settings(80)), profile, nullptr, false).settings, settings(80));
+  profile.memory.applied_beside.reset();
+  EXPECT_EQ(order_for(container(), profile, nullptr, false).settings, Settings{}) << "confirmed by a restart";
+}
+
+TEST(Order, DoesNotGiveAContainerWhatWasConfirmedForAnother) {
+  Profile profile = live_profile();
+  confirm(profile, settings(150));
+  profile.memory.applied_container = "sidecar";
+  EXPECT_EQ(order_for(container(), profile, nullptr, false).settings, Settings{});
+}
+
+TEST(Order, IsTheEnvironmentWhereItWouldBeOutOfBounds) {
+  Profile profile = live_profile();
+  profile.spec.bounds.max_gogc = 120;
+  const Order turn = order(profile, live_trial());
+  EXPECT_EQ(turn.settings, Settings{});
+  EXPECT_FALSE(turn.is_turn);
+  EXPECT_THAT(turn.refused, HasSubstr("a GOGC of 50 to 120"));
+  confirm(profile, settings(150));
+  const Order confirmed = order_for(container(), profile, nullptr, false);
+  EXPECT_EQ(confirmed.settings, Settings{}) << "a person has narrowed the bounds since";
+  EXPECT_THAT(confirmed.refused, HasSubstr("a GOGC of 50 to 120"));
+}
+
+}  // namespace
+}  // namespace gopacer

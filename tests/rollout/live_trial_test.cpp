@@ -1,0 +1,756 @@
+// Trials in running processes: the node agents go by what the statuses say.
+#include <gmock/gmock.h>
+
+#include <map>
+#include <set>
+
+#include "rollout/live.h"
+#include "rollout/live_scene.h"
+
+namespace gopacer {
+namespace {
+
+using builders::better;
+using builders::hard_stop;
+using builders::new_settings;
+using builders::old_settings;
+using builders::settings;
+using builders::undecided;
+using builders::worse;
+using scenes::LiveProcess;
+using scenes::LiveScene;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::SizeIs;
+using testing::UnorderedElementsAre;
+
+/// As a person lets the program's container be restarted, or a pod be replaced.
+void replace(LiveScene& live, std::size_t which) { live.processes[which].uid += "-2"; }
+
+// Begin
+
+TEST(LiveTrial, StartsByTurnsOfTheTargetsOwnPods) {
+  LiveScene live;
+  live.scene.profile.spec.canary.replicas = 4;
+  const Step noted = live.pass();
+  ASSERT_EQ(noted.kind, StepKind::kNoteTrial) << noted.message;
+  const Step step = live.step();
+  ASSERT_EQ(step.kind, StepKind::kStartTrial);
+  EXPECT_THAT(step.message, HasSubstr("in the running processes of up to 8 of its pods"));
+  const TrialSpec& spec = *step.start;
+  ASSERT_TRUE(spec.live);
+  EXPECT_EQ(spec.canary.interval, 2 * spec.live->block) << "a window is a period";
+  EXPECT_EQ(spec.canary.replicas, 4) << "they cost nothing: a small target has as many";
+  EXPECT_THAT(spec.steps, IsEmpty());
+  EXPECT_EQ(spec.from, old_settings());
+}
+
+TEST(LiveTrial, HasNoSteps) {
+  LiveScene live;
+  live.scene.profile.spec.canary.steps = {{10, minutes(1)}, {50, minutes(1)}};
+  live.pass();
+  EXPECT_THAT(live.step().start->steps, IsEmpty());
+}
+
+TEST(LiveTrial, BlocksAreAsLongAsAFewCollectionsTake) {
+  const auto block_with = [](double alloc_rate, Bytes volume) {
+    LiveScene live;
+    live.scene.decision.estimate.emplace();
+    live.scene.decision.estimate->alloc_rate = alloc_rate;
+    live.scene.decision.estimate->cycle_volume = volume;
+    live.pass();
+    return live.step().start->live->block;
+  };
+  EXPECT_EQ(block_with(1e6, Bytes(5'000'000)), seconds(30));
+  EXPECT_EQ(block_with(1e9, Bytes(5'000'000)), kShortestBlock);
+  EXPECT_EQ(block_with(1, Bytes(5'000'000)), seconds(150));
+  EXPECT_EQ(block_with(0, Bytes(5'000'000)), kShortestBlock) << "nothing is known";
+}
+
+TEST(LiveTrial, MeasuresAtOnceAndRunsNoPodsOfItsOwn) {
+  LiveScene live(TrialPhase::kPending);
+  const Step step = live.step();
+  EXPECT_EQ(step.kind, StepKind::kHold);
+  EXPECT_EQ(step.trial->phase, TrialPhase::kMeasuring);
+  EXPECT_EQ(step.trial->measuring_since, live.scene.now);
+  EXPECT_FALSE(step.trial->warm_until);
+  EXPECT_THAT(step.trial->arm_pods, ElementsAre("a", "b", "c"));
+  ASSERT_TRUE(step.trial->live);
+  EXPECT_EQ(step.trial->live->since, live.scene.now);
+  EXPECT_EQ(step.trial->live->block, 0);
+}
+
+TEST(LiveTrial, NeverRunsACanary) {
+  LiveScene live;
+  std::set<StepKind> taken;
+  live.scene.verdict = better();
+  const Time latest = live.scene.now + std::chrono::hours(3);
+  while (!taken.contains(StepKind::kEnd) && live.scene.now < latest) taken.insert(live.pass().kind);
+  EXPECT_THAT(taken, Contains(StepKind::kEnd));
+  EXPECT_THAT(taken, Not(Contains(StepKind::kRunCanary)));
+}
+
+TEST(LiveTrial, TakesTwiceAsManyPodsAsAnArmWouldHave) {
+  LiveScene live(TrialPhase::kPending);
+  for (const char* const uid : {"d", "e", "f"}) live.processes.push_back(LiveProcess(uid));
+  live.scene.trial->spec.canary.replicas = 2;
+  EXPECT_THAT(live.step().trial->arm_pods, ElementsAre("a", "b", "c", "d"));
+  live.processes[1].ready = false;
+  EXPECT_THAT(live.step().trial->arm_pods, ElementsAre("a", "c", "d", "e")) << "who serves nothing shows nothing";
+}
+
+TEST(LiveTrial, WaitsForTheAgentsAndSaysWhy) {
+  LiveScene live(TrialPhase::kPending);
+  live.processes[1].runs.reset();
+  Step step = live.step();
+  EXPECT_EQ(step.trial->phase, TrialPhase::kPending);
+  EXPECT_EQ(step.reason, "WaitingForAgents");
+  EXPECT_EQ(step.message, "Waiting until the node agents read the target's pods.");
+  EXPECT_FALSE(step.trial->live);
+  live.processes[1].error = "no agent is ready on node n1";
+  EXPECT_EQ(live.step().message, "Waiting until the node agents read the target's pods: no agent is ready on node n1");
+  live.processes[1] = LiveProcess("b");
+  EXPECT_EQ(live.step().trial->phase, TrialPhase::kMeasuring);
+}
+
+TEST(LiveTrial, EndsWhenTheAgentsNeverReadThePods) {
+  LiveScene live(TrialPhase::kPending);
+  live.processes[1].error = "no agent is ready on node n1";
+  const Time begin = live.scene.now;
+  ASSERT_TRUE(live.run_to_the_end());
+  const TrialStatus& status = live.scene.ended_trials.back().status;
+  EXPECT_EQ(status.verdict, TrialVerdict::kInconclusive);
+  EXPECT_EQ(status.reason, "AgentsNotReady");
+  EXPECT_THAT(status.message, HasSubstr("no agent is ready on node n1"));
+  EXPECT_LE(live.scene.now - begin, minutes(6));
+  EXPECT_TRUE(live.memory().cool_down_until);
+}
+
+// Turns
+
+TEST(LiveTrial, HasAboutHalfOfItsPodsInEachBlockAndEachPodOnceInAPeriod) {
+  LiveScene live(TrialPhase::kPending);
+  live.processes.push_back(LiveProcess("d"));
+  live.scene.verdict = undecided();
+  live.pass();
+  std::map<std::int64_t, std::set<std::string>> had;
+  live.run_until([&] { return live.pass().trial->live->block == 12; }, minutes(5));
+  LiveScene again(TrialPhase::kPending);
+  again.processes = live.processes;
+  again.pass();
+  again.run_until([&] {
+    const LiveTurn turn = *again.status().live;
+    had[turn.block] = {turn.pods.begin(), turn.pods.end()};
+    again.pass();
+    return turn.block == 12;
+  });
+  for (std::int64_t period = 0; period < 6; ++period) {
+    EXPECT_THAT(had[2 * period], SizeIs(2));
+    EXPECT_THAT(had[2 * period + 1], SizeIs(2));
+    std::set<std::string> both = had[2 * period];
+    both.merge(had[2 * period + 1]);
+    EXPECT_THAT(both, UnorderedElementsAre("a", "b", "c", "d")) << period;
+  }
+}
+
+TEST(LiveTrial, HandsTheTurnOnWhenABlockIsOver) {
+  LiveScene live(TrialPhase::kPending);
+  live.pass();
+  const Time since = live.status().live->since;
+  ASSERT_TRUE(live.run_until([&] { return live.status().live->block == 1; }));
+  EXPECT_LE(live.status().live->renewed - (since + LiveScene::kBlock), milliseconds(100));
+  EXPECT_EQ(live.status().live->since, since);
+  EXPECT_EQ(live.uids_with(new_settings()), live.status().live->pods);
+}
+
+TEST(LiveTrial, RenewsItsWordWellBeforeTheLeaseRunsOut) {
+  LiveScene live(TrialPhase::kPending);
+  live.pass();
+  for (int i = 0; i < 60; ++i) {
+    const Step step = live.pass();
+    EXPECT_LE(step.requeue_after, seconds(1));
+    EXPECT_LE(live.scene.now - live.status().live->renewed, kLiveLease / 2);
+  }
+}
+
+TEST(LiveTrial, DoesNotWriteItsWordInEachPass) {
+  LiveScene live(TrialPhase::kPending);
+  live.pass();
+  std::set<Time> words;
+  const Time end = live.scene.now + minutes(1);
+  while (live.scene.now < end) {
+    live.pass();
+    words.insert(live.status().live->renewed);
+  }
+  EXPECT_LE(words.size(), 30U);
+}
+
+TEST(LiveTrial, RenewsAWordThatAnOperatorWithAnotherClockGave) {
+  LiveScene live(TrialPhase::kMeasuring);
+  live.status().live->renewed = live.scene.now + minutes(2);
+  EXPECT_EQ(live.step().trial->live->renewed, live.scene.now);
+}
+
+TEST(LiveTrial, GoesOnWithItsBlocksAfterAnOperatorThatDied) {
+  LiveScene live(TrialPhase::kPending);
+  live.pass();
+  live.scene.now += 7 * LiveScene::kBlock + seconds(1);
+  const Step step = live.step();
+  EXPECT_EQ(step.trial->phase, TrialPhase::kMeasuring);
+  EXPECT_EQ(step.trial->live->block, 7);
+  EXPECT_EQ(step.trial->live->renewed, live.scene.now);
+}
+
+TEST(LiveTrial, GivesAllBackWhenAPodIsReplacedAndBeginsAnew) {
+  for (const bool restarted : {false, true}) {
+    LiveScene live(TrialPhase::kMeasuring);
+    live.scene.verdict.evidence.windows = 3;
+    if (restarted) {
+      live.processes[2].restarts = 1;
+    } else {
+      replace(live, 2);
+    }
+    const Step step = live.step();
+    EXPECT_EQ(step.reason, "BegunAnew");
+    EXPECT_EQ(step.trial->phase, TrialPhase::kPending);
+    EXPECT_FALSE(step.trial->live) << "the agents take the settings back";
+    EXPECT_EQ(step.trial->evidence.windows, 0);
+    EXPECT_FALSE(step.trial->measuring_since);
+    live.write(step);
+    live.obey();
+    EXPECT_THAT(live.uids_with(old_settings()), SizeIs(3));
+    EXPECT_THAT(live.step().trial->arm_pods, Contains(restarted ? "c#1" : "c-2"));
+  }
+}
+
+TEST(LiveTrial, GoesOnWithAPodThatIsNotReadyForAMoment) {
+  LiveScene live(TrialPhase::kMeasuring);
+  live.processes[0].ready = false;
+  EXPECT_EQ(live.step().trial->phase, TrialPhase::kMeasuring) << "it is the same process";
+}
+
+TEST(LiveTrial, GoesOnWhenPodsAreAdded) {
+  LiveScene live(TrialPhase::kMeasuring);
+  live.processes.push_back(LiveProcess("0"));
+  const Step step = live.step();
+  EXPECT_EQ(step.trial->phase, TrialPhase::kMeasuring);
+  EXPECT_THAT(step.trial->arm_pods, ElementsAre("a", "b", "c"));
+}
+
+TEST(LiveTrial, EndsInTimeThoughItsPodsAreReplacedAgainAndAgain) {
+  LiveScene live(TrialPhase::kPending);
+  int passes = 0;
+  ASSERT_TRUE(live.run_until([&] {
+    if (++passes % 10 == 0) live.processes[0].restarts++;
+    live.pass();
+    return !live.scene.trial;
+  }));
+  EXPECT_EQ(live.scene.ended_trials.back().status.reason, "TimeOut");
+  EXPECT_THAT(live.uids_with(old_settings()), SizeIs(3));
+}
+
+TEST(LiveTrial, EndsUndecidedWhenItsTimeIsOver) {
+  LiveScene live(TrialPhase::kPending);
+  ASSERT_TRUE(live.run_to_the_end());
+  const TrialStatus& status = live.scene.ended_trials.back().status;
+  EXPECT_EQ(status.reason, "TimeOut");
+  EXPECT_FALSE(status.live);
+  EXPECT_THAT(live.uids_with(old_settings()), SizeIs(3));
+  EXPECT_FALSE(live.memory().applied);
+}
+
+TEST(LiveTrial, GoesOnFromALiveTrialThatTookTooLongOnly) {
+  for (const bool was_live : {true, false}) {
+    LiveScene live(TrialPhase::kPending);
+    Trial earlier = builders::trial(TrialPhase::kEnded);
+    earlier.spec.live = was_live ? live.scene.trial->spec.live : std::nullopt;
+    earlier.status.verdict = TrialVerdict::kInconclusive;
+    earlier.status.reason = "TimeOut";
+    earlier.status.promoted.reset();
+    earlier.status.evidence.windows = 8;
+    earlier.status.evidence.pairs = 2;
+    live.scene.ended_trials = {earlier};
+    const TrialStatus next = *live.step().trial;
+    EXPECT_EQ(next.evidence.earlier.windows, was_live ? 8 : 0);
+    EXPECT_EQ(next.evidence.earlier.pods, 0) << "what pods have of their own cancels";
+  }
+}
+
+TEST(LiveTrial, EndsWhenTheNewSettingsAreWorse) {
+  for (const Verdict& verdict : {worse(), hard_stop()}) {
+    LiveScene live(TrialPhase::kPending);
+    live.pass();
+    live.scene.verdict = verdict;
+    ASSERT_TRUE(live.run_to_the_end());
+    EXPECT_EQ(live.scene.ended_trials.back().status.verdict, TrialVerdict::kRollBack);
+    EXPECT_THAT(live.memory().banned, SizeIs(1));
+    EXPECT_FALSE(live.memory().applied);
+    EXPECT_THAT(live.uids_with(old_settings()), SizeIs(3));
+  }
+}
+
+// Promotion
+
+LiveScene of_eight_pods() {
+  LiveScene live(TrialPhase::kPending);
+  live.processes.clear();
+  for (const char* const uid : {"a", "b", "c", "d", "e", "f", "g", "h"}) live.processes.push_back(LiveProcess(uid));
+  live.scene.trial->spec.canary.replicas = 3;
+  Workload& target = live.scene.target;
+  target.replicas = target.updated_replicas = target.available_replicas = target.total_replicas = 8;
+  live.pass();
+  live.scene.verdict = better();
+  return live;
+}
+
+TEST(LiveTrial, GrowsFromOnePodOverAQuarterToAllAndIsThenNoted) {
+  LiveScene live = of_eight_pods();
+  std::vector<std::size_t> sizes;
+  bool noted_early = false;
+  ASSERT_TRUE(live.run_until([&] {
+    if (live.scene.trial->status.phase == TrialPhase::kPromoting && !live.status().promoted) {
+      const std::size_t size = live.status().live->pods.size();
+      if (sizes.empty() || sizes.back() != size) sizes.push_back(size);
+      noted_early = noted_early || live.memory().applied;
+    }
+    return live.status().phase == TrialPhase::kWatching;
+  }));
+  EXPECT_THAT(sizes, ElementsAre(1, 2, 6));
+  EXPECT_FALSE(noted_early);
+  EXPECT_THAT(live.uids_with(new_settings()), SizeIs(8)) << "also those that took no part";
+  EXPECT_EQ(live.memory().applied, new_settings());
+  EXPECT_EQ(live.memory().applied_over, old_settings());
+  EXPECT_EQ(live.memory().applied_beside, live.environment);
+  EXPECT_EQ(live.memory().applied_uid, live.scene.target.uid);
+  EXPECT_FALSE(live.status().live);
+}
+
+TEST(LiveTrial, KeepsTheSettingsThatTheWatchConfirms) {
+  LiveScene live = of_eight_pods();
+  ASSERT_TRUE(live.run_until_phase(TrialPhase::kWatching));
+  live.scene.verdict = undecided();
+  live.scene.verdict.evidence.windows = 40;
+  ASSERT_TRUE(live.run_to_the_end());
+  EXPECT_EQ(live.scene.ended_trials.back().status.verdict, TrialVerdict::kPromote);
+  EXPECT_EQ(live.memory().applied, new_settings());
+  EXPECT_EQ(live.memory().applied_beside, live.environment);
+  EXPECT_THAT(live.uids_with(new_settings()), SizeIs(8));
+  live.scene.decision = builders::keep();
+  EXPECT_FALSE(live.pass().memory) << "and they stand";
+}
+
+TEST(LiveTrial, WatchesForNoTimeWhereNobodyAsksForAWatch) {
+  LiveScene live = of_eight_pods();
+  live.scene.trial->spec.watch_for = Duration(0);
+  ASSERT_TRUE(live.run_to_the_end());
+  EXPECT_EQ(live.scene.ended_trials.back().status.verdict, TrialVerdict::kPromote);
+  EXPECT_EQ(live.memory().applied, new_settings());
+  EXPECT_EQ(live.memory().missed_predictions, 0) << "nothing was seen of them yet";
+}
+
+TEST(LiveTrial, KeepsAskingForItsPodsWhileItGrows) {
+  LiveScene live = of_eight_pods();
+  live.agents_obey = false;
+  ASSERT_TRUE(live.run_until_phase(TrialPhase::kPromoting));
+  int passes = 0;
+  const Time end = live.scene.now + seconds(30);
+  while (live.scene.now < end) {
+    live.pass();
+    ++passes;
+    EXPECT_LE(live.scene.now - live.status().live->renewed, kLiveLease / 2);
+  }
+  EXPECT_LE(passes, 60) << "in no tight loop";
+}
+
+TEST(LiveTrial, LeavesNothingWhenTheAgentsDoNotFollowItsPromotion) {
+  LiveScene live = of_eight_pods();
+  ASSERT_TRUE(live.run_until_phase(TrialPhase::kPromoting));
+  live.agents_obey = false;
+  for (LiveProcess& process : live.processes) process.runs = settings(100);
+  live.processes[3].error = "pod shop/checkout-d: memory can't be written";
+  ASSERT_TRUE(live.run_to_the_end());
+  const TrialStatus& status = live.scene.ended_trials.back().status;
+  EXPECT_EQ(status.verdict, TrialVerdict::kInconclusive);
+  EXPECT_EQ(status.reason, "PromotionFailed");
+  EXPECT_THAT(status.message, HasSubstr("memory can't be written"));
+  EXPECT_FALSE(status.live);
+  EXPECT_FALSE(live.memory().applied);
+  EXPECT_THAT(live.memory().banned, IsEmpty()) << "it is no fault of the settings";
+}
+
+TEST(LiveTrial, RollsBackWhenNotAllOfTheTargetsPodsFollowInTime) {
+  LiveScene live = of_eight_pods();
+  live.processes.back().runs.reset();  // takes no part, and no agent reads it
+  ASSERT_TRUE(live.run_until([&] { return live.memory().applied.has_value(); }));
+  const Time promoted = live.scene.now;
+  ASSERT_TRUE(live.run_until_phase(TrialPhase::kRollingBack));
+  EXPECT_LE(live.scene.now - promoted, minutes(3));
+  live.processes.back() = LiveProcess("h");
+  ASSERT_TRUE(live.run_to_the_end());
+  const TrialStatus& status = live.scene.ended_trials.back().status;
+  EXPECT_EQ(status.verdict, TrialVerdict::kInconclusive);
+  EXPECT_EQ(status.reason, "RolloutStuck");
+  EXPECT_FALSE(live.memory().applied);
+  EXPECT_THAT(live.uids_with(old_settings()), SizeIs(8));
+}
+
+TEST(LiveTrial, DoesNotMindThatTheDeploymentsOwnRolloutsWaitOrFail) {
+  LiveScene live(TrialPhase::kPromoting);
+  live.scene.target.rollout.gave_up = true;
+  live.scene.target.rollout.paused = true;
+  live.scene.verdict = undecided();
+  ASSERT_TRUE(live.run_until_phase(TrialPhase::kWatching));
+  EXPECT_EQ(live.memory().applied, new_settings());
+}
+
+TEST(LiveTrial, PutsTheOldSettingsBackWhenTheTargetSuffers) {
+  LiveScene live(TrialPhase::kWatching);
+  live.scene.verdict = worse();
+  Step step = live.pass();
+  EXPECT_EQ(step.trial->phase, TrialPhase::kRollingBack);
+  EXPECT_FALSE(step.memory) << "it is announced first";
+  step = live.pass();
+  EXPECT_EQ(step.kind, StepKind::kRollBack);
+  EXPECT_EQ(step.settings, old_settings());
+  EXPECT_THAT(live.uids_with(old_settings()), SizeIs(3));
+  ASSERT_TRUE(live.run_to_the_end());
+  EXPECT_EQ(live.scene.ended_trials.back().status.verdict, TrialVerdict::kRollBack);
+  EXPECT_FALSE(live.memory().applied);
+  ASSERT_THAT(live.memory().banned, SizeIs(1));
+  EXPECT_EQ(live.memory().banned[0].reason, "LatencyRegression");
+}
+
+TEST(LiveTrial, GoesBackToWhatEarlierTrialsPutBesideTheTemplate) {
+  LiveScene live(TrialPhase::kWatching);
+  live.environment = settings(80);
+  live.scene.trial->spec.from = settings(150);
+  live.keep(new_settings());
+  live.scene.verdict = worse();
+  ASSERT_TRUE(live.run_to_the_end());
+  EXPECT_EQ(live.memory().applied, settings(150));
+  EXPECT_EQ(live.memory().applied_beside, settings(80));
+  EXPECT_THAT(live.uids_with(settings(150)), SizeIs(3));
+}
+
+TEST(LiveTrial, GoesBackToGosDefaultsThoughTheTemplateHasSomethingElse) {
+  LiveScene live(TrialPhase::kWatching);
+  live.environment = settings(80);
+  live.scene.trial->spec.from = old_settings();
+  live.keep(new_settings());
+  live.scene.verdict = worse();
+  ASSERT_TRUE(live.run_to_the_end());
+  EXPECT_EQ(live.memory().applied, old_settings()) << "without a note the template's would be in force";
+  EXPECT_EQ(live.memory().applied_beside, settings(80));
+  EXPECT_THAT(live.uids_with(settings(100)), SizeIs(3));
+}
+
+TEST(LiveTrial, WaitsForTheAgentsToPutTheOldSettingsBack) {
+  LiveScene live(TrialPhase::kWatching);
+  live.scene.verdict = worse();
+  live.agents_obey = false;
+  live.pass();
+  for (int i = 0; i < 5; ++i) live.pass();
+  EXPECT_EQ(live.status().phase, TrialPhase::kRollingBack);
+  EXPECT_TRUE(live.run_until([&] { return !live.scene.trial; }, minutes(40))) << "but not for ever";
+}
+
+TEST(LiveTrial, DoesNotWaitForPodsThatAreNotThere) {
+  LiveScene live(TrialPhase::kRollingBack);
+  live.processes.clear();
+  live.scene.target.replicas = 0;
+  EXPECT_TRUE(live.run_until([&] { return !live.scene.trial; }, minutes(1)));
+}
+
+TEST(LiveTrial, TakesNoOtherManagersVariableForItsOwnSettings) {
+  LiveScene live(TrialPhase::kWatching);
+  live.scene.give_gogc_to("kubectl");
+  ASSERT_TRUE(live.run_to_the_end());
+  EXPECT_THAT(live.uids_with(old_settings()), SizeIs(3)) << "what is in the processes is ours";
+  EXPECT_FALSE(live.memory().applied);
+}
+
+// From outside
+
+struct Ending {
+  const char* reason;
+  TrialVerdict verdict;
+  void (*happen)(LiveScene&);
+};
+
+const Ending kEndings[] = {
+    {"Suspended", TrialVerdict::kAborted, [](LiveScene& live) { live.scene.profile.spec.suspend = true; }},
+    {"Suspended", TrialVerdict::kAborted,
+     [](LiveScene& live) { live.scene.profile.spec.update_mode = UpdateMode::kOff; }},
+    {"TrialDeleted", TrialVerdict::kAborted, [](LiveScene& live) { live.scene.trial->deleting = true; }},
+    {"ProfileDeleted", TrialVerdict::kAborted, [](LiveScene& live) { live.scene.profile.deleting = true; }},
+    {"TemplateChanged", TrialVerdict::kSuperseded, [](LiveScene& live) { live.scene.target.template_hash = "hash-2"; }},
+    {"ApplyChanged", TrialVerdict::kSuperseded,
+     [](LiveScene& live) { live.scene.profile.spec.apply = ApplyMode::kRestart; }},
+    {"ProfileChanged", TrialVerdict::kSuperseded,
+     [](LiveScene& live) { live.scene.profile.spec.container = "sidecar"; }},
+    {"SettingsChanged", TrialVerdict::kSuperseded, [](LiveScene& live) { live.environment = settings(80); }},
+};
+
+TEST(LiveTrial, EndsFromOutsideInAnyPhaseAndLeavesNothingBehind) {
+  for (const Ending& ending : kEndings) {
+    for (const TrialPhase phase :
+         {TrialPhase::kPending, TrialPhase::kMeasuring, TrialPhase::kPromoting, TrialPhase::kWatching}) {
+      SCOPED_TRACE(std::string(ending.reason) + " in " + to_string(phase));
+      LiveScene live(phase);
+      ending.happen(live);
+      const Step first = live.pass();
+      EXPECT_FALSE(first.trial->live) << "the first thing";
+      ASSERT_TRUE(live.run_until([&] { return !live.scene.trial; }, minutes(1)));
+      const TrialStatus& status = live.scene.ended_trials.back().status;
+      EXPECT_EQ(status.reason, ending.reason);
+      EXPECT_EQ(status.verdict, ending.verdict);
+      EXPECT_NE(live.memory().applied_beside.has_value() && live.current() == new_settings(), true);
+      EXPECT_THAT(live.uids_with(new_settings()), IsEmpty());
+    }
+  }
+}
+
+TEST(LiveTrial, LetsAPersonsChangeInTheWatchStand) {
+  LiveScene live(TrialPhase::kWatching);
+  live.environment = settings(80);
+  ASSERT_TRUE(live.run_to_the_end());
+  EXPECT_EQ(live.current(), settings(80)) << "nothing of ours may be noted beside it";
+  const Step step = live.pass();
+  EXPECT_EQ(step.reason, "SettingsChanged");
+  EXPECT_FALSE(live.memory().applied);
+  ASSERT_THAT(live.memory().banned, Not(IsEmpty()));
+  EXPECT_EQ(live.memory().banned.back().reason, "SettingsChanged");
+}
+
+TEST(LiveTrial, BansNothingWhenApplyIsChanged) {
+  for (const TrialPhase phase : {TrialPhase::kMeasuring, TrialPhase::kPromoting, TrialPhase::kWatching}) {
+    LiveScene live(phase);
+    live.scene.profile.spec.apply = ApplyMode::kRestart;
+    ASSERT_TRUE(live.run_until([&] { return !live.scene.trial; }, minutes(1)));
+    EXPECT_THAT(live.memory().banned, IsEmpty()) << to_string(phase);
+    EXPECT_FALSE(live.memory().applied) << to_string(phase);
+  }
+}
+
+TEST(LiveTrial, KeepsItsReasonWhenApplyIsChangedDuringTheRollback) {
+  LiveScene live(TrialPhase::kRollingBack);
+  live.scene.profile.spec.apply = ApplyMode::kRestart;
+  for (LiveProcess& process : live.processes) process.runs.reset();  // the agents are not asked any more
+  ASSERT_TRUE(live.run_until([&] { return !live.scene.trial; }, minutes(1)));
+  EXPECT_EQ(live.scene.ended_trials.back().status.reason, "LatencyRegression");
+  EXPECT_EQ(live.memory().banned.at(0).reason, "LatencyRegression");
+  EXPECT_FALSE(live.memory().applied);
+}
+
+TEST(LiveTrial, OfRestartEndsWhenTheProfileIsLiveByNow) {
+  scenes::Scene scene = scenes::in(TrialPhase::kWatching);
+  scene.profile.spec.apply = ApplyMode::kLive;
+  Step step = scene.step();
+  EXPECT_EQ(step.trial->phase, TrialPhase::kRollingBack);
+  EXPECT_EQ(step.trial->reason, "ApplyChanged");
+  scene.trial->status = *step.trial;
+  step = scene.step();
+  EXPECT_EQ(step.kind, StepKind::kRollBack) << "by the template, where it put them";
+  EXPECT_FALSE(step.memory);
+}
+
+TEST(LiveTrial, RollsBackForAPodOfItsThatWasEvictedForItsMemory) {
+  for (const TrialPhase phase : {TrialPhase::kMeasuring, TrialPhase::kWatching}) {
+    LiveScene live(phase);
+    const auto step_with_evicted = [&](const std::string& uid) {
+      Facts facts = live.facts();
+      Pod evicted;
+      evicted.key = {"shop", "checkout-x"};
+      evicted.uid = uid;
+      evicted.phase = "Failed";
+      evicted.reason = "Evicted";
+      evicted.message = "The node was low on resource: memory.";
+      facts.desired.pods.push_back({std::make_shared<Pod>(evicted), Track::kStable});
+      return advance(facts);
+    };
+    EXPECT_EQ(step_with_evicted("a").trial->reason, "OOMKilled") << to_string(phase);
+    EXPECT_NE(step_with_evicted("long-ago").trial->reason, "OOMKilled") << to_string(phase);
+  }
+}
+
+TEST(LiveTrial, DoesNotBeginAgainWhatTheServerRefused) {
+  LiveScene live;
+  const Step noted = live.pass();
+  const auto refused = after_refusal(live.facts(), noted, "denied by a policy");
+  ASSERT_TRUE(refused);
+  EXPECT_TRUE(refused->refused);
+  const Step started = live.step();
+  ASSERT_EQ(started.kind, StepKind::kStartTrial);
+  const auto not_started = after_refusal(live.facts(), started, "denied by a policy");
+  ASSERT_TRUE(not_started);
+  EXPECT_THAT(not_started->memory->active_trial, IsEmpty());
+}
+
+// Without a trial
+
+TEST(LiveProfile, ForgetsWhatTheAgentsHavePutBackWhenApplyIsRestart) {
+  LiveScene live;
+  live.keep(new_settings());
+  live.scene.profile.spec.apply = ApplyMode::kRestart;
+  Step step = live.pass();
+  EXPECT_EQ(step.reason, "ApplyChanged");
+  EXPECT_FALSE(live.memory().applied);
+  EXPECT_THAT(live.memory().banned, IsEmpty()) << "nobody spoke against the settings";
+}
+
+TEST(LiveProfile, ForgetsThoughTheTargetMayNotBeTuned) {
+  LiveScene live;
+  live.keep(new_settings());
+  live.scene.target.rollout.paused = true;
+  live.scene.target.uid = "another-uid";
+  EXPECT_EQ(live.pass().reason, "TargetRecreated") << "the agents would set the new one's pods";
+  EXPECT_FALSE(live.memory().applied_beside);
+}
+
+TEST(LiveProfile, GoesOnFromWhatIsInTheTemplate) {
+  LiveScene live;
+  live.environment = settings(150);
+  live.memory().applied = settings(150);
+  live.memory().applied_uid = live.scene.target.uid;
+  live.memory().applied_container = "app";
+  EXPECT_EQ(live.pass().kind, StepKind::kNoteTrial);
+  EXPECT_EQ(live.step().start->from, settings(150));
+}
+
+TEST(LiveProfile, YieldsToAPersonWhoSetsTheTemplate) {
+  LiveScene live;
+  live.keep(new_settings());
+  live.environment = settings(80);
+  const Step step = live.pass();
+  EXPECT_EQ(step.reason, "SettingsChanged");
+  EXPECT_FALSE(live.memory().applied);
+  EXPECT_EQ(live.current(), settings(80));
+}
+
+TEST(LiveProfile, PutsABrokenPromisesSettingsBackBesideTheTemplate) {
+  LiveScene live;
+  Slo slo;
+  slo.name = "latency-p99";
+  slo.max = 0.05;
+  live.scene.profile.spec.slos = {slo};
+  live.scene.profile.spec.rollback.guard = true;
+  live.environment = settings(80);
+  live.keep(settings(400));
+  live.memory().applied_over = settings(150);
+  live.scene.decision = builders::keep();
+  live.scene.guarded = builders::verdict(Outcome::kWorse, "SloViolated");
+  live.scene.guarded.broken = slo.name;
+  EXPECT_TRUE(live.pass().memory->putting_back);
+  const Step step = live.pass();
+  EXPECT_EQ(step.kind, StepKind::kPutBack) << "which is told";
+  EXPECT_EQ(live.memory().applied, settings(150));
+  EXPECT_EQ(live.memory().applied_beside, settings(80));
+  EXPECT_FALSE(live.memory().putting_back);
+  EXPECT_THAT(live.uids_with(settings(150)), SizeIs(3));
+  live.scene.guarded = {};
+  EXPECT_FALSE(live.pass().memory) << "and that is all";
+}
+
+TEST(LiveProfile, UndoesBesideTheTemplate) {
+  LiveScene live;
+  live.environment = settings(80);
+  live.keep(settings(400));
+  Trial kept = builders::trial(TrialPhase::kEnded);
+  kept.key.name = "checkout-3";
+  kept.spec.from = settings(80);
+  kept.spec.to = settings(150);
+  live.scene.ended_trials = {kept};
+  live.scene.profile.undo_to = "checkout-3";
+  EXPECT_EQ(live.pass().kind, StepKind::kPutBack);
+  EXPECT_EQ(live.memory().applied, settings(150));
+  EXPECT_EQ(live.memory().applied_beside, settings(80));
+  EXPECT_THAT(live.memory().banned, SizeIs(1));
+  live.pass();
+  EXPECT_EQ(live.memory().undone_to, "checkout-3");
+  EXPECT_EQ(live.memory().applied_beside, settings(80));
+  EXPECT_THAT(live.memory().banned, SizeIs(1)) << "what was put there is not banned";
+}
+
+// Operators that die
+
+/// What is left of a live trial.
+struct Left {
+  std::string phase, reason;
+  TrialVerdict verdict = TrialVerdict::kNone;
+  std::optional<Settings> applied, beside;
+  std::vector<std::string> with_new;
+  std::size_t banned = 0;
+  bool operator==(const Left&) const = default;
+};
+
+Left outcome_of(const LiveScene& live) {
+  const TrialStatus& status = live.scene.ended_trials.back().status;
+  return {to_string(status.phase),
+          status.reason,
+          status.verdict,
+          live.scene.profile.memory.applied,
+          live.scene.profile.memory.applied_beside,
+          live.uids_with(new_settings()),
+          live.scene.profile.memory.banned.size()};
+}
+
+/// A trial from its beginning to its end; the pass number `dies` writes the profile's status alone, and after it nobody
+/// is there for `gone`.
+std::optional<Left> tell(bool harm, int dies, Duration gone, int* passes = nullptr) {
+  LiveScene live(TrialPhase::kPending);
+  live.scene.trial->spec.watch_for = minutes(3);
+  int pass = 0;
+  const Time end = live.scene.now + minutes(60);
+  while (live.scene.trial && live.scene.now < end) {
+    const bool watching = live.status().phase == TrialPhase::kWatching;
+    live.scene.verdict = watching && harm ? worse() : watching ? undecided() : better();
+    live.scene.verdict.evidence.windows = 20;
+    if (pass++ == dies) {
+      live.write_memory(live.step());
+      live.obey();
+      live.scene.now += gone;
+      continue;
+    }
+    live.pass();
+  }
+  if (passes != nullptr) *passes = pass;
+  if (live.scene.trial) return std::nullopt;
+  return outcome_of(live);
+}
+
+TEST(LiveTrial, EndsTheSameWhereverAnOperatorDiesBetweenItsTwoWrites) {
+  for (const bool harm : {false, true}) {
+    int passes = 0;
+    const auto wanted = tell(harm, -1, seconds(0), &passes);
+    ASSERT_TRUE(wanted);
+    EXPECT_EQ(wanted->verdict, harm ? TrialVerdict::kRollBack : TrialVerdict::kPromote);
+    EXPECT_THAT(wanted->with_new, SizeIs(harm ? 0 : 3));
+    for (int dies = 0; dies < passes; ++dies) {
+      for (const Duration gone : {Duration(seconds(2)), Duration(minutes(1))}) {
+        const auto told = tell(harm, dies, gone);
+        ASSERT_TRUE(told) << dies;
+        EXPECT_EQ(*told, *wanted) << "pass " << dies << ", harm " << harm;
+      }
+    }
+  }
+}
+
+TEST(LiveTrial, OnceForcedAwayLeavesNothingAfterTheNextPass) {
+  LiveScene live(TrialPhase::kMeasuring);
+  live.scene.trial.reset();
+  live.obey();  // as its lease has ended
+  live.scene.decision = builders::keep();
+  const Step step = live.pass();
+  EXPECT_EQ(step.kind, StepKind::kForgetTrial);
+  EXPECT_THAT(live.memory().active_trial, IsEmpty());
+  EXPECT_THAT(live.uids_with(old_settings()), SizeIs(3));
+}
+
+}  // namespace
+}  // namespace gopacer
