@@ -42,6 +42,14 @@ std::shared_ptr<const Trial> Objects::running_trial() const {
 
 Settings settings_of(const Workload& workload) { return readable_settings(env_of(workload.containers.front())); }
 
+Settings settings_now(const Objects& objects) {
+  const Settings environment = settings_of(*objects.target);
+  const ProfileMemory& memory = objects.profile->memory;
+  const bool live = objects.profile->spec.apply == ApplyMode::kLive;
+  const bool of_this = memory.applied_uid == objects.target->uid && memory.applied_container == kContainer;
+  return live && of_this ? in_force(memory, environment) : environment;
+}
+
 std::string owner_of(const Workload& workload, const char* variable) {
   for (const EnvOwner& owner : workload.env_owners) {
     if (owner.variable == variable) return owner.manager;

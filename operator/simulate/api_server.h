@@ -91,6 +91,9 @@ class ApiServer {
 /// The settings of the workload's one container.
 Settings settings_of(const Workload& workload);
 
+/// What the target's processes are to run with: the same, or what the agents keep in force.
+Settings settings_now(const Objects& objects);
+
 /// Who has set the variable: a field manager; empty: it is as it was when the workload was made.
 std::string owner_of(const Workload& workload, const char* variable);
 

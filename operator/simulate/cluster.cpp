@@ -4,6 +4,8 @@
 #include <cmath>
 #include <utility>
 
+#include "gopacer/domain/orders.h"
+
 namespace gopacer::simulating {
 namespace {
 
@@ -26,15 +28,38 @@ double work_of(const RolloutWorld& world) {
 /// there are.
 double gc_of(const RolloutWorld& world, const Settings& settings) {
   const double before = world.gc_share_before / (1 - world.gc_share_before);
+  if (world.saving && settings != kFirstSettings) return std::max(0.0, (1 + before) * (1 - *world.saving) - 1);
   const double fewer = 1 - cycle_volume(kFirstSettings) / cycle_volume(settings);
   return std::max(0.0, before * (1 - world.promise_kept * fewer));
 }
 
 bool is_new(const Settings& settings) { return settings != kFirstSettings; }
 
+/// An agent has found a new process by then.
+constexpr double kLongestSearch = 2;
+/// For the windows that a judge of live trials looks back at, with 16 readings in each.
+constexpr std::size_t kKeptOfLiveTrials = 150;
+
 }  // namespace
 
-Cluster::Cluster(const RolloutWorld& world, Random& random) : world_(world), random_(random) {
+/// A window's mean of noise whose correlation falls exponentially has 2(x − 1 + e^−x)/x² of a moment's variance, x
+/// being the window's length over that of the fall; the next window's has a covariance of (1 − e^−x)²/x².
+FineNoise finer(double autocorrelation, Duration length) {
+  const auto of_means = [](double x) { return 2 * (x - 1 + std::exp(-x)); };
+  double low = 0.01;
+  double high = 50;
+  for (int i = 0; i < 60; ++i) {
+    const double x = (low + high) / 2;
+    (std::pow(1 - std::exp(-x), 2) / of_means(x) > autocorrelation ? low : high) = x;
+  }
+  return {low / std::sqrt(of_means(low)), to_seconds(length) / low};
+}
+
+Cluster::Cluster(const RolloutWorld& world, Random& random)
+    : world_(world),
+      random_(random),
+      agents_(kNodes),
+      fine_noise_(finer(world.autocorrelation, world.canary.interval)) {
   for (int node = 0; node < kNodes; ++node) {
     node_slowness_.push_back(noise(world.pod_spread * std::sqrt(world.node_part)));
   }
@@ -46,7 +71,7 @@ int Cluster::any_node() { return std::uniform_int_distribution<int>(0, kNodes - 
 
 /// Canaries and baselines look for each other.
 int Cluster::node_for(Track track) {
-  if (track == Track::kStable || world_.placement == Placement::kAnywhere) return any_node();
+  if (track == Track::kStable || world_.placement != Placement::kSameNode) return any_node();
   std::vector<int> missing(kNodes);
   for (const LivingPod& living : pods_) {
     if (living.pod.track() != Track::kStable)
@@ -64,6 +89,64 @@ void Cluster::start_pod(Track track, const Workload& workload, Time now) {
                    workload.uid, workload.template_hash, node, node_slowness_[static_cast<std::size_t>(node)] * own,
                    world_.disturbance * normal(),
                    now + std::chrono::duration_cast<Duration>(std::chrono::duration<double>(start_up_))});
+  if (!is_live()) return;
+  pods_.back().pod.keep(kKeptOfLiveTrials);
+  pods_.back().agent_finds_at = pods_.back().ready_at + search();
+}
+
+Duration Cluster::search() {
+  return std::chrono::duration_cast<Duration>(
+      std::chrono::duration<double>(std::uniform_real_distribution<double>(0, kLongestSearch)(random_)));
+}
+
+/// What lists the API server after it was away takes what is there for news.
+void Cluster::hear(Agent& agent, const Objects& objects, Time now) const {
+  if (now < agent.deaf_until) return;
+  agent.profile = objects.profile;
+  std::shared_ptr<const Trial> named;
+  for (const auto& trial : objects.trials) {
+    if (trial->key.name == objects.profile->memory.active_trial) named = trial;
+  }
+  if (named != agent.trial) agent.heard = now;
+  agent.trial = std::move(named);
+}
+
+void Cluster::obey(const Objects& objects, Time now) {
+  if (!is_live()) return;
+  for (Agent& agent : agents_) {
+    if (now < agent.away_until) continue;
+    if (agent.since < agent.away_until) agent = {.since = now};
+    hear(agent, objects, now);
+  }
+  for (LivingPod& living : pods_) {
+    const Agent& agent = agent_of(living);
+    if (living.owner != objects.target->uid || now < agent.away_until || now < living.agent_finds_at) continue;
+    // A deaf one has its picture of before.
+    if (!agent.profile) continue;
+    LocalContainer container;
+    container.pod_uid = living.pod.series().uid;
+    container.name = objects.target->containers.front().name;
+    container.environment = living.pod.series().settings;
+    container.memory_limit = kContainerLimit;
+    const bool holds = now - agent.heard <= kLiveLease;
+    const Settings wanted = order_for(container, *agent.profile, agent.trial.get(), holds).settings;
+    if (wanted != living.pod.runs()) living.pod.set(wanted);
+  }
+}
+
+void Cluster::lose_agent(Time until, bool puts_back) {
+  const LivingPod* const victim = any_pod(Track::kStable);
+  if (victim == nullptr) return;
+  const int node = victim->node;
+  agents_[static_cast<std::size_t>(node)].away_until = until;
+  for (LivingPod& living : pods_) {
+    if (puts_back && living.node == node) living.pod.set(living.pod.series().settings);
+  }
+}
+
+void Cluster::deafen_agent(Time until) {
+  const LivingPod* const victim = any_pod(Track::kStable);
+  if (victim != nullptr) agents_[static_cast<std::size_t>(victim->node)].deaf_until = until;
 }
 
 void Cluster::settle(std::shared_ptr<const Workload>& workload, Track track, Time now) {
@@ -111,10 +194,11 @@ double Cluster::waits(double utilisation, double gc_share) const {
   return (1 + marking * kMarking / (1 - kMarking)) / (1 - used);
 }
 
-Serving Cluster::serving_of(const LivingPod& living, double rate, const Weather& weather) {
-  const Settings& settings = living.pod.series().settings;
+Serving Cluster::serving_of(LivingPod& living, double rate, const Weather& weather) {
+  const Settings& settings = living.pod.runs();
   const double gc = gc_of(world_, settings);
   Serving serving;
+  serving.one_by_one = is_live();
   serving.gc_share = gc / (1 + gc);
   const double work = living.slowness * work_of(world_);
   serving.cpu_of_request = work * (1 + gc);
@@ -127,7 +211,11 @@ Serving Cluster::serving_of(const LivingPod& living, double rate, const Weather&
     }
     // By so much at any load: what the settings do to the queue is a part of it.
     if (in_all) waiting = *in_all * waits(rate * work * (1 + before), world_.gc_share_before);
-    if (world_.burst_share > 0 && std::bernoulli_distribution(world_.burst_share)(random_)) waiting *= world_.burst;
+    if (world_.burst_share > 0 && now_ >= living.bursts_until) {
+      living.bursts = std::bernoulli_distribution(world_.burst_share)(random_);
+      living.bursts_until = now_ + world_.canary.interval;
+    }
+    if (living.bursts) waiting *= world_.burst;
   }
   serving.median_latency = kMedianLatency * living.slowness * weather.slowness * std::exp(living.disturbance) *
                            waiting / waits(world_.utilisation, world_.gc_share_before);
@@ -139,13 +227,23 @@ void Cluster::serve(Duration window, std::optional<Time> read_at, const Weather&
   const auto serving = std::count_if(pods_.begin(), pods_.end(), serves);
   const double rate =
       world_.requests_per_second * weather.load / static_cast<double>(std::max<std::ptrdiff_t>(1, serving));
-  const double rho = world_.autocorrelation;
+  const bool finely = window < world_.canary.interval;
+  const double rho = finely ? std::exp(-to_seconds(window) / fine_noise_.seconds) : world_.autocorrelation;
+  const double spread = finely ? fine_noise_.spread : 1;
   for (LivingPod& living : pods_) {
     if (!serves(living)) continue;
-    living.disturbance = rho * living.disturbance + std::sqrt(1 - rho * rho) * world_.disturbance * normal();
+    const auto go_on = [&](double& noise, double of_windows) {
+      noise = rho * noise + std::sqrt(1 - rho * rho) * spread * of_windows * normal();
+    };
+    go_on(living.disturbance, world_.disturbance);
+    if (world_.cpu_disturbance > 0) go_on(living.cpu_disturbance, world_.cpu_disturbance);
     Serving its = serving_of(living, rate, weather);
+    its.cpu_of_request *= std::exp(living.cpu_disturbance);
     its.requests = rate * to_seconds(window);
-    living.pod.serve(read_at, its, random_);
+    const Agent& agent = agent_of(living);
+    const bool unread = is_live() && (now_ < agent.away_until || now_ < living.agent_finds_at);
+    living.pod.serve(unread ? std::nullopt : read_at, its, random_);
+    if (unread) living.pod.was_unread("the node agent does not answer");
   }
 }
 
@@ -173,6 +271,7 @@ bool Cluster::restart(Track track, Time now, bool out_of_memory) {
   LivingPod* const victim = any_pod(track);
   if (victim == nullptr) return false;
   victim->pod.restart(now, out_of_memory);
+  if (is_live()) victim->agent_finds_at = now + search();
   return true;
 }
 

@@ -13,6 +13,8 @@ constexpr int kSettled = 6;
 constexpr int kMostRepeats = 40;
 /// A pass is late by a window.
 constexpr Duration kLate = minutes(1);
+/// A live trial is looked at as often, and its agents with it.
+constexpr Duration kLateAgent = std::chrono::seconds(3);
 /// What may take long after the deadline: a promotion that does not stick or stands still, a watch that lacks data, a
 /// rollback.
 constexpr Duration kLongestAfter = minutes(15) + minutes(16) + minutes(31) + minutes(10);
@@ -41,7 +43,7 @@ void Invariants::expect(bool holds, const std::string& otherwise) {
 }
 
 void Invariants::person_set() {
-  const Settings now = settings_of(*api_.objects.target);
+  const Settings now = settings_now(api_.objects);
   persons_.gogc = persons_.gogc || now.gogc != current_.gogc;
   persons_.limit = persons_.limit || now.go_mem_limit != current_.go_mem_limit;
   current_ = now;
@@ -54,7 +56,9 @@ void Invariants::clock_stepped(Duration step) { clock_ahead_ += std::max(step, D
 
 void Invariants::wrote(const Objects& before, Time now) {
   const Objects& after = api_.objects;
-  if (before.target != after.target) target_written(*before.target, *after.target, before);
+  const Settings from = settings_now(before);
+  const Settings to = settings_now(after);
+  if (before.target != after.target || from != to) settings_written(before, from, to);
   const bool was_free = before.profile->memory.active_trial.empty();
   if (!was_free && before.running_trial() && after.profile->memory.active_trial.empty()) free_since_ = now;
   if (before.trials != after.trials) trial_written(before, now);
@@ -68,15 +72,23 @@ void Invariants::wrote(const Objects& before, Time now) {
   expect(running <= 1, "two trials run");
 }
 
-void Invariants::target_written(const Workload& before, const Workload& after, const Objects& objects) {
+/// In the target's template, or in its processes by what the agents obey.
+void Invariants::settings_written(const Objects& objects, const Settings& from, const Settings& to) {
+  const Workload& before = *objects.target;
+  const Workload& after = *api_.objects.target;
   expect(before.replicas == after.replicas && before.template_hash == after.template_hash,
          "more of the target was written than its two settings");
-  const Settings from = settings_of(before);
-  const Settings to = settings_of(after);
   const auto trial = objects.running_trial();
   const std::string what = describe(from) + " became " + describe(to) + " in the target";
   const Profile& profile = *objects.profile;
-  if (!trial) {
+  const bool live = trial ? trial->spec.live.has_value() : profile.spec.apply == ApplyMode::kLive;
+  expect(!live || objects.target == api_.objects.target, what + "'s template");
+  const bool forgotten = live && !api_.objects.profile->memory.applied && to == settings_of(after);
+  const ProfileMemory& memory = profile.memory;
+  if (forgotten && !memory.applied_uid.empty() && memory.applied_uid != after.uid) {
+    // Made anew, it knows nothing of what the one before had.
+    expect(!trial || trial->spec.target.uid != after.uid, what + ", which a trial is about");
+  } else if (!trial) {
     const auto wanted = std::find_if(objects.trials.begin(), objects.trials.end(),
                                      [&](const auto& one) { return one->key.name == profile.undo_to; });
     expect(wanted != objects.trials.end() && (*wanted)->spec.to == to, what + ", and no trial runs");
@@ -115,7 +127,7 @@ void Invariants::trial_written(const Objects& before, Time now) {
 }
 
 void Invariants::trial_begun(const Trial& trial, const Objects& before, Time now) {
-  person_acted_ = settings_of(*api_.objects.target) != trial.spec.from;
+  person_acted_ = settings_now(api_.objects) != trial.spec.from;
   calm_passes_ = 0;
   for (const auto& known : before.trials) {
     const bool same_program = known->spec.template_hash == trial.spec.template_hash;
@@ -136,7 +148,7 @@ void Invariants::trial_ended(const Trial& trial) {
   repeated_ = 0;
   const Workload& target = *api_.objects.target;
   if (leaves_target(trial.status.reason) || target.uid != trial.spec.target.uid) return;
-  const Settings current = settings_of(target);
+  const Settings current = settings_now(api_.objects);
   const bool by_person = trial.status.reason == "SettingsChanged" || trial.status.reason == "FieldConflict";
   expect(!by_person || person_acted_, "nobody changed the settings in " + story(trial));
   const bool promoted = trial.status.verdict == TrialVerdict::kPromote;
@@ -155,6 +167,7 @@ void Invariants::arms_in_time(Time now) {
     if (!arm) continue;
     const auto trial = api_.objects.running_trial();
     expect(trial && arm->arm_of == trial->uid, "an arm is left whose trial is over");
+    expect(!trial || !trial->spec.live, "a live trial has an arm");
     expect(now <= *arm->expires + clock_ahead_ + kLate, "an arm outlives its expiry");
     if (!trial) continue;
     const TrialPhase phase = trial->status.phase;
@@ -174,12 +187,14 @@ void Invariants::trial_in_time(const Trial& trial, Time now) {
 
 void Invariants::memory_is_true(bool noted) {
   const ProfileMemory& memory = api_.objects.profile->memory;
-  const Settings current = settings_of(*api_.objects.target);
+  const Settings current = settings_now(api_.objects);
   const bool has_ours = ours_ && *ours_ != Settings{};
   const std::string applied = memory.applied ? describe(*memory.applied) : "nothing";
-  expect(memory.applied == (has_ours ? ours_ : std::nullopt), "the profile remembers that it applied " + applied +
-                                                                  ", and the target has " + describe(current) +
-                                                                  (has_ours ? " of ours" : " of a person"));
+  // What agents keep in force beside the template is there again once a person has taken away what they had set there.
+  const bool beside = memory.applied && memory.applied_beside && memory.applied == current;
+  expect(memory.applied == (has_ours ? ours_ : std::nullopt) || (!has_ours && beside),
+         "the profile remembers that it applied " + applied + ", and the target has " + describe(current) +
+             (has_ours ? " of ours" : " of a person"));
   expect(memory.active_trial.empty() || noted, "the profile names a trial that does not run");
 }
 
@@ -209,12 +224,50 @@ void Invariants::gets_on(const OperatorProcess::Pass& pass, bool calm) {
                                         pass.step.message + (trial ? " in " + story(*trial) : ""));
 }
 
+/// Whatever else a process runs with than what it is to have for good, is the running trial's, by a word of the
+/// operator that is no older than the lease.
+void Invariants::has_its_turn(const Cluster::LivingPod& living, const Cluster::Agent& agent, Time now) {
+  const Objects& there = api_.objects;
+  const bool deaf = now < agent.deaf_until;
+  const Profile& profile = deaf ? *agent.profile : *there.profile;
+  const Settings& environment = living.pod.series().settings;
+  const Settings& runs = living.pod.runs();
+  const Settings usual = profile.spec.apply == ApplyMode::kLive ? in_force(profile.memory, environment) : environment;
+  if (runs == usual) return;
+  const auto& trial = deaf ? agent.trial : live_;
+  // Whoever has just come, or hears again, takes what is there for news.
+  const Time since = deaf ? agent.heard : std::max({live_since_, agent.since, agent.deaf_until});
+  const std::string what = living.pod.series().pod + " runs " + describe(runs) + " instead of " + describe(usual);
+  expect(trial && trial->running() && trial->status.live && !trial->deleting && runs == trial->spec.to,
+         what + ", which no trial asks for");
+  expect(now - since <= kLiveLease + kLateAgent, what + ", although nobody has cared for longer than the lease");
+}
+
+void Invariants::obeyed(const Cluster& cluster, Time now) {
+  const Objects& there = api_.objects;
+  if (const auto trial = there.running_trial(); trial != live_) {
+    live_ = trial;
+    live_since_ = now;
+  }
+  std::size_t tried = 0;
+  for (const auto& living : cluster.pods()) {
+    const Cluster::Agent& agent = cluster.agent_of(living);
+    if (living.owner != there.target->uid || now < living.agent_finds_at || now < agent.away_until || !agent.profile)
+      continue;
+    has_its_turn(living, agent, now);
+    if (live_ && live_->status.live && living.pod.runs() == live_->spec.to && now >= agent.deaf_until) ++tried;
+  }
+  if (!live_ || live_->status.phase != TrialPhase::kMeasuring || now - live_since_ > kLateAgent) return;
+  expect(tried <= (live_->status.arm_pods.size() + 1) / 2,
+         "more than half of the pods have a turn in " + story(*live_));
+}
+
 void Invariants::passed(const OperatorProcess::Pass& pass, Time now, bool calm) {
   latest_ = std::max(latest_, now);
   gets_on(pass, calm);
   const bool yields = !pass.facts.desired.trial && pass.step.reason == "SettingsChanged";
   expect(!yields || !ours_, "it is held for a person's change that the target has " + describe(current_));
-  if (pass.step.start) {
+  if (pass.step.start && !pass.step.start->live) {
     const int most = std::max(1, pass.facts.desired.target->replicas / 4);
     expect(pass.step.start->canary.replicas <= most, "an arm is larger than a quarter of the target");
   }

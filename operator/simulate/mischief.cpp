@@ -17,8 +17,8 @@ constexpr double kInTrouble = 0.5;
 
 }  // namespace
 
-Mischief::Mischief(const Faults& faults, std::uint64_t seed, ApiServer& api, Cluster& cluster)
-    : faults_(faults), random_(seed), api_(api), cluster_(cluster) {
+Mischief::Mischief(const Faults& faults, bool live, std::uint64_t seed, ApiServer& api, Cluster& cluster)
+    : faults_(faults), live_(live), random_(seed), api_(api), cluster_(cluster) {
   if (faults.calls > 0) api.accident = [this](bool of_target) { return accident(of_target); };
 }
 
@@ -95,8 +95,9 @@ void Mischief::step_clock() {
 
 void Mischief::befall_pods(Time now) {
   note();
-  const Track track = any(0, 2) == 0 ? Track::kStable : any(0, 1) == 0 ? Track::kCanary : Track::kBaseline;
-  switch (any(0, 3)) {
+  const Track any_track = any(0, 2) == 0 ? Track::kStable : any(0, 1) == 0 ? Track::kCanary : Track::kBaseline;
+  const Track track = live_ ? Track::kStable : any_track;
+  switch (any(0, live_ ? 5 : 3)) {
     case 0:
       cluster_.restart(track, now, any(0, 5) == 0);
       break;
@@ -106,9 +107,15 @@ void Mischief::befall_pods(Time now) {
     case 2:
       cluster_.set_start_up(any(0, 3) == 0 ? any(60, 600) : any(0, 30));
       break;
-    default:
+    case 3:
       load_ = any(0, 1) == 0 ? 2 : 0.3;
       load_until_ = now + minutes(any(1, 15));
+      break;
+    case 4:
+      cluster_.lose_agent(now + seconds(any(1, 120)), any(0, 1) == 0);
+      break;
+    default:
+      cluster_.deafen_agent(now + seconds(any(1, 120)));
   }
 }
 
@@ -175,6 +182,12 @@ void Mischief::change_profile() {
   const std::string wanted =
       trials.empty() ? "" : trials[static_cast<std::size_t>(any(0, static_cast<int>(trials.size()) - 1))]->key.name;
   const bool undo = any(0, 1) == 0;
+  if (live_ && any(0, 3) == 0) {
+    const bool was_live = api_.objects.profile->spec.apply == ApplyMode::kLive;
+    api_.edit_profile(
+        [&](Profile& profile) { profile.spec.apply = was_live ? ApplyMode::kRestart : ApplyMode::kLive; });
+    return on_settings_by_person();
+  }
   api_.edit_profile([&](Profile& profile) {
     if (undo) {
       profile.undo_to = profile.undo_to.empty() ? wanted : "";

@@ -13,7 +13,8 @@ namespace gopacer::simulating {
 /// All that goes wrong in a rollout: decides when, and does it.
 class Mischief {
  public:
-  Mischief(const Faults& faults, std::uint64_t seed, ApiServer& api, Cluster& cluster);
+  /// `live`: settings are tried in running processes, by agents.
+  Mischief(const Faults& faults, bool live, std::uint64_t seed, ApiServer& api, Cluster& cluster);
 
   /// What happens in the window that ends at `now`, by the true clock.
   void pass(Duration window, Time now);
@@ -49,6 +50,7 @@ class Mischief {
   void change_profile();
 
   const Faults faults_;
+  const bool live_;
   Random random_;
   ApiServer& api_;
   Cluster& cluster_;

@@ -32,7 +32,8 @@ Desired read_desired(const Objects& seen, const Cluster& cluster) {
     }
   }
   desired.container = seen.target->containers.front().name;
-  desired.current = settings_of(*seen.target);
+  desired.environment = settings_of(*seen.target);
+  desired.current = settings_now(seen);
   for (const auto& living : cluster.pods()) {
     for (const auto& owner : {desired.target, desired.canary, desired.baseline}) {
       if (owner && owner->uid == living.owner) desired.pods.push_back({living.pod.object(), living.pod.track()});
@@ -48,15 +49,23 @@ Observation observe(const Desired& desired, const Cluster& cluster, Time now) {
   auto owned = desired.pods.begin();
   for (const auto& living : cluster.pods()) {
     if (owned == desired.pods.end() || owned->pod != living.pod.object()) continue;
-    observed.pods.push_back(living.pod.series());
+    PodSeries& pod = observed.pods.emplace_back(living.pod.series());
+    if (living.pod.track() == Track::kStable && desired.profile->spec.apply == ApplyMode::kLive) {
+      pod.settings = in_force(desired.profile->memory, pod.settings);
+    }
     ++owned;
   }
   return observed;
 }
 
+/// As operator/act has it: then nothing is put into the template.
+bool is_live(const Objects& seen, const std::shared_ptr<const Trial>& trial) {
+  return trial ? trial->spec.live.has_value() : seen.profile->spec.apply == ApplyMode::kLive;
+}
+
 /// The trial's end may rest on a target that has the promotion's patch by now.
 bool may_be_patched(const Trial& trial, const Objects& seen) {
-  return trial.status.phase == TrialPhase::kPromoting && !trial.status.promoted &&
+  return !trial.spec.live && trial.status.phase == TrialPhase::kPromoting && !trial.status.promoted &&
          seen.target->uid == trial.spec.target.uid;
 }
 
@@ -102,6 +111,10 @@ OperatorProcess::Pass OperatorProcess::pass(const Objects& seen, const Cluster& 
 std::optional<Error> OperatorProcess::act(const Objects& seen, const std::shared_ptr<const Trial>& trial,
                                           const Step& step, Time now, std::optional<std::int64_t>& generation) {
   const auto put = [&]() -> std::optional<Error> {
+    if (is_live(seen, trial)) {
+      generation = seen.target->generation;
+      return std::nullopt;
+    }
     const auto written = api_.put_settings(*seen.target, *step.settings);
     if (!written) return written.error();
     generation = *written;

@@ -26,6 +26,15 @@ constexpr Duration kLongestWait = minutes(30);
 constexpr Duration kLongestRollout = hours(4);
 /// Passes that follow each other without waiting are no more than these.
 constexpr int kMostPassesAtOnce = 12;
+/// Of a live trial, as operator/control and operator/observe have it.
+constexpr int kReadingsOfABlock = 8;
+constexpr Duration kShortestReading = std::chrono::milliseconds(250);
+/// The operator looks at a live trial as often, at least.
+constexpr Duration kLongestStep = seconds(2);
+/// What was read a moment before a turn is handed on is of the turn that ends.
+constexpr Duration kReadBefore = std::chrono::milliseconds(20);
+/// A pass of a live trial that is due sooner follows at once, others at the next step.
+constexpr Duration kShortWait = std::chrono::milliseconds(100);
 /// So that a long simulation sees several trials.
 constexpr Duration kCoolDown = minutes(20);
 
@@ -40,6 +49,11 @@ Profile new_profile(const RolloutWorld& world) {
   // What others have says nothing once the canary is gone.
   profile.spec.rollback.watch_for = world.judge == SimulatedJudge::kOurs ? world.watch_for : Duration(0);
   Slo slo;
+  profile.spec.apply = world.placement == Placement::kWithinPods ? ApplyMode::kLive : ApplyMode::kRestart;
+  if (world.fixed) {
+    profile.spec.strategy = Strategy::kFixed;
+    profile.spec.fixed = *world.fixed;
+  }
   slo.name = kServingSlo;
   slo.max_regression_percent = world.tolerance_percent;
   profile.spec.slos = {slo};
@@ -53,7 +67,7 @@ class SimulatedRollout {
       : world_(world),
         random_(seed),
         cluster_(world, random_),
-        mischief_(world.faults, seed + 1'000'000'007, api_, cluster_),
+        mischief_(world.faults, world.placement == Placement::kWithinPods, seed + 1'000'000'007, api_, cluster_),
         invariants_(api_),
         others_(world.judge, world.tolerance_percent),
         operator_(api_, [this](const Facts& facts) {
@@ -71,19 +85,49 @@ class SimulatedRollout {
 
   RolloutResult run() {
     while (!over() && result_.broken.empty()) {
-      now_ += window();
-      mischief_.pass(window(), now_);
+      const Duration window = next_window();
+      now_ += window;
+      mischief_.pass(window, now_);
       cluster_.settle(api_, now_);
       const bool away = mischief_.operator_is_away(now_);
-      cluster_.serve(window(), away ? std::nullopt : std::optional(operators_now()), weather());
-      if (!away) passes();
+      cluster_.serve(window, away ? std::nullopt : read_at(), weather());
+      if (!away) passes(window);
+      cluster_.obey(api_.objects, now_);
+      invariants_.obeyed(cluster_, now_);
+      if (result_.broken.empty()) result_.broken = invariants_.broken();
     }
     conclude();
     return result_;
   }
 
  private:
-  Duration window() const { return world_.canary.interval; }
+  /// Null unless settings change by turns at the moment.
+  std::shared_ptr<const Trial> in_turns() const {
+    const auto trial = api_.objects.running_trial();
+    return trial && trial->status.live ? trial : nullptr;
+  }
+  static Duration reading_interval(const Trial& trial) {
+    return std::max<Duration>(trial.spec.live->block / kReadingsOfABlock, kShortestReading);
+  }
+  /// Time that goes by at once: up to the next turn, where there are turns.
+  Duration next_window() const {
+    const auto running = api_.objects.running_trial();
+    if (!running || !running->spec.live) return world_.canary.interval;
+    if (!running->status.live) return std::min(world_.canary.interval, running->spec.canary.interval);
+    const Duration reading = reading_interval(*running);
+    const Duration step = reading / ((reading + kLongestStep - Duration(1)) / kLongestStep);
+    const LiveTurn& turn = *running->status.live;
+    const Duration left = turn.since + (turn.block + 1) * running->spec.live->block - operators_now();
+    // Not a step of a moment because of what was rounded.
+    return left > Duration(0) && left < step + kReadBefore ? left : step;
+  }
+  /// When the operator reads the pods, if it does at the end of this step.
+  std::optional<Time> read_at() {
+    const auto trial = in_turns();
+    if (trial && now_ < read_due_ - kReadBefore) return std::nullopt;
+    if (trial) read_due_ = now_ + reading_interval(*trial);
+    return operators_now() - (world_.placement == Placement::kWithinPods ? kReadBefore : Duration(0));
+  }
   Time operators_now() const { return now_ + mischief_.clock_error(); }
 
   /// The one that the result is about.
@@ -126,7 +170,7 @@ class SimulatedRollout {
     return weather;
   }
 
-  void passes() {
+  void passes(Duration window) {
     Duration waited{0};
     for (int i = 0; i < kMostPassesAtOnce; ++i) {
       const OperatorProcess::Pass pass = operator_.pass(mischief_.picture(), cluster_, operators_now());
@@ -135,7 +179,8 @@ class SimulatedRollout {
       if (!result_.broken.empty()) return;
       if (api_.operator_is_dead()) return mischief_.bury_operator(now_);
       waited += pass.step.requeue_after;
-      if (pass.error || pass.step.requeue_after > seconds(1) || waited >= window()) return;
+      if (pass.error || pass.step.requeue_after > seconds(1) || waited >= window) return;
+      if (in_turns() && (pass.step.requeue_after >= kShortWait || i > 2)) return;
       if (world_.length == Duration(0) && over()) return;
     }
     result_.broken = "there is no end of passes: " + last_message_;
@@ -157,7 +202,8 @@ class SimulatedRollout {
     if (trial() == nullptr) return;
     result_.verdict = trial()->status.verdict;
     result_.reason = trial()->status.reason;
-    result_.in_force = settings_of(*api_.objects.target) == trial()->spec.to;
+    result_.in_force = settings_now(api_.objects) == trial()->spec.to;
+    result_.evidence = trial()->status.evidence;
     if (!result_.broken.empty()) {
       result_.broken += ", " + format_duration(std::chrono::floor<seconds>(now_ - kStart)) + " after the beginning";
     }
@@ -173,13 +219,24 @@ class SimulatedRollout {
   OthersJudge others_;
   OperatorProcess operator_;
   std::optional<Time> begun_;  ///< the first trial
+  Time read_due_;              ///< of a live trial
   std::string last_message_;
   RolloutResult result_;
 };
 
 }  // namespace
 
-std::string to_string(Placement placement) { return placement == Placement::kSameNode ? "sameNode" : "anywhere"; }
+std::string to_string(Placement placement) {
+  switch (placement) {
+    case Placement::kSameNode:
+      return "sameNode";
+    case Placement::kAnywhere:
+      return "anywhere";
+    case Placement::kWithinPods:
+      return "withinPods";
+  }
+  return {};
+}
 
 std::string to_string(SimulatedJudge judge) {
   switch (judge) {

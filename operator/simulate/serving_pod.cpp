@@ -1,5 +1,6 @@
 #include "simulate/serving_pod.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -60,7 +61,7 @@ double cycle_volume(const Settings& settings) {
 }
 
 ServingPod::ServingPod(const std::string& name, Track track, const Settings& settings, Time started, std::string node)
-    : volume_(cycle_volume(settings)) {
+    : kept_(kKeptSamples) {
   series_.pod = series_.uid = name;
   series_.track = track;
   series_.settings = settings;
@@ -78,16 +79,25 @@ void ServingPod::begin() {
   latency_ = kNoRequests;
   process_ = {};
   process_.max_procs = 2;
-  process_.gogc = series_.settings.gogc.value_or(Gogc(Gogc::kDefaultPercent));
-  process_.go_mem_limit = series_.settings.go_mem_limit;
   process_.cpu_seconds = 0;
   process_.gc_cpu_seconds = 0;
   process_.heap_live = kLiveHeap;
   mem_ = {};
-  mem_.next_gc = kLiveHeap + Bytes::of(volume_);
-  mem_.heap_sys = mem_.next_gc * kFragmentation;
-  mem_.sys = mem_.heap_sys + kOverhead;
   collections_ = 0;
+  allocated_ = 0;
+  set(series_.settings);
+  present_volume_ = volume_;
+}
+
+void ServingPod::set(const Settings& settings) {
+  runs_ = settings;
+  volume_ = cycle_volume(settings);
+  process_.gogc = settings.gogc.value_or(Gogc(Gogc::kDefaultPercent));
+  process_.go_mem_limit = settings.go_mem_limit;
+  mem_.next_gc = kLiveHeap + Bytes::of(volume_);
+  // What the heap once had it keeps for a while.
+  mem_.heap_sys = std::max(mem_.heap_sys, mem_.next_gc * kFragmentation);
+  mem_.sys = mem_.heap_sys + kOverhead;
 }
 
 void ServingPod::forget_samples() {
@@ -107,6 +117,21 @@ void ServingPod::restart(Time now, bool out_of_memory) {
   begin();
 }
 
+/// The cycle that runs when settings change is of the old goal, and so is what its end costs.
+void ServingPod::collect(double allocated, double cost_of_volume, Random& random) {
+  allocated_ += allocated;
+  double cost = 0;
+  while (allocated_ >= present_volume_) {
+    allocated_ -= present_volume_;
+    present_volume_ = volume_;
+    cost += cost_of_volume;
+    ++mem_.num_gc;
+  }
+  cost *= std::exp(kGcSpread * std::normal_distribution<double>()(random));
+  *process_.cpu_seconds += cost;
+  *process_.gc_cpu_seconds += cost;
+}
+
 void ServingPod::serve(std::optional<Time> read_at, const Serving& serving, Random& random) {
   const double median = std::log(serving.median_latency);
   double requests = 0;
@@ -118,16 +143,24 @@ void ServingPod::serve(std::optional<Time> read_at, const Serving& serving, Rand
     below = up_to;
   }
   const double cpu = requests * serving.cpu_of_request;
-  *process_.cpu_seconds += cpu;
-  *process_.gc_cpu_seconds += cpu * serving.gc_share * std::exp(kGcSpread * std::normal_distribution<double>()(random));
-  mem_.total_alloc = Bytes::of(mem_.total_alloc.value() + requests * kAllocatedPerRequest);
-  collections_ += requests * kAllocatedPerRequest / volume_;
-  mem_.num_gc = static_cast<std::uint32_t>(collections_);
+  const double allocated = requests * kAllocatedPerRequest;
+  mem_.total_alloc = Bytes::of(mem_.total_alloc.value() + allocated);
+  if (serving.one_by_one) {
+    *process_.cpu_seconds += cpu * (1 - serving.gc_share);
+    collect(allocated, serving.cpu_of_request * serving.gc_share * volume_ / kAllocatedPerRequest, random);
+  } else {
+    *process_.cpu_seconds += cpu;
+    *process_.gc_cpu_seconds +=
+        cpu * serving.gc_share * std::exp(kGcSpread * std::normal_distribution<double>()(random));
+    collections_ += allocated / volume_;
+    mem_.num_gc = static_cast<std::uint32_t>(collections_);
+  }
   mem_.heap_alloc = kLiveHeap + Bytes::of(volume_ * std::uniform_real_distribution<double>()(random));
   mem_.heap_in_use = mem_.heap_alloc * kFragmentation;
   mem_.heap_idle = mem_.heap_sys - mem_.heap_in_use;
 
   if (!read_at) return;
+  series_.error.clear();
   Sample sample;
   sample.at = *read_at;
   sample.mem = mem_;
@@ -140,7 +173,7 @@ void ServingPod::serve(std::optional<Time> read_at, const Serving& serving, Rand
   sample.usage = usage;
   sample.latency.emplace(kServingSlo, latency_);
   if (!series_.first_read) series_.first_read = read_at;
-  if (series_.samples.size() == kKeptSamples) series_.samples.pop_front();
+  if (series_.samples.size() == kept_) series_.samples.pop_front();
   series_.samples.push_back(std::move(sample));
 }
 

@@ -15,7 +15,7 @@ struct Part {
   int count = 1000;
   std::uint64_t seed = 1;
   std::vector<std::string> scenarios;  ///< empty: all
-  std::string design;                  ///< empty: both
+  std::string design;                  ///< empty: all
   std::string judge;                   ///< empty: all
   std::optional<double> autocorrelation;
 
@@ -36,6 +36,10 @@ std::vector<std::string> verdict_scenarios();
 /// How long a trial takes where there is little traffic, and what makes it shorter.
 void add_times(nlohmann::json& report, const Part& part);
 void print_times(const nlohmann::json& report);
+
+/// How small a difference of CPU a trial shows.
+void add_power(nlohmann::json& report, const Part& part);
+void print_power(const nlohmann::json& report);
 
 /// What becomes of trials around which much goes wrong.
 void add_faults(nlohmann::json& report, const Part& part);

@@ -111,5 +111,62 @@ TEST(FaultyRollout, KeepsNoSettingsThatRunOutOfMemory) {
   }
 }
 
+/// The same by turns in running processes; the statuses that are written at each turn may go wrong as well.
+RolloutWorld short_live_trials() {
+  RolloutWorld world = short_trials();
+  world.placement = Placement::kWithinPods;
+  world.canary.interval = seconds(15);
+  return world;
+}
+
+TEST(FaultyLiveRollout, LosesNothingWithTheAnswersOfTheApiServer) {
+  RolloutWorld world = short_live_trials();
+  world.faults.calls = 0.02;
+  EXPECT_GE(trials_of(world), kSimulations);
+}
+
+TEST(FaultyLiveRollout, LeavesNothingBehindWhereTheOperatorDied) {
+  RolloutWorld world = short_live_trials();
+  world.faults.deaths = 6;
+  EXPECT_GE(trials_of(world), kSimulations);
+}
+
+TEST(FaultyLiveRollout, IsNotMisledByOldPictures) {
+  RolloutWorld world = short_live_trials();
+  world.faults.pictures = 0.2;
+  EXPECT_GE(trials_of(world), kSimulations);
+}
+
+TEST(FaultyLiveRollout, OutlivesPodsAndAgentsThatComeAndGo) {
+  RolloutWorld world = short_live_trials();
+  world.faults.pods = 8;
+  EXPECT_GE(trials_of(world), kSimulations);
+}
+
+TEST(FaultyLiveRollout, EndsWhenTheClockIsSet) {
+  RolloutWorld world = short_live_trials();
+  world.faults.clock = 3;
+  EXPECT_GE(trials_of(world), kSimulations);
+}
+
+TEST(FaultyLiveRollout, LeavesToPeopleWhatTheyChange) {
+  RolloutWorld world = short_live_trials();
+  world.faults.people = 6;
+  EXPECT_GE(trials_of(world), kSimulations);
+}
+
+TEST(FaultyLiveRollout, FindsItsWayBackWhateverHappensAtOnce) {
+  RolloutWorld world = short_live_trials();
+  world.faults = {0.02, 0.1, 2, 2, 0.5, 4};
+  world.ooms_from = 0.2;
+  trials_of(world);
+}
+
+TEST(FaultyLiveRollout, KnowsWhatIsInForceWhenNearlyNothingWorks) {
+  RolloutWorld world = short_live_trials();
+  world.faults = {0.1, 0.5, 2, 2, 0.5, 15};
+  trials_of(world);
+}
+
 }  // namespace
 }  // namespace gopacer

@@ -113,5 +113,85 @@ TEST(SimulatedRollout, DecidesWithMorePairsWhereOneIsTooFew) {
   EXPECT_GT(ends_of(world, 10).in_force, with_one);
 }
 
+RolloutWorld within_pods() {
+  RolloutWorld world;
+  world.placement = Placement::kWithinPods;
+  return world;
+}
+
+TEST(SimulatedLiveRollout, IsTheSameForTheSameSeed) {
+  const RolloutResult one = simulate_rollout(within_pods(), 7);
+  const RolloutResult two = simulate_rollout(within_pods(), 7);
+  EXPECT_EQ(one.reason, two.reason);
+  EXPECT_EQ(one.until_decided, two.until_decided);
+  EXPECT_LT(one.until_decided, std::chrono::minutes(7)) << "pods are warm already";
+}
+
+TEST(SimulatedLiveRollout, PromotesWhatIsBetter) {
+  const Ends ends = ends_of(within_pods(), kRollouts);
+  EXPECT_EQ(ends.rolled_back + ends.taken_back, 0);
+  EXPECT_GE(ends.in_force, kRollouts * 9 / 10);
+}
+
+TEST(SimulatedLiveRollout, NeverPromotesWhatIsTwiceAsSlowAsIsTolerated) {
+  RolloutWorld world = within_pods();
+  world.slowdown = 1.2;
+  const Ends ends = ends_of(world, kRollouts);
+  EXPECT_EQ(ends.promoted, 0);
+  EXPECT_GE(ends.reasons.at("LatencyRegression"), kRollouts * 9 / 10);
+}
+
+TEST(SimulatedLiveRollout, RollsBackWhatCostsMoreThanWasPromised) {
+  RolloutWorld world = within_pods();
+  world.promise_kept = -1;
+  const Ends ends = ends_of(world, kRollouts / 3);
+  EXPECT_EQ(ends.promoted, 0);
+  EXPECT_EQ(ends.rolled_back, kRollouts / 3);
+}
+
+TEST(SimulatedLiveRollout, DecidesInATargetOfOnePod) {
+  RolloutWorld world = within_pods();
+  world.replicas = 1;
+  world.requests_per_second = 100;
+  EXPECT_GE(ends_of(world, kRollouts / 3).in_force, kRollouts / 3 - 1);
+  world.slowdown = 1.2;
+  EXPECT_EQ(ends_of(world, kRollouts / 3).promoted, 0);
+}
+
+TEST(SimulatedLiveRollout, IsNotMisledByPodsThatDiffer) {
+  RolloutWorld world = within_pods();
+  world.pod_spread = 0.2;
+  world.node_part = 0.2;
+  EXPECT_EQ(ends_of(world, kRollouts / 3).rolled_back, 0);
+  world.slowdown = 1.2;
+  EXPECT_EQ(ends_of(world, kRollouts / 3).promoted, 0);
+}
+
+TEST(SimulatedLiveRollout, TakesBackWhatRunsOutOfMemoryInTheWatch) {
+  RolloutWorld world = within_pods();
+  world.ooms_from = 0.5;
+  const Ends ends = ends_of(world, kRollouts / 3);
+  EXPECT_EQ(ends.in_force, 0);
+  EXPECT_EQ(ends.taken_back, ends.reasons.at("OOMKilled"));
+}
+
+TEST(SimulatedLiveRollout, ShowsASmallDifferenceOfCpuForEachRequest) {
+  RolloutWorld world = within_pods();
+  world.fixed = Settings{Gogc(300), mib(400)};
+  world.saving = 0.03;
+  world.cpu_disturbance = 0.03;
+  world.slowdown = 1;
+  world.canary.min_samples = 1'000'000'000;  // compares for its whole time
+  const RolloutResult result = simulate_rollout(world, 1);
+  EXPECT_EQ(result.reason, "TimeOut");
+  for (const MetricEvidence& metric : result.evidence.metrics) {
+    if (metric.name != "cpu-per-request") continue;
+    EXPECT_LT(metric.high, -0.01);
+    EXPECT_GT(metric.low, -0.05);
+    return;
+  }
+  FAIL() << "CPU for each request was not compared";
+}
+
 }  // namespace
 }  // namespace gopacer

@@ -5,13 +5,18 @@
 #include <string>
 
 #include "gopacer/base/clock.h"
+#include "gopacer/domain/evidence.h"
 #include "gopacer/domain/profile.h"
 #include "gopacer/domain/trial.h"
 
 namespace gopacer {
 
-/// On which nodes the canary and the baseline of a pair run.
-enum class Placement { kSameNode, kAnywhere };
+/// What new settings are compared with, and where.
+enum class Placement {
+  kSameNode,    ///< the canary with a baseline on its node
+  kAnywhere,    ///< the canary with a baseline anywhere
+  kWithinPods,  ///< the target's pods with themselves, by turns: node agents set them
+};
 
 std::string to_string(Placement placement);
 
@@ -47,7 +52,8 @@ struct RolloutWorld {
   Placement placement = Placement::kAnywhere;
   SimulatedJudge judge = SimulatedJudge::kOurs;
   int replicas = 4;
-  CanaryPlan canary;  ///< of the profile, as is watch_for
+  std::optional<Settings> fixed;  ///< what the profile asks for; none: what the model recommends
+  CanaryPlan canary;              ///< of the profile, as is watch_for
   Duration watch_for = std::chrono::minutes(30);
   double requests_per_second = 400;  ///< of the whole service
   double utilisation = 0.4;          ///< of the CPU that each of the target's pods has, before the trial
@@ -55,6 +61,7 @@ struct RolloutWorld {
   double node_part = 0.9;            ///< of the variance of that: all pods of a node have it in common
   double disturbance = 0.05;         ///< spread of a pod's latency from one window to the next
   double autocorrelation = 0.3;      ///< of that, between neighbouring windows
+  double cpu_disturbance = 0;        ///< likewise of the CPU for each request
   double load_after = 1;             ///< factor of the load from the promotion on
   int retries = 0;                   ///< of trials that end undecided, each after the cool-down
   double drift = 0;                  ///< by how much latency rises, evenly, over the watch: 0.2 is a fifth
@@ -69,6 +76,7 @@ struct RolloutWorld {
   std::optional<double> ooms_from;  ///< from this part of the watch on pods with new settings run out of memory
   double gc_share_before = 0.15;    ///< of the CPU that the service uses
   double promise_kept = 1;          ///< part of the CPU that the model promises to save
+  std::optional<double> saving;     ///< of the CPU for each request by new settings; none: what was promised
   int tolerance_percent = 10;       ///< the profile's maxRegressionPercent of the 99th percentile
 
   Faults faults;
@@ -86,6 +94,7 @@ struct RolloutResult {
   Duration until_decided{0};  ///< from the trial's start until it was promoted, or ended before
   int trials = 0;             ///< in all
   int accidents = 0;          ///< faults that came about
+  Evidence evidence;          ///< of that trial, while it compared
   std::string broken;         ///< an invariant that did not hold; empty when all did
 };
 
