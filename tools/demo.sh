@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The whole story on a real cluster:  demo.sh [--kubeconfig FILE --registry NAME] [--keep]
+# The whole story on a real cluster:  demo.sh [--live] [--kubeconfig FILE --registry NAME] [--keep]
+# With --live another one: a program that serves no pprof is tuned in its running processes, by node agents.
 # Without --kubeconfig it brings up the one-node cluster and takes it down at the end (--keep leaves it up).
 # With it, the images checkout:dev, caddy:dev, load:dev and gopacer:dev must have been pushed to the registry. All that it makes
 # there has names of its own and is removed at the end (--keep leaves it); nothing else is touched.
@@ -7,13 +8,14 @@
 . "$(dirname "$0")/demo_run.sh"
 cd "$ROOT"
 
-kubeconfig='' registry=localhost keep=''
+kubeconfig='' registry=localhost keep='' live=''
 while [ $# -gt 0 ]; do
   case $1 in
     --kubeconfig) kubeconfig=$2 && shift 2 ;;
     --registry) registry=$2 && shift 2 ;;
     --keep) keep=yes && shift ;;
-    *) die "demo: unknown option $1; there are --kubeconfig FILE, --registry NAME and --keep" ;;
+    --live) live=yes && shift ;;
+    *) die "demo: unknown option $1; there are --live, --kubeconfig FILE, --registry NAME and --keep" ;;
   esac
 done
 name_run
@@ -84,16 +86,20 @@ wait_for() { # SECONDS DESCRIPTION COMMAND...
   done
 }
 
-# Applies an example's service and sends it open-loop load from a pod.
+# Applies an example's service and sends it load.
 serve_under_load() { # NAME RATE PATH LOAD_OPTIONS...
-  local name=$1 rate=$2 path=$3
-  shift 3
   if [ "$registry" = localhost ]; then
-    run kubectl apply -f "examples/$name-service.yaml"
+    run kubectl apply -f "examples/$1-service.yaml"
   else
-    sed "s#localhost/#$registry/#" "examples/$name-service.yaml" | run kubectl apply -f -
+    sed "s#localhost/#$registry/#" "examples/$1-service.yaml" | run kubectl apply -f -
   fi
-  local address
+  send_load "$@"
+}
+
+# Open-loop load from a pod.
+send_load() { # NAME RATE PATH LOAD_OPTIONS...
+  local name=$1 rate=$2 path=$3 address
+  shift 3
   address=$(kubectl get service "$name" -o jsonpath='{.spec.clusterIP}')
   kubectl create deployment "load-$name" --image="$registry/load:dev" --dry-run=client -o json -- \
     /bin/load --target "http://$address$path" --rate "$rate" --duration 1h --json "$@" |
@@ -124,6 +130,11 @@ figures() { # NAME; prints: GC's share, p50, p99, memory
   observed=$(kubectl get grp "$1" -o json | jq -r '.status.observed | "\(.gcCpuPercent)|\(.peakMemory)"')
   echo "${observed%%|*}|$latency|${observed##*|}"
 }
+
+if [ -n "$live" ]; then
+  . tools/demo_live.sh
+  exit
+fi
 
 title "A Go service under load"
 serve_under_load checkout 400 /checkout --carts

@@ -6,11 +6,13 @@
 #                         at a time
 #   figures.sh breach N   seconds from a breach to the old settings in all pods, over N runs of the test that shows it, as
 #                         JSON; about three minutes each, two at a time
+#   figures.sh live N     verdicts of N live trials of settings that make no difference, and how long after the operator's
+#                         word the processes had them, as JSON; two to five minutes each, two at a time
 . "$(dirname "$0")/lib.sh"
 export KUBECONFIG=$node_run/admin.kubeconfig
 kubectl=$bin/kubectl
 ns=figures
-operator=$(pgrep -x gopacer) || die "figures: no operator runs here; ./dev cluster up, then ./dev test DoesWhat"
+operator=$(pgrep -f '^[^ ]*gopacer operator ') || die "figures: no operator runs here; ./dev cluster up, then ./dev test DoesWhat"
 
 # service NAME PATH METRICS_PATH: a probe's Deployment of that name, and its profile.
 service() {
@@ -77,7 +79,7 @@ patches() {
   done
 }
 
-# aa_service NAME: a checkout that collects seldom, under load, with a profile that has nothing to try yet.
+# aa_service NAME [POLICY]: a checkout that collects seldom, under load, with a profile that has nothing to try yet.
 aa_service() {
   cat <<YAML
 apiVersion: apps/v1
@@ -107,7 +109,7 @@ kind: GoRuntimeProfile
 metadata: {name: $1, namespace: $ns}
 spec:
   targetRef: {apiVersion: apps/v1, kind: Deployment, name: $1}
-  updatePolicy: {updateMode: Canary}
+  updatePolicy: {updateMode: Canary${2:-}}
   objective: {type: Balanced, strategy: Fixed, settings: {gogc: 300, goMemLimit: 200MiB}}
   runtimeMetrics: {interval: 1s}
   canary: {interval: 1s, warmUp: 5s, maxDuration: 5m, minSamples: 500}
@@ -133,11 +135,35 @@ aa_load() { # NAME: requests to it
 # aa_ended TRIAL
 aa_ended() { [ "$("$kubectl" -n $ns get grt "$1" --ignore-not-found -o 'jsonpath={.status.phase}')" = Ended ]; }
 
+# Seconds between each turn that the operator wrote and the agent's write of it.
+effects() {
+  "$kubectl" -n gopacer logs ds/gopacer-agent --tail=-1 >"$work/agent"
+  jq -s -c '[.[] | {at: .status.live.renewedAt, block: .status.live.block, trial: .metadata.name}] | unique_by([.trial, .block])' "$work/turns" |
+    python3 -c '
+import datetime, json, re, sys
+turns = json.load(sys.stdin)
+seconds = lambda text: datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+writes = [(seconds(line.split()[0]), line.rsplit("trial=", 1)[1].strip()) for line in open(sys.argv[1]) if "put in force" in line and "trial=" in line]
+found = sorted(min((at - seconds(turn["at"]) for at, trial in writes if trial == turn["trial"] and 0 <= at - seconds(turn["at"]) < 2), default=9) for turn in turns if turn["at"])
+found = [value for value in found if value < 9]
+print(json.dumps({"turns": len(found), "medianMilliseconds": round(1000 * found[len(found) // 2]), "worstMilliseconds": round(1000 * found[-1])}) if found else "{}")' "$work/agent"
+}
+
+live() {
+  work=$(mktemp -d)
+  "$kubectl" get grt -A -w -o json >"$work/turns" 2>/dev/null &
+  local watcher=$!
+  aa "${1:?figures.sh live N}" ", apply: Live"
+  kill $watcher
+  effects
+  rm -rf "$work"
+}
+
 aa() {
-  local count=${1:?figures.sh aa N} names=(one two) number name seen=0 verdict
+  local count=${1:?figures.sh aa N} policy=${2:-} names=(one two) number name seen=0 verdict
   local -A gogc=([one]=300 [two]=300)
   begin
-  for name in "${names[@]}"; do aa_service "$name" | "$kubectl" apply -f - >/dev/null; done
+  for name in "${names[@]}"; do aa_service "$name" "$policy" | "$kubectl" apply -f - >/dev/null; done
   "$kubectl" -n $ns wait deployment --all --for=condition=Available --timeout=120s >/dev/null
   for name in "${names[@]}"; do aa_load "$name"; done
   for ((number = 1; seen < count; ++number)); do
@@ -182,6 +208,6 @@ breach() {
 requests() { grep -c '"verb":"patch"' "$node_run/log/audit.log"; }
 
 case ${1:-} in
-  memory | patches | aa | breach) "$@" ;;
-  *) die "figures.sh memory|patches|aa N|breach N" ;;
+  memory | patches | aa | breach | live) "$@" ;;
+  *) die "figures.sh memory|patches|aa N|breach N|live N" ;;
 esac

@@ -183,6 +183,27 @@ class Chart(unittest.TestCase):
         rules = helm(*TEMPLATE, "--show-only", "templates/rbac.yaml")
         self.assertNotIn("*", rules.replace('gopacer.dev/scope: "*"', ""))
 
+    def test_agents_may_look_into_processes_and_write_nothing(self):
+        self.assertNotIn("DaemonSet", helm(*TEMPLATE), "they are off by default")
+        agents = helm(*TEMPLATE, "--set", "agent.enabled=true", "--show-only", "templates/agent.yaml")
+        self.assertIn("capabilities: {drop: [ALL], add: [SYS_PTRACE, DAC_OVERRIDE]}", agents)
+        for word in ("privileged", "hostPath", "hostNetwork: true", "create", "patch", "delete", "*"):
+            self.assertNotIn(word, agents)
+        self.addCleanup(install)
+        install("--set", "agent.enabled=true")
+        account = ACCOUNT + "-agent"
+        self.assertTrue(self.may("list", "pods", "default", account=account))
+        self.assertTrue(self.may("watch", "goruntimetrials.gopacer.dev", "default", account=account))
+        for verb, kind in (("patch", "goruntimeprofiles.gopacer.dev"), ("get", "secrets"), ("create", "pods"), ("create", "leases.coordination.k8s.io")):
+            self.assertFalse(self.may(verb, kind, "default", account=account), f"{verb} {kind}")
+
+    def test_agents_are_no_operators_to_any_selector(self):
+        operator = live("deployment")["spec"]["selector"]["matchLabels"]
+        self.addCleanup(install)
+        install("--set", "agent.enabled=true")
+        labels = live("daemonset", "gopacer-agent")["spec"]["template"]["metadata"]["labels"]
+        self.assertFalse(operator.items() <= labels.items())
+
     def test_one_namespace_only(self):
         kubectl("create", "namespace", f"{NAMESPACE}-shop")
         self.addCleanup(install)

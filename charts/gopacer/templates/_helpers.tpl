@@ -58,6 +58,19 @@ app.kubernetes.io/name: gopacer
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
+{{/* Of the node agents: the operator's own selectors must not match them. */}}
+{{- define "gopacer.agentSelector" -}}
+app.kubernetes.io/name: gopacer-agent
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "gopacer.agentLabels" -}}
+{{ include "gopacer.agentSelector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end -}}
+
 {{- define "gopacer.labels" -}}
 {{ include "gopacer.selector" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
