@@ -15,7 +15,8 @@ operators() { # REPLICAS
 }
 
 nobody_runs() { # SETTINGS
-  ! settings_of_pods | grep -q "$1"
+  local pods
+  pods=$(settings_of_pods) && [ -n "$pods" ] && [[ $pods != *"$1 "* ]]
 }
 
 title "A Go service under load that serves no pprof"
