@@ -41,6 +41,12 @@ const Row kRows[] = {
     {"warmUp30s", "warm-up of 30 s", [](RolloutWorld& world) { world.canary.warm_up = seconds(30); }},
     {"minSamples500", "minSamples 500", [](RolloutWorld& world) { world.canary.min_samples = 500; }},
     {"maxDuration60m", "maxDuration 1 h", [](RolloutWorld& world) { world.canary.max_duration = minutes(60); }},
+    {"withinPods", "within two of the 4 pods, by turns",
+     [](RolloutWorld& world) { world.placement = Placement::kWithinPods; }},
+    {"withinPodsReplicas1", "within the only pod of a target, by turns",
+     [](RolloutWorld& world) { world.placement = Placement::kWithinPods, world.replicas = 1; }},
+    {"withinPodsRequests20", "within two of the 4 pods, with 20 requests a second",
+     [](RolloutWorld& world) { world.placement = Placement::kWithinPods, world.requests_per_second = 20; }},
     {"requests400warmUp30s", "400 requests a second, warm-up of 30 s",
      [](RolloutWorld& world) { world.requests_per_second = 400, world.canary.warm_up = seconds(30); }},
 };

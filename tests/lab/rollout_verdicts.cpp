@@ -167,12 +167,13 @@ void print_verdicts(const json& report) {
          "settings by turns, and each is compared with itself.\n\n"
          "Within pods a verdict comes sooner where collections are frequent: nothing has to start and to warm up. "
          "What pods and nodes differ by is no part of the difference, so pods that are unlike, a tight tolerance "
-         "and a target of one pod cost nothing, and smaller differences show (see CPU below). It is worse at what "
-         "begins after the promotion. No pod keeps the old settings beside the target then, so of SLOs only `max` "
-         "counts in the watch: nothing is taken back for load or drift, and nothing for a harm that begins late, "
-         "unless it breaks `max`, kills pods or is one of collection. A trial also tries its settings on the "
-         "target's own pods, half of the time of each that takes part; what outlasts a block, such as a heap "
-         "that has grown, is in both arms; and where collections are rare, blocks and so the trial are longer.\n\n";
+         "and a target of one pod cost little, and smaller differences show (see CPU below). It is worse at what "
+         "is rare or begins after the promotion. A trial that is over sooner has seen fewer windows, and fewer "
+         "bursts in them. And no pod keeps the old settings beside the target, so of SLOs only `max` counts in the "
+         "watch: nothing is taken back for load or drift, and nothing for a harm that begins late, unless it "
+         "breaks `max`, kills pods or is one of collection. A trial also tries its settings on the target's own "
+         "pods, half of the time of each that takes part; what outlasts a block, such as a heap that has grown, is "
+         "in both arms; and where collections are rare, blocks and so the trial are longer.\n\n";
 }
 
 }  // namespace gopacer::lab
