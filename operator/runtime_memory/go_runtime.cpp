@@ -158,8 +158,11 @@ Result<GoRuntime> GoRuntime::open(int pid, const fs::path& proc) {
   GoRuntime runtime(std::move(*memory), process, name);
   auto identity = identity_in(runtime.memory_, process);
   const auto headers = told_at_start(process, AT_PHDR);
+  const auto now = identity_now(process);
+  // Want of descriptors, say, is no end of the program.
+  if (!identity || !headers || !now) return retriable(name + ": what it was told at its start can't be read");
   // A process may hold its parent's memory until it becomes another program.
-  if (!identity || !headers || identity != identity_now(process)) return runtime.ended();
+  if (*identity != *now) return runtime.ended();
   const ReadAt in_memory = [&](std::uint64_t at, std::span<std::byte> into) {
     return in_time() && runtime.memory_.read(at, into);
   };
@@ -195,8 +198,13 @@ Result<GcState> GoRuntime::writable() const {
                    ": only the pattern of its data tells where the settings are, and that is too little to write "
                    "there: its program has neither symbols nor a table of functions that are known");
   }
-  if (identity_now(process_) != identity_) return ended();
-  return read();
+  const auto now = identity_now(process_);
+  if (now && *now != identity_) return ended();
+  auto state = read();
+  const bool is_there = state || state.error().kind != ErrorKind::kNotFound;
+  // Whoever took that for an end would put nothing back.
+  if (!now && is_there) return retriable(name_ + ": which program it runs now can't be read");
+  return state;
 }
 
 Result<Receipt> GoRuntime::write(const Settings& settings) {

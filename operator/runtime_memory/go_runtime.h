@@ -48,7 +48,8 @@ class GoRuntime {
   ///
   /// Refused, with nothing written: settings that would let the program collect without end or without bound
   /// (see unsafe()), a program in which only the pattern tells where they are, and one whose numbers are not plausible
-  /// any more. kConflict: the program has set its own since; those are in force.
+  /// any more. kConflict: the program has set its own since; those are in force. kNotFound: it has ended. kRetriable:
+  /// whether it has can't be told at the moment, and nothing was written.
   Result<Receipt> write(const Settings& settings);
   /// Likewise, with settings that it had before: what it could run with then is not asked again.
   Result<Receipt> put_back(const Settings& settings);

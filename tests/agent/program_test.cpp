@@ -253,6 +253,33 @@ TEST_F(ProgramTest, HasEndedWithItsProcess) {
   EXPECT_THAT(journal_.all(), IsEmpty());
 }
 
+TEST_F(ProgramTest, HasNotEndedBecauseItCannotBeLookedAt) {
+  const Churn churn("static");
+  Program program = found(churn);
+  ASSERT_TRUE(program.set(settings(300)));
+  proc_.remove(churn.pid());
+  EXPECT_EQ(program.put_back().error().kind, ErrorKind::kRetriable);
+  EXPECT_THAT(journal_.all(), SizeIs(1));
+  proc_.adopt(churn.pid(), kContainer);
+  EXPECT_EQ(program.put_back(), Program::Change::kWritten);
+  EXPECT_THAT(journal_.all(), IsEmpty());
+}
+
+TEST_F(ProgramTest, OfAPredecessorHasNotEndedBecauseItCannotBeLookedAt) {
+  const Churn churn("static");
+  {
+    Program program = found(churn);
+    ASSERT_TRUE(program.set(settings(300)));
+  }
+  const auto told = proc_.path() / std::to_string(churn.pid()) / "auxv";
+  std::filesystem::remove(told);
+  Journal successor(state_.path());
+  int failures = 0;
+  EXPECT_EQ(put_back_all(successor, proc_.path(), [&](int, const Error&) { ++failures; }), 0);
+  EXPECT_EQ(failures, 1);
+  EXPECT_THAT(successor.all(), SizeIs(1));
+}
+
 TEST_F(ProgramTest, OfAPredecessorIsPutBackWhereItIsStillTheSame) {
   Churn churn("static");
   const Churn another("static");
