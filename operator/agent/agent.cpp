@@ -149,6 +149,12 @@ bool is_renewed(const std::shared_ptr<const Trial>& before, const std::shared_pt
   return before && after && after->status.live && before->status.live != after->status.live;
 }
 
+/// As std::erase_if, which lets nobody change what stays.
+template <typename Map, typename Predicate>
+void erase_where(Map& map, const Predicate& is_over) {
+  for (auto at = map.begin(); at != map.end();) at = is_over(at->first, at->second) ? map.erase(at) : std::next(at);
+}
+
 bool wants_agent(const ProfileSpec& spec) {
   return spec.apply == ApplyMode::kLive || spec.metrics.source == RuntimeSource::kAgent;
 }
@@ -201,9 +207,7 @@ class Agent::Impl {
     }
     for (auto& thread : threads) thread.request_stop();
     // Before the reflectors have ended, who may wait for an answer.
-    const std::lock_guard lock(mutex_);
-    for (auto& [key, care] : cares_) put_back(key, care);
-    cares_.clear();
+    put_all_back();
   }
 
   std::optional<std::string> page(const std::string& path) const {
@@ -221,6 +225,7 @@ class Agent::Impl {
     const std::lock_guard lock(mutex_);
     AgentCounts counts = counts_;
     for (const auto& [key, care] : cares_) counts.programs += care.program ? 1 : 0;
+    counts.owed = owed_.size();
     return counts;
   }
 
@@ -249,6 +254,7 @@ class Agent::Impl {
     std::string note;                ///< why an order is not followed
     std::optional<Order> refused;    ///< the order that the note is about
     bool had_turn = false;           ///< a trial's settings were in force by the latest order
+    std::string not_back;            ///< why what it had could not be put back
   };
 
   void changed() {
@@ -279,6 +285,10 @@ class Agent::Impl {
     }
     find_programs();
     const Duration now = steady_.now();
+    {
+      const std::lock_guard lock(mutex_);
+      go_on_putting_back(now);
+    }
     Duration next = now + kLongestSleep;
     for (auto& [key, care] : cares_) {
       if (!care.program) continue;
@@ -319,13 +329,8 @@ class Agent::Impl {
       if (id == local->ids.end() || id->second.empty()) continue;
       const std::string key = "/pods/" + pod.uid + "/" + spec->name;
       if (cares.contains(key)) continue;
-      const auto known = cares_.find(key);
-      const bool same = known != cares_.end() && known->second.container.id == id->second;
-      Care care;
-      if (same) {
-        care = std::move(known->second);
-        cares_.erase(known);
-      } else {
+      Care care = known_care(key, id->second).value_or(Care{});
+      if (care.container.id.empty()) {
         care.since = now;
         care.trouble = "its process is being looked for";
       }
@@ -337,8 +342,51 @@ class Agent::Impl {
       cares.emplace(key, std::move(care));
     }
     // Whom nobody asks for any more has its own again.
-    for (auto& [key, care] : cares_) put_back(key, care);
+    for (auto& [key, care] : cares_) let_go(key, std::move(care), now);
     cares_ = std::move(cares);
+  }
+
+  /// Takes what is known of the container already, also when it was let go and is still owed something: two that hold
+  /// one program would take each other's settings for its own.
+  std::optional<Care> known_care(const std::string& key, const std::string& id) {
+    const auto known = cares_.find(key);
+    if (known != cares_.end() && known->second.container.id == id) return std::move(cares_.extract(known).mapped());
+    if (auto owed = owed_.extract({key, id})) return std::move(owed.mapped());
+    return std::nullopt;
+  }
+
+  /// Puts back what it had; what can't be is owed to it.
+  void let_go(const std::string& key, Care care, Duration now) {
+    if (put_back(key, care)) return;
+    care.search.reset();
+    care.write_at = now + kBetweenWrites;
+    owed_.insert_or_assign({key, care.container.id}, std::move(care));
+  }
+
+  void go_on_putting_back(Duration now) {
+    erase_where(owed_, [&](const auto& program, Care& care) {
+      if (now < care.write_at) return false;
+      care.write_at = now + kBetweenWrites;
+      return put_back(program.first, care);
+    });
+  }
+
+  /// What can't be put back by then is left to the journal.
+  void put_all_back() {
+    const Duration begun = steady_.now();
+    {
+      const std::lock_guard lock(mutex_);
+      for (auto& [key, care] : std::exchange(cares_, {})) let_go(key, std::move(care), begun);
+    }
+    while (!owed_.empty() && steady_.now() - begun < kLongestEnd) {
+      std::this_thread::sleep_for(kFollow);
+      const std::lock_guard lock(mutex_);
+      erase_where(owed_, [this](const auto& program, Care& care) { return put_back(program.first, care); });
+    }
+    for (const auto& [program, care] : owed_) {
+      spdlog::error("left for a successor to put back pod={} path={} why=\"{}\"", care.container.pod.text(),
+                    program.first, care.not_back);
+    }
   }
 
   /// Of several profiles for one target the oldest counts, as for the operator; by name when they are of the same age.
@@ -422,6 +470,7 @@ class Agent::Impl {
     care.note.clear();
     care.refused.reset();
     care.had_turn = false;
+    care.not_back.clear();
     care.since = now;
   }
 
@@ -498,15 +547,24 @@ class Agent::Impl {
     return change;
   }
 
-  void put_back(const std::string& key, Care& care) {
-    if (!care.program) return;
+  /// Whether nothing of ours is left in it: it has what it had, sets its own, or has ended.
+  bool put_back(const std::string& key, Care& care) {
+    if (!care.program) return true;
     const auto change = care.program->put_back();
-    if (!change) spdlog::warn("not put back pod={} why=\"{}\"", care.container.pod.text(), change.error().message);
-    if (!change && change.error().kind == ErrorKind::kNotFound) care.program->forget();
+    if (!change && change.error().kind == ErrorKind::kNotFound) {
+      care.program->forget();
+      return true;
+    }
+    std::string why = change ? std::string() : change.error().message;
+    if (!why.empty() && why != care.not_back) {
+      spdlog::warn("not put back pod={} why=\"{}\"", care.container.pod.text(), why);
+    }
+    care.not_back = std::move(why);
     if (change && *change == Program::Change::kWritten) {
       ++counts_.written;
       spdlog::info("put back pod={} path={}", care.container.pod.text(), key);
     }
+    return change && *change != Program::Change::kLater;
   }
 
   const Clock& clock_;
@@ -519,7 +577,9 @@ class Agent::Impl {
   bool stale_ = true;
   std::map<ObjectKey, Duration> heard_;  ///< when a trial last changed
   std::map<std::string, Care> cares_;    ///< by the path of their pages
-  Duration search_at_{0};                ///< when processes may be listed again
+  /// Whose own settings could not be put back yet, by the path and the container's id.
+  std::map<std::pair<std::string, std::string>, Care> owed_;
+  Duration search_at_{0};  ///< when processes may be listed again
   const std::shared_ptr<std::atomic<int>> searches_ = std::make_shared<std::atomic<int>>(0);
   AgentCounts counts_;
   Store<LocalPod> pods_;

@@ -27,12 +27,16 @@ struct AgentOptions {
   Duration look_again = std::chrono::milliseconds(500);
 };
 
+/// For putting back when an agent ends.
+inline constexpr Duration kLongestEnd = std::chrono::seconds(2);
+
 /// What an agent did so far.
 struct AgentCounts {
   std::uint64_t written = 0;   ///< settings put in force, those put back among them
   std::uint64_t refused = 0;   ///< orders that were not followed, each once
   std::uint64_t expired = 0;   ///< leases that ran out
   std::uint64_t programs = 0;  ///< under care now
+  std::uint64_t owed = 0;      ///< no longer under care, and what they had is yet to be put back
 };
 
 /// The gopacer of one node: reads the Go programs of this node's pods whose profile asks for it, and keeps in them what
@@ -41,8 +45,9 @@ struct AgentCounts {
 ///
 /// A trial's settings are kept for kLiveLease after the agent has seen the trial's turn renewed: if the operator or the
 /// network dies the program has its own again. A program's settings change once a second at most, putting back apart.
-/// What a predecessor was not able to put back is put back first. Whatever else happens to the agent, a program has its
-/// own when run() has returned.
+/// What a predecessor was not able to put back is put back first. What can't be put back is tried again until it is, or
+/// until the program has ended. When run() has returned, programs have their own; where that can't be done within
+/// kLongestEnd the journal keeps it for a successor.
 class Agent {
  public:
   Agent(ApiServer& api, const Clock& clock, const SteadyClock& steady, AgentOptions options);

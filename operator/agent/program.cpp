@@ -88,12 +88,15 @@ tl::unexpected<Error> Program::leave_alone() {
   const Settings now = spelled_out(state_.settings());
   const Settings ours = spelled_out(last_written_);
   const Settings own = spelled_out(own_);
-  sets_its_own_ = "the program has set " + describe(now) + " by itself, so it is left alone";
   const Settings without_ours{now.gogc == ours.gogc ? own.gogc : now.gogc,
                               now.go_mem_limit == ours.go_mem_limit ? own.go_mem_limit : now.go_mem_limit};
   if (without_ours != now) {
-    if (const auto receipt = runtime_.put_back(without_ours)) state_ = receipt->after;
+    const auto receipt = runtime_.put_back(without_ours);
+    // It is left alone when nothing of ours is left there.
+    if (!receipt) return tl::unexpected(receipt.error());
+    state_ = receipt->after;
   }
+  sets_its_own_ = "the program has set " + describe(now) + " by itself, so it is left alone";
   forget();
   return invalid(sets_its_own_);
 }
@@ -129,7 +132,11 @@ Result<Program::Change> Program::set(const Settings& settings, bool at_once) {
 
 Result<Program::Change> Program::put_back() {
   if (!sets_its_own_.empty()) return Change::kNone;
-  return set(own_);
+  if (auto read = poll(); !read) return tl::unexpected(read.error());
+  auto change = set(own_);
+  // It does, as was just found, and nothing of ours is left there.
+  if (!change && !sets_its_own_.empty()) return Change::kNone;
+  return change;
 }
 
 Result<Sample> Program::sample(Time at) const {

@@ -55,7 +55,7 @@ class Program {
   /// Puts these settings in force unless they are, by the latest reading. The error says why that is not done; it stays
   /// until the program ends where it sets its own. `at_once`: also while a collection marks.
   Result<Change> set(const Settings& settings, bool at_once = true);
-  /// Puts back what it had at first, unless it sets its own.
+  /// Puts back what it had at first, unless it sets its own. After an error other than kNotFound it may be tried again.
   Result<Change> put_back();
   /// These are the settings that it has, by the latest reading, or has a right to.
   bool has(const Settings& settings) const;

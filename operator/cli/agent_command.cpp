@@ -27,6 +27,8 @@ HttpServer::Answer metrics_page(const AgentCounts& counts) {
   };
   return {200,
           metric("gopacer_agent_programs", "gauge", "Go programs that are read now.", counts.programs) +
+              metric("gopacer_agent_programs_owed", "gauge",
+                     "Go programs whose own settings could not be put back yet.", counts.owed) +
               metric("gopacer_agent_writes_total", "counter", "Settings put in force, or put back.", counts.written) +
               metric("gopacer_agent_refusals_total", "counter", "Orders that were not followed.", counts.refused) +
               metric("gopacer_agent_leases_expired_total", "counter",

@@ -318,6 +318,87 @@ TEST_F(AgentTest, PutsBackWhenItEnds) {
   EXPECT_EQ(had_by(churn), kDefaults);
 }
 
+TEST_F(AgentTest, GoesOnPuttingBackUntilItIsDone) {
+  const Churn churn("static");
+  put_program(churn);
+  confirm(settings(150));
+  start();
+  until_has(churn, settings(150));
+  proc_.remove(churn.pid());
+  ASSERT_TRUE(api_.remove(objects::profile_path(), ""));
+  until("it owes that", [&] { return agent_->counts().owed == 1; });
+  EXPECT_EQ(had_by(churn), settings(150));
+  proc_.adopt(churn.pid(), container_id('a'));
+  until_has(churn, kDefaults);
+  until("it owes nothing", [&] { return agent_->counts().owed == 0; });
+  EXPECT_TRUE(std::filesystem::is_empty(state_.path() / "kept"));
+}
+
+TEST_F(AgentTest, OwesNothingToAProgramThatHasEnded) {
+  Churn churn("static");
+  put_program(churn);
+  confirm(settings(150));
+  start();
+  until_has(churn, settings(150));
+  proc_.remove(churn.pid());
+  ASSERT_TRUE(api_.remove(objects::profile_path(), ""));
+  until("it owes that", [&] { return agent_->counts().owed == 1; });
+  churn.kill();
+  until("it owes nothing", [&] { return agent_->counts().owed == 0; });
+  EXPECT_TRUE(std::filesystem::is_empty(state_.path() / "kept"));
+}
+
+TEST_F(AgentTest, TakesAProgramOnAgainThatItStillOwes) {
+  const Churn churn("static");
+  const std::string path = put_program(churn);
+  confirm(settings(150));
+  start();
+  until_has(churn, settings(150));
+  proc_.remove(churn.pid());
+  ASSERT_TRUE(api_.remove(objects::profile_path(), ""));
+  until("it owes that", [&] { return agent_->counts().owed == 1; });
+  put_profile(objects::profile_object());
+  confirm(settings(160));
+  until("it is under care", [&] { return agent_->counts().programs == 1; });
+  EXPECT_EQ(agent_->counts().owed, 0U);
+  proc_.adopt(churn.pid(), container_id('a'));
+  until_has(churn, settings(160));
+  stop();
+  EXPECT_EQ(had_by(churn), kDefaults);
+}
+
+TEST_F(AgentTest, GoesOnPuttingBackForAWhileWhenItEnds) {
+  const Churn churn("static");
+  put_program(churn);
+  confirm(settings(150));
+  start();
+  until_has(churn, settings(150));
+  proc_.remove(churn.pid());
+  thread_.request_stop();
+  until("it owes that", [&] { return agent_->counts().owed == 1; });
+  proc_.adopt(churn.pid(), container_id('a'));
+  thread_.join();
+  EXPECT_EQ(had_by(churn), kDefaults);
+}
+
+TEST_F(AgentTest, LeavesToASuccessorWhatItCannotPutBack) {
+  const Churn churn("static");
+  put_program(churn);
+  confirm(settings(150));
+  start();
+  until_has(churn, settings(150));
+  proc_.remove(churn.pid());
+  thread_.request_stop();
+  until("it owes that", [&] { return agent_->counts().owed == 1; });
+  steady_.put_forward(kLongestEnd);
+  thread_.join();
+  EXPECT_EQ(had_by(churn), settings(150));
+  proc_.adopt(churn.pid(), container_id('a'));
+  ASSERT_TRUE(api_.remove(objects::profile_path(), ""));
+  start();
+  until_has(churn, kDefaults);
+}
+
 TEST_F(AgentTest, PutsBackWhatAPredecessorWasKilledOver) {
   // Nobody is asked for leave: not even the API server, which is down, or the profile, which is gone.
   const Churn churn("static");

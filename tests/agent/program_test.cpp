@@ -161,6 +161,22 @@ TEST_F(ProgramTest, ThatSetsItsOwnKeepsThatAndNothingOfOurs) {
   EXPECT_EQ(told.gogc, 70);
 }
 
+TEST_F(ProgramTest, ThatSetsItsOwnIsNotLeftWithHalfOfOurs) {
+  Churn churn("static", {"-set-gogc=70"});
+  Program program = found(churn);
+  ASSERT_EQ(program.set(settings(300, mib(400))), Program::Change::kWritten);
+  ASSERT_EQ(churn.set_its_own().gogc, 70);
+  proc_.remove(churn.pid());
+  EXPECT_EQ(program.set(settings(200, mib(400))).error().kind, ErrorKind::kRetriable);
+  EXPECT_THAT(journal_.all(), SizeIs(1));
+  proc_.adopt(churn.pid(), kContainer);
+  EXPECT_THAT(program.set(settings(200, mib(400))).error().message, HasSubstr("by itself, so it is left alone"));
+  const Told told = churn.tell();
+  EXPECT_EQ(told.gogc, 70);
+  EXPECT_EQ(told.go_mem_limit, 9223372036854775807.0);
+  EXPECT_THAT(journal_.all(), IsEmpty());
+}
+
 TEST_F(ProgramTest, ThatRunsWithSomethingElseThanItsEnvironmentIsLeftAlone) {
   const Churn churn("static");
   proc_.adopt(churn.pid(), kContainer);
