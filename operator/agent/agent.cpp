@@ -42,17 +42,16 @@ constexpr Duration kLongestMarking = std::chrono::seconds(1);
 /// Threads that look for programs. One may wait for a file system that answers nobody.
 constexpr int kMostSearches = 8;
 
-/// Looking for the program of a container, on a thread of its own: what its owner makes it wait for holds up nobody
-/// else. Whoever waits no longer lets go of it.
+/// Looking for a program, on a thread of its own: what its owner makes it wait for holds up nobody else. Whoever waits
+/// no longer lets go of it.
 class Search {
  public:
-  static std::shared_ptr<Search> begin(const std::string& container, std::vector<int> pids,
-                                       const std::filesystem::path& proc, std::set<std::string> known,
+  static std::shared_ptr<Search> begin(std::function<Result<Program::Found>()> look,
                                        const std::shared_ptr<std::atomic<int>>& running) {
     auto search = std::make_shared<Search>();
     ++*running;
-    std::thread([search, container, pids = std::move(pids), proc, known = std::move(known), running] {
-      auto found = Program::look(container, pids, proc, known);
+    std::thread([search, look = std::move(look), running] {
+      auto found = look();
       const std::lock_guard lock(search->mutex_);
       search->outcome_.emplace(std::move(found));
       --*running;
@@ -194,7 +193,7 @@ class Agent::Impl {
   }
 
   void run(const std::stop_token& stop) {
-    put_back_predecessors();
+    for (const auto& [identity, kept] : journal_.all()) left_.try_emplace(identity);
     std::vector<std::jthread> threads;
     for (const auto& reflector : reflectors_) {
       threads.emplace_back([&reflector](const std::stop_token& own) { reflector->run(own); });
@@ -257,6 +256,13 @@ class Agent::Impl {
     std::string not_back;            ///< why what it had could not be put back
   };
 
+  /// A program that a predecessor has changed.
+  struct Left {
+    std::shared_ptr<Search> search;  ///< for it, while there is one
+    Duration look_at{0};             ///< when it is looked for again
+    std::string why;                 ///< why what it had could not be put back
+  };
+
   void changed() {
     {
       const std::lock_guard lock(mutex_);
@@ -265,19 +271,57 @@ class Agent::Impl {
     wake_.notify_all();
   }
 
+  /// Puts back what a predecessor had changed. What is under care by now has what it is to have.
   void put_back_predecessors() {
-    const int written = put_back_all(journal_, options_.proc, [](int pid, const Error& error) {
-      spdlog::warn("not put back pid={} why=\"{}\"", pid, error.message);
+    const Duration now = steady_.now();
+    erase_where(left_, [&](const std::string& identity, Left& left) {
+      const auto kept = journal_.all().find(identity);
+      if (kept == journal_.all().end() || is_in_hand(identity)) return true;
+      if (left.search) {
+        auto found = left.search->outcome();
+        return found && settle(identity, left, std::move(*found), now);
+      }
+      if (left.look_at > now || *searches_ >= kMostSearches) return false;
+      const auto open = [pid = kept->second.pid, proc = options_.proc]() -> Result<Program::Found> {
+        auto runtime = GoRuntime::open(pid, proc);
+        if (!runtime) return tl::unexpected(runtime.error());
+        return Program::Found{pid, std::move(*runtime)};
+      };
+      left.search = Search::begin(open, searches_);
+      return false;
     });
-    if (written == 0) return;
-    spdlog::info("put back what a predecessor had changed programs={}", written);
+  }
+
+  /// Whether nothing of the predecessor's is left in it.
+  bool settle(const std::string& identity, Left& left, Result<Program::Found> found, Duration now) {
+    left.search.reset();
+    left.look_at = now + kLookRarely;
+    auto opened = found ? Result<GoRuntime>(std::move(found->runtime)) : tl::unexpected(found.error());
+    const auto written = put_back_left(journal_, identity, std::move(opened));
+    if (!written) {
+      const std::string& why = written.error().message;
+      if (why != left.why) spdlog::warn("not put back program={} why=\"{}\"", identity, why);
+      left.why = why;
+      return false;
+    }
+    if (!*written) return true;
+    spdlog::info("put back what a predecessor had changed program={}", identity);
     const std::lock_guard lock(mutex_);
-    counts_.written += static_cast<std::uint64_t>(written);
+    ++counts_.written;
+    return true;
+  }
+
+  bool is_in_hand(const std::string& identity) const {
+    const auto has = [&](const auto& entry) {
+      return entry.second.program && entry.second.program->identity() == identity;
+    };
+    return std::any_of(cares_.begin(), cares_.end(), has) || std::any_of(owed_.begin(), owed_.end(), has);
   }
 
   /// All that is due; gives the time until something is due again. Only this thread changes cares_, so it may read them
   /// without the lock.
   Duration pass() {
+    put_back_predecessors();
     if (!pods_.synced() || !profiles_.synced() || !trials_.synced()) return kLongestSleep;
     {
       const std::lock_guard lock(mutex_);
@@ -431,7 +475,10 @@ class Agent::Impl {
             "too many other programs of the node are being looked for: one of them may be on a file system "
             "that does not answer";
       } else {
-        care.search = Search::begin(care.container.id, found->second, options_.proc, known, searches_);
+        const auto look = [id = care.container.id, pids = found->second, proc = options_.proc, known] {
+          return Program::look(id, pids, proc, known);
+        };
+        care.search = Search::begin(look, searches_);
       }
     }
   }
@@ -579,7 +626,8 @@ class Agent::Impl {
   std::map<std::string, Care> cares_;    ///< by the path of their pages
   /// Whose own settings could not be put back yet, by the path and the container's id.
   std::map<std::pair<std::string, std::string>, Care> owed_;
-  Duration search_at_{0};  ///< when processes may be listed again
+  std::map<std::string, Left> left_;  ///< by identity
+  Duration search_at_{0};             ///< when processes may be listed again
   const std::shared_ptr<std::atomic<int>> searches_ = std::make_shared<std::atomic<int>>(0);
   AgentCounts counts_;
   Store<LocalPod> pods_;

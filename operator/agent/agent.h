@@ -45,9 +45,9 @@ struct AgentCounts {
 ///
 /// A trial's settings are kept for kLiveLease after the agent has seen the trial's turn renewed: if the operator or the
 /// network dies the program has its own again. A program's settings change once a second at most, putting back apart.
-/// What a predecessor was not able to put back is put back first. What can't be put back is tried again until it is, or
-/// until the program has ended. When run() has returned, programs have their own; where that can't be done within
-/// kLongestEnd the journal keeps it for a successor.
+/// What a predecessor was not able to put back is put back, whether or not the API server can be reached. What can't be
+/// put back is tried again until it is, or until the program has ended. When run() has returned, programs have their
+/// own; where that can't be done within kLongestEnd the journal keeps it for a successor.
 class Agent {
  public:
   Agent(ApiServer& api, const Clock& clock, const SteadyClock& steady, AgentOptions options);

@@ -150,32 +150,24 @@ Result<Sample> Program::sample(Time at) const {
   return sample;
 }
 
-int put_back_all(Journal& journal, const std::filesystem::path& proc,
-                 const std::function<void(int pid, const Error&)>& on_failure) {
-  int written = 0;
-  const auto kept = journal.all();
-  for (const auto& [identity, before] : kept) {
-    auto runtime = GoRuntime::open(before.pid, proc);
-    const bool gone = runtime ? runtime->identity() != identity : runtime.error().kind == ErrorKind::kNotFound;
-    if (gone) {
-      journal.forget(identity);
-      continue;
-    }
-    const auto state = runtime ? runtime->read() : tl::unexpected(runtime.error());
-    if (!state) {
-      on_failure(before.pid, state.error());
-      continue;
-    }
-    if (spelled_out(state->settings()) != spelled_out(before.original)) {
-      if (const auto receipt = runtime->put_back(before.original); !receipt) {
-        on_failure(before.pid, receipt.error());
-        continue;
-      }
-      ++written;
-    }
+Result<bool> put_back_left(Journal& journal, const std::string& identity, Result<GoRuntime> opened) {
+  const auto kept = journal.original(identity);
+  if (!kept) return false;
+  const bool gone = opened ? opened->identity() != identity : opened.error().kind == ErrorKind::kNotFound;
+  if (gone) {
     journal.forget(identity);
+    return false;
   }
-  return written;
+  const auto state = opened ? opened->read() : tl::unexpected(opened.error());
+  if (!state) return tl::unexpected(state.error());
+  const bool differs = spelled_out(state->settings()) != spelled_out(*kept);
+  if (differs) {
+    const auto receipt = opened->put_back(*kept);
+    // What it has set by itself meanwhile stays.
+    if (!receipt && receipt.error().kind != ErrorKind::kConflict) return tl::unexpected(receipt.error());
+  }
+  journal.forget(identity);
+  return differs;
 }
 
 }  // namespace gopacer

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <filesystem>
-#include <functional>
 #include <optional>
 #include <set>
 #include <string>
@@ -67,6 +66,7 @@ class Program {
   void forget() { journal_->forget(runtime_.identity()); }
 
   int pid() const { return pid_; }
+  const std::string& identity() const { return runtime_.identity(); }
   /// An error when it has ended.
   Result<Sample> sample(Time at) const;
 
@@ -87,9 +87,9 @@ class Program {
   std::string sets_its_own_;
 };
 
-/// Puts back all that the journal knows of, as a predecessor left it, and forgets the programs that have ended.
-/// Returns how many it has written to; `on_failure` is told of each that could not be put back.
-int put_back_all(Journal& journal, const std::filesystem::path& proc,
-                 const std::function<void(int pid, const Error&)>& on_failure);
+/// Puts back what the program of this identity had by the journal, as a predecessor left it, and strikes it out when
+/// that is done or the program has ended. `opened`: the process that has the program's number now. Whether something
+/// was written; after an error it may be tried again.
+Result<bool> put_back_left(Journal& journal, const std::string& identity, Result<GoRuntime> opened);
 
 }  // namespace gopacer

@@ -110,6 +110,16 @@ class AgentTest : public ::testing::Test {
     return "/pods/" + uid_ + "/app";
   }
 
+  /// Of an agent that was killed.
+  void change_as_predecessor(const Churn& churn, const Settings& settings) {
+    Journal journal(state_.path() / "kept");
+    auto found = Program::look(container_id('a'), {churn.pid()}, proc_.path(), {});
+    ASSERT_TRUE(found) << found.error().message;
+    auto program = Program::take(std::move(*found), proc_.path(), {}, {}, journal);
+    ASSERT_TRUE(program);
+    ASSERT_TRUE(program->set(settings));
+  }
+
   /// A live trial, in which it is the turn of those.
   void begin_trial(const std::vector<std::string>& pods) {
     Trial trial = builders::trial(TrialPhase::kMeasuring);
@@ -403,16 +413,24 @@ TEST_F(AgentTest, PutsBackWhatAPredecessorWasKilledOver) {
   // Nobody is asked for leave: not even the API server, which is down, or the profile, which is gone.
   const Churn churn("static");
   proc_.adopt(churn.pid(), container_id('a'));
-  {
-    Journal journal(state_.path() / "kept");
-    auto found = Program::look(container_id('a'), {churn.pid()}, proc_.path(), {});
-    ASSERT_TRUE(found) << found.error().message;
-    auto program = Program::take(std::move(*found), proc_.path(), {}, {}, journal);
-    ASSERT_TRUE(program);
-    ASSERT_TRUE(program->set(new_settings()));
-  }
+  change_as_predecessor(churn, new_settings());
   api_.fail_next("list", {ErrorKind::kRetriable, "connection refused"}, 1000);
   start();
+  until_has(churn, kDefaults);
+  until("it is counted", [&] { return agent_->counts().written == 1; });
+}
+
+TEST_F(AgentTest, GoesOnPuttingBackWhatAPredecessorWasKilledOver) {
+  const Churn churn("static");
+  proc_.adopt(churn.pid(), container_id('a'));
+  change_as_predecessor(churn, new_settings());
+  const std::string name = std::to_string(churn.pid());
+  std::filesystem::remove(proc_.path() / name / "auxv");
+  start();
+  until_all_was_seen();
+  EXPECT_EQ(had_by(churn), new_settings());
+  std::filesystem::create_symlink("/proc/" + name + "/auxv", proc_.path() / name / "auxv");
+  steady_.put_forward(seconds(10));
   until_has(churn, kDefaults);
   until("it is counted", [&] { return agent_->counts().written == 1; });
 }
