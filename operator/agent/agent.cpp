@@ -485,7 +485,7 @@ class Agent::Impl {
 
   void take_found(Care& care, Result<Program::Found> found, Duration now) {
     auto program =
-        found ? Program::take(std::move(*found), options_.proc, care.container.environment, ours(care), journal_)
+        found ? Program::take(std::move(*found), options_.proc, care.container.environment, traces(care), journal_)
               : Result<Program>(tl::unexpected(found.error()));
     const std::lock_guard lock(mutex_);
     care.search.reset();
@@ -496,17 +496,34 @@ class Agent::Impl {
     spdlog::info("program found pod={} pid={}", care.container.pod.text(), care.program->pid());
   }
 
-  /// What an agent may have put into the program whose journal went with its pod.
-  std::vector<Settings> ours(const Care& care) const {
+  /// Of an agent whose journal went with its pod.
+  Program::Traces traces(const Care& care) const {
     const Profile& profile = care.profile->profile;
-    std::vector<Settings> settings;
-    if (profile.memory.applied && profile.memory.applied_beside == care.container.environment) {
-      settings.push_back(*profile.memory.applied);
+    const ProfileMemory& memory = profile.memory;
+    Program::Traces traces;
+    if (memory.applied_beside == care.container.environment) {
+      if (memory.applied) traces.ours.push_back(*memory.applied);
+      if (memory.applied_over) traces.ours.push_back(*memory.applied_over);
     }
+    if (memory.putting_back) traces.ours.push_back(memory.putting_back->settings);
+    std::optional<Time> latest;
     for (const auto& trial : trials_.list(care.container.pod.ns)) {
-      if (trial->spec.live && trial->spec.profile_uid == profile.uid) settings.push_back(trial->spec.to);
+      const TrialSpec& spec = trial->spec;
+      if (!spec.live || spec.profile_uid != profile.uid || spec.container != care.container.name) continue;
+      traces.ours.push_back(spec.to);
+      const auto limit = spec.live->own ? spec.live->own->go_mem_limit : std::nullopt;
+      if (!limit || !may_be_own(*limit, care) || (latest && trial->created < *latest)) continue;
+      latest = trial->created;
+      traces.own_mem_limit = limit;
     }
-    return settings;
+    return traces;
+  }
+
+  /// The operator's word alone puts nothing in force that a person did not allow.
+  static bool may_be_own(Bytes limit, const Care& care) {
+    const auto& least = care.profile->profile.spec.bounds.min_go_mem_limit;
+    const auto& most = care.container.memory_limit;
+    return (!least || limit >= *least) && (!most || limit < *most);
   }
 
   /// The program has ended; another one may take its place.

@@ -18,6 +18,19 @@ Settings spelled_out(Settings settings) {
   return settings;
 }
 
+/// What a program that has `now` had of its own, if that is what an agent has left there; none when it is not.
+std::optional<Settings> own_by(const Program::Traces& traces, const Settings& environment, const Settings& now) {
+  for (Settings ours : traces.ours) {
+    Settings own = environment;
+    // Settings without a limit leave the program's own in force.
+    const bool keeps_limit = !ours.go_mem_limit && !environment.go_mem_limit;
+    if (keeps_limit) ours.go_mem_limit = own.go_mem_limit = now.go_mem_limit;
+    if (!keeps_limit && !environment.go_mem_limit) own.go_mem_limit = traces.own_mem_limit;
+    if (spelled_out(ours) == spelled_out(now) && spelled_out(ours) != spelled_out(own)) return own;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 Result<Program::Found> Program::look(const std::string& container, const std::vector<int>& pids,
@@ -52,15 +65,12 @@ Result<Program::Found> Program::look(const std::string& container, const std::ve
 }
 
 Result<Program> Program::take(Found found, const std::filesystem::path& proc, const Settings& environment,
-                              const std::vector<Settings>& ours, Journal& journal) {
+                              const Traces& traces, Journal& journal) {
   Program program(found.pid, proc, std::move(found.runtime), journal);
   if (auto read = program.poll(); !read) return tl::unexpected(read.error());
   const Settings now = program.state_.settings();
   const auto kept = journal.original(program.runtime_.identity());
-  const bool was_left = std::any_of(ours.begin(), ours.end(), [&](const Settings& settings) {
-    return settings != environment && spelled_out(settings) == spelled_out(now);
-  });
-  program.own_ = kept.value_or(was_left ? environment : now);
+  program.own_ = kept.value_or(own_by(traces, environment, now).value_or(now));
   program.last_written_ = now;
   const Settings own = spelled_out(program.own_);
   const bool own_limit = environment.go_mem_limit && own.go_mem_limit != environment.go_mem_limit;

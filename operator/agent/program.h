@@ -35,11 +35,17 @@ class Program {
   static Result<Found> look(const std::string& container, const std::vector<int>& pids,
                             const std::filesystem::path& proc, const std::set<std::string>& known);
 
+  /// What the cluster tells of an agent that may have left a program without a journal.
+  struct Traces {
+    std::vector<Settings> ours;          ///< that it may have put there
+    std::optional<Bytes> own_mem_limit;  ///< that the program gave itself where the environment has none
+  };
+
   /// `environment`: as the pod's spec has it. A program that runs with another GOGC from the start sets its own, and
   /// so does one with another GOMEMLIMIT where the environment has one; where it has none, the program's own limit is
-  /// a default, which counts as its own. `ours`: settings that an agent may have left there without a journal.
+  /// a default, which counts as its own. `traces` count where the journal knows nothing of the program.
   static Result<Program> take(Found found, const std::filesystem::path& proc, const Settings& environment,
-                              const std::vector<Settings>& ours, Journal& journal);
+                              const Traces& traces, Journal& journal);
 
   /// Reads it once; kNotFound when it has ended. Another error may pass.
   Result<void> poll();

@@ -435,6 +435,54 @@ TEST_F(AgentTest, GoesOnPuttingBackWhatAPredecessorWasKilledOver) {
   until("it is counted", [&] { return agent_->counts().written == 1; });
 }
 
+TEST_F(AgentTest, KnowsWhatAnAgentWithoutAJournalLeft) {
+  const std::vector<std::pair<std::string, json>> statuses{
+      {"the guard was about to put it there",
+       {{"puttingBack",
+         {{"gogc", "150"},
+          {"reason", "SloBroken"},
+          {"message", "Too slow."},
+          {"slo", "latency"},
+          {"templateHash", "h1"},
+          {"at", "2024-05-01T10:00:00Z"}}}}},
+      {"it was there before",
+       {{"applied",
+         {{"gogc", "170"}, {"container", "app"}, {"beside", json::object()}, {"over", {{"gogc", "150"}}}}}}}};
+  for (const auto& [what, status] : statuses) {
+    const Churn churn("static");
+    ASSERT_TRUE(GoRuntime::open(churn.pid())->write(settings(150)));
+    const std::string path = put_program(churn);
+    patch_profile({{"status", status}}, "status");
+    start();
+    until_found(path);
+    stop();
+    EXPECT_EQ(had_by(churn), kDefaults) << what;
+    ASSERT_TRUE(api_.remove({resources::kPods, "shop", "checkout-h1-a"}, ""));
+    patch_profile({{"status", {{"applied", nullptr}, {"puttingBack", nullptr}}}}, "status");
+  }
+}
+
+TEST_F(AgentTest, GivesAProgramBackTheLimitThatItsTrialHasNoted) {
+  const auto run = [&](const Bytes& noted) {
+    const Churn churn("static");
+    if (!GoRuntime::open(churn.pid())->write(settings(150, mib(300)))) throw std::runtime_error("not written");
+    const std::string path = put_program(churn);
+    Trial trial = builders::trial(TrialPhase::kEnded);
+    trial.spec.profile_uid = api_.peek(objects::profile_path())["metadata"]["uid"];
+    trial.spec.to = settings(150, mib(300));
+    trial.spec.live = LivePlan{seconds(6), settings({}, noted)};
+    objects::put_trial(api_, trial);
+    start();
+    until_has(churn, noted < mib(512) ? settings(100, noted) : kDefaults);
+    stop();
+    objects::drop_trial(api_, trial.key);
+    EXPECT_TRUE(api_.remove({resources::kPods, "shop", "checkout-h1-a"}, ""));
+  };
+  run(mib(486));
+  // Nobody gives itself as much as the container has.
+  run(mib(512));
+}
+
 TEST_F(AgentTest, LeavesAProgramAloneThatSetsItsOwn) {
   Churn churn("static", {"-set-gogc=70"});
   const std::string path = put_program(churn);

@@ -237,10 +237,35 @@ TEST_F(ProgramTest, IsKnownByWhatTheClusterSaysWhereTheJournalIsLost) {
   proc_.adopt(churn.pid(), kContainer);
   auto one = Program::look(kContainer, {churn.pid()}, proc_.path(), {});
   ASSERT_TRUE(one);
-  auto program = Program::take(std::move(*one), proc_.path(), {}, {settings(300)}, journal_);
+  auto program = Program::take(std::move(*one), proc_.path(), {}, {{settings(200), settings(300)}, {}}, journal_);
   ASSERT_TRUE(program);
   EXPECT_EQ(program->put_back(), Program::Change::kWritten);
   EXPECT_EQ(churn.tell().gogc, 100);
+}
+
+TEST_F(ProgramTest, HasALimitOfItsOwnBackWhereTheJournalIsLost) {
+  struct Case {
+    Settings has;
+    Program::Traces traces;
+    Settings own;
+  };
+  for (const Case& of :
+       {Case{settings(300, mib(700)), {{settings(300, mib(700))}, mib(900)}, settings(100, mib(900))},
+        Case{settings(300, mib(700)), {{settings(300, mib(700))}, {}}, settings(100)},
+        // A limit that is not ours was its own all the time.
+        Case{settings(300, mib(900)), {{settings(300)}, {}}, settings(100, mib(900))},
+        Case{settings(100, mib(900)), {{settings(100)}, mib(800)}, settings(100, mib(900))},
+        Case{settings(100, mib(900)), {{settings(100, mib(900))}, mib(900)}, settings(100, mib(900))}}) {
+    const Churn churn("static");
+    ASSERT_TRUE(GoRuntime::open(churn.pid())->write(of.has));
+    proc_.adopt(churn.pid(), kContainer);
+    auto one = Program::look(kContainer, {churn.pid()}, proc_.path(), {});
+    ASSERT_TRUE(one);
+    auto program = Program::take(std::move(*one), proc_.path(), {}, of.traces, journal_);
+    ASSERT_TRUE(program);
+    EXPECT_TRUE(program->put_back());
+    EXPECT_EQ(GoRuntime::open(churn.pid())->read()->settings(), of.own) << describe(of.has);
+  }
 }
 
 TEST_F(ProgramTest, IsTheOneThatIsKnownAmongSeveral) {
