@@ -434,10 +434,11 @@ class Agent::Impl {
   }
 
   /// Of several profiles for one target the oldest counts, as for the operator; by name when they are of the same age.
+  /// One that is being deleted stands in nobody's way.
   std::shared_ptr<const LocalProfile> profile_of(const ObjectKey& target) const {
     std::shared_ptr<const LocalProfile> oldest;
     for (const auto& candidate : profiles_.list(target.ns)) {
-      if (candidate->profile.spec.target != target.name) continue;
+      if (candidate->profile.spec.target != target.name || candidate->profile.deleting) continue;
       // They come in the order of their names.
       if (!oldest || candidate->profile.created < oldest->profile.created) oldest = candidate;
     }

@@ -560,6 +560,25 @@ TEST_F(AgentTest, GoesByTheOldestProfileOfATarget) {
   EXPECT_EQ(had_by(churn), settings(150));
 }
 
+TEST_F(AgentTest, GoesByTheNextProfileWhenTheOldestIsBeingDeleted) {
+  patch_profile({{"metadata", {{"finalizers", json::array({kRevertFinalizer})}}}});
+  confirm(settings(150));
+  json younger = objects::profile_object();
+  younger["metadata"]["name"] = "a-younger-one";
+  api_.set_now(builders::after(std::chrono::hours(1)));
+  put_profile(younger);
+  const json said{{"gogc", "160"}, {"container", "app"}, {"beside", json::object()}};
+  ASSERT_TRUE(
+      api_.merge_patch(objects::profile_path({"shop", "a-younger-one"}), {{"status", {{"applied", said}}}}, "status"));
+  const Churn churn("static");
+  put_program(churn);
+  start();
+  until_has(churn, settings(150));
+  ASSERT_TRUE(api_.remove(objects::profile_path(), ""));
+  ASSERT_FALSE(api_.peek(objects::profile_path()).is_null()) << "its finalizer holds it";
+  until_has(churn, settings(160));
+}
+
 TEST_F(AgentTest, RefusesWhatIsOutOfBoundsAndCountsItOnce) {
   const Churn churn("static");
   const std::string path = put_program(churn);
