@@ -551,6 +551,8 @@ class Agent::Impl {
     const Profile& profile = care.profile->profile;
     std::shared_ptr<const Trial> trial;
     const bool holds = lease_holds(care.container.pod.ns, profile, trial, now);
+    const Settings& own = care.program->own();
+    care.container.own = care.program->is_own(care.container.environment) ? std::nullopt : std::optional(own);
     const Order order = order_for(care.container, profile, trial.get(), holds);
     if (care.had_turn && trial && trial->status.live && !holds) {
       ++counts_.expired;

@@ -12,30 +12,44 @@ bool has_turn(const LocalContainer& container, const Trial& trial) {
   return std::find(pods.begin(), pods.end(), container.pod_uid) != pods.end();
 }
 
+/// The members of these settings that a person asks for by name; none where the settings differ from what they ask for.
+Settings given_by_person(const ProfileSpec& spec, const Settings& settings) {
+  const Settings& fixed = spec.fixed;
+  const bool agrees = (!fixed.gogc || fixed.gogc == settings.gogc) &&
+                      (!fixed.go_mem_limit || fixed.go_mem_limit == settings.go_mem_limit);
+  return spec.strategy == Strategy::kFixed && agrees ? fixed : Settings{};
+}
+
 }  // namespace
 
 std::string out_of_bounds(const LocalContainer& container, const ProfileSpec& spec, const Settings& settings) {
-  if (spec.strategy == Strategy::kFixed && settings == spec.fixed) return {};
   const Bounds& bounds = spec.bounds;
+  const Settings given = given_by_person(spec, settings);
   const Gogc gogc = spelled_out(settings.gogc);
-  if (gogc != spelled_out(container.environment.gogc)) {
+  if (gogc != spelled_out(container.environment.gogc) && !given.gogc) {
     const bool within = !gogc.is_off() && gogc.percent() >= bounds.min_gogc && gogc.percent() <= bounds.max_gogc;
     if (!within) {
       return describe(settings) + " is asked for, and bounds allow a GOGC of " + std::to_string(bounds.min_gogc) +
              " to " + std::to_string(bounds.max_gogc) + ".";
     }
   }
-  if (settings.go_mem_limit == container.environment.go_mem_limit) return {};
-  if (settings.go_mem_limit && bounds.min_go_mem_limit && *settings.go_mem_limit < *bounds.min_go_mem_limit) {
+  const auto& limit = settings.go_mem_limit;
+  const auto& most = container.memory_limit;
+  if (limit == container.environment.go_mem_limit) return {};
+  // Whoever gave it: it may have been lowered since.
+  if (limit && most && *limit >= *most) {
+    return describe(settings) + " is asked for, which is not below the container's memory limit of " +
+           format_bytes(*most) + ".";
+  }
+  const bool is_own = limit && container.own && container.own->go_mem_limit == limit;
+  if (given.go_mem_limit || is_own) return {};
+  if (limit && bounds.min_go_mem_limit && *limit < *bounds.min_go_mem_limit) {
     return describe(settings) + " is asked for, and bounds.minAllowed.goMemLimit is " +
            format_go_size(*bounds.min_go_mem_limit) + ".";
   }
-  if (container.memory_limit &&
-      (!settings.go_mem_limit ||
-       settings.go_mem_limit->value() > container.memory_limit->value() * bounds.max_go_mem_limit_percent / 100)) {
+  if (most && (!limit || limit->value() > most->value() * bounds.max_go_mem_limit_percent / 100)) {
     return describe(settings) + " is asked for, and bounds.maxAllowed.goMemLimitPercent allows a GOMEMLIMIT of " +
-           std::to_string(bounds.max_go_mem_limit_percent) + " % of the container's " +
-           format_bytes(*container.memory_limit) + ".";
+           std::to_string(bounds.max_go_mem_limit_percent) + " % of the container's " + format_bytes(*most) + ".";
   }
   return {};
 }

@@ -594,6 +594,20 @@ TEST_F(AgentTest, RefusesWhatIsOutOfBoundsAndCountsItOnce) {
   until("the note is gone", [&] { return !page(path).contains("note"); });
 }
 
+TEST_F(AgentTest, LeavesAProgramTheLimitThatItGaveItself) {
+  const Churn churn("static");
+  // 95 % of the container's.
+  const Bytes own = mib(486);
+  ASSERT_TRUE(GoRuntime::open(churn.pid())->write(settings(100, own)));
+  const std::string path = put_program(churn);
+  confirm(settings(150, own));
+  start();
+  until_has(churn, settings(150, own));
+  EXPECT_FALSE(page(path).contains("note"));
+  stop();
+  EXPECT_EQ(had_by(churn), settings(100, own));
+}
+
 TEST_F(AgentTest, CountsARefusalOnceWhateverItsWordsAre) {
   const Churn churn("static", {"-live=33554432"});
   const std::string path = put_program(churn);

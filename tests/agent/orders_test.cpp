@@ -12,7 +12,14 @@ using builders::settings;
 using ::testing::HasSubstr;
 
 LocalContainer container(const Settings& environment = {}) {
-  return {{"shop", "checkout-hash-1-abcde"}, "pod-uid", "checkout", "app", std::string(64, 'a'), environment, mib(512)};
+  return {{"shop", "checkout-hash-1-abcde"},
+          "pod-uid",
+          "checkout",
+          "app",
+          std::string(64, 'a'),
+          environment,
+          mib(512),
+          std::nullopt};
 }
 
 Profile live_profile() {
@@ -102,6 +109,40 @@ TEST_F(Bounded, AllowsExactlyWhatAPersonGave) {
   EXPECT_NE(against({Gogc::off(), mib(510)}), "");
   spec_.strategy = Strategy::kModel;
   EXPECT_NE(against({Gogc::off(), mib(511)}), "");
+}
+
+TEST_F(Bounded, RefusesALimitOfAPersonsThatIsNotBelowTheContainersAnyMore) {
+  spec_.strategy = Strategy::kFixed;
+  spec_.fixed = settings(200, mib(512));
+  EXPECT_THAT(against(settings(200, mib(512))), HasSubstr("not below the container's memory limit of 512.0MiB"));
+  container_.environment = settings({}, mib(512));
+  EXPECT_EQ(against(settings(200, mib(512))), "") << "the manifest has it";
+  container_.environment = {};
+  container_.memory_limit.reset();
+  EXPECT_EQ(against(settings(200, mib(512))), "");
+}
+
+TEST_F(Bounded, IsWhateverAPersonDidNotGive) {
+  spec_.strategy = Strategy::kFixed;
+  spec_.fixed = settings({}, mib(500));
+  EXPECT_EQ(against(settings(200, mib(500))), "");
+  EXPECT_THAT(against(settings(1000, mib(500))), HasSubstr("bounds allow a GOGC"));
+  spec_.fixed = settings(1000);
+  EXPECT_EQ(against(settings(1000, mib(400))), "");
+  EXPECT_THAT(against(settings(1000, mib(500))), HasSubstr("90 %"));
+  container_.environment = settings({}, mib(400));
+  EXPECT_THAT(against(settings(1000)), HasSubstr("90 %")) << "no limit at all is beyond any";
+}
+
+TEST_F(Bounded, AllowsTheLimitThatTheProgramGaveItself) {
+  EXPECT_THAT(against(settings(200, mib(486))), HasSubstr("90 %"));
+  container_.own = settings({}, mib(486));
+  EXPECT_EQ(against(settings(200, mib(486))), "");
+  EXPECT_THAT(against(settings(200, mib(485))), HasSubstr("90 %"));
+  spec_.bounds.min_go_mem_limit = mib(490);
+  EXPECT_EQ(against(settings(200, mib(486))), "");
+  container_.own = settings({}, mib(512));
+  EXPECT_THAT(against(settings(200, mib(512))), HasSubstr("not below the container's"));
 }
 
 TEST(Order, IsTheTrialsSettingsForWhoeverHasTheTurn) {

@@ -15,6 +15,8 @@ struct LocalContainer {
   std::string id;          ///< of the container; empty while it does not run
   Settings environment;    ///< as the pod's spec has them
   std::optional<Bytes> memory_limit;
+  /// What the process has of its own where that is not what the environment says: a GOMEMLIMIT that it derived itself.
+  std::optional<Settings> own = std::nullopt;
 };
 
 /// What a container's process is to run with.
@@ -30,13 +32,15 @@ struct Order {
 };
 
 /// What the profile and its trial, if it has one and its lease holds, ask of the container. Within the profile's
-/// bounds only, or exactly what a person gave as objective.settings: whoever speaks in the operator's name can't go
+/// bounds only, or as a person gave it as objective.settings: whoever speaks in the operator's name can't go
 /// beyond what a person allowed. A profile that is suspended, or whose updateMode is Off, keeps what was confirmed and
 /// tries nothing.
 Order order_for(const LocalContainer& container, const Profile& profile, const Trial* trial, bool lease_holds);
 
-/// Why the agent must not set these; empty when it may. Only what differs from the environment is looked at. An unset
-/// GOGC is Go's 100; an unset GOMEMLIMIT where the environment has one is no limit at all.
+/// Why the agent must not set these, a sentence; empty when it may. Only what differs from the environment is looked
+/// at. An unset GOGC is Go's 100; an unset GOMEMLIMIT where the environment has one is no limit at all. No bounds hold
+/// for a member that objective.settings has, where the settings agree with all that it has, nor for a limit that is the
+/// program's own; but a limit is always below the container's.
 std::string out_of_bounds(const LocalContainer& container, const ProfileSpec& spec, const Settings& settings);
 
 }  // namespace gopacer
