@@ -63,16 +63,20 @@ Order order_for(const LocalContainer& container, const Profile& profile, const T
   // What was confirmed for another container is nothing to this one.
   const std::string& confirmed_for = profile.memory.applied_container;
   const bool is_ours = confirmed_for.empty() || confirmed_for == container.name;
-  const Settings usual = is_ours ? in_force(profile.memory, environment) : environment;
+  Settings usual = is_ours ? in_force(profile.memory, environment) : environment;
+  const bool is_its_trial = trial != nullptr && trial->spec.live && trial->unreadable.empty() &&
+                            trial->key.name == profile.memory.active_trial && trial->spec.profile_uid == profile.uid &&
+                            trial->spec.container == container.name;
+  const bool goes_back = is_its_trial && trial->status.phase == TrialPhase::kRollingBack;
+  // Bad settings wait for no second write.
+  if (goes_back && usual == trial->spec.to) usual = trial->spec.from;
   const auto bounded = [&](const Settings& settings, bool is_turn) {
     std::string refused = out_of_bounds(container, spec, settings);
     if (!refused.empty()) return Order{environment, environment, false, std::move(refused)};
     return Order{settings, usual, is_turn, {}};
   };
   const bool may_try = spec.update_mode == UpdateMode::kCanary && !spec.suspend;
-  if (!may_try || !lease_holds || trial == nullptr || !trial->status.live || trial->deleting ||
-      !trial->unreadable.empty() || trial->key.name != profile.memory.active_trial ||
-      trial->spec.profile_uid != profile.uid || trial->spec.container != container.name ||
+  if (!may_try || !lease_holds || !is_its_trial || !trial->status.live || trial->deleting || goes_back ||
       trial->status.phase == TrialPhase::kEnded || trial->spec.from != usual || !has_turn(container, *trial)) {
     return bounded(usual, false);
   }

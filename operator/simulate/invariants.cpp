@@ -232,9 +232,12 @@ void Invariants::has_its_turn(const Cluster::LivingPod& living, const Cluster::A
   const Profile& profile = deaf ? *agent.profile : *there.profile;
   const Settings& environment = living.pod.series().settings;
   const Settings& runs = living.pod.runs();
-  const Settings usual = profile.spec.apply == ApplyMode::kLive ? in_force(profile.memory, environment) : environment;
-  if (runs == usual) return;
+  Settings usual = profile.spec.apply == ApplyMode::kLive ? in_force(profile.memory, environment) : environment;
   const auto& trial = deaf ? agent.trial : live_;
+  const bool goes_back = trial && trial->spec.live && trial->status.phase == TrialPhase::kRollingBack &&
+                         trial->key.name == profile.memory.active_trial;
+  if (goes_back && usual == trial->spec.to) usual = trial->spec.from;
+  if (runs == usual) return;
   // Whoever has just come, or hears again, takes what is there for news.
   const Time since = deaf ? agent.heard : std::max({live_since_, agent.since, agent.deaf_until});
   const std::string what = living.pod.series().pod + " runs " + describe(runs) + " instead of " + describe(usual);

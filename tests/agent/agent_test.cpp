@@ -265,6 +265,18 @@ TEST_F(AgentTest, TakesATurnBackWhenTheApiServerIsLost) {
   until("it says so", [&] { return agent_->trouble().find("connection refused") != std::string::npos; });
 }
 
+TEST_F(AgentTest, TakesBackWhatItsTrialRollsBackBeforeTheProfileSaysSo) {
+  const Churn churn("static");
+  put_program(churn);
+  begin_trial({});
+  confirm(new_settings());
+  start();
+  until_has(churn, new_settings());
+  ASSERT_TRUE(api_.merge_patch(objects::trial_path({"shop", "checkout-1"}),
+                               {{"status", {{"phase", "RollingBack"}, {"live", nullptr}}}}, "status"));
+  until_has(churn, kDefaults);
+}
+
 TEST_F(AgentTest, KeepsWhatWasConfirmedInForceInEachNewProcess) {
   Churn churn("static");
   put_program(churn);

@@ -187,6 +187,52 @@ TEST(Order, TriesNothingWhereTheProfileIsSuspendedOrOff) {
   }
 }
 
+TEST(Order, IsWhatTheTrialBeganWithWhileItRollsBack) {
+  Profile profile = live_profile();
+  Trial trial = live_trial();
+  trial.spec.from = settings(150);
+  trial.status.live.reset();
+  trial.status.phase = TrialPhase::kWatching;
+  confirm(profile, new_settings());
+  EXPECT_EQ(order(profile, trial).settings, new_settings());
+  trial.status.phase = TrialPhase::kRollingBack;
+  trial.deleting = true;
+  for (const bool lease_holds : {true, false}) {
+    const Order back = order_for(container(), profile, &trial, lease_holds);
+    EXPECT_EQ(back, (Order{settings(150), settings(150), false, ""}));
+  }
+  profile.spec.bounds.min_gogc = 160;
+  const Order bounded = order(profile, trial);
+  EXPECT_EQ(bounded.settings, Settings{});
+  EXPECT_THAT(bounded.refused, HasSubstr("bounds allow a GOGC of 160"));
+}
+
+TEST(Order, TriesNothingWhileTheTrialRollsBack) {
+  Profile profile = live_profile();
+  Trial trial = live_trial();
+  trial.status.phase = TrialPhase::kRollingBack;
+  EXPECT_EQ(order(profile, trial).settings, Settings{});
+}
+
+TEST(Order, StaysWhenAnotherTrialRollsBack) {
+  Profile profile = live_profile();
+  confirm(profile, new_settings());
+  const std::vector<std::pair<std::string, std::function<void(Trial&)>>> changes{
+      {"of another profile", [](Trial& trial) { trial.spec.profile_uid = "another"; }},
+      {"not the active one", [](Trial& trial) { trial.key.name = "checkout-2"; }},
+      {"of another container", [](Trial& trial) { trial.spec.container = "sidecar"; }},
+      {"not live", [](Trial& trial) { trial.spec.live.reset(); }},
+      {"not understood", [](Trial& trial) { trial.unreadable = "Its settings are not known."; }},
+      {"of other settings", [](Trial& trial) { trial.spec.to = settings(170); }}};
+  for (const auto& [what, change] : changes) {
+    Trial trial = live_trial();
+    trial.status.live.reset();
+    trial.status.phase = TrialPhase::kRollingBack;
+    change(trial);
+    EXPECT_EQ(order(profile, trial).settings, new_settings()) << what;
+  }
+}
+
 TEST(Order, FollowsNoTrialThatIsNotTheProfilesOwnPresentOne) {
   const std::vector<std::pair<std::string, std::function<void(Trial&)>>> changes{
       {"of another profile", [](Trial& trial) { trial.spec.profile_uid = "another"; }},

@@ -34,7 +34,8 @@ struct Order {
 /// What the profile and its trial, if it has one and its lease holds, ask of the container. Within the profile's
 /// bounds only, or as a person gave it as objective.settings: whoever speaks in the operator's name can't go
 /// beyond what a person allowed. A profile that is suspended, or whose updateMode is Off, keeps what was confirmed and
-/// tries nothing.
+/// tries nothing. What its trial is rolling back is taken back at once, whether or not the lease holds: the profile's
+/// status says so only later.
 Order order_for(const LocalContainer& container, const Profile& profile, const Trial* trial, bool lease_holds);
 
 /// Why the agent must not set these, a sentence; empty when it may. Only what differs from the environment is looked
