@@ -214,8 +214,19 @@ void tell_profiles(const Objects& before, const Objects& now, CleanupReport& rep
     if (is != nullptr && holds(is->finalizers, kRevertFinalizer)) continue;
     report.done.push_back("GoRuntimeProfile " + key.text() + ": took off finalizer " + kRevertFinalizer);
     if (is == nullptr || !is->spec.revert_on_deletion || !is->memory.applied) continue;
-    report.left.push_back("Deployment " + ObjectKey{key.ns, is->spec.target}.text() + " keeps " +
-                          describe(*is->memory.applied) + ", although profile " + key.text() +
+    const std::string target = ObjectKey{key.ns, is->spec.target}.text();
+    if (is->memory.applied_beside) {
+      report.left.push_back("GoRuntimeProfile " + key.text() + " keeps " + describe(*is->memory.applied) +
+                            " in its status only: the processes have their own settings again once the agents are "
+                            "gone, and Deployment " +
+                            target +
+                            " needs no change. Agents that are installed again put it in force unless the "
+                            "Deployment's GOGC or GOMEMLIMIT has changed; to prevent that delete the profile or set "
+                            "apply: Restart");
+      continue;
+    }
+    report.left.push_back("Deployment " + target + " keeps " + describe(*is->memory.applied) + ", although profile " +
+                          key.text() +
                           " has revertOnDeletion: nobody takes it back while gopacer is away. To do so: kubectl -n " +
                           key.ns + " set env deployment/" + is->spec.target + " GOGC- GOMEMLIMIT-");
   }

@@ -2,16 +2,30 @@
 #include "policy/sentences.h"
 
 namespace gopacer::policy {
+namespace {
+
+/// What becomes of settings that stand, where a person may take it for something else.
+std::string what_stays(const Profile& profile) {
+  if (!profile.memory.applied) return {};
+  const std::string applied = describe(*profile.memory.applied);
+  if (profile.memory.applied_beside) {
+    return " " + applied + " was in running processes only: they have their own settings again once the agents are " +
+           "gone, and the pod template needs no change. Agents that are installed again put it in force unless the " +
+           "template's GOGC or GOMEMLIMIT has changed; to prevent that delete the profile or set apply: Restart.";
+  }
+  if (!profile.spec.revert_on_deletion) return {};
+  return " The target keeps " + applied +
+         " although revertOnDeletion is set, as nobody takes it back meanwhile; to do so: kubectl -n " +
+         profile.key.ns + " set env deployment/" + profile.spec.target + " GOGC- GOMEMLIMIT-";
+}
+
+}  // namespace
 
 Answer uninstalling(const Facts& facts) {
   if (!facts.desired.uninstalling) return std::nullopt;
   const auto& profile = facts.desired.profile;
-  const bool keeps = profile && profile->spec.revert_on_deletion && profile->memory.applied;
   return "gopacer was uninstalled: nothing is tuned here until it is installed again." +
-         (keeps ? " The target keeps " + describe(*profile->memory.applied) +
-                      " although revertOnDeletion is set, as nobody takes it back meanwhile; to do so: kubectl -n " +
-                      profile->key.ns + " set env deployment/" + profile->spec.target + " GOGC- GOMEMLIMIT-"
-                : std::string());
+         (profile ? what_stays(*profile) : std::string());
 }
 
 Answer suspended(const Facts& facts) {

@@ -17,6 +17,7 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 /// gopacer is uninstalled from the cluster in memory: no pass of the operator follows.
 CleanupReport clean_up(Simulation& simulation, const std::string& ns = "", Duration patience = minutes(2)) {
@@ -149,6 +150,28 @@ TEST(Cleanup, LetsAProfileGoThatWantsToBeRevertedAndSaysWhatStays) {
       simulation.profile()["status"]["conditions"].dump(),
       HasSubstr("although revertOnDeletion is set, as nobody takes it back meanwhile; to do so: kubectl -n shop set "
                 "env deployment/checkout GOGC- GOMEMLIMIT-"));
+}
+
+TEST(Cleanup, AdvisesNoChangeOfATemplateThatTheAgentsLeftAsItWas) {
+  json wanted = objects::profile_object();
+  wanted["spec"]["updatePolicy"]["revertOnDeletion"] = true;
+  wanted["spec"]["updatePolicy"]["apply"] = "Live";
+  Simulation simulation(wanted);
+  simulation.run_for(seconds(1));
+  const json applied{{"gogc", "150"},
+                     {"container", "app"},
+                     {"targetUid", simulation.target()["metadata"]["uid"]},
+                     {"beside", json::object()}};
+  ASSERT_TRUE(simulation.api.merge_patch(objects::profile_path(), {{"status", {{"applied", applied}}}}, "status"));
+  ASSERT_TRUE(has_finalizers(simulation));
+  const CleanupReport report = clean_up(simulation);
+  EXPECT_THAT(report.failed, IsEmpty());
+  EXPECT_THAT(report.left,
+              ElementsAre(AllOf(HasSubstr("GoRuntimeProfile shop/checkout keeps GOGC=150 in its status"),
+                                HasSubstr("Deployment shop/checkout needs no change"), Not(HasSubstr("set env")))));
+  EXPECT_EQ(simulation.profile()["status"]["applied"], applied) << "for whoever comes back";
+  EXPECT_THAT(simulation.profile()["status"]["conditions"].dump(),
+              AllOf(HasSubstr("the pod template needs no change"), Not(HasSubstr("set env"))));
 }
 
 TEST(Cleanup, RevertsForAProfileThatIsBeingDeleted) {

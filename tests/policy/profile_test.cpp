@@ -7,7 +7,9 @@ namespace {
 
 using std::chrono::minutes;
 using std::chrono::seconds;
+using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::StartsWith;
 using worlds::World;
 
@@ -19,6 +21,24 @@ TEST(ProfileRules, SayWhatThePersonAskedFor) {
   EXPECT_EQ(against_a_trial(world), "updateMode is Off: the recommendation is shown and nothing is applied.");
   world.profile.spec.suspend = true;
   EXPECT_EQ(against_a_trial(world), "spec.updatePolicy.suspend is true.");
+}
+
+TEST(ProfileRules, TellWhatStaysWhenGopacerIsUninstalled) {
+  World world;
+  world.facts.desired.uninstalling = true;
+  const auto told = [&] { return world.words(policy::may_be_tuned()); };
+  const std::string nothing = "gopacer was uninstalled: nothing is tuned here until it is installed again.";
+  world.profile.memory.applied = builders::settings(150);
+  EXPECT_EQ(told(), nothing);
+  world.profile.spec.revert_on_deletion = true;
+  EXPECT_THAT(told(), HasSubstr("keeps GOGC=150 although revertOnDeletion is set"));
+  EXPECT_THAT(told(), HasSubstr("kubectl -n shop set env deployment/checkout GOGC- GOMEMLIMIT-"));
+  world.profile.memory.applied_beside = Settings{};
+  for (const bool reverts : {true, false}) {
+    world.profile.spec.revert_on_deletion = reverts;
+    EXPECT_THAT(told(), StartsWith(nothing + " GOGC=150 was in running processes only"));
+    EXPECT_THAT(told(), Not(HasSubstr("set env")));
+  }
 }
 
 TEST(ProfileRules, TellTheFirstSourceThatIsUnread) {
