@@ -466,18 +466,19 @@ class Agent::Impl {
     for (const auto& [identity, kept] : journal_.all()) known.insert(identity);
     for (auto& [key, care] : cares_) {
       if (!is_due(care)) continue;
-      const auto found = processes.find(care.container.id);
+      const ContainerPlace place{care.container.id, care.container.pod_uid};
+      const std::vector<int> pids = processes_of(place, processes);
       const std::lock_guard lock(mutex_);
       care.look_at = listed + (listed - care.since < kYoung ? options_.look_again : kLookRarely);
-      if (found == processes.end()) {
+      if (pids.empty()) {
         care.trouble = "no process of the container is found in /proc: is hostPID set for the agent?";
       } else if (*searches_ >= kMostSearches) {
         care.trouble =
             "too many other programs of the node are being looked for: one of them may be on a file system "
             "that does not answer";
       } else {
-        const auto look = [id = care.container.id, pids = found->second, proc = options_.proc, known] {
-          return Program::look(id, pids, proc, known);
+        const auto look = [place, pids, proc = options_.proc, known] {
+          return Program::look(place, pids, proc, known);
         };
         care.search = Search::begin(look, searches_);
       }

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <span>
 
-#include "agent/processes.h"
 #include "runtime_memory/sample_of.h"
 
 namespace gopacer {
@@ -33,7 +32,7 @@ std::optional<Settings> own_by(const Program::Traces& traces, const Settings& en
 
 }  // namespace
 
-Result<Program::Found> Program::look(const std::string& container, const std::vector<int>& pids,
+Result<Program::Found> Program::look(const ContainerPlace& container, const std::vector<int>& pids,
                                      const std::filesystem::path& proc, const std::set<std::string>& known) {
   std::vector<Found> found;
   std::string why = "the container has no process";
@@ -48,7 +47,7 @@ Result<Program::Found> Program::look(const std::string& container, const std::ve
     }
     // The number may have been given away since the processes were listed. The memory that is held now is that of a
     // process of this container where it is still there after its number was found to be.
-    if (container_of(pid, proc) != container || !runtime->read()) {
+    if (!container.may_be(container_of(pid, proc)) || !runtime->read()) {
       why = "process " + std::to_string(pid) + " of the container has ended";
       continue;
     }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "agent/journal.h"
+#include "agent/processes.h"
 #include "codec/agent_sample.h"
 #include "gopacer/base/clock.h"
 #include "runtime_memory/cycle_counter.h"
@@ -32,7 +33,7 @@ class Program {
   /// container's first process, else the only one. The error says why there is none, or which of several is meant is
   /// not clear. A process is taken only where it is still in this container when its memory is held. May block for as
   /// long as the file system does that holds the program's file.
-  static Result<Found> look(const std::string& container, const std::vector<int>& pids,
+  static Result<Found> look(const ContainerPlace& container, const std::vector<int>& pids,
                             const std::filesystem::path& proc, const std::set<std::string>& known);
 
   /// What the cluster tells of an agent that may have left a program without a journal.

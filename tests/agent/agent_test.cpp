@@ -113,7 +113,7 @@ class AgentTest : public ::testing::Test {
   /// Of an agent that was killed.
   void change_as_predecessor(const Churn& churn, const Settings& settings) {
     Journal journal(state_.path() / "kept");
-    auto found = Program::look(container_id('a'), {churn.pid()}, proc_.path(), {});
+    auto found = Program::look({container_id('a')}, {churn.pid()}, proc_.path(), {});
     ASSERT_TRUE(found) << found.error().message;
     auto program = Program::take(std::move(*found), proc_.path(), {}, {}, journal);
     ASSERT_TRUE(program);
@@ -533,6 +533,19 @@ TEST_F(AgentTest, DoesNotChooseBetweenTwoPrograms) {
         [&] { return page(path).value("error", "").find("which is meant is not known") != std::string::npos; });
   EXPECT_EQ(had_by(one), kDefaults);
   EXPECT_EQ(had_by(two), kDefaults);
+}
+
+TEST_F(AgentTest, TouchesNoProcessThatAnotherPodNamesAfterTheContainer) {
+  const Churn strange("static");
+  const Churn meant("static");
+  const std::string path = put_program(meant);
+  proc_.adopt(strange.pid(), container_id('a'));
+  proc_.put(std::to_string(strange.pid()),
+            "0::/kubepods/pod01234567-89ab-cdef-0123-456789abcdef/" + container_id('a') + "\n");
+  confirm(settings(150));
+  start();
+  until_has(meant, settings(150));
+  EXPECT_EQ(had_by(strange), kDefaults);
 }
 
 TEST_F(AgentTest, TouchesNoPodThatTheProfileIsNotAbout) {

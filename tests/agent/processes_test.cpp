@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "agent/made_up_proc.h"
@@ -24,8 +25,9 @@ TEST(Processes, AreFoundByTheContainersIdInTheirControlGroup) {
                     container_id('a') + "\n");
   proc.put("7", "0::/../../kubepods-pod2.slice/crio-" + container_id('b') + ".scope\n");
   EXPECT_THAT(processes_by_container(proc.path()),
-              ElementsAre(Pair(container_id('a'), ElementsAre(9, 12)), Pair(container_id('b'), ElementsAre(7))));
-  EXPECT_EQ(container_of(12, proc.path()), container_id('a'));
+              ElementsAre(Pair(ContainerPlace{container_id('a')}, ElementsAre(9, 12)),
+                          Pair(ContainerPlace{container_id('b')}, ElementsAre(7))));
+  EXPECT_EQ(container_of(12, proc.path()), ContainerPlace{container_id('a')});
 }
 
 TEST(Processes, OfANodeInAContainerAreThoseOfTheContainersWithin) {
@@ -33,7 +35,53 @@ TEST(Processes, OfANodeInAContainerAreThoseOfTheContainersWithin) {
   proc.put("5", "0::/docker/" + container_id('a') + "/kubelet/kubepods/pod1/" + container_id('b') + "\n");
   proc.put("6", "0::/docker/" + container_id('a') + "/system.slice/kubelet.service\n");
   EXPECT_THAT(processes_by_container(proc.path()),
-              ElementsAre(Pair(container_id('a'), ElementsAre(6)), Pair(container_id('b'), ElementsAre(5))));
+              ElementsAre(Pair(ContainerPlace{container_id('a')}, ElementsAre(6)),
+                          Pair(ContainerPlace{container_id('b')}, ElementsAre(5))));
+}
+
+constexpr const char* kPod = "01234567-89ab-cdef-0123-456789abcdef";
+constexpr const char* kAnother = "11111111-89ab-cdef-0123-456789abcdef";
+
+/// As systemd's slices have it.
+std::string with_underscores(std::string uid) {
+  std::replace(uid.begin(), uid.end(), '-', '_');
+  return uid;
+}
+
+TEST(Processes, AreOfThePodThatTheirControlGroupNames) {
+  const MadeUpProc proc;
+  const std::string a = container_id('a');
+  const std::string slice = "pod" + with_underscores(kPod) + ".slice/cri-containerd-" + a + ".scope\n";
+  const std::string nested = "/kubepods/pod" + std::string(kAnother) + "/" + container_id('b') + "/";
+  proc.put("1", "0::/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-" + slice);
+  proc.put("2", "0::/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-" + slice);
+  proc.put("3", "11:memory:/kubepods/burstable/pod" + std::string(kPod) + "/" + a + "\n10:cpu:/\n");
+  proc.put("4", "0::/../../pod" + std::string(kPod) + "/" + a + "\n");
+  proc.put("5", "0::/../" + a + "\n");
+  proc.put("6", "0::/kubepods/pod" + std::string(kAnother) + "/" + a + "\n");
+  proc.put("7", "0::" + nested + "kubepods/pod" + kPod + "/" + a + "\n");
+  proc.put("8", "2:memory:/kubepods/pod" + std::string(kPod) + "/" + a + "\n1:cpu:" + nested + a + "\n");
+  const auto found = processes_by_container(proc.path());
+  EXPECT_THAT(found, ElementsAre(Pair(ContainerPlace{a, ""}, ElementsAre(5)),
+                                 Pair(ContainerPlace{a, kPod}, ElementsAre(1, 2, 3, 4)),
+                                 Pair(ContainerPlace{a, kAnother}, ElementsAre(6, 7))));
+  EXPECT_THAT(processes_of({a, kPod}, found), ElementsAre(1, 2, 3, 4, 5));
+  EXPECT_THAT(processes_of({a, kAnother}, found), ElementsAre(5, 6, 7));
+  EXPECT_THAT(processes_of({container_id('b'), kAnother}, found), IsEmpty());
+}
+
+TEST(Processes, AreOfNoPodWhereNoneIsNamed) {
+  const MadeUpProc proc;
+  const std::string a = container_id('a');
+  const std::string uid = kPod;
+  int pid = 0;
+  for (const std::string& group :
+       {"tripod" + uid, "pod-" + uid, "pod" + uid + "0", "pod" + uid.substr(1),
+        "pod" + with_underscores(uid) + ".scope", std::string("pod01234567+89ab-cdef-0123-456789abcdef"),
+        "pod" + std::string(36, '-'), uid}) {
+    proc.put(std::to_string(++pid), "0::/kubepods/" + group + "/" + a + "\n");
+    EXPECT_EQ(container_of(pid, proc.path()), ContainerPlace{a}) << group;
+  }
 }
 
 TEST(Processes, ThatAreInNoContainerOrAreNoneAreLeftOut) {
@@ -49,8 +97,8 @@ TEST(Processes, ThatAreInNoContainerOrAreNoneAreLeftOut) {
   std::filesystem::create_directories(proc.path() / "8");  // it has ended while its neighbours were looked at
   EXPECT_THAT(processes_by_container(proc.path()), IsEmpty());
   EXPECT_THAT(processes_by_container(proc.path() / "nowhere"), IsEmpty());
-  EXPECT_EQ(container_of(1, proc.path()), "");
-  EXPECT_EQ(container_of(4711, proc.path()), "");
+  EXPECT_EQ(container_of(1, proc.path()), ContainerPlace{});
+  EXPECT_EQ(container_of(4711, proc.path()), ContainerPlace{});
 }
 
 TEST(CpuSeconds, AreReadBehindWhateverNameTheProgramHas) {

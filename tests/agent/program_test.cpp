@@ -30,7 +30,7 @@ using testing::Told;
 class ProgramTest : public ::testing::Test {
  protected:
   Result<Program> find(const std::vector<int>& pids, const Settings& environment = {}) {
-    auto found = Program::look(kContainer, pids, proc_.path(), {});
+    auto found = Program::look({kContainer}, pids, proc_.path(), {});
     if (!found) return tl::unexpected(found.error());
     return Program::take(std::move(*found), proc_.path(), environment, {}, journal_);
   }
@@ -88,6 +88,8 @@ TEST_F(ProgramTest, IsNotTakenFromAContainerThatItIsNotIn) {
   const Churn churn("static");
   proc_.adopt(churn.pid(), container_id('b'));
   EXPECT_THAT(find({churn.pid()}).error().message, HasSubstr("has ended"));
+  proc_.put(std::to_string(churn.pid()), "0::/kubepods/pod01234567-89ab-cdef-0123-456789abcdef/" + kContainer + "\n");
+  EXPECT_THAT(find({churn.pid()}).error().message, HasSubstr("has ended")) << "which another pod named like that";
 }
 
 TEST_F(ProgramTest, IsLookedForInFewOfVeryManyProcesses) {
@@ -235,7 +237,7 @@ TEST_F(ProgramTest, IsKnownByWhatTheClusterSaysWhereTheJournalIsLost) {
   Churn churn("static");
   ASSERT_TRUE(GoRuntime::open(churn.pid())->write(settings(300)));
   proc_.adopt(churn.pid(), kContainer);
-  auto one = Program::look(kContainer, {churn.pid()}, proc_.path(), {});
+  auto one = Program::look({kContainer}, {churn.pid()}, proc_.path(), {});
   ASSERT_TRUE(one);
   auto program = Program::take(std::move(*one), proc_.path(), {}, {{settings(200), settings(300)}, {}}, journal_);
   ASSERT_TRUE(program);
@@ -259,7 +261,7 @@ TEST_F(ProgramTest, HasALimitOfItsOwnBackWhereTheJournalIsLost) {
     const Churn churn("static");
     ASSERT_TRUE(GoRuntime::open(churn.pid())->write(of.has));
     proc_.adopt(churn.pid(), kContainer);
-    auto one = Program::look(kContainer, {churn.pid()}, proc_.path(), {});
+    auto one = Program::look({kContainer}, {churn.pid()}, proc_.path(), {});
     ASSERT_TRUE(one);
     auto program = Program::take(std::move(*one), proc_.path(), {}, of.traces, journal_);
     ASSERT_TRUE(program);
@@ -274,7 +276,7 @@ TEST_F(ProgramTest, IsTheOneThatIsKnownAmongSeveral) {
   proc_.adopt(one.pid(), kContainer);
   proc_.adopt(two.pid(), kContainer);
   const std::string known = GoRuntime::open(two.pid())->identity();
-  const auto chosen = Program::look(kContainer, {one.pid(), two.pid()}, proc_.path(), {known});
+  const auto chosen = Program::look({kContainer}, {one.pid(), two.pid()}, proc_.path(), {known});
   ASSERT_TRUE(chosen);
   EXPECT_EQ(chosen->pid, two.pid());
 }
