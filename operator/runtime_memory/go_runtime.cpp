@@ -207,14 +207,14 @@ Result<GcState> GoRuntime::writable() const {
   return state;
 }
 
-Result<Receipt> GoRuntime::write(const Settings& settings) {
+Result<SettingsChange> GoRuntime::write(const Settings& settings) {
   const auto before = writable();
   if (!before) return tl::unexpected(before.error());
   if (const std::string why = unsafe(*before, settings); !why.empty()) return invalid(name_ + ": " + why);
   return put(*before, settings);
 }
 
-Result<Receipt> GoRuntime::put_back(const Settings& settings) {
+Result<SettingsChange> GoRuntime::put_back(const Settings& settings) {
   const auto before = writable();
   if (!before) return tl::unexpected(before.error());
   const bool known = (!settings.gogc || settings.gogc->percent() != 0) &&
@@ -223,7 +223,7 @@ Result<Receipt> GoRuntime::put_back(const Settings& settings) {
   return put(*before, settings);
 }
 
-Result<Receipt> GoRuntime::put(const GcState& before, const Settings& settings) {
+Result<SettingsChange> GoRuntime::put(const GcState& before, const Settings& settings) {
   const Words words = words_of(settings);
   if (!memory_.write(address_ + layout_.gc_percent, bytes_of(words))) return ended();
   Result<GcState> after = read();
@@ -239,7 +239,7 @@ Result<Receipt> GoRuntime::put(const GcState& before, const Settings& settings) 
   if (after->gc_percent != words.gc_percent || after->memory_limit != words.memory_limit) {
     return fail(ErrorKind::kConflict, name_ + " has set its own at the same time: " + describe(after->settings()));
   }
-  return Receipt{before, *after};
+  return SettingsChange{before, *after};
 }
 
 }  // namespace gopacer

@@ -13,7 +13,7 @@
 namespace gopacer {
 
 /// What a change of settings did.
-struct Receipt {
+struct SettingsChange {
   GcState before;
   GcState after;  ///< read back
 };
@@ -50,9 +50,9 @@ class GoRuntime {
   /// (see unsafe()), a program in which only the pattern tells where they are, and one whose numbers are not plausible
   /// any more. kConflict: the program has set its own since; those are in force. kNotFound: it has ended. kRetriable:
   /// whether it has can't be told at the moment, and nothing was written.
-  Result<Receipt> write(const Settings& settings);
+  Result<SettingsChange> write(const Settings& settings);
   /// Likewise, with settings that it had before: what it could run with then is not asked again.
-  Result<Receipt> put_back(const Settings& settings);
+  Result<SettingsChange> put_back(const Settings& settings);
 
  private:
   GoRuntime(RandomAccessFile memory, std::filesystem::path process, std::string name)
@@ -60,7 +60,7 @@ class GoRuntime {
 
   tl::unexpected<Error> ended() const;
   Result<GcState> writable() const;
-  Result<Receipt> put(const GcState& before, const Settings& settings);
+  Result<SettingsChange> put(const GcState& before, const Settings& settings);
 
   RandomAccessFile memory_;
   std::filesystem::path process_;  ///< its directory in /proc
