@@ -167,6 +167,7 @@ class Agent::Impl {
         steady_(steady),
         options_(std::move(options)),
         journal_(options_.state),
+        passed_at_(steady.now().count()),
         pods_(decode_local_pod, [this](auto&&...) { changed(); }),
         profiles_(decode_local_profile, [this](auto&&...) { changed(); }),
         trials_(decode_local_trial, [this](const ObjectKey& key, const auto& before, const auto& after) {
@@ -200,6 +201,7 @@ class Agent::Impl {
     }
     while (!stop.stop_requested()) {
       const Duration next = pass();
+      passed_at_ = steady_.now().count();
       std::unique_lock lock(mutex_);
       wake_.wait_for(lock, stop, next, [this] { return news_; });
       news_ = false;
@@ -226,6 +228,13 @@ class Agent::Impl {
     for (const auto& [key, care] : cares_) counts.programs += care.program ? 1 : 0;
     counts.owed = owed_.size();
     return counts;
+  }
+
+  std::string stuck() const {
+    const Duration silence = steady_.now() - Duration(passed_at_);
+    if (silence <= kLongestAgentPass) return {};
+    return "The programs have not been looked at for " +
+           format_duration(std::chrono::floor<std::chrono::seconds>(silence)) + ".";
   }
 
   std::string trouble() const {
@@ -639,6 +648,7 @@ class Agent::Impl {
   const SteadyClock& steady_;
   const AgentOptions options_;
   Journal journal_;
+  std::atomic<Duration::rep> passed_at_;  ///< when a pass was over last
   mutable std::mutex mutex_;
   std::condition_variable_any wake_;
   bool news_ = false;
@@ -665,5 +675,6 @@ void Agent::run(std::stop_token stop) { impl_->run(stop); }
 std::optional<std::string> Agent::page(const std::string& path) const { return impl_->page(path); }
 AgentCounts Agent::counts() const { return impl_->counts(); }
 std::string Agent::trouble() const { return impl_->trouble(); }
+std::string Agent::stuck() const { return impl_->stuck(); }
 
 }  // namespace gopacer

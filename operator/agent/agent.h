@@ -27,6 +27,8 @@ struct AgentOptions {
   Duration look_again = std::chrono::milliseconds(500);
 };
 
+/// An agent that has not finished a pass for longer hangs; one is over within milliseconds.
+inline constexpr Duration kLongestAgentPass = std::chrono::seconds(30);
 /// For putting back when an agent ends.
 inline constexpr Duration kLongestEnd = std::chrono::seconds(2);
 
@@ -61,6 +63,9 @@ class Agent {
   AgentCounts counts() const;
   /// Empty once all that it goes by was read, else what is missing.
   std::string trouble() const;
+  /// A sentence when it does not finish its passes any more, which does not pass by itself; else empty. Waits for
+  /// nothing, whatever hangs.
+  std::string stuck() const;
 
  private:
   class Impl;

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "agent/agent.h"
+#include "cli/health_pages.h"
 #include "cli/stop_signals.h"
 #include "kube/client.h"
 #include "kube/config.h"
@@ -67,13 +68,9 @@ int run_agent(const AgentCommandOptions& options) {
   Agent agent(
       **api, clock, steady,
       {.node = options.node, .watch_namespace = options.watch_namespace, .proc = options.proc, .state = options.state});
-  const auto healthy = [&agent]() -> HttpServer::Answer {
-    const std::string trouble = agent.trouble();
-    return trouble.empty() ? HttpServer::Answer{200, "ok\n"} : HttpServer::Answer{503, trouble + "\n"};
-  };
   const auto server = HttpServer::listen(options.port,
-                                         {{"/healthz", [] { return HttpServer::Answer{200, "ok\n"}; }},
-                                          {"/readyz", healthy},
+                                         {{"/healthz", [&agent] { return health_page(agent); }},
+                                          {"/readyz", [&agent] { return agents_ready_page(agent); }},
                                           {"/metrics", [&agent] { return metrics_page(agent.counts()); }}},
                                          [&agent](const std::string& path) -> std::optional<HttpServer::Answer> {
                                            auto body = agent.page(path);

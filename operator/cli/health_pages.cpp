@@ -24,4 +24,14 @@ HttpServer::Answer standbys_ready_page(const std::string& trouble) {
   return trouble.empty() ? good("standing by") : bad(trouble);
 }
 
+HttpServer::Answer health_page(const Agent& agent) {
+  const std::string stuck = agent.stuck();
+  return stuck.empty() ? good("ok") : bad(stuck);
+}
+
+HttpServer::Answer agents_ready_page(const Agent& agent) {
+  const std::string trouble = agent.trouble();
+  return trouble.empty() ? good("ok") : bad(trouble);
+}
+
 }  // namespace gopacer

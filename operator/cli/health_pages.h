@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "agent/agent.h"
 #include "control/controller.h"
 #include "net/http_server.h"
 
@@ -17,5 +18,9 @@ HttpServer::Answer leaders_ready_page(const Controller& controller);
 /// The same by a replica that stands by, which is ready too: it is what a rollout of the operator itself waits for.
 /// `trouble` keeps it from following the lease; empty when nothing does.
 HttpServer::Answer standbys_ready_page(const std::string& trouble);
+
+/// The same of a node's agent. One whose thread hangs is started anew, and puts back what it had changed.
+HttpServer::Answer health_page(const Agent& agent);
+HttpServer::Answer agents_ready_page(const Agent& agent);
 
 }  // namespace gopacer

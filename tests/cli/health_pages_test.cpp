@@ -93,6 +93,24 @@ TEST_F(HealthPages, AskForANewProcessWhenAPassHangs) {
   passes_.release();
 }
 
+TEST(AgentsHealthPage, AsksForANewProcessWhenNoPassIsFinished) {
+  const SystemClock clock;
+  HastyClock steady;
+  FakeApiServer api;
+  Agent agent(api, clock, steady, {.node = "node-1", .watch_namespace = "", .proc = "/nowhere", .state = ""});
+  EXPECT_EQ(health_page(agent).status, 200);
+  EXPECT_EQ(agents_ready_page(agent).status, 503);
+  steady.put_forward(kLongestAgentPass + seconds(1));
+  EXPECT_EQ(health_page(agent).status, 503);
+  EXPECT_THAT(health_page(agent).body, HasSubstr("not been looked at for 31s"));
+  const std::jthread running([&](const std::stop_token& stop) { agent.run(stop); });
+  const auto deadline = std::chrono::steady_clock::now() + seconds(30);
+  while (health_page(agent).status != 200 || agents_ready_page(agent).status != 200) {
+    ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+    std::this_thread::yield();
+  }
+}
+
 TEST(StandbysReadyPage, IsGoodUnlessTheLeaseCannotBeFollowed) {
   EXPECT_EQ(standbys_ready_page("").status, 200);
   EXPECT_EQ(standbys_ready_page("").body, "standing by\n");
