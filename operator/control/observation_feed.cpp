@@ -13,10 +13,10 @@ constexpr int kReadingsOfABlock = 8;
 /// How often the pod is read for the sake of its turns; 0 where it takes none.
 Duration reading_of_turns(const Trial* trial, const std::string& uid) {
   if (trial == nullptr || !trial->spec.live) return Duration(0);
-  const auto& takes_part = trial->status.arm_pods;
-  const bool one_of_them = std::any_of(takes_part.begin(), takes_part.end(), [&](const std::string& process) {
-    return process.compare(0, process.find('#'), uid) == 0;
-  });
+  const auto is_it = [&](const std::string& process) { return process.compare(0, process.find('#'), uid) == 0; };
+  const auto& begun_with = trial->status.arm_pods;
+  const bool one_of_them = std::any_of(begun_with.begin(), begun_with.end(), is_it) ||
+                           (trial->status.live && std::ranges::any_of(trial->status.live->pods, is_it));
   return one_of_them ? std::max<Duration>(trial->spec.live->block / kReadingsOfABlock, kShortestTurn) : Duration(0);
 }
 
@@ -30,7 +30,7 @@ const T* named(const std::vector<T>& all, const std::string& name) {
 
 ScrapePlan scrape_plan(const Desired& desired) {
   ScrapePlan plan;
-  const bool in_trial = desired.trial != nullptr;
+  const bool in_trial = plan.in_trial = desired.trial != nullptr;
   if (desired.profile) {
     plan.target = desired.profile->spec.target;
     plan.endpoint = desired.profile->spec.metrics;
@@ -46,6 +46,8 @@ ScrapePlan scrape_plan(const Desired& desired) {
     plan.profiling = Profiling::kTrial;
     // A window is the difference of two samples, of which the first may be up to two windows older.
     plan.keep = std::max(plan.keep, 4 * desired.trial->spec.canary.interval);
+    // Eight are added up where requests are few; a period of turns is a window.
+    if (const auto& live = desired.trial->spec.live) plan.keep = std::max(plan.keep, 10 * 2 * live->block);
   }
   // Its figures of collection are exact, and the program need not serve any.
   if (plan.endpoint.source == RuntimeSource::kAgent) plan.profiling = Profiling::kNever;

@@ -90,7 +90,8 @@ class Stretches {
     if (switched_ == nullptr) {
       switched_ = &sample;
     } else if (begin_ == nullptr) {
-      if (collected && collections - switched_->mem->num_gc >= kCarriedOver) begin_ = &sample;
+      const bool settled = sample.at - switched_->at >= plan_.block / kSettlingPart;
+      if (collected && settled && collections - switched_->mem->num_gc >= kCarriedOver) begin_ = &sample;
     } else if (collected) {
       const Stretch found{switched_, begin_, &sample};
       auto& longest = periods_.back().stretches[*arm_];
@@ -303,10 +304,9 @@ OfArms<std::optional<GcProfile>> profiles_in(const PodSeries& pod, const Period&
   return profiles;
 }
 
-/// Without its counters; none when the kernel was asked before `since`.
-std::optional<ContainerUsage> usage_of(const Sample& sample, Time since) {
+/// Without its counters.
+std::optional<ContainerUsage> memory_of(const Sample& sample) {
   std::optional<ContainerUsage> usage = sample.usage;
-  if (usage && usage->at != Time{} && usage->at < since) usage.reset();
   if (usage) usage->cpu_seconds.reset(), usage->throttled_seconds.reset();
   return usage;
 }
@@ -314,15 +314,15 @@ std::optional<ContainerUsage> usage_of(const Sample& sample, Time since) {
 /// A pod's periods, of one arm, as a pod's samples.
 class ArmSeries {
  public:
-  ArmSeries(const Crossover& plan, const PodSeries& pod, std::size_t arm, const Counted& nothing)
+  /// `restarts`: since the plan began.
+  ArmSeries(const Crossover& plan, const PodSeries& pod, std::size_t arm, int restarts, const Counted& nothing)
       : pod_(pod), arm_(arm), settings_(arm == kTo ? plan.to : plan.from), sums_(nothing), series_(pod) {
     series_.track = arm == kTo ? Track::kCanary : Track::kBaseline;
     series_.settings = settings_;
     series_.samples.clear();
-    const bool ended_once = pod.created >= plan.since || pod.started >= plan.since;
-    series_.oom_killed = arm == kTo && ended_once && pod.oom_killed;
-    const int most = pod.created >= plan.since ? pod.restarts : std::min(1, pod.restarts);
-    series_.restarts = arm == kTo && ended_once ? most : 0;
+    // What ran in a process that has gone nobody can tell, and memory of the larger heap outlasts a turn.
+    series_.restarts = arm == kTo ? restarts : 0;
+    series_.oom_killed = arm == kTo && restarts > 0 && pod.oom_killed;
   }
 
   void begin_with(const std::vector<Period>& periods) {
@@ -335,17 +335,15 @@ class ArmSeries {
     }
   }
 
-  void begin_at(Time at, std::optional<ContainerUsage> usage) {
+  void begin_at(Time at, std::optional<ContainerUsage> memory) {
     if (!series_.samples.empty() && series_.samples.back().at >= at) return;
-    emit(at, std::nullopt, std::move(usage));
+    emit(at, std::nullopt, std::move(memory));
   }
 
   /// `counted`: null when the period counts for nothing.
   void end_at(const Period& period, const Counted* counted, const std::optional<GcProfile>& profile) {
-    std::optional<ContainerUsage> usage;
     if (const auto& stretch = period.stretches[arm_]) {
       gauges_ = stretch->end;
-      usage = usage_of(*stretch->end, stretch->switched->at);
       if (limited_in(*stretch).value_or(false)) limited_cycle_ = *stretch->end->process->limited_cycle;
     }
     if (counted != nullptr) {
@@ -353,16 +351,17 @@ class ArmSeries {
       const auto ended = pauses_in(pod_, *period.stretches[arm_]);
       pauses_.insert(pauses_.end(), ended.begin(), ended.end());
     }
-    emit(period.end, profile, std::move(usage));
+    emit(period.end, profile, std::nullopt);
   }
 
-  /// The running period's, with nothing that counts.
-  void now_at(Time at, std::optional<ContainerUsage> usage) {
-    if (!usage || series_.samples.empty() || series_.samples.back().at >= at) return;
-    Sample sample;
-    sample.at = at;
-    sample.usage = std::move(usage);
-    series_.samples.push_back(std::move(sample));
+  /// Of the running period, with nothing else that counts.
+  void note_memory(Time at, const ContainerUsage& memory) {
+    if (series_.samples.empty() || series_.samples.back().at < at) {
+      Sample sample;
+      sample.at = at;
+      series_.samples.push_back(std::move(sample));
+    }
+    series_.samples.change_last([&](Sample& sample) { sample.usage = memory; });
   }
 
   PodSeries take() { return std::move(series_); }
@@ -375,11 +374,11 @@ class ArmSeries {
     return before && after ? std::optional(*after > *before) : std::nullopt;
   }
 
-  void emit(Time at, const std::optional<GcProfile>& profile, std::optional<ContainerUsage> usage) {
+  void emit(Time at, const std::optional<GcProfile>& profile, std::optional<ContainerUsage> memory) {
     Sample sample;
     sample.at = at;
     sample.profile = profile;
-    sample.usage = std::move(usage);
+    sample.usage = std::move(memory);
     if (gauges_ != nullptr) {
       sample.mem = mem_stats();
       sample.process = process_metrics();
@@ -435,44 +434,37 @@ class ArmSeries {
   double limited_cycle_ = 0;
 };
 
-/// The container's memory under the old settings when the plan began.
-std::optional<ContainerUsage> usage_before(const Crossover& plan, const PodSeries& pod) {
-  const Sample* const latest = latest_sample(
-      pod, [&](const Sample& sample) { return sample.at <= plan.since && sample.process && sample.usage; });
+/// The container's memory when it had never had the new settings.
+std::optional<ContainerUsage> memory_before(const Crossover& plan, const PodSeries& pod) {
+  const Time until = plan.first_turn.value_or(plan.since);
+  const Sample* const latest =
+      latest_sample(pod, [&](const Sample& sample) { return sample.at <= until && sample.process && sample.usage; });
   if (latest == nullptr || arm_in_force(plan, *latest->process) != kFrom) return std::nullopt;
-  return usage_of(*latest, Time{});
+  return memory_of(*latest);
 }
 
-struct UsageNow {
-  Time at;
-  std::optional<ContainerUsage> usage;
-};
-
-/// The container's memory under the new settings, if they are in force now.
-UsageNow usage_now(const Crossover& plan, const PodSeries& pod) {
-  const auto runs_new_settings = [&](const Sample& sample) { return arm_in_force(plan, *sample.process) == kTo; };
-  UsageNow now;
-  Time switched;
-  for (auto sample = pod.samples.rbegin(); sample != pod.samples.rend() && sample->at >= plan.since; ++sample) {
-    if (!sample->process) continue;
-    if (!runs_new_settings(*sample)) break;
-    switched = sample->at;
-  }
-  const Sample* const latest = latest_sample(pod, [](const Sample& sample) { return sample.process.has_value(); });
-  if (latest == nullptr || switched == Time{}) return now;
-  return {latest->at, usage_of(*latest, switched)};
+/// The latest reading of the container's memory once the new settings were there: what they made of the heap stays for
+/// a while when their turn is over. Null when there is none.
+const Sample* memory_since(const Crossover& plan, const PodSeries& pod) {
+  const auto first = std::find_if(pod.samples.begin(), pod.samples.end(), [&](const Sample& sample) {
+    return sample.at >= plan.since && sample.process && arm_in_force(plan, *sample.process) == kTo;
+  });
+  if (first == pod.samples.end()) return nullptr;
+  return latest_sample(pod, [&](const Sample& sample) {
+    return sample.at >= first->at && sample.usage && (sample.usage->at == Time{} || sample.usage->at >= first->at);
+  });
 }
 
 void cross_over(const Crossover& plan, const PodSeries& pod, std::vector<PodSeries>& out) {
   const std::vector<Period> periods = periods_of(plan, pod);
   const auto pairs = pairs_of(pod, periods);
   const Counted nothing = nothing_of(pairs);
-  OfArms<ArmSeries> arms{ArmSeries(plan, pod, kFrom, nothing), ArmSeries(plan, pod, kTo, nothing)};
+  OfArms<ArmSeries> arms{ArmSeries(plan, pod, kFrom, 0, nothing), ArmSeries(plan, pod, kTo, 0, nothing)};
   for (ArmSeries& arm : arms) arm.begin_with(periods);
   for (std::size_t i = 0; i < periods.size(); ++i) {
     const Period& period = periods[i];
     const bool first = period.begin == plan.since;
-    arms[kFrom].begin_at(period.begin, first ? usage_before(plan, pod) : std::nullopt);
+    arms[kFrom].begin_at(period.begin, first ? memory_before(plan, pod) : std::nullopt);
     arms[kTo].begin_at(period.begin, std::nullopt);
     if (pod.samples.back().at < period.end) break;
     const auto& pair = pairs[i];
@@ -481,11 +473,18 @@ void cross_over(const Crossover& plan, const PodSeries& pod, std::vector<PodSeri
       arms[arm].end_at(period, pair ? &(*pair)[arm] : nullptr, profiles[arm]);
     }
   }
-  if (!periods.empty()) {
-    const UsageNow now = usage_now(plan, pod);
-    arms[kTo].now_at(now.at, now.usage);
-  }
+  const Sample* const now = periods.empty() ? nullptr : memory_since(plan, pod);
+  if (now != nullptr) arms[kTo].note_memory(now->at, *memory_of(*now));
   for (ArmSeries& arm : arms) out.push_back(arm.take());
+}
+
+/// It compares nothing any more: its process is a young one, of which only is known why.
+PodSeries restarted(const Crossover& plan, const PodSeries& pod, int restarts, Time now) {
+  PodSeries series = ArmSeries(plan, pod, kTo, restarts, {}).take();
+  Sample nothing;
+  nothing.at = now;
+  series.samples.push_back(std::move(nothing));
+  return series;
 }
 
 }  // namespace
@@ -496,12 +495,19 @@ bool runs_new(std::string_view seed, std::size_t rank, std::int64_t block) {
   return ((drawn ^ number ^ rank) & 1) != 0;
 }
 
-Observation crossed_over(const Crossover& plan, const std::vector<std::string>& pods, const Observation& observed) {
+Observation crossed_over(const Crossover& plan, const std::map<std::string, int>& pods, const Observation& observed) {
   Observation crossed;
   crossed.at = observed.at;
   crossed.container_source = observed.container_source;
   for (const PodSeries& pod : observed.pods) {
-    if (std::find(pods.begin(), pods.end(), pod.uid) != pods.end()) cross_over(plan, pod, crossed.pods);
+    const auto known = pods.find(pod.uid);
+    if (known == pods.end()) continue;
+    const int restarts = std::max(0, pod.restarts - known->second);
+    if (restarts > 0) {
+      crossed.pods.push_back(restarted(plan, pod, restarts, observed.at));
+    } else {
+      cross_over(plan, pod, crossed.pods);
+    }
   }
   return crossed;
 }

@@ -64,6 +64,7 @@ struct ScrapePlan {
   Duration interval = std::chrono::seconds(15);  ///< at least kShortestInterval
   Duration keep = kShortestHistory;              ///< samples that are older are forgotten
   Profiling profiling = Profiling::kBackground;
+  bool in_trial = false;  ///< then the kubelet is read as often as the pods
 };
 
 inline constexpr Duration kShortestInterval = std::chrono::seconds(1);

@@ -285,7 +285,8 @@ class Scraper::Impl {
     if (std::find(pod->profiles.begin(), pod->profiles.end(), profile) == pod->profiles.end()) {
       pod->profiles.push_back(profile);
     }
-    histories_.assign(pod->kept, pod->target.pod.ns, pod->target.track != Track::kStable);
+    const bool is_compared = pod->target.track != Track::kStable || pod->target.every > Duration(0);
+    histories_.assign(pod->kept, pod->target.pod.ns, is_compared);
     return pod;
   }
 
@@ -351,7 +352,7 @@ class Scraper::Impl {
   }
 
   Duration kubelet_interval(const ScrapePlan& plan) const {
-    if (plan.profiling != Profiling::kTrial) return options_.kubelet_interval;
+    if (!plan.in_trial) return options_.kubelet_interval;
     return std::clamp(plan.interval, kShortestKubeletInterval, options_.kubelet_interval);
   }
 

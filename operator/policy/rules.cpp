@@ -40,6 +40,8 @@ constexpr Rule kMayStart[] = {
     {"DeviceClaim", "The pods share the devices of a ResourceClaim, and allowDuplicates is not set.", device_claim,
      kUnsupported},
     {"LiveSlo", "With apply: Live an SLO has to be told by the pods.", live_slo, kUnsupported},
+    {"TurnsTooLong", "With apply: Live the pods collect too seldom, or answer too slowly, for the time of a trial.",
+     turns_too_long, kUnsupported},
     {"TargetOwned", "Another controller owns the Deployment and would put its env back.", target_owned, kUnsupported},
     {"TargetSteered", "Argo Rollouts or Flagger rolls the Deployment out.", target_steered, kUnsupported},
     {"FieldConflict", "Another field manager owns GOGC or GOMEMLIMIT.", field_conflict, kConflict},

@@ -37,6 +37,7 @@ Answer writable_volume(const Facts& facts);
 Answer device_claim(const Facts& facts);
 Answer scaled_to_zero(const Facts& facts);
 Answer live_slo(const Facts& facts);
+Answer turns_too_long(const Facts& facts);
 Answer target_rolling(const Facts& facts);
 Answer template_rolling(const Facts& facts);
 Answer env_overridden(const Facts& facts);

@@ -47,8 +47,9 @@ int arm_size(int wanted, int replicas) { return std::max(1, std::min(wanted, rep
 std::string said_of_size(const Facts& facts) {
   const CanaryPlan& plan = facts.desired.profile->spec.canary;
   if (facts.desired.profile->spec.apply == ApplyMode::kLive) {
-    return " By turns of " + format_duration(block_for(facts.decision)) + " in the running processes of up to " +
-           std::to_string(2 * plan.replicas) + " of its pods.";
+    return " By turns of " + format_duration(policy::block_of_turns(facts)) + " in the running processes of up to " +
+           std::to_string(2 * arm_size(plan.replicas, facts.desired.target->replicas)) + " of its pods" +
+           (plan.steps.empty() ? "." : "; canary.steps are for trials with pods of their own.");
   }
   const int wanted = plan.replicas;
   const int replicas = facts.desired.target->replicas;
@@ -92,13 +93,12 @@ TrialSpec trial_spec(const Facts& facts, int number) {
   spec.canary.replicas =
       spec.steps.empty() ? arm_size(spec.canary.replicas, target.replicas) : spec.steps.back().replicas;
   if (profile.spec.apply == ApplyMode::kLive) {
-    // The windows of a comparison are the periods, in which each pod has both settings once.
-    spec.live = LivePlan{block_for(decision), own_settings(facts)};
+    spec.live = LivePlan{policy::block_of_turns(facts), own_settings(facts)};
     // A limit that the program gave itself stays where nobody asks for another one.
     if (spec.live->own && !spec.to.go_mem_limit) spec.to.go_mem_limit = spec.live->own->go_mem_limit;
+    // At any moment half of them have the new settings, and the others show what the old ones do.
     spec.steps.clear();
-    spec.canary.replicas = profile.spec.canary.replicas;
-    spec.canary.interval = 2 * spec.live->block;
+    spec.canary.replicas = arm_size(profile.spec.canary.replicas, target.replicas);
   }
   spec.watch_for = profile.spec.rollback.watch_for;
   spec.min_saving = least_saving(profile.spec.strategy, decision.predicted);

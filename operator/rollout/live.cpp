@@ -1,31 +1,34 @@
 #include "rollout/live.h"
 
 #include <algorithm>
-#include <cmath>
+#include <cstdlib>
+#include <tuple>
 
 namespace gopacer {
 namespace {
 
-/// Collections in a block: two that are left out, and some to measure.
-constexpr double kCollectionsOfABlock = 6;
+/// Whether a sample tells what the process runs.
+bool tells(const Sample& sample) { return sample.process && sample.process->gogc; }
+
+bool tells_of(const Sample& sample, const Settings& settings) {
+  return about_equal(Settings{sample.process->gogc, sample.process->go_mem_limit}, settings);
+}
+
+/// The latest reading, if it told what is in force. Null where it did not, or where there is none.
+const Sample* latest(const PodSeries& pod) {
+  if (!pod.error.empty() || pod.samples.empty() || !tells(pod.samples.back())) return nullptr;
+  return &pod.samples.back();
+}
 
 const PodSeries* series_of(const Facts& facts, const std::string& uid) {
-  for (const PodSeries& pod : facts.observed.pods) {
-    if (pod.uid == uid) return &pod;
-  }
-  return nullptr;
+  const auto found = std::find_if(facts.observed.pods.begin(), facts.observed.pods.end(),
+                                  [&](const PodSeries& pod) { return pod.uid == uid; });
+  return found == facts.observed.pods.end() ? nullptr : &*found;
 }
 
-/// The latest reading, if it told what is in force.
-const ProcessMetrics* latest(const Facts& facts, const std::string& uid) {
-  const PodSeries* const pod = series_of(facts, uid);
-  if (pod == nullptr || !pod->error.empty() || pod->samples.empty()) return nullptr;
-  const Sample& sample = pod->samples.back();
-  return sample.process && sample.process->gogc ? &*sample.process : nullptr;
-}
-
-bool has(const ProcessMetrics& process, const Settings& settings) {
-  return about_equal(Settings{process.gogc, process.go_mem_limit}, settings);
+bool is_read(const Facts& facts, const Pod* pod) {
+  const PodSeries* const series = series_of(facts, pod->uid);
+  return series != nullptr && latest(*series) != nullptr;
 }
 
 std::vector<const Pod*> living_pods(const Facts& facts) {
@@ -36,24 +39,57 @@ std::vector<const Pod*> living_pods(const Facts& facts) {
   return pods;
 }
 
+/// The oldest first: whoever takes pods away, or moves them, takes young ones.
 std::vector<const Pod*> ready_pods(const Facts& facts) {
   std::vector<const Pod*> pods = living_pods(facts);
   std::erase_if(pods, [](const Pod* pod) { return !pod->ready; });
+  std::sort(pods.begin(), pods.end(), [](const Pod* a, const Pod* b) {
+    return std::tuple(a->created.value_or(Time::max()), a->uid) < std::tuple(b->created.value_or(Time::max()), b->uid);
+  });
   return pods;
+}
+
+bool contains(const std::vector<std::string>& all, const std::string& one) {
+  return std::find(all.begin(), all.end(), one) != all.end();
+}
+
+/// When the process began to run the settings, by its own word; none where it does not run them now. The first reading
+/// where it has never told of others.
+std::optional<Time> running_since(const PodSeries& pod, const Settings& settings) {
+  const Sample* const last = latest(pod);
+  if (last == nullptr || !tells_of(*last, settings)) return std::nullopt;
+  Time since = last->at;
+  for (auto sample = pod.samples.rbegin(); sample != pod.samples.rend(); ++sample) {
+    if (!tells(*sample)) continue;
+    if (!tells_of(*sample, settings)) break;
+    since = sample->at;
+  }
+  return since;
 }
 
 }  // namespace
 
 std::string uid_of(const std::string& process) { return process.substr(0, process.find('#')); }
 
-std::vector<std::string> live_pods(const Facts& facts) {
-  std::vector<std::string> pods = processes_of(facts, ready_pods(facts));
+std::map<std::string, int> restarts_of(const std::vector<std::string>& processes) {
+  std::map<std::string, int> restarts;
+  for (const std::string& process : processes) {
+    const std::size_t end = process.find('#');
+    restarts[uid_of(process)] = end == std::string::npos ? 0 : std::atoi(process.c_str() + end + 1);
+  }
+  return restarts;
+}
+
+std::vector<std::string> live_pods(const Facts& facts, bool patient) {
+  const std::vector<const Pod*> ready = ready_pods(facts);
+  std::vector<const Pod*> read = ready;
+  std::erase_if(read, [&](const Pod* pod) { return !is_read(facts, pod); });
   const std::size_t most =
       std::min(kMostLivePods, std::size_t{2} * static_cast<std::size_t>(facts.desired.trial->arm_replicas()));
-  if (pods.size() > most) pods.resize(most);
-  const bool all_read = std::all_of(pods.begin(), pods.end(),
-                                    [&](const std::string& pod) { return latest(facts, uid_of(pod)) != nullptr; });
-  return all_read ? pods : std::vector<std::string>();
+  const bool enough = read.size() >= std::min(most, ready.size());
+  if (!enough && (patient || 2 * read.size() < ready.size())) return {};
+  if (read.size() > most) read.resize(most);
+  return processes_of(facts, read);
 }
 
 std::string live_trouble(const Facts& facts) {
@@ -64,20 +100,12 @@ std::string live_trouble(const Facts& facts) {
   return {};
 }
 
-bool live_pods_are_there(const Facts& facts) {
+std::vector<std::string> live_pods_left(const Facts& facts) {
   // One that is not ready for a moment is the same process.
   const std::vector<std::string> now = processes_of(facts, living_pods(facts));
-  const auto& ours = facts.desired.trial->status.arm_pods;
-  return !ours.empty() && std::includes(now.begin(), now.end(), ours.begin(), ours.end());
-}
-
-Duration block_for(const Decision& decision) {
-  if (!decision.estimate || !(decision.estimate->alloc_rate > 0)) return kShortestBlock;
-  double volume = decision.estimate->cycle_volume.value();
-  if (decision.predicted) volume = std::max(volume, decision.predicted->cycle_volume.value());
-  const double seconds = kCollectionsOfABlock * volume / decision.estimate->alloc_rate;
-  const auto wanted = std::chrono::seconds(static_cast<std::int64_t>(std::min(std::ceil(seconds), 1e6)));
-  return std::clamp<Duration>(wanted, kShortestBlock, kLongestBlock);
+  std::vector<std::string> left = facts.desired.trial->status.arm_pods;
+  std::erase_if(left, [&](const std::string& process) { return !contains(now, process); });
+  return left;
 }
 
 std::optional<Settings> own_settings(const Facts& facts) {
@@ -87,32 +115,76 @@ std::optional<Settings> own_settings(const Facts& facts) {
   return limit ? std::optional(Settings{environment.gogc, limit}) : std::nullopt;
 }
 
-LiveTurn turn_at(const Trial& trial, Time since, const std::vector<std::string>& pods, Time now) {
+LiveTurn turn_at(const Trial& trial, Time since, const std::vector<std::string>& left, Time now) {
   LiveTurn turn{since, std::max<std::int64_t>(0, (now - since) / trial.spec.live->block), {}, now};
-  for (std::size_t rank = 0; rank < pods.size(); ++rank) {
-    if (runs_new(trial.uid, rank, turn.block)) turn.pods.push_back(uid_of(pods[rank]));
+  const std::vector<std::string>& all = trial.status.arm_pods;
+  for (std::size_t rank = 0; rank < all.size(); ++rank) {
+    if (runs_new(trial.uid, rank, turn.block) && contains(left, all[rank])) turn.pods.push_back(uid_of(all[rank]));
   }
   return turn;
 }
 
-LiveTurn growing_turn(const Facts& facts, std::size_t had, Time now) {
-  const TrialStatus& status = facts.desired.trial->status;
-  const std::vector<std::string>& all = status.arm_pods;
-  const std::size_t quarter = std::max<std::size_t>(1, (ready_pods(facts).size() + 3) / 4);
-  const std::size_t wanted = std::min(all.size(), had == 0 ? 1 : had < quarter ? quarter : all.size());
-  LiveTurn turn{status.live ? status.live->since : now, status.live ? status.live->block : 0, {}, now};
-  for (std::size_t i = 0; i < wanted; ++i) turn.pods.push_back(uid_of(all[i]));
+LiveTurn growing_turn(const Facts& facts, std::int64_t stage, const std::vector<std::string>& before, Time now) {
+  std::vector<const Pod*> pods = ready_pods(facts);
+  const std::size_t quarter = std::clamp<std::size_t>(pods.size() / 4, 1, kMostLivePods);
+  const std::size_t wanted = stage == 0 ? 1 : quarter;
+  std::erase_if(pods, [&](const Pod* pod) { return !is_read(facts, pod); });
+  const std::map<std::string, int> trials = restarts_of(facts.desired.trial->status.arm_pods);
+  std::stable_sort(pods.begin(), pods.end(), [&](const Pod* a, const Pod* b) {
+    const auto rank = [&](const Pod* pod) {
+      return contains(before, pod->uid) ? 0 : trials.contains(pod->uid) ? 1 : 2;
+    };
+    return rank(a) < rank(b);
+  });
+  LiveTurn turn{now, stage, {}, now};
+  for (std::size_t i = 0; i < std::min(pods.size(), wanted); ++i) turn.pods.push_back(pods[i]->uid);
   return turn;
 }
 
-bool run_by_now(const Facts& facts, const std::vector<std::string>& pods, const Settings& settings) {
-  const auto runs = [&](const std::string& uid) {
-    const ProcessMetrics* const process = latest(facts, uid);
-    return process != nullptr && has(*process, settings);
-  };
-  if (!pods.empty()) return std::all_of(pods.begin(), pods.end(), runs);
-  const std::vector<const Pod*> all = ready_pods(facts);
-  return !all.empty() && std::all_of(all.begin(), all.end(), [&](const Pod* pod) { return runs(pod->uid); });
+InForce in_force_on(const Facts& facts, const std::vector<std::string>& pods, const Settings& settings) {
+  InForce found;
+  for (const Pod* pod : ready_pods(facts)) {
+    if (!pods.empty() && !contains(pods, pod->uid)) continue;
+    const PodSeries* const series = series_of(facts, pod->uid);
+    if (series == nullptr || latest(*series) == nullptr) {
+      ++found.unread;
+    } else if (const auto since = running_since(*series, settings)) {
+      ++found.pods;
+      found.since = std::max(found.since.value_or(*since), *since);
+    } else {
+      ++found.others;
+    }
+  }
+  return found;
+}
+
+Observation since_they_run(const Facts& facts, const Settings& settings) {
+  const TrialStatus& status = facts.desired.trial->status;
+  const std::map<std::string, int> known = restarts_of(status.arm_pods);
+  const Time began = entered(status, TrialPhase::kPromoting).value_or(facts.now);
+  Observation observed = facts.observed;
+  for (PodSeries& pod : observed.pods) {
+    const bool has_them = facts.desired.current == settings || (status.live && contains(status.live->pods, pod.uid));
+    pod.settings = has_them ? settings : facts.desired.current;
+    const auto before = known.find(pod.uid);
+    if (before != known.end()) {
+      pod.restarts = std::max(0, pod.restarts - before->second);
+    } else if (pod.created < began) {
+      // How often it had ended before nobody has written down.
+      pod.restarts = pod.started >= began ? std::min(1, pod.restarts) : 0;
+    }
+    pod.oom_killed = pod.oom_killed && pod.restarts > 0;
+    without_other_settings(pod, settings);
+  }
+  return observed;
+}
+
+void without_other_settings(PodSeries& pod, const Settings& settings) {
+  const Sample* const other =
+      latest_sample(pod, [&](const Sample& sample) { return tells(sample) && !tells_of(sample, settings); });
+  if (other == nullptr) return;
+  const Time until = other->at;
+  pod.samples.erase_if([&](const Sample& sample) { return sample.at <= until; });
 }
 
 }  // namespace gopacer

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <map>
+
 #include "gopacer/judge/crossover.h"
 #include "rollout/steps.h"
 
@@ -7,35 +9,52 @@ namespace gopacer {
 
 // What a trial in running processes is made of: no pods of its own, but turns of the target's.
 
-/// The processes that take part: up to twice as many as an arm would have pods, of the ready pods of the target, as
-/// arm_pods() tells them. Empty where the agents do not read all of them yet.
-std::vector<std::string> live_pods(const Facts& facts);
+/// The processes that take part: up to twice as many as an arm would have pods, of the ready pods of the target that
+/// agents read, the oldest, as arm_pods() tells them. Empty while too few of them are read; `patient`: while there are
+/// any others that could be.
+std::vector<std::string> live_pods(const Facts& facts, bool patient);
 
 /// Why an agent does not read or set one of the target's pods, in its own words; empty when nothing is known.
 std::string live_trouble(const Facts& facts);
 
-/// The trial's processes are all still there.
-bool live_pods_are_there(const Facts& facts);
-
-/// Long enough for a handful of collections under either settings, from kShortestBlock to kLongestBlock.
-Duration block_for(const Decision& decision);
-inline constexpr Duration kShortestBlock = std::chrono::seconds(4);
-inline constexpr Duration kLongestBlock = std::chrono::seconds(150);
+/// Those of the trial's processes that are still there.
+std::vector<std::string> live_pods_left(const Facts& facts);
 
 /// What the processes run with by themselves, where that is not what their environment says: a GOMEMLIMIT that it
 /// leaves to them. None where it is, or where settings of ours are in force.
 std::optional<Settings> own_settings(const Facts& facts);
 
-/// Whose turn it is now.
-LiveTurn turn_at(const Trial& trial, Time since, const std::vector<std::string>& pods, Time now);
+/// Whose turn it is now, of those of the trial's processes that are `left`.
+LiveTurn turn_at(const Trial& trial, Time since, const std::vector<std::string>& left, Time now);
 
-/// So many of the trial's pods that have the settings for good, after `had` of them: the first, then a quarter of the
-/// target's, then all of the trial's.
-LiveTurn growing_turn(const Facts& facts, std::size_t had, Time now);
+/// The pods that have the settings for good at this stage of the promotion (LiveTurn::block): one, or a quarter of the
+/// target's. Those of `before` stay, if agents still read them; then the trial's come first, and the oldest.
+LiveTurn growing_turn(const Facts& facts, std::int64_t stage, const std::vector<std::string>& before, Time now);
+inline constexpr std::int64_t kGrowingStages = 2;
 
-/// The processes of these pods, or of all of the target's pods that are ready where none are named, run these
-/// settings, by their own memory.
-bool run_by_now(const Facts& facts, const std::vector<std::string>& pods, const Settings& settings);
+/// How far settings are in force, by the processes' own memory.
+struct InForce {
+  int pods = 0;               ///< of the target's that are ready, those that run them
+  int others = 0;             ///< those that run something else
+  int unread = 0;             ///< those that nobody reads
+  std::optional<Time> since;  ///< when the latest of `pods` began to, as far as is known; none without any
+
+  /// All that are read have them, and there are some.
+  bool complete() const { return pods > 0 && others == 0; }
+};
+
+/// On these pods, or on all of the target's that are ready where none are named.
+InForce in_force_on(const Facts& facts, const std::vector<std::string>& pods, const Settings& settings);
+
+/// What the target's pods told since they run the settings, as pods that have them: those that have their turn, or all
+/// once they are promoted. What ended before the promotion began is no fault of the settings, and is not counted.
+Observation since_they_run(const Facts& facts, const Settings& settings);
+
+/// Takes out what the process told when it ran other settings, by turns or before these were put in force.
+void without_other_settings(PodSeries& pod, const Settings& settings);
+
+/// The trial's processes by the uid of their pods, with the restarts that each had when it began.
+std::map<std::string, int> restarts_of(const std::vector<std::string>& processes);
 
 /// uid of one of live_pods().
 std::string uid_of(const std::string& process);

@@ -28,6 +28,13 @@ int nodes_apart(const Facts& facts) {
   return apart;
 }
 
+/// When the trial's settings were put into a pod for the first time, however often the comparison began anew.
+std::optional<Time> first_turn(const TrialStatus& status) {
+  const auto first = std::find_if(status.steps.begin(), status.steps.end(),
+                                  [](const TrialStep& step) { return step.phase == TrialPhase::kMeasuring; });
+  return first == status.steps.end() ? status.measuring_since : first->at;
+}
+
 Verdict judge_arms(const Facts& facts) {
   const TrialSpec& spec = facts.desired.trial->spec;
   const TrialStatus& status = facts.desired.trial->status;
@@ -44,12 +51,13 @@ Verdict judge_arms(const Facts& facts) {
   for (const OwnedPod& owned : facts.desired.pods) plan.nodes.emplace(owned.pod->uid, owned.pod->node);
   if (!spec.live) return judge(plan, status.evidence, facts.observed, facts.now);
   plan.within_pods = true;
-  plan.pairs = std::max(1, static_cast<int>(status.arm_pods.size()));
-  std::vector<std::string> pods;
-  for (const std::string& process : status.arm_pods) pods.push_back(uid_of(process));
+  plan.pairs = std::max(1, static_cast<int>(live_pods_left(facts).size()));
+  // The windows of such a comparison are the periods, in which each pod has both settings once.
+  plan.interval = 2 * spec.live->block;
   const Time since = status.live ? status.live->since : facts.now + kNotYet;
-  const Crossover crossover{spec.live->own.value_or(spec.from), spec.to, since, spec.live->block};
-  return judge(plan, status.evidence, crossed_over(crossover, pods, facts.observed), facts.now);
+  const Crossover crossover{spec.live->own.value_or(spec.from), spec.to, since, spec.live->block, first_turn(status)};
+  const Observation crossed = crossed_over(crossover, restarts_of(status.arm_pods), facts.observed);
+  return judge(plan, status.evidence, crossed, facts.now);
 }
 
 Verdict judge_target(const Facts& facts) {
@@ -64,21 +72,8 @@ Verdict judge_target(const Facts& facts) {
   plan.warm_up = spec.canary.warm_up;
   plan.interval = spec.canary.interval;
   plan.usual_restarts_per_day = spec.usual_restarts_per_day;
-  return watch_after_promotion(plan, status.watch_evidence, facts.observed, facts.now);
-}
-
-/// Without what the same processes told when they ran other settings: by turns, or before these were put in force.
-Observation since_they_run(const Settings& settings, Observation observed) {
-  for (PodSeries& pod : observed.pods) {
-    std::optional<Time> others;
-    for (const Sample& sample : pod.samples) {
-      const auto& process = sample.process;
-      const bool tells = process && process->gogc;
-      if (tells && !about_equal({process->gogc, process->go_mem_limit}, settings)) others = sample.at;
-    }
-    if (others) pod.samples.erase_if([&](const Sample& sample) { return sample.at <= *others; });
-  }
-  return observed;
+  if (!spec.live) return watch_after_promotion(plan, status.watch_evidence, facts.observed, facts.now);
+  return watch_after_promotion(plan, status.watch_evidence, since_they_run(facts, spec.to), facts.now);
 }
 
 /// Length of the windows in which the guard looks for broken promises, at least.
@@ -147,7 +142,9 @@ Verdict judge_in_force(const Facts& facts) {
   const GuardPlan plan{kept_promises(facts), desired.current, desired.profile->spec.canary.warm_up,
                        guarded_interval(*desired.profile)};
   if (desired.profile->spec.apply != ApplyMode::kLive) return guard(plan, facts.observed, facts.now);
-  return guard(plan, since_they_run(desired.current, facts.observed), facts.now);
+  Observation observed = facts.observed;
+  for (PodSeries& pod : observed.pods) without_other_settings(pod, desired.current);
+  return guard(plan, observed, facts.now);
 }
 
 }  // namespace gopacer

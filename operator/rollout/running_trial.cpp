@@ -31,6 +31,8 @@ constexpr int kFewestOfAStep = 4;
 constexpr Duration kRefusedPause = minutes(10);
 /// Of a live trial's word to the agents, several times within their lease.
 constexpr Duration kRenewal = seconds(3);
+/// So long a stage of a live promotion lasts at least, so that memory which runs short is read meanwhile.
+constexpr Duration kShortestStage = seconds(15);
 /// After a step that the next one follows without waiting for anything.
 constexpr Duration kAtOnce = std::chrono::milliseconds(50);
 
@@ -145,6 +147,10 @@ class RunningTrial {
   bool agents_are_off() const {
     return is_live() && facts_.desired.profile && facts_.desired.profile->spec.apply != ApplyMode::kLive;
   }
+  /// What the profile's status notes for the agents is noted beside the template as it is now.
+  bool is_beside() const {
+    return facts_.desired.profile && facts_.desired.profile->memory.applied_beside == facts_.desired.environment;
+  }
   /// What the target is to have instead of the trial's settings.
   Settings before() const { return trial_.status.put_back.value_or(trial_.spec.from); }
   /// The target's settings without what the trial put there. A variable that somebody else has set stays. With it stays
@@ -154,8 +160,9 @@ class RunningTrial {
     Settings settings = current();
     const Settings from = before();
     const Settings& to = trial_.spec.to;
-    // Beside the template the two come together: where it has changed nothing of ours is in force.
-    if (is_live()) return settings == to && !agents_are_off() ? from : settings;
+    // Beside the template the two come together. Where it has changed nothing of ours is in force, also if a person has
+    // written there just what was promoted.
+    if (is_live()) return settings == to && is_beside() && !agents_are_off() ? from : settings;
     if (settings.gogc == to.gogc && !is_anothers(kGogcVariable)) settings.gogc = from.gogc;
     if (settings.go_mem_limit == to.go_mem_limit && !is_anothers(kGoMemLimitVariable)) {
       settings.go_mem_limit = from.go_mem_limit;
@@ -278,22 +285,23 @@ class RunningTrial {
 
   /// The pods are warm already; what a turn leaves to the next one is left out by whoever compares them.
   Step begin_turns() {
-    const std::vector<std::string> pods = live_pods(facts_);
-    if (pods.empty() && now_ - *next_.waiting_since >= kLongestStart) {
-      const std::string trouble = live_trouble(facts_);
-      return end(TrialVerdict::kInconclusive, "AgentsNotReady",
-                 "The node agents do not read the target's pods" + (trouble.empty() ? "." : ": " + trouble));
-    }
+    const Duration waited = now_ - *next_.waiting_since;
+    const std::vector<std::string> pods = live_pods(facts_, waited < kPatience);
     if (pods.empty()) {
-      Step step = record("WaitingForAgents");
       const std::string trouble = live_trouble(facts_);
-      step.message = "Waiting until the node agents read the target's pods" + (trouble.empty() ? "." : ": " + trouble);
+      const std::string why = trouble.empty() ? "." : ": " + trouble;
+      if (waited >= kLongestStart) {
+        return end(TrialVerdict::kInconclusive, "AgentsNotReady",
+                   "The node agents do not read the target's pods" + why);
+      }
+      Step step = record("WaitingForAgents");
+      step.message = "Waiting until the node agents read the target's pods" + why;
       return step;
     }
     next_.arm_pods = pods;
     next_.waiting_since.reset();
     next_.measuring_since = now_;
-    next_.live = turn_at(trial_, now_, pods, now_);
+    next_.live = LiveTurn{now_, 0, {}, now_};
     const Trial* const earlier = left_undecided();
     if (earlier != nullptr) next_.evidence = going_on(*earlier);
     enter(TrialPhase::kMeasuring, "Measuring by turns of " + format_duration(trial_.spec.live->block) + " in " +
@@ -306,8 +314,8 @@ class RunningTrial {
   void take_turns() {
     if (!trial_.status.live) return;
     const LiveTurn& last = *trial_.status.live;
-    const LiveTurn turn = turn_at(trial_, last.since, trial_.status.arm_pods, now_);
-    if (turn.block != last.block || is_due(last)) next_.live = turn;
+    const LiveTurn turn = turn_at(trial_, last.since, live_pods_left(facts_), now_);
+    if (turn.block != last.block || turn.pods != last.pods || is_due(last)) next_.live = turn;
   }
 
   /// The agents have to hear of us again. Another operator's clock may have been ahead of ours.
@@ -317,23 +325,30 @@ class RunningTrial {
   Duration until_turn() const {
     const LiveTurn& live = *next_.live;
     Time next = now_ + seconds(1);
-    if (!next_.promoted) next = std::min(next, live.renewed + kRenewal);
+    next = std::min(next, live.renewed + kRenewal);
     if (next_.phase == TrialPhase::kMeasuring) {
       next = std::min(next, live.since + (live.block + 1) * trial_.spec.live->block);
     }
     return std::clamp<Duration>(next - now_, std::chrono::milliseconds(50), seconds(1));
   }
 
-  /// Whom the comparison began with is no longer there: a cold successor would flatter the other arm.
+  /// Whom the comparison began with is no longer there: a cold successor would flatter the other arm. Of those that
+  /// take turns each is compared with itself, so half of them are enough to go on with.
   std::optional<Step> begun_anew() {
-    if (is_live() ? live_pods_are_there(facts_) : arm_pods(facts_) == trial_.status.arm_pods) return std::nullopt;
+    const bool same = is_live() ? 2 * live_pods_left(facts_).size() >= std::max<std::size_t>(2, begun_with().size())
+                                : arm_pods(facts_) == begun_with();
+    if (same) return std::nullopt;
     compare_anew("A pod of the comparison was replaced or restarted; the comparison begins anew.");
     return record("BegunAnew");
   }
+  const std::vector<std::string>& begun_with() const { return trial_.status.arm_pods; }
 
   /// With other pods than before.
   void compare_anew(std::string message) {
+    // What it used before the first turn can't be measured again.
+    const double usual_memory = is_live() ? next_.evidence.baseline_memory : 0;
     next_.evidence = Evidence{};
+    next_.evidence.baseline_memory = usual_memory;
     next_.latency_change.reset();
     next_.gc_change.reset();
     next_.warm_until.reset();
@@ -441,37 +456,69 @@ class RunningTrial {
     next_.reason = verdict_.reason;
     next_.message = verdict_.message;
     enter(TrialPhase::kPromoting, "Canary passed: " + verdict_.message);
-    if (is_live()) next_.live = growing_turn(facts_, 0, now_);
+    if (is_live()) next_.live = growing_turn(facts_, 0, {}, now_);
     return record("Promoting");
   }
 
-  /// One process, a quarter, all of the trial's, and then all of the target's.
+  /// One process, a quarter of the target's, and then all: at each stage for a while, in which what must not go on
+  /// shows.
   std::optional<Step> grow() {
-    const std::vector<std::string>& all = trial_.status.arm_pods;
-    const LiveTurn now = trial_.status.live.value_or(LiveTurn{});
     if (verdict_.outcome == Outcome::kWorse) return worse_than_before();
+    if (next_.promoted || current() == trial_.spec.to) return std::nullopt;
+    const LiveTurn& last = keep_agents_informed();
+    // Pods come and go.
+    LiveTurn stage = growing_turn(facts_, last.block, last.pods, now_);
+    if (stage.pods != last.pods) next_.live = stage;
+    const InForce there = in_force_on(facts_, stage.pods, trial_.spec.to);
     const auto tell = [this](std::string message) {
       Step step = record("Promoting");
       step.message = std::move(message);
       return step;
     };
-    if (next_.promoted || current() == trial_.spec.to) return std::nullopt;
-    if (now_ - entered(trial_.status, TrialPhase::kPromoting).value_or(now_) > kPatience) {
-      const std::string why = "The agents did not put " + describe(trial_.spec.to) +
-                              " in force on all of the trial's " + "pods" +
-                              (live_trouble(facts_).empty() ? "." : ": " + live_trouble(facts_));
-      return end(TrialVerdict::kInconclusive, "PromotionFailed", why);
+    const auto wanted = static_cast<int>(stage.pods.size());
+    const bool set = wanted > 0 && there.complete() && there.pods == wanted;
+    const Duration grows = now_ - entered(trial_.status, TrialPhase::kPromoting).value_or(now_);
+    if ((!set && now_ - next_.live->since > kPatience) || grows > kLongestStandstill) {
+      const std::string trouble = live_trouble(facts_);
+      return end(TrialVerdict::kInconclusive, "PromotionFailed",
+                 "The agents did not put " + describe(trial_.spec.to) + " in force" +
+                     (trouble.empty() ? "." : ": " + trouble));
     }
-    if (!now.pods.empty() && !run_by_now(facts_, now.pods, trial_.spec.to)) {
-      if (is_due(now)) next_.live->renewed = now_;
-      return tell("Waiting for the agents to set " + std::to_string(now.pods.size()) + " pods.");
+    if (!set) return tell("Waiting for the agents to set " + pods_in_words(stage.pods.size()) + ".");
+    const Duration lasts = std::max(trial_.spec.live->block, kShortestStage);
+    if (now_ - *there.since < lasts) {
+      return tell("Looking at " + pods_in_words(stage.pods.size()) + " with " + describe(trial_.spec.to) + " for " +
+                  format_duration(lasts) + " before more get it.");
     }
-    if (now.pods.size() == all.size()) return std::nullopt;
-    next_.live = growing_turn(facts_, now.pods.size(), now_);
-    return tell("Setting " + std::to_string(next_.live->pods.size()) + " of the target's pods for good.");
+    if (stage.block + 1 >= kGrowingStages) return std::nullopt;
+    next_.live = growing_turn(facts_, stage.block + 1, stage.pods, now_);
+    return tell("Setting " + pods_in_words(next_.live->pods.size()) + " for good.");
   }
 
-  bool run_everywhere() const { return is_live() ? run_by_now(facts_, {}, trial_.spec.to) : target()->rolled_out(); }
+  static std::string pods_in_words(std::size_t pods) {
+    return std::to_string(pods) + (pods == 1 ? " pod of the target" : " pods of the target");
+  }
+
+  /// Renews their lease while the promotion goes on. What they had to give back while nobody did begins anew, and with
+  /// it the time that they have.
+  const LiveTurn& keep_agents_informed() {
+    if (!next_.live) next_.live = LiveTurn{now_, 0, {}, now_};
+    LiveTurn& turn = *next_.live;
+    if (turn.renewed > now_ || now_ - turn.renewed > kLiveLease) turn.since = now_;
+    if (is_due(turn)) turn.renewed = now_;
+    return turn;
+  }
+
+  /// Whether the promotion is complete, or can't be.
+  enum class Spread { kGoesOn, kDone, kStuck };
+  Spread spread() const {
+    const InForce there = in_force_on(facts_, {}, trial_.spec.to);
+    const bool patient = next_.live && now_ - next_.live->since <= kPatience;
+    if (there.complete() && there.unread == 0) return Spread::kDone;
+    if (patient) return Spread::kGoesOn;
+    // A node without an agent keeps nobody from what the others have.
+    return there.complete() && there.pods >= there.unread ? Spread::kDone : Spread::kStuck;
+  }
 
   Step promoting() {
     if (is_live()) {
@@ -492,8 +539,9 @@ class RunningTrial {
                    "gopacer's log say why.");
       }
       if (target()->rollout.paused && !is_live()) return paused();
-      Step step = apply(StepKind::kPromote, trial_.spec.to);
       next_.promoted = now_;
+      if (is_live()) next_.live = LiveTurn{now_, kGrowingStages, {}, now_};
+      Step step = apply(StepKind::kPromote, trial_.spec.to);
       step.trial = next_;
       step.memory = with_applied(trial_.spec.to);
       return step;
@@ -501,18 +549,20 @@ class RunningTrial {
     // An operator can die between the patch and its note.
     if (!next_.promoted) next_.promoted = now_;
     if (verdict_.outcome == Outcome::kWorse) return worse_than_before();
-    if (run_everywhere()) {
+    if (is_live()) keep_agents_informed();
+    const Spread now = is_live() ? spread() : target()->rolled_out() ? Spread::kDone : Spread::kGoesOn;
+    if (now == Spread::kDone) {
       next_.watching_since = now_;
       next_.live.reset();
       next_.watched_replicas = target()->replicas;
-      enter(TrialPhase::kWatching, "All of the target's pods run " + describe(trial_.spec.to) + "; watching for " +
+      enter(TrialPhase::kWatching, who_runs_it() + describe(trial_.spec.to) + "; watching for " +
                                        format_duration(trial_.spec.watch_for) + ".");
       Step step = record("Watching");
       step.kind = StepKind::kRetireCanary;
       step.memory = with_applied(trial_.spec.to);
       return step;
     }
-    if (is_live() && now_ - *next_.promoted > kPatience) {
+    if (now == Spread::kStuck) {
       const std::string trouble = live_trouble(facts_);
       const std::string why = "Not all of the target's pods run " + describe(trial_.spec.to) + " after " +
                               format_duration(kPatience) + (trouble.empty() ? "." : ": " + trouble);
@@ -528,6 +578,14 @@ class RunningTrial {
     step.message = "Waiting for the target's rollout to finish.";
     step.memory = with_applied(trial_.spec.to);
     return step;
+  }
+
+  std::string who_runs_it() const {
+    const InForce there = is_live() ? in_force_on(facts_, {}, trial_.spec.to) : InForce{};
+    if (there.unread == 0) return "All of the target's pods run ";
+    const std::string trouble = live_trouble(facts_);
+    return pods_in_words(static_cast<std::size_t>(there.pods)) + ", and not " + std::to_string(there.unread) +
+           " which no agent reads" + (trouble.empty() ? "" : " (" + trouble + ")") + ", run ";
   }
 
   /// The baseline stays for the watch: what happens to it at the same time is no fault of the new settings. Not where
@@ -624,7 +682,7 @@ class RunningTrial {
     const bool somebody_waits =
         facts_.desired.uninstalling || trial_.deleting || (facts_.desired.profile && facts_.desired.profile->deleting);
     const Time since = entered(trial_.status, TrialPhase::kRollingBack).value_or(trial_.spec.deadline);
-    const bool back = is_live() ? agents_are_off() || target()->replicas == 0 || run_by_now(facts_, {}, as_run(old))
+    const bool back = is_live() ? agents_are_off() || target()->replicas == 0 || taken_back_by_now(old, since)
                                 : target()->rolled_out() || target()->rollout.paused || standstill(since);
     const bool over = back || now_ - since > kLongestRollback + target()->min_ready;
     if (!somebody_waits && !over) {
@@ -633,6 +691,12 @@ class RunningTrial {
       return step;
     }
     return rolled_back();
+  }
+
+  /// What no agent reads has lost its lease, or never had anything of ours.
+  bool taken_back_by_now(const Settings& old, Time since) const {
+    const InForce there = in_force_on(facts_, {}, as_run(old));
+    return there.others == 0 && (there.unread == 0 || now_ - since > kPatience);
   }
 
   Step rolled_back() {
@@ -654,7 +718,8 @@ class RunningTrial {
   /// The target itself does worse with the promoted settings.
   Step worse_than_before() {
     std::string told = "After the promotion: " + verdict_.message;
-    if (const Slo* const slo = slo_named(trial_.spec.slos, verdict_.broken)) {
+    const Slo* const slo = slo_named(trial_.spec.slos, verdict_.broken);
+    if (slo != nullptr && current() == trial_.spec.to) {
       const auto answer = answer_to_breach(slo->action, trial_.spec.to, trial_.spec.from, facts_);
       if (answer && answer->settings != trial_.spec.from) {
         next_.put_back = answer->settings;
@@ -750,11 +815,16 @@ class RunningTrial {
     const bool was_rolled_back = trial_.status.phase == TrialPhase::kRollingBack;
     const bool person_decided = was_rolled_back && target_is_the_same() && !agents_are_off() &&
                                 (current() != before() || policy::is_a_persons(next_.reason));
+    // A person's change ended it, and may have been taken back since: then what nobody has watched to the end would be
+    // in force again.
+    const bool left_beside =
+        is_live() && trial_.status.promoted && !was_rolled_back && verdict != TrialVerdict::kPromote;
     // A program that does not heed the variables would be tried again and again.
-    if (verdict == TrialVerdict::kRollBack || person_decided || next_.reason == "SelfTuned") {
-      ban(memory, {trial_.spec.to, trial_.spec.template_hash, person_decided ? "SettingsChanged" : next_.reason, now_});
+    const bool persons = person_decided || (left_beside && policy::is_a_persons(next_.reason));
+    if (verdict == TrialVerdict::kRollBack || persons || next_.reason == "SelfTuned") {
+      ban(memory, {trial_.spec.to, trial_.spec.template_hash, persons ? "SettingsChanged" : next_.reason, now_});
     }
-    if (!target_is_the_same() || agents_are_off()) {
+    if (!target_is_the_same() || agents_are_off() || left_beside) {
       memory.forget_applied();
     } else if (was_rolled_back) {
       // What a person set meanwhile stayed, and is theirs.

@@ -200,14 +200,14 @@ void Invariants::memory_is_true(bool noted) {
 
 /// Each window counts once, whoever has counted it and however often it is looked at.
 void Invariants::windows_count_once(const TrialStatus& status, const TrialSpec& spec) {
-  const auto expect_once = [&](const Evidence& evidence, const std::optional<Time>& since) {
+  const auto expect_once = [&](const Evidence& evidence, const std::optional<Time>& since, Duration length) {
     if (!since) return;
     const int windows = evidence.windows + evidence.empty_windows;
-    expect((windows - 1) * spec.canary.interval <= latest_ - *since,
+    expect((windows - 1) * length <= latest_ - *since,
            std::to_string(windows) + " windows in " + format_duration(latest_ - *since));
   };
-  expect_once(status.evidence, status.measuring_since);
-  expect_once(status.watch_evidence, status.watching_since);
+  expect_once(status.evidence, status.measuring_since, spec.live ? 2 * spec.live->block : spec.canary.interval);
+  expect_once(status.watch_evidence, status.watching_since, spec.canary.interval);
 }
 
 /// No step is repeated for ever.
@@ -270,7 +270,7 @@ void Invariants::passed(const OperatorProcess::Pass& pass, Time now, bool calm) 
   gets_on(pass, calm);
   const bool yields = !pass.facts.desired.trial && pass.step.reason == "SettingsChanged";
   expect(!yields || !ours_, "it is held for a person's change that the target has " + describe(current_));
-  if (pass.step.start && !pass.step.start->live) {
+  if (pass.step.start) {
     const int most = std::max(1, pass.facts.desired.target->replicas / 4);
     expect(pass.step.start->canary.replicas <= most, "an arm is larger than a quarter of the target");
   }

@@ -113,7 +113,7 @@ class SimulatedRollout {
   Duration next_window() const {
     const auto running = api_.objects.running_trial();
     if (!running || !running->spec.live) return world_.canary.interval;
-    if (!running->status.live) return std::min(world_.canary.interval, running->spec.canary.interval);
+    if (!running->status.live) return world_.canary.interval;
     const Duration reading = reading_interval(*running);
     const Duration step = reading / ((reading + kLongestStep - Duration(1)) / kLongestStep);
     const LiveTurn& turn = *running->status.live;

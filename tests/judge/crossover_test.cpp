@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <functional>
+#include <map>
 #include <memory>
 #include <numbers>
 #include <random>
@@ -165,8 +166,9 @@ struct CrossoverTrial {
     rules.pairs = number;
     rules.within_pods = true;
     for (int i = 0; i < number; ++i) {
-      uids.push_back("checkout-" + std::to_string(i));
-      pods.emplace_back(uids.back(), seed * 100 + static_cast<std::uint64_t>(i));
+      const std::string uid = "checkout-" + std::to_string(i);
+      processes.emplace(uid, 0);
+      pods.emplace_back(uid, seed * 100 + static_cast<std::uint64_t>(i));
     }
     each([](Behaviour&, Behaviour& fresh) { fresh.cycle = 8; });
   }
@@ -191,7 +193,7 @@ struct CrossoverTrial {
     for (const LivePod& pod : pods) observed.pods.push_back(pod.series);
     return observed;
   }
-  Observation crossed() const { return crossed_over(plan, uids, observed()); }
+  Observation crossed() const { return crossed_over(plan, processes, observed()); }
 
   Verdict period() {
     live_for(kPeriod);
@@ -211,7 +213,7 @@ struct CrossoverTrial {
   std::string name;
   Crossover plan = plan_of();
   JudgePlan rules;
-  std::vector<std::string> uids;
+  std::map<std::string, int> processes;
   std::vector<LivePod> pods;
   std::function<double(double)> drift = [](double) { return 1; };
   Time now = kStart;
@@ -238,7 +240,7 @@ struct Readings {
   PodSeries arm(Track track) {
     pod.samples.clear();
     for (const Sample& sample : samples) pod.samples.push_back(sample);
-    const Observation crossed = crossed_over(plan, {pod.uid}, {samples.back().at, {pod}, {}, {}});
+    const Observation crossed = crossed_over(plan, {{pod.uid, 0}}, {samples.back().at, {pod}, {}, {}});
     EXPECT_EQ(crossed.pods.size(), 2u);
     return *judging::arm_of(crossed, track).at(0);
   }
@@ -317,9 +319,9 @@ TEST(Crossover, SaysNothingWithoutPodsReadingsBlocksOrABegin) {
   CrossoverTrial trial(1);
   trial.live_for(kPeriod);
   EXPECT_TRUE(crossed_over(trial.plan, {}, trial.observed()).pods.empty());
-  EXPECT_TRUE(crossed_over(trial.plan, {"another"}, trial.observed()).pods.empty());
+  EXPECT_TRUE(crossed_over(trial.plan, {{"another", 0}}, trial.observed()).pods.empty());
   const auto is_empty = [&](const Crossover& plan, const Observation& observed) {
-    const Observation crossed = crossed_over(plan, trial.uids, observed);
+    const Observation crossed = crossed_over(plan, trial.processes, observed);
     return crossed.pods.size() == 2 && crossed.pods[0].samples.empty() && crossed.pods[1].samples.empty();
   };
   Observation unread = trial.observed();
@@ -523,18 +525,58 @@ TEST(Crossover, KeepsProfilesThatLieWithinTheStretches) {
   EXPECT_NEAR(share(Track::kCanary), 0.3 / 2.4, 1e-9);
 }
 
-TEST(Crossover, GivesTheContainersMemoryAndNoCountersOfTheKernels) {
-  CrossoverTrial trial(1);
-  trial.live_for(kPeriod);
-  const Observation crossed = trial.crossed();
-  for (const auto& [track, memory] : {std::pair{Track::kBaseline, 200}, std::pair{Track::kCanary, 300}}) {
-    for (const Sample& sample : judging::arm_of(crossed, track).at(0)->samples) {
-      if (!sample.usage) continue;
-      EXPECT_EQ(sample.usage->anonymous, mib(memory));
-      EXPECT_FALSE(sample.usage->cpu_seconds);
-      EXPECT_FALSE(sample.usage->throttled_seconds);
-    }
+/// What is known of an arm's memory, in MiB: the most, and the latest.
+std::pair<double, double> memory_of(const Observation& crossed, Track track) {
+  std::pair<double, double> memory{0, 0};
+  for (const Sample& sample : judging::arm_of(crossed, track).at(0)->samples) {
+    if (!sample.usage) continue;
+    EXPECT_FALSE(sample.usage->cpu_seconds);
+    EXPECT_FALSE(sample.usage->throttled_seconds);
+    memory.second = sample.usage->anonymous->value() / mib(1).value();
+    memory.first = std::max(memory.first, memory.second);
   }
+  return memory;
+}
+
+TEST(Crossover, GivesTheContainersMemoryAndNoCountersOfTheKernels) {
+  Readings readings;
+  std::uint32_t collections = 0;
+  double cpu = 0;
+  const auto uses = [&](int begin, double memory) {
+    for (std::size_t i = static_cast<std::size_t>(begin) / 10; i < readings.samples.size(); ++i) {
+      ContainerUsage& usage = readings.samples[i].usage.emplace();
+      usage.at = readings.samples[i].at;
+      usage.anonymous = mib(memory);
+      usage.cpu_seconds = usage.throttled_seconds = cpu;
+    }
+  };
+  const auto memory = [&](Track track) {
+    return memory_of({kStart, {readings.arm(Track::kBaseline), readings.arm(Track::kCanary)}, {}, {}}, track);
+  };
+  block_of(readings, 0, false, collections, cpu, 5);
+  uses(0, 200);
+  EXPECT_EQ(memory(Track::kCanary), std::pair(0.0, 0.0)) << "it had no turn yet";
+  block_of(readings, 60, true, collections, cpu, 3);
+  uses(60, 300);
+  EXPECT_EQ(memory(Track::kCanary).second, 300);
+  block_of(readings, 120, false, collections, cpu, 5);
+  uses(120, 290);
+  EXPECT_EQ(memory(Track::kBaseline), std::pair(200.0, 200.0)) << "what the larger heap left is not the old settings'";
+  EXPECT_EQ(memory(Track::kCanary).second, 290) << "and may still be the container's end";
+}
+
+TEST(Crossover, DoesNotTakeMemoryOfEarlierTurnsForUsual) {
+  Readings readings;
+  std::uint32_t collections = 0;
+  double cpu = 0;
+  block_of(readings, -120, true, collections, cpu, 3);
+  block_of(readings, -60, false, collections, cpu, 3);
+  block_of(readings, 0, false, collections, cpu, 3);
+  for (Sample& sample : readings.samples) sample.usage.emplace().anonymous = mib(300);
+  const auto known = [&] { return readings.arm(Track::kBaseline).samples.front().usage.has_value(); };
+  EXPECT_TRUE(known());
+  readings.plan.first_turn = kStart - std::chrono::seconds(120);
+  EXPECT_FALSE(known());
 }
 
 TEST(Crossover, DoesNotWaitForAPeriodsEndWhenMemoryRunsShort) {
@@ -548,14 +590,34 @@ TEST(Crossover, DoesNotWaitForAPeriodsEndWhenMemoryRunsShort) {
   EXPECT_EQ(stop().reason, "MemoryNearLimit");
 }
 
-TEST(Crossover, HoldsAKilledProcessAgainstTheNewSettingsOnlyIfItRanThen) {
+TEST(Crossover, HoldsAKilledProcessAgainstTheNewSettingsOnlyIfItWasKilledMeanwhile) {
   CrossoverTrial trial(2);
   trial.period();
   trial.pods[0].series.oom_killed = true;
   trial.pods[0].series.restarts = 30;
+  trial.processes.at("checkout-0") = 30;
   EXPECT_FALSE(judge(trial.rules, trial.evidence, trial.crossed(), trial.now).hard_stop);
-  trial.pods[0].series.started = kStart + std::chrono::seconds(90);
+  ++trial.pods[0].series.restarts;
   EXPECT_EQ(judge(trial.rules, trial.evidence, trial.crossed(), trial.now).reason, "OOMKilled");
+}
+
+TEST(Crossover, LeavesOutWhatARestartedProcessTells) {
+  CrossoverTrial trial(3);
+  trial.live_for(kPeriod);
+  trial.pods[0].series.restarts = 1;
+  EXPECT_THAT(judging::arm_of(trial.crossed(), Track::kBaseline), ::testing::SizeIs(2));
+  const Verdict verdict = judge(trial.rules, trial.evidence, trial.crossed(), trial.now);
+  EXPECT_EQ(verdict.evidence.windows, 1) << "and waits for nothing of it";
+  EXPECT_FALSE(verdict.hard_stop) << "any process ends once";
+}
+
+TEST(Crossover, LeavesOutRequestsThatBeganUnderTheOtherSettings) {
+  Readings readings;
+  std::uint32_t collections = 0;
+  double cpu = 0;
+  for (int second = 0; second < 120; second += 2) readings.at(second, second >= 60, ++collections, cpu += 1);
+  readings.at(120, false, ++collections, cpu);
+  EXPECT_DOUBLE_EQ(readings.cpu(Track::kCanary), 24) << "a sixth of a block's thirty readings is left out";
 }
 
 TEST(Crossover, ShowsThatTheLimiterCameOnUnderTheNewSettings) {

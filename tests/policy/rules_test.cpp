@@ -127,6 +127,13 @@ const Line kStarting[] = {
        world.facts.observed.pods[0].samples.change(
            0, [](Sample& sample) { sample.mem->pauses = {{sample.at, Duration(0)}}; });
      }},
+    {"TurnsTooLong",
+     [](World& world) {
+       world.profile.spec.apply = ApplyMode::kLive;
+       world.facts.decision.kind = Decision::Kind::kChange;
+       world.facts.decision.estimate.emplace().alloc_rate = 1;
+       world.facts.decision.estimate->cycle_volume = mib(100);
+     }},
     {"TargetOwned", [](World& world) { world.target.controller = {"Rollout", "checkout", "uid"}; }},
     {"TargetSteered", steer},
     {"FieldConflict", [](World& world) { world.target.env_owners = {{"app", "GOGC", "argocd"}}; }},

@@ -14,8 +14,12 @@ namespace gopacer::scenes {
 struct LiveProcess {
   std::string uid;
   int restarts = 0;
+  bool oom_killed = false;  ///< at the latest restart
+  Time started = builders::kStart - std::chrono::hours(5);
   bool ready = true;
   std::optional<Settings> runs = Settings{Gogc(100), std::nullopt};  ///< none: the agent does not read it
+  Time since;                                                        ///< when it began to run them
+  bool obeys = true;                                                 ///< its agent does as the statuses say
   std::string error;
   explicit LiveProcess(std::string name) : uid(std::move(name)) {}
 };
@@ -65,6 +69,11 @@ struct LiveScene {
     memory.applied_container = "app";
   }
 
+  void of_replicas(int replicas) {
+    Workload& target = scene.target;
+    target.replicas = target.updated_replicas = target.available_replicas = target.total_replicas = replicas;
+  }
+
   TrialStatus& status() { return scene.trial->status; }
   ProfileMemory& memory() { return scene.profile.memory; }
 
@@ -100,6 +109,10 @@ struct LiveScene {
       series.ready = process.ready;
       series.settings = desired.current;
       series.error = process.error;
+      series.created = builders::kStart - std::chrono::hours(5);
+      series.started = process.started;
+      series.restarts = process.restarts;
+      series.oom_killed = process.oom_killed;
       Sample sample;
       sample.at = scene.now;
       for (const Slo& slo : scene.profile.spec.slos) sample.latency[slo.name] = Histogram({{0.1, 0}});
@@ -110,6 +123,9 @@ struct LiveScene {
         sample.process->go_mem_limit = process.runs->go_mem_limit;
         sample.process->cpu_seconds = 1;
         sample.process->gc_cpu_seconds = 0;
+        Sample first = sample;
+        first.at = std::max(process.since, scene.now - std::chrono::hours(1));
+        if (first.at < scene.now) series.samples.push_back(first);
       }
       series.samples.push_back(sample);
       facts.observed.pods.push_back(std::move(series));
@@ -145,9 +161,11 @@ struct LiveScene {
     if (!agents_obey) return;
     const Settings usual = current();
     for (LiveProcess& process : processes) {
-      if (!process.runs) continue;
-      process.runs = has_turn(process.uid, usual) ? scene.trial->spec.to : usual;
-      if (!process.runs->gogc) process.runs->gogc = Gogc(100);
+      if (!process.runs || !process.obeys) continue;
+      Settings ordered = has_turn(process.uid, usual) ? scene.trial->spec.to : usual;
+      if (!ordered.gogc) ordered.gogc = Gogc(100);
+      if (process.runs != ordered) process.since = scene.now;
+      process.runs = ordered;
     }
   }
 

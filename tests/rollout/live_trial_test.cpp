@@ -22,6 +22,7 @@ using scenes::LiveScene;
 using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
+using testing::AnyOf;
 using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -38,6 +39,7 @@ void replace(LiveScene& live, std::size_t which) { live.processes[which].uid += 
 TEST(LiveTrial, StartsByTurnsOfTheTargetsOwnPods) {
   LiveScene live;
   live.scene.profile.spec.canary.replicas = 4;
+  live.of_replicas(16);
   const Step noted = live.pass();
   ASSERT_EQ(noted.kind, StepKind::kNoteTrial) << noted.message;
   const Step step = live.step();
@@ -45,10 +47,20 @@ TEST(LiveTrial, StartsByTurnsOfTheTargetsOwnPods) {
   EXPECT_THAT(step.message, HasSubstr("in the running processes of up to 8 of its pods"));
   const TrialSpec& spec = *step.start;
   ASSERT_TRUE(spec.live);
-  EXPECT_EQ(spec.canary.interval, 2 * spec.live->block) << "a window is a period";
-  EXPECT_EQ(spec.canary.replicas, 4) << "they cost nothing: a small target has as many";
+  EXPECT_EQ(spec.canary.interval, live.scene.profile.spec.canary.interval) << "the watch goes by it";
+  EXPECT_EQ(spec.canary.replicas, 4);
   EXPECT_THAT(spec.steps, IsEmpty());
   EXPECT_EQ(spec.from, old_settings());
+}
+
+TEST(LiveTrial, HasNoMoreThanAQuarterOfTheTargetWithItsSettingsAtOnce) {
+  for (const auto& [replicas, pods] : {std::pair{1, 2}, std::pair{7, 2}, std::pair{8, 4}, std::pair{12, 6}}) {
+    LiveScene live;
+    live.scene.profile.spec.canary.replicas = 4;
+    live.of_replicas(replicas);
+    live.pass();
+    EXPECT_EQ(2 * live.step().start->canary.replicas, pods) << replicas;
+  }
 }
 
 TEST(LiveTrial, HasNoSteps) {
@@ -56,6 +68,7 @@ TEST(LiveTrial, HasNoSteps) {
   live.scene.profile.spec.canary.steps = {{10, minutes(1)}, {50, minutes(1)}};
   live.pass();
   EXPECT_THAT(live.step().start->steps, IsEmpty());
+  EXPECT_THAT(live.step().start->reason, HasSubstr("canary.steps are for trials with pods of their own"));
 }
 
 TEST(LiveTrial, BlocksAreAsLongAsAFewCollectionsTake) {
@@ -68,9 +81,44 @@ TEST(LiveTrial, BlocksAreAsLongAsAFewCollectionsTake) {
     return live.step().start->live->block;
   };
   EXPECT_EQ(block_with(1e6, Bytes(5'000'000)), seconds(30));
-  EXPECT_EQ(block_with(1e9, Bytes(5'000'000)), kShortestBlock);
-  EXPECT_EQ(block_with(1, Bytes(5'000'000)), seconds(150));
-  EXPECT_EQ(block_with(0, Bytes(5'000'000)), kShortestBlock) << "nothing is known";
+  EXPECT_EQ(block_with(1e9, Bytes(5'000'000)), policy::kShortestBlock);
+  EXPECT_EQ(block_with(0, Bytes(5'000'000)), policy::kShortestBlock) << "nothing is known";
+}
+
+TEST(LiveTrial, TakesNoTurnsThatItsTimeIsTooShortFor) {
+  const auto told = [](double alloc_rate, Duration longest) {
+    LiveScene live;
+    live.scene.decision.estimate.emplace();
+    live.scene.decision.estimate->alloc_rate = alloc_rate;
+    live.scene.decision.estimate->cycle_volume = Bytes(5'000'000);
+    live.scene.profile.spec.canary.max_duration = longest;
+    const Step step = live.step();
+    EXPECT_EQ(step.kind, StepKind::kHold);
+    EXPECT_EQ(step.reason, "TurnsTooLong");
+    return step.message;
+  };
+  EXPECT_THAT(told(5e5, minutes(30)), HasSubstr("set spec.canary.maxDuration, which is 30m, to at least 48m"));
+  EXPECT_THAT(told(1, minutes(30)), HasSubstr("use apply: Restart"));
+}
+
+TEST(LiveTrial, KeepsTheSettingsSixTimesAsLongAsItsSlowestRequestsTake) {
+  LiveScene live;
+  live.scene.decision.estimate.emplace();
+  live.scene.decision.estimate->alloc_rate = 1e9;
+  live.scene.decision.estimate->cycle_volume = Bytes(5'000'000);
+  Facts facts = live.facts();
+  EXPECT_EQ(policy::block_of_turns(facts), policy::kShortestBlock);
+  auto profile = std::make_shared<Profile>(*facts.desired.profile);
+  Slo slo;
+  slo.name = "p99";
+  slo.histogram().quantile = 0.99;
+  profile->spec.slos = {slo};
+  facts.desired.profile = profile;
+  for (PodSeries& pod : facts.observed.pods) {
+    pod.samples.change_last(
+        [](Sample& sample) { sample.latency["p99"] = Histogram({{0.1, 500}, {4, 980}, {5, 1000}, {10, 1000}}); });
+  }
+  EXPECT_EQ(policy::block_of_turns(facts), seconds(27)) << "six times 4.5 s";
 }
 
 TEST(LiveTrial, MeasuresAtOnceAndRunsNoPodsOfItsOwn) {
@@ -103,6 +151,8 @@ TEST(LiveTrial, TakesTwiceAsManyPodsAsAnArmWouldHave) {
   EXPECT_THAT(live.step().trial->arm_pods, ElementsAre("a", "b", "c", "d"));
   live.processes[1].ready = false;
   EXPECT_THAT(live.step().trial->arm_pods, ElementsAre("a", "c", "d", "e")) << "who serves nothing shows nothing";
+  live.processes[3].runs.reset();
+  EXPECT_THAT(live.step().trial->arm_pods, ElementsAre("a", "c", "e", "f")) << "nor does whom no agent reads";
 }
 
 TEST(LiveTrial, WaitsForTheAgentsAndSaysWhy) {
@@ -119,9 +169,18 @@ TEST(LiveTrial, WaitsForTheAgentsAndSaysWhy) {
   EXPECT_EQ(live.step().trial->phase, TrialPhase::kMeasuring);
 }
 
-TEST(LiveTrial, EndsWhenTheAgentsNeverReadThePods) {
+TEST(LiveTrial, GoesOnWithoutAPodThatNoAgentReads) {
   LiveScene live(TrialPhase::kPending);
   live.processes[1].error = "no agent is ready on node n1";
+  const Time begin = live.scene.now;
+  ASSERT_TRUE(live.run_until_phase(TrialPhase::kMeasuring));
+  EXPECT_THAT(live.status().arm_pods, ElementsAre("a", "c"));
+  EXPECT_LE(live.scene.now - begin, minutes(3));
+}
+
+TEST(LiveTrial, EndsWhenTheAgentsNeverReadThePods) {
+  LiveScene live(TrialPhase::kPending);
+  for (const std::size_t i : {0U, 1U}) live.processes[i].error = "no agent is ready on node n1";
   const Time begin = live.scene.now;
   ASSERT_TRUE(live.run_to_the_end());
   const TrialStatus& status = live.scene.ended_trials.back().status;
@@ -207,20 +266,46 @@ TEST(LiveTrial, GoesOnWithItsBlocksAfterAnOperatorThatDied) {
   EXPECT_EQ(step.trial->live->renewed, live.scene.now);
 }
 
-TEST(LiveTrial, GivesAllBackWhenAPodIsReplacedAndBeginsAnew) {
+TEST(LiveTrial, GoesOnWithThePodsThatAreLeft) {
   for (const bool restarted : {false, true}) {
-    LiveScene live(TrialPhase::kMeasuring);
-    live.scene.verdict.evidence.windows = 3;
+    LiveScene live(TrialPhase::kPending);
+    live.pass();
+    live.pass();
     if (restarted) {
       live.processes[2].restarts = 1;
     } else {
       replace(live, 2);
+    }
+    live.scene.verdict.evidence.windows = 3;
+    const Step step = live.pass();
+    EXPECT_EQ(step.trial->phase, TrialPhase::kMeasuring);
+    EXPECT_EQ(step.trial->evidence.windows, 3);
+    EXPECT_THAT(step.trial->arm_pods, ElementsAre("a", "b", "c")) << "whose turn it is goes by their places";
+    for (int block = 0; block < 4; ++block) {
+      ASSERT_TRUE(live.run_until([&] { return live.status().live->block > block; }));
+      EXPECT_THAT(live.status().live->pods, AnyOf(ElementsAre("a"), ElementsAre("b"))) << "a young process has none";
+    }
+  }
+}
+
+TEST(LiveTrial, GivesAllBackWhenMostOfItsPodsAreReplacedAndBeginsAnew) {
+  for (const bool restarted : {false, true}) {
+    LiveScene live(TrialPhase::kMeasuring);
+    live.scene.verdict.evidence.windows = 3;
+    live.status().evidence.baseline_memory = 0.8;
+    for (const std::size_t i : {1U, 2U}) {
+      if (restarted) {
+        live.processes[i].restarts = 1;
+      } else {
+        replace(live, i);
+      }
     }
     const Step step = live.step();
     EXPECT_EQ(step.reason, "BegunAnew");
     EXPECT_EQ(step.trial->phase, TrialPhase::kPending);
     EXPECT_FALSE(step.trial->live) << "the agents take the settings back";
     EXPECT_EQ(step.trial->evidence.windows, 0);
+    EXPECT_EQ(step.trial->evidence.baseline_memory, 0.8) << "of before the first turn";
     EXPECT_FALSE(step.trial->measuring_since);
     live.write(step);
     live.obey();
@@ -247,7 +332,7 @@ TEST(LiveTrial, EndsInTimeThoughItsPodsAreReplacedAgainAndAgain) {
   LiveScene live(TrialPhase::kPending);
   int passes = 0;
   ASSERT_TRUE(live.run_until([&] {
-    if (++passes % 10 == 0) live.processes[0].restarts++;
+    for (LiveProcess& process : live.processes) process.restarts += ++passes % 10 == 0 ? 1 : 0;
     live.pass();
     return !live.scene.trial;
   }));
@@ -302,8 +387,7 @@ LiveScene of_eight_pods() {
   live.processes.clear();
   for (const char* const uid : {"a", "b", "c", "d", "e", "f", "g", "h"}) live.processes.push_back(LiveProcess(uid));
   live.scene.trial->spec.canary.replicas = 3;
-  Workload& target = live.scene.target;
-  target.replicas = target.updated_replicas = target.available_replicas = target.total_replicas = 8;
+  live.of_replicas(8);
   live.pass();
   live.scene.verdict = better();
   return live;
@@ -321,7 +405,7 @@ TEST(LiveTrial, GrowsFromOnePodOverAQuarterToAllAndIsThenNoted) {
     }
     return live.status().phase == TrialPhase::kWatching;
   }));
-  EXPECT_THAT(sizes, ElementsAre(1, 2, 6));
+  EXPECT_THAT(sizes, ElementsAre(1, 2));
   EXPECT_FALSE(noted_early);
   EXPECT_THAT(live.uids_with(new_settings()), SizeIs(8)) << "also those that took no part";
   EXPECT_EQ(live.memory().applied, new_settings());
@@ -384,20 +468,109 @@ TEST(LiveTrial, LeavesNothingWhenTheAgentsDoNotFollowItsPromotion) {
   EXPECT_THAT(live.memory().banned, IsEmpty()) << "it is no fault of the settings";
 }
 
-TEST(LiveTrial, RollsBackWhenNotAllOfTheTargetsPodsFollowInTime) {
+TEST(LiveTrial, LooksAtEachStageForAWhile) {
   LiveScene live = of_eight_pods();
-  live.processes.back().runs.reset();  // takes no part, and no agent reads it
+  ASSERT_TRUE(live.run_until_phase(TrialPhase::kPromoting));
+  const Time begin = live.scene.now;
+  ASSERT_TRUE(live.run_until([&] { return live.status().live->pods.size() == 2; }));
+  EXPECT_GE(live.scene.now - begin, seconds(15));
+  ASSERT_TRUE(live.run_until([&] { return live.memory().applied.has_value(); }));
+  EXPECT_GE(live.scene.now - begin, seconds(30));
+  EXPECT_LE(live.scene.now - begin, minutes(1));
+}
+
+TEST(LiveTrial, EndsAtTheFirstPodThatSuffers) {
+  LiveScene live = of_eight_pods();
+  ASSERT_TRUE(live.run_until_phase(TrialPhase::kPromoting));
+  live.pass();
+  live.scene.verdict = hard_stop();
+  EXPECT_EQ(live.pass().trial->phase, TrialPhase::kRollingBack);
+  EXPECT_FALSE(live.memory().applied);
+  EXPECT_THAT(live.uids_with(old_settings()), SizeIs(8)) << "without another write";
+  ASSERT_TRUE(live.run_to_the_end());
+  const TrialStatus& status = live.scene.ended_trials.back().status;
+  EXPECT_EQ(status.verdict, TrialVerdict::kRollBack);
+  ASSERT_THAT(live.memory().banned, SizeIs(1));
+  EXPECT_EQ(live.memory().banned[0].reason, hard_stop().reason) << "and nobody has changed anything";
+}
+
+TEST(LiveTrial, PutsNothingElseInForceWhileItGrows) {
+  LiveScene live = of_eight_pods();
+  Slo slo;
+  slo.name = "p99";
+  slo.max = 0.5;
+  slo.action = BreachAction::kStepDown;
+  live.scene.trial->spec.slos = {slo};
+  ASSERT_TRUE(live.run_until_phase(TrialPhase::kPromoting));
+  live.scene.verdict = builders::verdict(Outcome::kWorse, "SloViolated");
+  live.scene.verdict.broken = slo.name;
+  ASSERT_TRUE(live.run_to_the_end());
+  EXPECT_FALSE(live.memory().applied);
+  EXPECT_EQ(live.memory().banned.at(0).reason, "SloViolated");
+}
+
+TEST(LiveTrial, TakesAnotherPodWhereTheFirstOneGoes) {
+  LiveScene live = of_eight_pods();
+  ASSERT_TRUE(live.run_until_phase(TrialPhase::kPromoting));
+  const std::string first = live.status().live->pods.at(0);
+  std::erase_if(live.processes, [&](const LiveProcess& process) { return process.uid == first; });
+  live.pass();
+  EXPECT_THAT(live.status().live->pods, SizeIs(1));
+  EXPECT_NE(live.status().live->pods.at(0), first);
+  ASSERT_TRUE(live.run_until_phase(TrialPhase::kWatching));
+}
+
+TEST(LiveTrial, GivesTheAgentsTheirTimeAnewAfterNobodyWasThere) {
+  for (const bool promoted : {false, true}) {
+    LiveScene live = of_eight_pods();
+    ASSERT_TRUE(live.run_until_phase(TrialPhase::kPromoting));
+    live.processes.back().obeys = false;
+    if (promoted) {
+      ASSERT_TRUE(live.run_until([&] { return live.memory().applied.has_value(); }));
+    }
+    for (LiveProcess& process : live.processes) process.runs = settings(100), process.since = live.scene.now;
+    live.scene.now += minutes(5);
+    live.pass();
+    EXPECT_EQ(live.status().phase, TrialPhase::kPromoting);
+    live.processes.back().obeys = true;
+    EXPECT_TRUE(live.run_until_phase(TrialPhase::kWatching)) << promoted;
+  }
+}
+
+TEST(LiveTrial, RollsBackWhenAPodDoesNotFollowInTime) {
+  LiveScene live = of_eight_pods();
+  live.processes.back().obeys = false;  // takes no part
   ASSERT_TRUE(live.run_until([&] { return live.memory().applied.has_value(); }));
   const Time promoted = live.scene.now;
   ASSERT_TRUE(live.run_until_phase(TrialPhase::kRollingBack));
   EXPECT_LE(live.scene.now - promoted, minutes(3));
-  live.processes.back() = LiveProcess("h");
   ASSERT_TRUE(live.run_to_the_end());
   const TrialStatus& status = live.scene.ended_trials.back().status;
   EXPECT_EQ(status.verdict, TrialVerdict::kInconclusive);
   EXPECT_EQ(status.reason, "RolloutStuck");
   EXPECT_FALSE(live.memory().applied);
   EXPECT_THAT(live.uids_with(old_settings()), SizeIs(8));
+}
+
+TEST(LiveTrial, DoesWithoutAPodThatNoAgentReads) {
+  for (const std::size_t unread : {1U, 5U}) {
+    LiveScene live = of_eight_pods();
+    ASSERT_TRUE(live.run_until_phase(TrialPhase::kPromoting));
+    for (std::size_t i = 0; i < unread; ++i) {
+      live.processes[7 - i].runs.reset();
+      live.processes[7 - i].error = "no agent is ready on node n1";
+    }
+    if (unread == 1) {
+      ASSERT_TRUE(live.run_until_phase(TrialPhase::kWatching));
+      EXPECT_EQ(live.status().steps.back().message,
+                "7 pods of the target, and not 1 which no agent reads (no agent is ready on node n1), run "
+                "GOGC=200 GOMEMLIMIT=430MiB; watching for 30m.");
+    } else {
+      ASSERT_TRUE(live.run_to_the_end()) << "most of them say nothing";
+      EXPECT_EQ(live.scene.ended_trials.back().status.reason, "RolloutStuck");
+      EXPECT_FALSE(live.memory().applied);
+    }
+  }
 }
 
 TEST(LiveTrial, DoesNotMindThatTheDeploymentsOwnRolloutsWaitOrFail) {
@@ -521,11 +694,32 @@ TEST(LiveTrial, LetsAPersonsChangeInTheWatchStand) {
   live.environment = settings(80);
   ASSERT_TRUE(live.run_to_the_end());
   EXPECT_EQ(live.current(), settings(80)) << "nothing of ours may be noted beside it";
-  const Step step = live.pass();
-  EXPECT_EQ(step.reason, "SettingsChanged");
   EXPECT_FALSE(live.memory().applied);
-  ASSERT_THAT(live.memory().banned, Not(IsEmpty()));
+  ASSERT_THAT(live.memory().banned, SizeIs(1));
+  EXPECT_EQ(live.memory().banned.back().settings, new_settings());
   EXPECT_EQ(live.memory().banned.back().reason, "SettingsChanged");
+}
+
+TEST(LiveTrial, LeavesNothingUnwatchedWhenAPersonsChangeIsTakenBack) {
+  LiveScene live(TrialPhase::kWatching);
+  live.environment = settings(80);
+  live.pass();
+  ASSERT_TRUE(live.scene.trial) << "how it ends is written, and it is not over yet";
+  live.environment = Settings{};
+  live.obey();
+  ASSERT_TRUE(live.run_to_the_end());
+  EXPECT_FALSE(live.memory().applied) << "nobody watches what would be in force";
+  EXPECT_THAT(live.uids_with(old_settings()), SizeIs(3));
+  EXPECT_EQ(live.memory().banned.at(0).reason, "SettingsChanged");
+}
+
+TEST(LiveTrial, LetsAPersonKeepThePromotedSettingsInTheirTemplate) {
+  LiveScene live(TrialPhase::kWatching);
+  live.environment = new_settings();
+  live.scene.verdict = worse();
+  ASSERT_TRUE(live.run_to_the_end());
+  EXPECT_EQ(live.current(), new_settings()) << "it is their word now";
+  EXPECT_FALSE(live.memory().applied);
 }
 
 TEST(LiveTrial, BansNothingWhenApplyIsChanged) {

@@ -50,11 +50,11 @@ struct LivePlan {
   bool operator==(const LivePlan&) const = default;
 };
 
-/// Who has a live trial's settings at the moment. The node agents go by it, and take the settings back where it has not
-/// changed for kLiveLease.
+/// Who has a live trial's settings at the moment, in its comparison and while it is promoted. The node agents go by it,
+/// and take the settings back where it has not changed for kLiveLease.
 struct LiveTurn {
-  Time since;                     ///< the first block began
-  std::int64_t block = 0;         ///< its number, from 0 on
+  Time since;                     ///< the first block began; of a promotion: this stage of it
+  std::int64_t block = 0;         ///< its number, from 0 on; of a promotion: the stage's
   std::vector<std::string> pods;  ///< uids of those that have the trial's settings; the others have their own
   Time renewed;
   bool operator==(const LiveTurn&) const = default;
@@ -110,7 +110,7 @@ struct TrialStatus {
   std::optional<Time> measuring_since;
   int step = 0;                         ///< of TrialSpec::steps
   std::vector<std::string> arm_pods;    ///< whom the comparison is about, sorted; another set begins it anew
-  std::optional<LiveTurn> live;         ///< of a live trial, while it compares
+  std::optional<LiveTurn> live;         ///< of a live trial, until all of the target's pods have its settings
   std::optional<Time> promoted;         ///< the target was patched
   std::int64_t applied_generation = 0;  ///< of the target after our latest write: an older picture of it says nothing
   /// How the trial ends once the old settings are back, where no harm of the new ones is the cause.

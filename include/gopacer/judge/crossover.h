@@ -2,9 +2,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "gopacer/base/clock.h"
 #include "gopacer/domain/sample.h"
@@ -19,7 +20,13 @@ struct Crossover {
   Settings to;        ///< of the canary
   Time since;         ///< the first block begins
   Duration block{0};  ///< length of a block; up to a year
+  /// Until then the pods had never had `to`, where turns began before `since` and begin anew with it. None: `since`.
+  std::optional<Time> first_turn = std::nullopt;
 };
+
+/// The first 1/kSettlingPart of a block counts for nothing: what began under the settings before ends there, and so do
+/// requests, which are counted where they end.
+inline constexpr int kSettlingPart = 6;
 
 /// Collections that have to end in a block under its settings before anything counts: the first one's heap is of the
 /// settings before, and the second one's may have begun with what the first one left.
@@ -31,16 +38,17 @@ inline constexpr std::uint32_t kCarriedOver = 2;
 /// or take one, run each, and what changes with time cancels, too.
 bool runs_new(std::string_view seed, std::size_t rank, std::int64_t block);
 
-/// Two series for each pod of `observed` that is in `pods` (uids), as if two pods had run all the time: what it did
+/// Two series for each pod of `observed` that is in `pods` (uids, with the restarts that each had when the plan began),
+/// as if two pods had run all the time: what it did
 /// under `from` (Track::kBaseline), and under `to` (Track::kCanary). For a judge() whose windows are the periods:
 /// `interval` two blocks, `measuring_since` the plan's, and `within_pods`. Other pods are left out.
 ///
 /// Of each period an arm has the longest *stretch*: readings in a row within one block, that tell by themselves
 /// (ProcessMetrics) that these settings are in force, as about_equal() has it; nothing follows from what was asked for.
 /// A reading that tells of neither arm, or of both, ends it. It begins with the first reading after kCarriedOver
-/// collections, and ends with the last one before which another collection has ended: collections' cost, which the
-/// runtime accounts for at their end, is then that of whole cycles. To begin right after one and to end anywhere would
-/// leave half a cycle's cost out, which is a larger part where cycles are fewer.
+/// collections and the block's first sixth, and ends with the last one before which another collection has ended:
+/// collections' cost, which the runtime accounts for at their end, is then that of whole cycles. To begin right after
+/// one and to end anywhere would leave half a cycle's cost out, which is a larger part where cycles are fewer.
 ///
 /// There is a sample at the begin of each period that the pod was read in, and at its end once the pod was read at or
 /// after that. Counters are sums over the stretches. Where the pod has no stretch of one arm, or a stretch lacks a
@@ -53,17 +61,18 @@ bool runs_new(std::string_view seed, std::size_t rank, std::int64_t block);
 /// collections matter, and pauses. GCCPUFraction is made such that GC's CPU comes out as summed.
 /// Gauges are those at the stretch's end, or else the latest before. Profiles count only where they lie wholly within
 /// the stretches, in both arms. Of the container's usage, which a kubelet reads seconds apart from the rest, there are
-/// no counters, and gauges only if read under these settings. The canary's last sample may be one of the running
-/// period that has nothing but these: memory that runs short can't wait for a period's end.
+/// no counters, and its memory has no turns: what a larger heap leaves stays for a while. So the baseline's is the one
+/// before the first turn, and the canary's the latest since then, whoever's turn it is. It may come with a last sample
+/// that has nothing else: memory that runs short can't wait for a period's end.
 ///
-/// That the process was killed or restarted since the plan began is held against `to` alone, once for a pod that was
-/// there before: nobody can tell what a process that has gone ran, and memory of the larger heap stays for a while.
+/// That the process was killed or restarted since the plan began is held against `to` alone: nobody can tell what a
+/// process that has gone ran. Of such a pod there is only the canary's series, which has nothing else to tell.
 ///
 /// `observed` has to reach back over the windows that are being judged: two periods, and eight where requests are so
 /// few that judge() adds up windows. An SLO that is a query of Prometheus can't be told apart by arms here.
 ///
 /// Empty series without samples, before `since`, or when the block's length is out of range. The work is proportional
 /// to the number of samples.
-Observation crossed_over(const Crossover& plan, const std::vector<std::string>& pods, const Observation& observed);
+Observation crossed_over(const Crossover& plan, const std::map<std::string, int>& pods, const Observation& observed);
 
 }  // namespace gopacer

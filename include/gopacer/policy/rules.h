@@ -61,6 +61,12 @@ std::optional<Bytes> limit_exceeded_by(const Settings& settings, const Facts& fa
 /// empty when nothing is known.
 std::string danger_of_undo(const Trial& trial, const Facts& facts);
 
+/// How long a pod of a live trial keeps either settings at a time: a handful of collections, and six times as long as
+/// the slowest requests that an SLO is about, from kShortestBlock to kLongestBlock.
+Duration block_of_turns(const Facts& facts);
+inline constexpr Duration kShortestBlock = std::chrono::seconds(4);
+inline constexpr Duration kLongestBlock = std::chrono::seconds(150);
+
 /// Whether a trial that ended by this reason ended because somebody set one of the variables.
 bool is_a_persons(const std::string& reason);
 
