@@ -128,7 +128,7 @@ class Reader {
 constexpr int kMostTrials = 999'999'999;
 
 constexpr std::array<std::pair<const char*, UpdateMode>, 2> kUpdateModes{
-    {{"Off", UpdateMode::kOff}, {"Canary", UpdateMode::kCanary}}};
+    {{"Off", UpdateMode::kOff}, {"Canary", UpdateMode::kCanary}, {"Continuous", UpdateMode::kContinuous}}};
 
 /// Milliseconds where the metric's name says so and the person nothing.
 constexpr std::array<std::pair<const char*, double>, 3> kUnits{{{"", 1}, {"Seconds", 1}, {"Milliseconds", 1e-3}}};
@@ -228,6 +228,10 @@ ProfileSpec decode_spec(const json& from, Reader& reader) {
 
   spec.update_mode = reader.choice(from, spec_field("updatePolicy.updateMode"), kUpdateModes);
   spec.apply = reader.choice(from, spec_field("updatePolicy.apply"), kApplyModeNames);
+  if (spec.update_mode == UpdateMode::kContinuous && spec.apply != ApplyMode::kLive) {
+    reader.complain(
+        "spec.updatePolicy.updateMode Continuous goes with apply: Live only: each change would restart the pods");
+  }
   spec.suspend = reader.boolean(from, spec_field("updatePolicy.suspend"));
   spec.revert_on_deletion = reader.boolean(from, spec_field("updatePolicy.revertOnDeletion"));
 
@@ -306,6 +310,11 @@ ProfileMemory decode_memory(const json& status) {
     memory.banned.push_back({decode_settings(region), text(region, "templateHash"), text(region, "reason"),
                              time(region, "at").value_or(Time()),
                              region.contains("trials") ? std::max(1, small(region, "trials")) : kLasting});
+  }
+  for (const json& change : elements(status, "changes")) {
+    if (memory.changes.size() == kMostChanges) break;
+    memory.changes.push_back({time(change, "at").value_or(Time()), decode_settings(child(change, "from")),
+                              decode_settings(child(change, "to")), text(change, "why")});
   }
   memory.missed_predictions = small(status, "missedPredictions");
   memory.missed_template = text(status, "missedTemplate");

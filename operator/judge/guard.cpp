@@ -2,6 +2,7 @@
 #include <cstdint>
 
 #include "gopacer/judge/verdict.h"
+#include "judge/hard_stops.h"
 #include "judge/measure.h"
 #include "judge/metrics.h"
 #include "judge/windows.h"
@@ -45,6 +46,13 @@ std::optional<Histogram> told_by_warm_pods(const Arm& pods, const Window& window
   return told && told->count() >= judging::fewest_requests(slo) ? told : std::nullopt;
 }
 
+std::optional<judging::HardStop> hard_stop(const GuardPlan& plan, const Arm& pods, Time now) {
+  if (!plan.hard_stops_since || pods.empty()) return std::nullopt;
+  const judging::UsualRestarts usual{0, now - *plan.hard_stops_since, plan.warm_up};
+  if (auto stop = judging::killed(pods, {}, usual)) return stop;
+  return judging::near_memory_limit(pods, 0);
+}
+
 }  // namespace
 
 Duration guarded_time(const Slo& slo, Duration interval) {
@@ -65,6 +73,13 @@ Verdict guard(const GuardPlan& plan, const Observation& observed, Time now) {
   verdict.outcome = Outcome::kUndecided;
   Arm pods = judging::arm_of(observed, Track::kStable);
   std::erase_if(pods, [&](const PodSeries* pod) { return pod->settings != plan.settings; });
+  if (const auto stop = hard_stop(plan, pods, now)) {
+    verdict.outcome = Outcome::kWorse;
+    verdict.hard_stop = true;
+    verdict.reason = stop->reason;
+    verdict.message = stop->message;
+    return verdict;
+  }
   for (const Slo& slo : plan.slos) {
     if (!slo.max) continue;
     const auto [length, count] = look_back(slo, plan.interval);

@@ -34,7 +34,7 @@ Answer suspended(const Facts& facts) {
 }
 
 Answer recommend_only(const Facts& facts) {
-  if (!facts.desired.profile || facts.desired.profile->spec.update_mode == UpdateMode::kCanary) return std::nullopt;
+  if (!facts.desired.profile || facts.desired.profile->spec.update_mode != UpdateMode::kOff) return std::nullopt;
   return "updateMode is Off: the recommendation is shown and nothing is applied.";
 }
 

@@ -81,7 +81,7 @@ constexpr Rule kMustEnd[] = {
     {"ProfileDeleted", "Somebody deleted the profile.", profile_deleted, kReady, TrialVerdict::kAborted},
     {"ProfileUnreadable", "The profile has a value that this version of gopacer does not understand.",
      profile_unreadable, kUnsupported, TrialVerdict::kAborted},
-    {"Suspended", "The profile was suspended or set to updateMode Off.", no_longer_wanted, kReady,
+    {"Suspended", "The profile was suspended, or its updateMode is no longer Canary.", no_longer_wanted, kReady,
      TrialVerdict::kAborted},
     {"UndoAsked", "Somebody asked for the settings of an earlier trial.", undo_asked, kReady, TrialVerdict::kAborted},
     {"SloViolated", "The target breaks a promise with the settings that it has, and the guard has to step in.",

@@ -79,11 +79,17 @@ std::optional<Time> rolling_since(const Facts& facts) {
   return since && *since <= facts.now ? since : std::nullopt;
 }
 
+/// Settings get into force in the running processes, and nothing is written to the target.
+bool leaves_the_template(const Facts& facts) {
+  const Trial* const trial = facts.desired.trial.get();
+  if (trial != nullptr) return trial->spec.live.has_value();
+  return facts.desired.profile && facts.desired.profile->spec.apply == ApplyMode::kLive;
+}
+
 /// A trial whose arms are gone runs nothing twice, nor does one in processes that are there anyway.
 bool runs_nothing_twice(const Facts& facts) {
   const Trial* const trial = facts.desired.trial.get();
-  if (trial == nullptr) return facts.desired.profile->spec.apply == ApplyMode::kLive;
-  return trial->spec.live || !before_promotion(trial->status.phase);
+  return leaves_the_template(facts) || (trial != nullptr && !before_promotion(trial->status.phase));
 }
 
 /// Of what the target's template has only once. Two instances of it are run only when a person says so.
@@ -197,7 +203,7 @@ Answer memory_autoscaler(const Facts& facts) {
 }
 
 Answer target_paused(const Facts& facts) {
-  if (!facts.desired.target || !facts.desired.target->rollout.paused) return std::nullopt;
+  if (!facts.desired.target || !facts.desired.target->rollout.paused || leaves_the_template(facts)) return std::nullopt;
   return describe(*facts.desired.target) +
          " is paused, and nothing can be rolled out: run kubectl rollout resume deployment/" +
          facts.desired.target->key.name + ".";
@@ -219,6 +225,7 @@ Answer field_conflict(const Facts& facts) {
 
 Answer target_owned(const Facts& facts) {
   if (!facts.desired.target || !facts.desired.target->controller.exists()) return std::nullopt;
+  if (leaves_the_template(facts)) return std::nullopt;
   const OwnerRef& owner = facts.desired.target->controller;
   return describe(*facts.desired.target) + " is controlled by " + owner.kind + " '" + owner.name +
          "', which would put its own env back: set GOGC and GOMEMLIMIT there, as the recommendation says.";
@@ -257,7 +264,7 @@ Answer scaled_to_zero(const Facts& facts) {
 }
 
 Answer live_slo(const Facts& facts) {
-  if (!facts.desired.profile || facts.desired.profile->spec.apply != ApplyMode::kLive) return std::nullopt;
+  if (!facts.desired.profile || !facts.desired.profile->spec.tries_by_turns()) return std::nullopt;
   for (const Slo& slo : facts.desired.profile->spec.slos) {
     const bool told_by_pods = slo.query() == nullptr && !slo.is_of_runtime();
     if (told_by_pods) continue;

@@ -200,7 +200,7 @@ Answer no_longer_wanted(const Facts& facts) {
   if (!facts.desired.profile) return std::nullopt;
   const ProfileSpec& spec = facts.desired.profile->spec;
   if (spec.update_mode == UpdateMode::kCanary && !spec.suspend) return std::nullopt;
-  return "The profile was suspended or set to updateMode Off.";
+  return "The profile was suspended, or its updateMode is no longer Canary.";
 }
 
 Answer template_changed(const Facts& facts) {

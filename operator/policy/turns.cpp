@@ -57,7 +57,7 @@ Duration block_of_turns(const Facts& facts) {
 }
 
 Answer turns_too_long(const Facts& facts) {
-  if (!facts.desired.profile || facts.desired.profile->spec.apply != ApplyMode::kLive) return std::nullopt;
+  if (!facts.desired.profile || !facts.desired.profile->spec.tries_by_turns()) return std::nullopt;
   if (facts.decision.kind != Decision::Kind::kChange) return std::nullopt;
   const Duration wanted = wanted_block(facts);
   const std::string turns = "With apply: Live a pod would have to keep the settings for " + format_duration(wanted) +

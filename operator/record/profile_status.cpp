@@ -14,6 +14,7 @@ using nlohmann::json;
 namespace {
 
 constexpr std::size_t kLongestMessage = 2000;
+constexpr std::size_t kLongestWhy = 512;
 
 std::string percent(double share) { return format_fixed(share * 100, 1) + "%"; }
 
@@ -63,9 +64,9 @@ struct Verdicts {
 
 Verdicts told_as(const policy::Objection& against) { return {false, against.reason(), against.message}; }
 
-bool wants_trials(const Pass& pass) {
+bool wants_changes(const Pass& pass) {
   const ProfileSpec& spec = pass.facts.desired.profile->spec;
-  return spec.update_mode == UpdateMode::kCanary && !spec.suspend;
+  return spec.update_mode != UpdateMode::kOff && !spec.suspend;
 }
 
 /// What stands against a trial and is told by this condition.
@@ -80,7 +81,7 @@ Verdicts ready(const Pass& pass) {
   if (const auto against = policy::first_objection(policy::may_be_tuned(), pass.facts)) return told_as(*against);
   if (pass.error) return {false, "WriteFailed", pass.error->message};
   const auto keeps_trials_away = [&](const char* condition) {
-    return wants_trials(pass) ? objection_told_by(pass, condition) : std::nullopt;
+    return wants_changes(pass) ? objection_told_by(pass, condition) : std::nullopt;
   };
   for (const char* const lasting : {"ConfigUnsupported", "FieldConflict"}) {
     if (const auto against = keeps_trials_away(lasting)) return told_as(*against);
@@ -296,6 +297,14 @@ json profile_status(const Pass& pass) {
     banned.push_back(std::move(object));
   }
   status["bannedRegions"] = std::move(banned);
+  json changes = json::array();
+  for (const SettingsChange& change : memory.changes) {
+    changes.push_back({{"at", format_time(change.at)},
+                       {"from", codec::encode(change.from)},
+                       {"to", codec::encode(change.to)},
+                       {"why", codec::clipped(change.why, kLongestWhy)}});
+  }
+  status["changes"] = std::move(changes);
   json list = json::array();
   for (const Condition& condition : conditions(pass)) {
     list.push_back({{"type", condition.type},

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "rollout/continuous.h"
 #include "rollout/live.h"
 #include "rollout/put_back.h"
 #include "rollout/running_trial.h"
@@ -235,8 +236,10 @@ Step advance_idle(const Facts& facts) {
   const auto against = policy::first_objection(policy::may_start(), facts);
   // What a person decided comes first, then what the model says, then what stands against carrying it out.
   const bool noted = !profile.memory.active_trial.empty();
-  if (noted && (against || facts.decision.kind != Decision::Kind::kChange)) return forget_trial(facts);
+  const bool continuous = profile.spec.update_mode == UpdateMode::kContinuous;
+  if (noted && (against || continuous || facts.decision.kind != Decision::Kind::kChange)) return forget_trial(facts);
   if (profile.spec.suspend) return hold(against->reason(), against->message, kIdlePass);
+  if (continuous && !against) return follow(facts);
   if (facts.decision.kind != Decision::Kind::kChange) {
     return hold(facts.decision.reason, facts.decision.message, kIdlePass);
   }

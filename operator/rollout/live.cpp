@@ -169,14 +169,20 @@ Observation since_they_run(const Facts& facts, const Settings& settings) {
     const auto before = known.find(pod.uid);
     if (before != known.end()) {
       pod.restarts = std::max(0, pod.restarts - before->second);
-    } else if (pod.created < began) {
-      // How often it had ended before nobody has written down.
-      pod.restarts = pod.started >= began ? std::min(1, pod.restarts) : 0;
+      pod.oom_killed = pod.oom_killed && pod.restarts > 0;
+    } else {
+      only_ended_since(pod, began);
     }
-    pod.oom_killed = pod.oom_killed && pod.restarts > 0;
     without_other_settings(pod, settings);
   }
   return observed;
+}
+
+void only_ended_since(PodSeries& pod, Time since) {
+  if (pod.created >= since) return;
+  // How often it had ended before nobody has written down.
+  pod.restarts = pod.started >= since ? std::min(1, pod.restarts) : 0;
+  pod.oom_killed = pod.oom_killed && pod.restarts > 0;
 }
 
 void without_other_settings(PodSeries& pod, const Settings& settings) {

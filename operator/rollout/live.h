@@ -53,6 +53,9 @@ Observation since_they_run(const Facts& facts, const Settings& settings);
 /// Takes out what the process told when it ran other settings, by turns or before these were put in force.
 void without_other_settings(PodSeries& pod, const Settings& settings);
 
+/// Counts of its restarts only what came after that.
+void only_ended_since(PodSeries& pod, Time since);
+
 /// The trial's processes by the uid of their pods, with the restarts that each had when it began.
 std::map<std::string, int> restarts_of(const std::vector<std::string>& processes);
 

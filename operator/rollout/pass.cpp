@@ -128,22 +128,27 @@ Verdict judge_trial(const Facts& facts) {
 
 Duration guarded_time(const Profile& profile) {
   Duration longest{0};
-  if (!profile.spec.rollback.guard) return longest;
+  if (!profile.spec.guards()) return longest;
   for (const Slo& slo : profile.spec.slos) longest = std::max(longest, guarded_time(slo, guarded_interval(profile)));
   return longest;
 }
 
 Verdict judge_in_force(const Facts& facts) {
   const Desired& desired = facts.desired;
-  if (!desired.profile || !desired.target || !desired.profile->spec.rollback.guard) return {};
+  if (!desired.profile || !desired.target || !desired.profile->spec.guards()) return {};
   if (desired.trial && !before_promotion(desired.trial->status.phase)) return {};
   // With nothing to go back to there is nothing to find out.
   if (!guard_goes_back_to(facts)) return {};
-  const GuardPlan plan{kept_promises(facts), desired.current, desired.profile->spec.canary.warm_up,
-                       guarded_interval(*desired.profile)};
+  GuardPlan plan{kept_promises(facts), desired.current, desired.profile->spec.canary.warm_up,
+                 guarded_interval(*desired.profile)};
   if (desired.profile->spec.apply != ApplyMode::kLive) return guard(plan, facts.observed, facts.now);
   Observation observed = facts.observed;
   for (PodSeries& pod : observed.pods) without_other_settings(pod, desired.current);
+  const std::vector<SettingsChange>& changes = desired.profile->memory.changes;
+  if (desired.profile->spec.update_mode == UpdateMode::kContinuous && !changes.empty()) {
+    plan.hard_stops_since = changes.back().at;
+    for (PodSeries& pod : observed.pods) only_ended_since(pod, changes.back().at);
+  }
   return guard(plan, observed, facts.now);
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "rollout/continuous.h"
 #include "rollout/steps.h"
 
 namespace gopacer {
@@ -56,6 +57,10 @@ Step done(const PutBack& wanted, const Facts& facts) {
   Step step = forget(facts, wanted.reason, wanted.message);
   note_applied(*step.memory, wanted.settings, wanted.over, facts.desired.target->uid, facts.desired.container, facts);
   step.memory->cool_down_until = facts.now + facts.desired.profile->spec.rollback.cool_down;
+  const auto& replaced = facts.desired.profile->memory.applied;
+  if (facts.desired.profile->spec.update_mode == UpdateMode::kContinuous && replaced && *replaced != wanted.settings) {
+    note_change(*step.memory, {facts.now, *replaced, wanted.settings, wanted.message});
+  }
   return step;
 }
 
@@ -80,7 +85,9 @@ std::optional<Step> waiting(const PutBack& wanted, const Facts& facts) {
 bool holds(const PutBack& wanted, const Facts& facts) {
   const ProfileSpec& spec = facts.desired.profile->spec;
   const Slo* const slo = slo_named(spec.slos, wanted.slo);
-  return spec.rollback.guard && slo != nullptr && slo->max && facts.now - wanted.at < kAnnounced &&
+  // A hard stop is about no SLO.
+  const bool is_promised = wanted.slo.empty() || (slo != nullptr && slo->max);
+  return spec.guards() && is_promised && facts.now - wanted.at < kAnnounced &&
          wanted.template_hash == facts.desired.target->template_hash;
 }
 
@@ -193,8 +200,9 @@ std::optional<Step> put_back(const Facts& facts) {
   if (facts.guarded.outcome != Outcome::kWorse || !is_the_same_target(facts)) return std::nullopt;
   const Slo* const slo = slo_named(profile.spec.slos, facts.guarded.broken);
   const auto before = guard_goes_back_to(facts);
-  if (slo == nullptr || !before) return std::nullopt;
-  auto wanted = answer_to_breach(slo->action, facts.desired.current, *before, facts);
+  if ((slo == nullptr && !facts.guarded.hard_stop) || !before) return std::nullopt;
+  const BreachAction action = slo != nullptr ? slo->action : BreachAction::kRollBack;
+  auto wanted = answer_to_breach(action, facts.desired.current, *before, facts);
   if (!wanted) {
     Step step =
         hold("PutBackUnsafe",
@@ -206,7 +214,7 @@ std::optional<Step> put_back(const Facts& facts) {
     return step;
   }
   wanted->message = facts.guarded.message + " " + describe(wanted->settings) + " is put back.";
-  wanted->slo = slo->name;
+  wanted->slo = facts.guarded.broken;
   wanted->template_hash = facts.desired.target->template_hash;
   wanted->at = facts.now;
   if (auto step = waiting(*wanted, facts)) return step;

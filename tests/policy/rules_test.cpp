@@ -189,6 +189,35 @@ TEST(MayStart, WantsSlosThatTheRunningSettingsCanBeToldApartBy) {
   }
 }
 
+TEST(MayStart, DoesNotMindWhoWritesATemplateThatStaysAsItIs) {
+  for (const bool live : {true, false}) {
+    World world;
+    world.profile.spec.apply = live ? ApplyMode::kLive : ApplyMode::kRestart;
+    world.target.controller = {"Cache", "checkout", "uid"};
+    world.target.rollout.paused = true;
+    std::vector<std::string> reasons = world.reasons(policy::may_start());
+    for (const std::string& reason : world.reasons(policy::may_be_tuned())) reasons.push_back(reason);
+    EXPECT_EQ(std::find(reasons.begin(), reasons.end(), "TargetOwned") == reasons.end(), live);
+    EXPECT_EQ(std::find(reasons.begin(), reasons.end(), "TargetPaused") == reasons.end(), live);
+  }
+}
+
+TEST(MayStart, LetsWhatNeedsNoTrialHaveAnySlosAndAnyPace) {
+  World world;
+  world.profile.spec.apply = ApplyMode::kLive;
+  world.profile.spec.update_mode = UpdateMode::kContinuous;
+  Slo pauses;
+  pauses.name = "pauses";
+  pauses.source = RuntimePauses{};
+  world.profile.spec.slos = {pauses};
+  world.facts.decision.kind = Decision::Kind::kChange;
+  world.facts.decision.estimate.emplace().alloc_rate = 1;
+  world.facts.decision.estimate->cycle_volume = mib(100);
+  const std::vector<std::string> reasons = world.reasons(policy::may_start());
+  EXPECT_THAT(reasons, testing::Not(testing::Contains("LiveSlo")));
+  EXPECT_THAT(reasons, testing::Not(testing::Contains("TurnsTooLong")));
+}
+
 TEST(MustEnd, WhenAnotherContainerIsToBeTunedLiveInAnyPhase) {
   for (const bool live : {true, false}) {
     World world;

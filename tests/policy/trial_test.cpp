@@ -108,7 +108,7 @@ TEST(TrialRules, SayWhoEndedTheTrial) {
   EXPECT_EQ(ending(world), "The profile was deleted.");
   world = in(TrialPhase::kMeasuring);
   world.profile.spec.suspend = true;
-  EXPECT_EQ(ending(world), "The profile was suspended or set to updateMode Off.");
+  EXPECT_EQ(ending(world), "The profile was suspended, or its updateMode is no longer Canary.");
   world = in(TrialPhase::kMeasuring);
   world.profile.spec.update_mode = UpdateMode::kOff;
   EXPECT_THAT(endings(world), ElementsAre("Suspended"));

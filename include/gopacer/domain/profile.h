@@ -15,7 +15,11 @@
 
 namespace gopacer {
 
-enum class UpdateMode { kOff, kCanary };
+enum class UpdateMode {
+  kOff,         ///< recommends only
+  kCanary,      ///< tries a recommendation, and applies what is better
+  kContinuous,  ///< applies each recommendation at once, in the running processes
+};
 
 /// How settings get into force.
 enum class ApplyMode {
@@ -253,6 +257,11 @@ struct ProfileSpec {
   CanaryPlan canary;
   RollbackPlan rollback;
   HistoryLimits history;
+
+  /// Trials are turns in running processes.
+  bool tries_by_turns() const { return apply == ApplyMode::kLive && update_mode != UpdateMode::kContinuous; }
+  /// SLOs' max hold for as long as settings of ours are in force; where no trial comes before, they always do.
+  bool guards() const { return rollback.guard || update_mode == UpdateMode::kContinuous; }
 };
 
 /// Settings that a trial found bad; not to be tried again while the workload is the same.
@@ -286,6 +295,17 @@ struct PutBack {
 };
 
 /// The part of a profile's status that gopacer reads back: its memory between passes and across restarts.
+/// Settings that got into force without a trial.
+struct SettingsChange {
+  Time at;
+  Settings from;
+  Settings to;
+  std::string why;  ///< a sentence, or a few
+  bool operator==(const SettingsChange&) const = default;
+};
+
+inline constexpr std::size_t kMostChanges = 20;
+
 struct ProfileMemory {
   int trial_count = 0;
   std::string active_trial;
@@ -300,6 +320,7 @@ struct ProfileMemory {
   std::optional<Settings> applied_beside;
   /// The guard's announcement, written before its patch: what the target has after that is no person's change.
   std::optional<PutBack> putting_back;
+  std::vector<SettingsChange> changes;  ///< of updateMode Continuous: at most kMostChanges, oldest first
   std::optional<Time> cool_down_until;
   std::vector<BannedRegion> banned;
   int missed_predictions = 0;   ///< in a row

@@ -65,6 +65,8 @@ struct GuardPlan {
   Settings settings;      ///< pods with other settings are not looked at
   Duration warm_up{0};    ///< of each pod; not held against it
   Duration interval = std::chrono::seconds(15);
+  /// Where no trial came before: a pod that was killed since then, or is short of memory, stops it as well.
+  std::optional<Time> hard_stops_since = std::nullopt;
 };
 
 enum class Outcome {
@@ -107,9 +109,9 @@ Verdict watch_after_promotion(const WatchPlan& plan, const Evidence& so_far, con
 /// How far back guard() looks for this SLO: for so long samples have to be kept. 0 without a promise.
 Duration guarded_time(const Slo& slo, Duration interval);
 
-/// kWorse, "SloViolated", when the target's pods have broken a promise in each window of its Slo::max_for up to now: in
-/// three to six of them, which are as long as that takes. A window without data counts as kept. Else kUndecided.
-/// Nothing is kept between calls.
+/// kWorse, a hard stop, where GuardPlan asks for them. kWorse, "SloViolated", when the target's pods have broken a
+/// promise in each window of its Slo::max_for up to now: in three to six of them, which are as long as that takes. A
+/// window without data counts as kept. Else kUndecided. Nothing is kept between calls.
 Verdict guard(const GuardPlan& plan, const Observation& observed, Time now);
 
 /// The promise was broken with the old settings already, on average over the trial that this is the evidence of.

@@ -1,0 +1,55 @@
+#include "rollout/continuous.h"
+
+#include <algorithm>
+
+#include "rollout/live.h"
+#include "rollout/put_back.h"
+#include "rollout/steps.h"
+
+namespace gopacer {
+namespace {
+
+/// The agents have had enough time by then: a pod that they do not set keeps nobody from what the others have.
+constexpr Duration kLongestWait = std::chrono::minutes(1);
+
+/// Between passes: what changes within seconds is followed within seconds.
+Duration pass_of(const Facts& facts) {
+  return std::clamp<Duration>(facts.desired.profile->spec.metrics.interval, std::chrono::seconds(1), kIdlePass);
+}
+
+}  // namespace
+
+void note_change(ProfileMemory& memory, SettingsChange change) {
+  memory.changes.push_back(std::move(change));
+  if (memory.changes.size() > kMostChanges) memory.changes.erase(memory.changes.begin());
+}
+
+Step follow(const Facts& facts) {
+  const ProfileMemory& memory = facts.desired.profile->memory;
+  const Decision& decision = facts.decision;
+  const Duration pass = pass_of(facts);
+  if (decision.kind != Decision::Kind::kChange) return hold(decision.reason, decision.message, pass);
+  const Settings& current = facts.desired.current;
+  if (!memory.changes.empty()) {
+    const Duration since = facts.now - memory.changes.back().at;
+    if (since >= Duration(0) && since < kBetweenChanges) return hold("Following", decision.message, pass);
+    if (in_force_on(facts, {}, current).others > 0 && since < kLongestWait) {
+      const std::string trouble = live_trouble(facts);
+      return hold("WaitingForAgents",
+                  "Waiting until the agents have set " + describe(current) + (trouble.empty() ? "." : ": " + trouble),
+                  pass);
+    }
+  }
+  Step step = hold("Followed", "Putting " + describe(decision.settings) + " in force. " + decision.message, pass);
+  step.kind = StepKind::kPutBack;
+  step.settings = decision.settings;
+  step.cause = "updateMode Continuous";
+  step.memory = memory;
+  // What stops it goes back to what the program has without us, and not to what was in force a moment before.
+  note_applied(*step.memory, decision.settings, facts.desired.environment, facts.desired.target->uid,
+               facts.desired.container, facts);
+  note_change(*step.memory, {facts.now, current, decision.settings, decision.message});
+  return step;
+}
+
+}  // namespace gopacer
