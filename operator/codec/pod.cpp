@@ -69,10 +69,14 @@ Result<Pod> decode_pod(const json& object) {
     if (state.last_termination_reason.empty()) {
       state.last_termination_reason = strange(child(child(from, "lastState"), "terminated"), "reason", kLongestName);
     }
-    // A resize in place shows here once it is in force; the spec only says what is wanted.
+    // A resize in place shows here once it is in force; the spec only says what is wanted. Memory that is to become
+    // less does so at any moment.
     if (const json& resources = child(from, "resources"); resources.contains("limits")) {
       for (ContainerSpec& container : out.containers) {
-        if (container.name == state.name) read_resources(resources, container);
+        if (container.name != state.name) continue;
+        const std::optional<Bytes> wanted = container.memory_limit;
+        read_resources(resources, container);
+        if (wanted && (!container.memory_limit || *wanted < *container.memory_limit)) container.memory_limit = wanted;
       }
     }
     out.states.push_back(std::move(state));

@@ -127,7 +127,7 @@ class Reader {
 /// One more than these still has a number that a trial may have.
 constexpr int kMostTrials = 999'999'999;
 
-constexpr std::array<std::pair<const char*, UpdateMode>, 2> kUpdateModes{
+constexpr std::array<std::pair<const char*, UpdateMode>, 3> kUpdateModes{
     {{"Off", UpdateMode::kOff}, {"Canary", UpdateMode::kCanary}, {"Continuous", UpdateMode::kContinuous}}};
 
 /// Milliseconds where the metric's name says so and the person nothing.

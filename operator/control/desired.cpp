@@ -4,6 +4,8 @@
 #include <iterator>
 #include <tuple>
 
+#include "gopacer/domain/orders.h"
+
 namespace gopacer {
 namespace {
 
@@ -83,13 +85,24 @@ void read_pods(const ClusterView& cluster, Desired& desired) {
   }
 }
 
+/// What the profile notes as applied live is about this target and container.
+bool is_noted_of(const Desired& desired) {
+  if (!desired.profile || desired.profile->spec.apply != ApplyMode::kLive || !desired.target) return false;
+  const ProfileMemory& memory = desired.profile->memory;
+  return memory.applied_uid == desired.target->uid && memory.applied_container == desired.container;
+}
+
 }  // namespace
 
-Settings in_force(const Desired& desired, const Settings& environment) {
-  if (!desired.profile || desired.profile->spec.apply != ApplyMode::kLive || !desired.target) return environment;
-  const ProfileMemory& memory = desired.profile->memory;
-  const bool of_this = memory.applied_uid == desired.target->uid && memory.applied_container == desired.container;
-  return of_this ? in_force(memory, environment) : environment;
+Settings in_force(const Desired& desired, const ContainerSpec& container) {
+  const Settings environment = readable_settings(env_of(container));
+  if (!is_noted_of(desired)) return environment;
+  LocalContainer local;
+  local.name = container.name;
+  local.environment = environment;
+  local.memory_limit = container.memory_limit;
+  local.own = own_of_applied(desired);
+  return confirmed_for(local, *desired.profile);
 }
 
 bool is_arm(const Workload& workload) { return !workload.arm_of.empty() && workload.expires; }
@@ -120,7 +133,7 @@ Desired read_desired(const ClusterView& cluster, const ObjectKey& key) {
   read_pods(cluster, desired);
   desired.container = container_of(desired);
   desired.environment = environment_of(desired);
-  desired.current = in_force(desired, desired.environment);
+  desired.current = is_noted_of(desired) ? in_force(desired.profile->memory, desired.environment) : desired.environment;
   return desired;
 }
 

@@ -32,9 +32,9 @@ class ClusterView {
 /// The Deployment is an arm of some trial.
 bool is_arm(const Workload& workload);
 
-/// What a process of the target that was started with `environment` is to run with, trials apart. What the profile
-/// notes of another target, or of another container, says nothing of this one.
-Settings in_force(const Desired& desired, const Settings& environment);
+/// What the target's container is to run with in a pod, trials apart. What the profile notes of another target, or of
+/// another container, says nothing of this one.
+Settings in_force(const Desired& desired, const ContainerSpec& container);
 
 /// Gathers all that bears on one profile, and concludes nothing.
 Desired read_desired(const ClusterView& cluster, const ObjectKey& key);

@@ -76,7 +76,7 @@ ScrapePlan scrape_plan(const Desired& desired) {
     target.ready = pod->ready;
     // What can't be read was already told of the target's template; the pod runs with whatever Go made of it.
     target.settings = readable_settings(env_of(*container));
-    if (track == Track::kStable) target.settings = in_force(desired, target.settings);
+    if (track == Track::kStable) target.settings = in_force(desired, *container);
     target.memory_limit = container->memory_limit;
     target.cpu_limit = container->cpu_limit;
     target.every = reading_of_turns(desired.trial.get(), pod->uid);

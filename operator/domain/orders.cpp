@@ -1,6 +1,7 @@
 #include "gopacer/domain/orders.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace gopacer {
 namespace {
@@ -20,7 +21,40 @@ Settings given_by_person(const ProfileSpec& spec, const Settings& settings) {
   return spec.strategy == Strategy::kFixed && agrees ? fixed : Settings{};
 }
 
+/// What a GOMEMLIMIT that gopacer gives may be; none where the container has no limit.
+std::optional<Bytes> most_allowed(const LocalContainer& container, const Bounds& bounds) {
+  if (!container.memory_limit) return std::nullopt;
+  return Bytes::of(container.memory_limit->value() * bounds.max_go_mem_limit_percent / 100);
+}
+
+bool is_own_limit(const LocalContainer& container, const Settings& settings) {
+  return settings.go_mem_limit && container.own && container.own->go_mem_limit == settings.go_mem_limit;
+}
+
+/// With less GOMEMLIMIT where the container has no room for it any more.
+Settings fitted(const LocalContainer& container, const ProfileSpec& spec, Settings settings) {
+  const auto most = most_allowed(container, spec.bounds);
+  if (!settings.go_mem_limit || !most || settings.go_mem_limit == container.environment.go_mem_limit) return settings;
+  const bool no_bounds = given_by_person(spec, settings).go_mem_limit || is_own_limit(container, settings);
+  const bool fits = no_bounds ? *settings.go_mem_limit < *container.memory_limit : *settings.go_mem_limit <= *most;
+  if (!fits) settings.go_mem_limit = mib(std::floor(most->value() / mib(1).value()));
+  return settings;
+}
+
+/// What the profile notes of the container, whether or not it fits.
+Settings noted_for(const LocalContainer& container, const Profile& profile) {
+  // What was confirmed for another container is nothing to this one.
+  const std::string& noted = profile.memory.applied_container;
+  const bool is_ours = noted.empty() || noted == container.name;
+  return is_ours && profile.spec.apply == ApplyMode::kLive ? in_force(profile.memory, container.environment)
+                                                           : container.environment;
+}
+
 }  // namespace
+
+Settings confirmed_for(const LocalContainer& container, const Profile& profile) {
+  return fitted(container, profile.spec, noted_for(container, profile));
+}
 
 std::string out_of_bounds(const LocalContainer& container, const ProfileSpec& spec, const Settings& settings) {
   const Bounds& bounds = spec.bounds;
@@ -41,13 +75,12 @@ std::string out_of_bounds(const LocalContainer& container, const ProfileSpec& sp
     return describe(settings) + " is asked for, which is not below the container's memory limit of " +
            format_bytes(*most) + ".";
   }
-  const bool is_own = limit && container.own && container.own->go_mem_limit == limit;
-  if (given.go_mem_limit || is_own) return {};
+  if (given.go_mem_limit || is_own_limit(container, settings)) return {};
   if (limit && bounds.min_go_mem_limit && *limit < *bounds.min_go_mem_limit) {
     return describe(settings) + " is asked for, and bounds.minAllowed.goMemLimit is " +
            format_go_size(*bounds.min_go_mem_limit) + ".";
   }
-  if (most && (!limit || limit->value() > most->value() * bounds.max_go_mem_limit_percent / 100)) {
+  if (most && (!limit || *limit > *most_allowed(container, bounds))) {
     return describe(settings) + " is asked for, and bounds.maxAllowed.goMemLimitPercent allows a GOMEMLIMIT of " +
            std::to_string(bounds.max_go_mem_limit_percent) + " % of the container's " + format_bytes(*most) + ".";
   }
@@ -60,10 +93,7 @@ Order order_for(const LocalContainer& container, const Profile& profile, const T
   if (spec.apply != ApplyMode::kLive || profile.deleting || !profile.unreadable.empty()) {
     return {environment, environment, false, {}};
   }
-  // What was confirmed for another container is nothing to this one.
-  const std::string& confirmed_for = profile.memory.applied_container;
-  const bool is_ours = confirmed_for.empty() || confirmed_for == container.name;
-  Settings usual = is_ours ? in_force(profile.memory, environment) : environment;
+  Settings usual = noted_for(container, profile);
   const bool is_its_trial = trial != nullptr && trial->spec.live && trial->unreadable.empty() &&
                             trial->key.name == profile.memory.active_trial && trial->spec.profile_uid == profile.uid &&
                             trial->spec.container == container.name;
@@ -78,8 +108,10 @@ Order order_for(const LocalContainer& container, const Profile& profile, const T
   const bool may_try = spec.update_mode == UpdateMode::kCanary && !spec.suspend;
   if (!may_try || !lease_holds || !is_its_trial || !trial->status.live || trial->deleting || goes_back ||
       trial->status.phase == TrialPhase::kEnded || trial->spec.from != usual || !has_turn(container, *trial)) {
+    usual = fitted(container, spec, usual);
     return bounded(usual, false);
   }
+  usual = fitted(container, spec, usual);
   // Nothing to take back to where even that is not allowed.
   Order order = bounded(trial->spec.to, true);
   if (!out_of_bounds(container, spec, usual).empty()) order.usual = environment;

@@ -298,7 +298,7 @@ json profile_status(const Pass& pass) {
   }
   status["bannedRegions"] = std::move(banned);
   json changes = json::array();
-  for (const SettingsChange& change : memory.changes) {
+  for (const AppliedChange& change : memory.changes) {
     changes.push_back({{"at", format_time(change.at)},
                        {"from", codec::encode(change.from)},
                        {"to", codec::encode(change.to)},

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "gopacer/domain/orders.h"
 #include "rollout/continuous.h"
 #include "rollout/live.h"
 #include "rollout/put_back.h"
@@ -177,6 +178,32 @@ std::optional<Step> applied_elsewhere(const Facts& facts) {
   return std::nullopt;
 }
 
+/// What the agents refuse, or can't keep in force as it is, since the container's limit or the profile's bounds are
+/// others by now.
+std::optional<Step> applied_out_of_bounds(const Facts& facts) {
+  const Profile& profile = *facts.desired.profile;
+  const ContainerSpec* const spec = container_named(facts.desired.target->containers, facts.desired.container);
+  if (spec == nullptr || profile.memory.applied != facts.desired.current) return std::nullopt;
+  LocalContainer container;
+  container.name = spec->name;
+  container.environment = facts.desired.environment;
+  container.memory_limit = spec->memory_limit;
+  container.own = own_of_applied(facts.desired);
+  const Settings fits = confirmed_for(container, profile);
+  const std::string refused = out_of_bounds(container, profile.spec, fits);
+  if (!refused.empty()) {
+    return forget_applied(facts, "OutOfBounds", "What was in force is taken back by the agents: " + refused);
+  }
+  if (fits == *profile.memory.applied) return std::nullopt;
+  Step step = hold("OutOfBounds",
+                   describe(*profile.memory.applied) + " does not fit into the container's limit of " +
+                       format_bytes(*spec->memory_limit) + " any more: " + describe(fits) + " is in force.",
+                   seconds(1));
+  step.memory = profile.memory;
+  step.memory->applied = fits;
+  return step;
+}
+
 /// What the agents would keep in force where it does not belong, or do not any more. That waits for nothing that may
 /// stand against tuning.
 std::optional<Step> nothing_of_ours_is_beside(const Facts& facts) {
@@ -187,7 +214,9 @@ std::optional<Step> nothing_of_ours_is_beside(const Facts& facts) {
                           "updatePolicy.apply is Restart now: the agents have put back what the pods had before.");
   }
   const bool is_known = facts.desired.target && !facts.desired.container.empty();
-  return is_known ? applied_elsewhere(facts) : std::nullopt;
+  if (!is_known) return std::nullopt;
+  if (auto step = applied_elsewhere(facts)) return step;
+  return applied_out_of_bounds(facts);
 }
 
 /// The profile notes a trial that is not to be seen: it was never made, or somebody took it away by force.

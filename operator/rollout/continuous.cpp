@@ -19,7 +19,7 @@ Duration pass_of(const Facts& facts) {
 
 }  // namespace
 
-void note_change(ProfileMemory& memory, SettingsChange change) {
+void note_change(ProfileMemory& memory, AppliedChange change) {
   memory.changes.push_back(std::move(change));
   if (memory.changes.size() > kMostChanges) memory.changes.erase(memory.changes.begin());
 }

@@ -14,6 +14,6 @@ Step follow(const Facts& facts);
 inline constexpr Duration kBetweenChanges = std::chrono::seconds(5);
 
 /// Writes down what gets into force without a trial; the oldest of kMostChanges goes.
-void note_change(ProfileMemory& memory, SettingsChange change);
+void note_change(ProfileMemory& memory, AppliedChange change);
 
 }  // namespace gopacer

@@ -144,7 +144,7 @@ Verdict judge_in_force(const Facts& facts) {
   if (desired.profile->spec.apply != ApplyMode::kLive) return guard(plan, facts.observed, facts.now);
   Observation observed = facts.observed;
   for (PodSeries& pod : observed.pods) without_other_settings(pod, desired.current);
-  const std::vector<SettingsChange>& changes = desired.profile->memory.changes;
+  const std::vector<AppliedChange>& changes = desired.profile->memory.changes;
   if (desired.profile->spec.update_mode == UpdateMode::kContinuous && !changes.empty()) {
     plan.hard_stops_since = changes.back().at;
     for (PodSeries& pod : observed.pods) only_ended_since(pod, changes.back().at);

@@ -281,6 +281,45 @@ TEST(Order, DoesNotGiveAContainerWhatWasConfirmedForAnother) {
   EXPECT_EQ(order_for(container(), profile, nullptr, false).settings, Settings{});
 }
 
+TEST(Order, FitsTheContainersPresentLimit) {
+  Profile profile = live_profile();
+  confirm(profile, settings(200, mib(460)));
+  LocalContainer resized = container();
+  const auto ordered = [&] { return order_for(resized, profile, nullptr, false); };
+  EXPECT_EQ(ordered().settings, settings(200, mib(460)));
+  resized.memory_limit = mib(256);
+  EXPECT_EQ(ordered().settings, settings(200, mib(230))) << "90 % of it";
+  EXPECT_EQ(ordered().usual, settings(200, mib(230)));
+  EXPECT_EQ(ordered().refused, "");
+  resized.memory_limit = mib(2048);
+  EXPECT_EQ(ordered().settings, settings(200, mib(460))) << "and no more than was confirmed";
+  resized.memory_limit.reset();
+  EXPECT_EQ(ordered().settings, settings(200, mib(460)));
+}
+
+TEST(Order, LeavesALimitOfTheProgramsOwnUnlessTheContainerIsTooSmallForIt) {
+  Profile profile = live_profile();
+  confirm(profile, settings(200, mib(490)));
+  LocalContainer resized = container();
+  resized.own = settings({}, mib(490));
+  EXPECT_EQ(order_for(resized, profile, nullptr, false).settings, settings(200, mib(490)));
+  resized.memory_limit = mib(480);
+  EXPECT_EQ(order_for(resized, profile, nullptr, false).settings, settings(200, mib(432)));
+}
+
+TEST(Order, GoesBackFromATurnToWhatFits) {
+  Profile profile = live_profile();
+  confirm(profile, settings(150, mib(460)));
+  Trial trial = live_trial();
+  trial.spec.from = settings(150, mib(460));
+  trial.spec.to = settings(200, mib(200));
+  LocalContainer resized = container();
+  resized.memory_limit = mib(256);
+  const Order turn = order(profile, trial, resized);
+  EXPECT_TRUE(turn.is_turn);
+  EXPECT_EQ(turn.usual, settings(150, mib(230)));
+}
+
 TEST(Order, IsTheEnvironmentWhereItWouldBeOutOfBounds) {
   Profile profile = live_profile();
   profile.spec.bounds.max_gogc = 120;

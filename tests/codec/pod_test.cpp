@@ -18,7 +18,7 @@ TEST(DecodePod, ReadsStateAndLimits) {
     "metadata": {"namespace": "shop", "name": "checkout-1", "uid": "p1", "creationTimestamp": "2024-05-01T09:59:00Z",
                  "labels": {"app": "checkout"}},
     "spec": {"nodeName": "node1", "containers": [{"name": "app", "env": [{"name": "GOGC", "value": "80"}],
-             "resources": {"limits": {"memory": "512Mi"}}}]},
+             "resources": {"limits": {"memory": "1Gi"}}}]},
     "status": {"podIP": "10.0.0.5", "phase": "Running", "conditions": [{"type": "Initialized", "status": "True"}, {"type": "Ready", "status": "True"}],
       "containerStatuses": [{"name": "app", "ready": true, "restartCount": 2, "state": {"running": {"startedAt": "2024-05-01T10:00:00Z"}},
         "lastState": {"terminated": {"reason": "OOMKilled"}}, "resources": {"limits": {"memory": "768Mi", "cpu": "2"}}}]}})");
@@ -34,6 +34,19 @@ TEST(DecodePod, ReadsStateAndLimits) {
   EXPECT_EQ(pod.containers[0].memory_limit, mib(768)) << "a resize in place that is in force counts";
   EXPECT_EQ(pod.containers[0].cpu_limit, 2);
   EXPECT_EQ(pod.containers[0].env[0].value, "80");
+}
+
+TEST(DecodePod, CountsWithTheMemoryThatAResizeInPlaceWillLeave) {
+  const auto limit = [](const char* wanted, const char* in_force) {
+    const json object{
+        {"metadata", {{"name", "p"}}},
+        {"spec", {{"containers", {{{"name", "app"}, {"resources", {{"limits", {{"memory", wanted}}}}}}}}}},
+        {"status", {{"containerStatuses", {{{"name", "app"}, {"resources", {{"limits", {{"memory", in_force}}}}}}}}}}};
+    return codec::decode_pod(object)->containers.at(0).memory_limit;
+  };
+  EXPECT_EQ(limit("512Mi", "512Mi"), mib(512));
+  EXPECT_EQ(limit("1Gi", "512Mi"), mib(512)) << "it may be long until a node has the room";
+  EXPECT_EQ(limit("256Mi", "512Mi"), mib(256)) << "at any moment";
 }
 
 TEST(DecodePod, SaysWhetherItsAddressIsItsNodes) {

@@ -807,6 +807,31 @@ TEST(LiveProfile, ForgetsThoughTheTargetMayNotBeTuned) {
   EXPECT_FALSE(live.memory().applied_beside);
 }
 
+TEST(LiveProfile, ForgetsWhatTheAgentsRefuse) {
+  LiveScene live;
+  live.keep(settings(400));
+  live.scene.profile.spec.bounds.max_gogc = 300;
+  live.scene.decision = builders::keep();
+  const Step step = live.pass();
+  EXPECT_EQ(step.reason, "OutOfBounds");
+  EXPECT_THAT(step.message, HasSubstr("bounds allow a GOGC of 50 to 300"));
+  EXPECT_FALSE(live.memory().applied);
+  EXPECT_THAT(live.memory().banned, IsEmpty()) << "nobody found it bad";
+  EXPECT_FALSE(live.pass().memory) << "and that is all";
+}
+
+TEST(LiveProfile, FitsWhatIsInForceIntoALimitThatWasLowered) {
+  LiveScene live;
+  live.keep(settings(200, mib(430)));
+  live.scene.target.containers.front().memory_limit = mib(256);
+  live.scene.decision = builders::keep();
+  const Step step = live.pass();
+  EXPECT_EQ(step.reason, "OutOfBounds");
+  EXPECT_EQ(live.memory().applied, settings(200, mib(230)));
+  EXPECT_EQ(live.memory().applied_beside, live.environment);
+  EXPECT_FALSE(live.pass().memory);
+}
+
 TEST(LiveProfile, GoesOnFromWhatIsInTheTemplate) {
   LiveScene live;
   live.environment = settings(150);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,5 +47,9 @@ struct Desired {
   Settings environment;   ///< of that container in the target's pod template; Go's defaults where it can't be read
   Settings current;       ///< what its processes are to run with: the same, or what the agents keep in force
 };
+
+/// What the processes had of their own when `applied` was tried in them; none where that was their environment's, or
+/// where the trial is no longer kept.
+std::optional<Settings> own_of_applied(const Desired& desired);
 
 }  // namespace gopacer

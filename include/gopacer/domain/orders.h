@@ -31,6 +31,11 @@ struct Order {
   bool operator==(const Order&) const = default;
 };
 
+/// What the container's process is to run with, trials apart: what the profile notes, with no more GOMEMLIMIT than the
+/// container has room for now (it may have been resized in place since). Not looked at is whether the rest is within
+/// bounds. The environment where the profile notes nothing of it, or nothing that gets into force live.
+Settings confirmed_for(const LocalContainer& container, const Profile& profile);
+
 /// What the profile and its trial, if it has one and its lease holds, ask of the container. Within the profile's
 /// bounds only, or as a person gave it as objective.settings: whoever speaks in the operator's name can't go
 /// beyond what a person allowed. A profile that is suspended, or whose updateMode is Off, keeps what was confirmed and

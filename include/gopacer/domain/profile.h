@@ -296,12 +296,12 @@ struct PutBack {
 
 /// The part of a profile's status that gopacer reads back: its memory between passes and across restarts.
 /// Settings that got into force without a trial.
-struct SettingsChange {
+struct AppliedChange {
   Time at;
   Settings from;
   Settings to;
   std::string why;  ///< a sentence, or a few
-  bool operator==(const SettingsChange&) const = default;
+  bool operator==(const AppliedChange&) const = default;
 };
 
 inline constexpr std::size_t kMostChanges = 20;
@@ -320,7 +320,7 @@ struct ProfileMemory {
   std::optional<Settings> applied_beside;
   /// The guard's announcement, written before its patch: what the target has after that is no person's change.
   std::optional<PutBack> putting_back;
-  std::vector<SettingsChange> changes;  ///< of updateMode Continuous: at most kMostChanges, oldest first
+  std::vector<AppliedChange> changes;  ///< of updateMode Continuous: at most kMostChanges, oldest first
   std::optional<Time> cool_down_until;
   std::vector<BannedRegion> banned;
   int missed_predictions = 0;   ///< in a row

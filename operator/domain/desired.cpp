@@ -1,0 +1,17 @@
+#include "gopacer/domain/desired.h"
+
+#include <algorithm>
+
+namespace gopacer {
+
+std::optional<Settings> own_of_applied(const Desired& desired) {
+  if (!desired.profile || !desired.profile->memory.applied) return std::nullopt;
+  const auto tried_it = [&](const std::shared_ptr<const Trial>& trial) {
+    return trial && trial->spec.live && trial->spec.to == *desired.profile->memory.applied;
+  };
+  if (tried_it(desired.trial)) return desired.trial->spec.live->own;
+  const auto found = std::find_if(desired.ended_trials.rbegin(), desired.ended_trials.rend(), tried_it);
+  return found == desired.ended_trials.rend() ? std::nullopt : (*found)->spec.live->own;
+}
+
+}  // namespace gopacer
