@@ -142,6 +142,45 @@ TEST_F(LiveTuned, TunesAProgramThatServesNothingWithoutARestartAndNewPodsToo) {
   eventually("all have their own again", [&] { return all_run("100/"); });
 }
 
+TEST_F(LiveTuned, FollowsWithoutTrialsFitsAResizedContainerAndStopsAtABrokenPromise) {
+  const Workload checkout = quick(1);
+  deploy(checkout);
+  send_load(checkout, 150);
+  const std::set<std::string> before = processes();
+  json spec = live(160, "200MiB");
+  spec["updatePolicy"]["updateMode"] = "Continuous";
+  spec["runtimeMetrics"] = {{"interval", "1s"}};
+  spec["canary"] = {{"interval", "1s"}, {"warmUp", "5s"}};
+  tune("checkout", spec);
+  eventually("what is recommended is in force", [&] { return all_run("160/200MiB"); }, 180s);
+  change_profile("checkout", {{"objective", fixed(180, "200MiB")}});
+  eventually("and what is recommended next", [&] { return all_run("180/200MiB"); });
+  EXPECT_TRUE(list("grt").empty()) << "without a trial";
+
+  const std::string pod = text(list("pods", "app=checkout")[0], "/metadata/name");
+  const auto resize = [&](const std::string& limit) {
+    const json memory{{"memory", limit}};
+    const json container{{"name", "app"}, {"resources", {{"limits", memory}}}};
+    kubectl({"patch", "pod", pod, "--subresource=resize", "-p",
+             json{{"spec", {{"containers", json::array({container})}}}}.dump()});
+  };
+  resize("128Mi");
+  eventually("the limit fits into the smaller container", [&] { return all_run("180/115MiB"); });
+  resize("256Mi");
+  eventually("and is whole again in the larger one", [&] { return all_run("180/200MiB"); });
+
+  change_profile("checkout", {{"slos",
+                               {{{"name", "latency-p99"},
+                                 {"podHistogram", {{"metric", "http_request_duration_seconds"}, {"quantile", "0.99"}}},
+                                 {"max", "1ms"}}}}});
+  eventually("all of it is taken back", [&] { return all_run("100/"); }, 120s);
+  const json changes = profile()["status"]["changes"];
+  std::cout << changes.dump(1) << std::endl;
+  EXPECT_EQ(changes.size(), 3U);
+  EXPECT_THAT(text(changes.back(), "/why"), HasSubstr("latency-p99 was above"));
+  EXPECT_EQ(processes(), before) << "and nothing was restarted";
+}
+
 TEST_F(LiveTroubled, TakesATurnBackWhenTheOperatorFallsSilent) {
   const Workload checkout = quick(2);
   deploy(checkout);

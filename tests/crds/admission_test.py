@@ -86,6 +86,7 @@ def trial(**changes):
 ACCEPTED = [
     ("nothing but a target", {}),
     ("the mode Off in quotes", {"updatePolicy": {"updateMode": "Off"}}),
+    ("Continuous in running processes", {"updatePolicy": {"updateMode": "Continuous", "apply": "Live"}}),
     ("Fixed with GOGC only", fixed(gogc=10)),
     ("Fixed with GOMEMLIMIT only", fixed(goMemLimit="440MiB")),
     ("Fixed with both, outside the bounds", fixed(gogc=10000, goMemLimit="1GiB")),
@@ -132,7 +133,9 @@ REFUSED = [
      'spec.objective.strategy: Unsupported value: "Fastest": supported values: "Model", "Fixed", "LatencyMemoryRate", "TwoFactor", "PauseFeedback"'),
     ("an unknown objective", {"objective": {"type": "Speed"}},
      'supported values: "Balanced", "Throughput", "Latency", "Memory"'),
-    ("an unknown mode", {"updatePolicy": {"updateMode": "Auto"}}, 'supported values: "Off", "Canary"'),
+    ("an unknown mode", {"updatePolicy": {"updateMode": "Auto"}}, 'supported values: "Off", "Canary", "Continuous"'),
+    ("Continuous with restarts", {"updatePolicy": {"updateMode": "Continuous"}},
+     "updateMode Continuous needs apply: Live, since each change would restart the pods otherwise"),
     ("Off without quotes, which YAML reads as false", {"updatePolicy": {"updateMode": False}},
      "spec.updatePolicy.updateMode in body must be of type string"),
     ("Fixed without settings", {"objective": {"strategy": "Fixed"}},

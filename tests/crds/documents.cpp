@@ -149,6 +149,9 @@ json profile_status() {
   memory.applied_container = "app";
   memory.putting_back = PutBack{settings(120, 350), settings(100, 300), "SteppedDown", std::string(5000, 'b'),
                                 "latency-p99",      "0123456789abcdef", at(25)};
+  for (std::size_t i = 0; i < kMostChanges; ++i) {
+    memory.changes.push_back({at(static_cast<int>(i)), {}, settings(200, 400), std::string(5000, 'c')});
+  }
   memory.cool_down_until = at(20);
   memory.missed_predictions = 1;
   memory.missed_template = "hash-1";
@@ -230,6 +233,17 @@ json applied(const ProfileMemory& memory) {
   return object;
 }
 
+json changes_of(const ProfileMemory& memory) {
+  json all = json::array();
+  for (const AppliedChange& change : memory.changes) {
+    all.push_back({{"at", format_time(change.at)},
+                   {"from", codec::encode(change.from)},
+                   {"to", codec::encode(change.to)},
+                   {"why", change.why}});
+  }
+  return all;
+}
+
 json read_profile(const json& object) {
   const Result<Profile> profile = codec::decode_profile(object);
   if (!profile) return {{"error", profile.error().message}};
@@ -241,6 +255,7 @@ json read_profile(const json& object) {
           {"coolDownUntil", memory.cool_down_until ? json(format_time(*memory.cool_down_until)) : json(nullptr)},
           {"missedPredictions", memory.missed_predictions},
           {"bannedRegions", memory.banned.size()},
+          {"changes", changes_of(memory)},
           {"conditions", profile->conditions.size()}};
 }
 

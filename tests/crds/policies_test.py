@@ -151,7 +151,7 @@ class Policies(unittest.TestCase):
     def test_a_guest_may_ask_for_recommendations_only(self):
         path = self.made(f"{GOPACER}/goruntimeprofiles", profile(), GUEST)
         words = "guest may not patch Deployment checkout"
-        for policy in ({"updateMode": "Canary"}, {"revertOnDeletion": True}):
+        for policy in ({"updateMode": "Canary"}, {"updateMode": "Continuous", "apply": "Live"}, {"revertOnDeletion": True}):
             with self.subTest(policy):
                 self.refused(self.server.send("POST", f"{GOPACER}/goruntimeprofiles", profile("other", **policy), user=GUEST), words)
                 self.refused(self.server.send("PATCH", path, {"spec": {"updatePolicy": policy}}, MERGE, user=GUEST), words)

@@ -87,7 +87,8 @@ class State(unittest.TestCase):
         kept = self.patch_status(path, state)
         self.assertEqual(kept["status"], without_nulls(state))
         read = documents("read-profile", self.server.send("GET", path)[1])
-        for field in ("trialCount", "activeTrial", "applied", "puttingBack", "coolDownUntil", "missedPredictions"):
+        for field in ("trialCount", "activeTrial", "applied", "puttingBack", "changes", "coolDownUntil",
+                      "missedPredictions"):
             self.assertEqual(read[field], state[field], field)
         self.assertEqual(read["bannedRegions"], len(state["bannedRegions"]))
         self.assertEqual(read["conditions"], len(state["conditions"]))
