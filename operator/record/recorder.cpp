@@ -225,7 +225,7 @@ void Recorder::tell(const Pass& pass) {
           "Trial " + trial_name(pass.step.start->profile, pass.step.start->number) + ": " + pass.step.message, step));
     }
     if (pass.step.kind == StepKind::kPutBack && !pass.error) {
-      const bool as_a_person_asks = pass.step.reason == "Undone";
+      const bool as_a_person_asks = pass.step.reason == "Undone" || pass.step.reason == "Followed";
       events_.post(event_about(profile, !as_a_person_asks, pass.step.reason, pass.step.message, step));
     }
     const std::vector<Condition> now = record::conditions(pass);

@@ -160,7 +160,7 @@ TEST_F(LiveTuned, FollowsWithoutTrialsFitsAResizedContainerAndStopsAtABrokenProm
   const std::string pod = text(list("pods", "app=checkout")[0], "/metadata/name");
   const auto resize = [&](const std::string& limit) {
     const json memory{{"memory", limit}};
-    const json container{{"name", "app"}, {"resources", {{"limits", memory}}}};
+    const json container{{"name", "app"}, {"resources", {{"limits", memory}, {"requests", memory}}}};
     kubectl({"patch", "pod", pod, "--subresource=resize", "-p",
              json{{"spec", {{"containers", json::array({container})}}}}.dump()});
   };
@@ -169,15 +169,13 @@ TEST_F(LiveTuned, FollowsWithoutTrialsFitsAResizedContainerAndStopsAtABrokenProm
   resize("256Mi");
   eventually("and is whole again in the larger one", [&] { return all_run("180/200MiB"); });
 
-  change_profile("checkout", {{"slos",
-                               {{{"name", "latency-p99"},
-                                 {"podHistogram", {{"metric", "http_request_duration_seconds"}, {"quantile", "0.99"}}},
-                                 {"max", "1ms"}}}}});
+  change_profile("checkout",
+                 {{"slos", {{{"name", "goroutines"}, {"podGauge", {{"metric", "go_goroutines"}, {"max", "1"}}}}}}});
   eventually("all of it is taken back", [&] { return all_run("100/"); }, 120s);
   const json changes = profile()["status"]["changes"];
   std::cout << changes.dump(1) << std::endl;
   EXPECT_EQ(changes.size(), 3U);
-  EXPECT_THAT(text(changes.back(), "/why"), HasSubstr("latency-p99 was above"));
+  EXPECT_THAT(text(changes.back(), "/why"), HasSubstr("goroutines was above"));
   EXPECT_EQ(processes(), before) << "and nothing was restarted";
 }
 
