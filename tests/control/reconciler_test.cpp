@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 
 #include <cstdlib>
+#include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -433,6 +435,171 @@ TEST(Operator, NeverTriesTwoThingsAtOnceThoughTheTrialsWatchIsLate) {
   EXPECT_EQ(simulation.events.count("Promoted", "GoRuntimeTrial"), 1);
 }
 
+enum class Calls { kAll, kWrites };
+
+/// Which sixth of the calls is tried: each commit's is another one. `commits` is how many there are, as tools/test.sh
+/// says in GOPACER_SIXTH; null: it was not said.
+int sixth_of(const char* commits) {
+  return commits == nullptr ? 0 : static_cast<int>(std::strtoul(commits, nullptr, 10) % 6);
+}
+
+bool is_of_sixth(int sixth, int telling) { return telling % 6 == sixth; }
+
+TEST(Sixths, OfSixCommitsInARowHaveEachCallOnce) {
+  for (int telling = 0; telling < 18; ++telling) {
+    int tried = 0;
+    for (const char* const commits : {"597", "598", "599", "600", "601", "602"}) {
+      tried += is_of_sixth(sixth_of(commits), telling) ? 1 : 0;
+    }
+    EXPECT_EQ(tried, 1) << telling;
+  }
+}
+
+TEST(Sixths, AreTheFirstWhereNobodyCountsCommits) {
+  EXPECT_EQ(sixth_of(nullptr), 0);
+  EXPECT_EQ(sixth_of(""), 0);
+}
+
+// With apply: Live
+
+json live_profile() {
+  json profile = objects::profile_object();
+  profile["spec"]["updatePolicy"]["apply"] = "Live";
+  profile["spec"]["slos"][0]["max"] = "100ms";
+  profile["spec"]["canary"]["maxDuration"] = "20m";
+  profile["spec"]["canary"]["replicas"] = 4;
+  return profile;
+}
+
+void make_watch_slow(Simulation& simulation) {
+  simulation.observations.slowdown = [&simulation](Track, const Settings&, Time) {
+    return simulation.trial_is_in("Watching") ? 8.0 : 1.0;
+  };
+  simulation.change_profile({{"rollback", {{"watchFor", "3m"}}}});
+}
+
+const Story kLiveStories[] = {
+    {"Promotion", [](Simulation&) {}, "Promote"},
+    {"FailedTurns", make_new_settings_slow, "RollBack"},
+    {"RollbackAfterThePromotion", make_watch_slow, "RollBack"},
+};
+
+/// The story with agents, and what the target's processes run at its end.
+::testing::AssertionResult tell_live(Simulation& simulation, const Story& story) {
+  simulation.observations.agents = true;
+  story.prepare(simulation);
+  if (!simulation.run_until([&] { return simulation.trial_is_in("Ended"); }, minutes(40))) {
+    return ::testing::AssertionFailure() << "the trial is still in '" << simulation.trial_phase()
+                                         << "'; profile: " << simulation.profile()["status"].dump(1)
+                                         << simulation.trial()["status"].dump(1);
+  }
+  simulation.run_for(seconds(20));
+  return ::testing::AssertionSuccess();
+}
+
+json live_outcome_of(Simulation& simulation) {
+  json out = outcome_of(simulation);
+  out["withOthersThanTheDefault"] =
+      simulation.observations.processes_with([](const Gogc& gogc) { return gogc.percent() != 100; });
+  out["generation"] = simulation.target()["metadata"]["generation"];
+  return out;
+}
+
+/// How the story ends when nothing goes wrong.
+Simulation& smooth_live(const Story& story) {
+  static std::map<std::string, std::unique_ptr<Simulation>> told;
+  std::unique_ptr<Simulation>& one = told[story.name];
+  if (!one) {
+    one = std::make_unique<Simulation>(live_profile());
+    EXPECT_TRUE(tell_live(*one, story));
+  }
+  return *one;
+}
+
+class EachLiveStory : public ::testing::TestWithParam<Story> {};
+
+TEST_P(EachLiveStory, EndsAsItShouldAndNeverTouchesTheDeployment) {
+  Simulation& simulation = smooth_live(GetParam());
+  const json before = Simulation(live_profile()).target()["spec"];
+  EXPECT_EQ(simulation.trial_verdict(), GetParam().verdict) << simulation.trial()["status"].dump(1);
+  EXPECT_EQ(simulation.target()["spec"], before);
+  EXPECT_EQ(simulation.target()["metadata"]["generation"], 1);
+  EXPECT_FALSE(simulation.arms_are_there());
+  const bool promoted = GetParam().verdict == std::string("Promote");
+  const json applied = simulation.profile()["status"].value("applied", json());
+  EXPECT_EQ(!applied.is_null(), promoted);
+  EXPECT_EQ(promoted ? applied["beside"] : json::object(), json::object()) << "Go's defaults";
+  const int replicas = before.value("replicas", 1);
+  EXPECT_EQ(live_outcome_of(simulation)["withOthersThanTheDefault"], promoted ? replicas : 0);
+  EXPECT_LE(simulation.failed_passes, 2);
+}
+
+TEST_P(EachLiveStory, EndsTheSameThoughAWatchIsLate) {
+  Simulation& smooth = smooth_live(GetParam());
+  for (const ResourceType& late : {resources::kProfiles, resources::kTrials}) {
+    Simulation simulation(live_profile());
+    simulation.late = late.plural;
+    ASSERT_TRUE(tell_live(simulation, GetParam())) << late.plural;
+    EXPECT_EQ(live_outcome_of(simulation), live_outcome_of(smooth)) << late.plural;
+  }
+}
+
+TEST_P(EachLiveStory, EndsTheSameWhereverTheOperatorDies) {
+  Simulation& smooth = smooth_live(GetParam());
+  const json wanted = live_outcome_of(smooth);
+  const bool all = std::getenv("GOPACER_LONG") != nullptr;
+  const int sixth = sixth_of(std::getenv("GOPACER_SIXTH"));
+  int telling = 0;
+  for (const int call : smooth.telling_calls) {
+    const std::string& made = smooth.connection.log()[static_cast<std::size_t>(call)];
+    if (made.starts_with("get") || made.starts_with("list")) continue;
+    if (!is_of_sixth(sixth, telling++) && !all) continue;
+    // A death before a call is one after the call before, to all but the first of a pass.
+    const Accident accident = telling % 2 == 0 ? Accident::kDeath : Accident::kDeathAfter;
+    SCOPED_TRACE(made + " of call " + std::to_string(call) + ": " + to_string(accident));
+    Simulation simulation(live_profile());
+    simulation.connection.plan({{call, accident}});
+    ASSERT_TRUE(tell_live(simulation, GetParam()));
+    EXPECT_EQ(simulation.deaths, 1);
+    ASSERT_EQ(live_outcome_of(simulation), wanted);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Operator, EachLiveStory, ::testing::ValuesIn(kLiveStories),
+                         [](const auto& instance) { return std::string(instance.param.name); });
+
+TEST(LiveOperator, LeavesNothingWhenItsTrialIsTakenAwayByForce) {
+  for (const char* const phase : {"Measuring", "Promoting"}) {
+    Simulation simulation(live_profile());
+    simulation.observations.agents = true;
+    ASSERT_TRUE(simulation.run_until([&] { return simulation.trial_is_in(phase); }, minutes(30))) << phase;
+    objects::drop_trial(simulation.api, {"shop", "checkout-1"});
+    simulation.change_profile({{"updatePolicy", {{"suspend", true}}}});
+    simulation.run_for(seconds(30));
+    EXPECT_EQ(simulation.profile()["status"].value("activeTrial", ""), "");
+    EXPECT_FALSE(simulation.profile()["status"].contains("applied"));
+    EXPECT_EQ(simulation.observations.processes_with([](const Gogc& gogc) { return gogc.percent() != 100; }), 0);
+  }
+}
+
+TEST(LiveOperator, GivesAllBackWhenItIsAwayForLonger) {
+  Simulation simulation(live_profile());
+  simulation.observations.agents = true;
+  ASSERT_TRUE(simulation.run_until_phase("Measuring"));
+  simulation.run_for(seconds(30));
+  const auto changed = [&] {
+    return simulation.observations.processes_with([](const Gogc& gogc) { return gogc.percent() != 100; });
+  };
+  EXPECT_GT(changed(), 0);
+  for (int i = 0; i < 15; ++i) {
+    simulation.clock.advance(seconds(1));
+    simulation.observations.follow_cluster();
+  }
+  EXPECT_EQ(changed(), 0) << "the lease is over";
+  ASSERT_TRUE(simulation.run_until([&] { return simulation.trial_is_in("Ended"); }, minutes(40)));
+  EXPECT_EQ(simulation.trial_verdict(), "Promote");
+}
+
 class EachStory : public ::testing::TestWithParam<Story> {};
 
 TEST_P(EachStory, EndsAsItShould) {
@@ -473,31 +640,6 @@ TEST_P(EachStory, EndsTheSameThoughDeploymentsAreLongInGoing) {
   EXPECT_GE(simulation.slow_deletions, 1);
   EXPECT_EQ(outcome_of(simulation), outcome_of(smooth));
   EXPECT_EQ(simulation.target()["metadata"]["generation"], smooth.target()["metadata"]["generation"]);
-}
-
-enum class Calls { kAll, kWrites };
-
-/// Which sixth of the calls is tried: each commit's is another one. `commits` is how many there are, as tools/test.sh
-/// says in GOPACER_SIXTH; null: it was not said.
-int sixth_of(const char* commits) {
-  return commits == nullptr ? 0 : static_cast<int>(std::strtoul(commits, nullptr, 10) % 6);
-}
-
-bool is_of_sixth(int sixth, int telling) { return telling % 6 == sixth; }
-
-TEST(Sixths, OfSixCommitsInARowHaveEachCallOnce) {
-  for (int telling = 0; telling < 18; ++telling) {
-    int tried = 0;
-    for (const char* const commits : {"597", "598", "599", "600", "601", "602"}) {
-      tried += is_of_sixth(sixth_of(commits), telling) ? 1 : 0;
-    }
-    EXPECT_EQ(tried, 1) << telling;
-  }
-}
-
-TEST(Sixths, AreTheFirstWhereNobodyCountsCommits) {
-  EXPECT_EQ(sixth_of(nullptr), 0);
-  EXPECT_EQ(sixth_of(""), 0);
 }
 
 /// A story with accidents ends as it does without any, and takes no rollout more. One sixth of the calls is tried; all

@@ -2,6 +2,8 @@
 
 #include <functional>
 #include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,6 +31,8 @@ class FakeObservations final : public Observations {
   std::vector<std::string> slos{"latency-p99"};
   /// Whether the pods can be read.
   bool readable = true;
+  /// Node agents read the target's pods, and set them as the statuses of profile and trial say.
+  bool agents = false;
   /// Shown for the canary's pods when set.
   bool canary_was_oom_killed = false;
 
@@ -40,7 +44,36 @@ class FakeObservations final : public Observations {
   void forget(const ObjectKey&) override { ++forgotten; }
   int forgotten = 0;
 
+  /// Of the target's processes that the agents set, those that run with such a GOGC.
+  int processes_with(const std::function<bool(const Gogc&)>& gogc) const;
+
  private:
+  /// A process that the agents read and set.
+  struct Process {
+    std::string uid;
+    Settings runs;
+    Time started;
+    Time read;             ///< when it was read last
+    double allocated = 0;  ///< bytes
+    double to_next = 0;    ///< bytes until the next collection
+    double cpu_seconds = 0;
+    double gc_seconds = 0;
+    std::uint32_t collections = 0;
+    std::vector<GcPause> pauses;
+    SampleRow samples;
+    std::map<double, double> requests_by_slowdown;
+  };
+
+  void follow_agents();
+  void live_on(Process& process, Time to) const;
+  /// What the agents of the target's pods are to put in force.
+  Settings ordered(const Process& process, const Settings& environment);
+
+  std::vector<Process> processes_;
+  Settings usual_;                      ///< of the processes, trials apart
+  std::optional<nlohmann::json> word_;  ///< the trial's latest status
+  Time heard_;                          ///< when it changed
+
   /// The pods of one Deployment, which are all alike.
   struct Pods {
     std::string uid;
