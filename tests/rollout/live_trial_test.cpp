@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include <map>
+#include <random>
 #include <set>
 
 #include "rollout/live.h"
@@ -957,6 +958,58 @@ TEST(LiveTrial, EndsTheSameWhereverAnOperatorDiesBetweenItsTwoWrites) {
         EXPECT_EQ(*told, *wanted) << "pass " << dies << ", harm " << harm;
       }
     }
+  }
+}
+
+TEST(LiveTrial, LeavesWhatItsVerdictSaysWhateverHappensOnTheWay) {
+  std::map<TrialVerdict, int> verdicts;
+  for (unsigned seed = 0; seed < 120; ++seed) {
+    SCOPED_TRACE(seed);
+    std::mt19937 random(seed);
+    const auto one_in = [&](unsigned cases) { return random() % cases == 0; };
+    LiveScene live(TrialPhase::kPending);
+    live.scene.trial->spec.watch_for = minutes(2);
+    live.scene.trial->spec.canary.warm_up = seconds(10);
+    live.scene.trial->spec.canary.max_duration = minutes(4);
+    live.scene.trial->spec.deadline = live.scene.now + minutes(6);
+    const Verdict judged = seed % 3 == 0 ? better() : seed % 3 == 1 ? undecided() : worse();
+    const unsigned rarely = seed % 2 == 0 ? 40 : 400;
+    ASSERT_TRUE(live.run_until([&] {
+      const bool watching = live.scene.trial && live.status().phase == TrialPhase::kWatching;
+      live.scene.verdict = one_in(rarely) ? worse() : watching ? undecided() : one_in(20) ? judged : undecided();
+      live.scene.verdict.evidence.windows = 9;
+      LiveProcess& process = live.processes[random() % live.processes.size()];
+      if (one_in(rarely)) ++process.restarts;
+      if (one_in(rarely)) process.ready = !process.ready;
+      if (one_in(rarely)) live.agents_obey = !live.agents_obey;
+      if (one_in(4 * rarely)) live.scene.profile.spec.suspend = true;
+      if (one_in(4 * rarely)) live.scene.target.template_hash += "-2";
+      if (one_in(8 * rarely)) live.environment = settings(80);
+      if (one_in(rarely) && live.scene.trial) {
+        // An operator dies between its two writes, and nobody is there for some time.
+        live.write_memory(live.step());
+        live.obey();
+        live.scene.now += seconds(random() % 30);
+      }
+      return !live.scene.trial;
+    }));
+    live.agents_obey = true;
+    for (LiveProcess& process : live.processes) process.ready = true;
+    live.scene.decision = builders::keep();
+    live.scene.verdict = {};
+    for (int i = 0; i < 3; ++i) live.pass();
+    const TrialVerdict verdict = live.scene.ended_trials.back().status.verdict;
+    ++verdicts[verdict];
+    const bool promoted = verdict == TrialVerdict::kPromote && live.environment == old_settings();
+    EXPECT_THAT(live.uids_with(new_settings()), SizeIs(promoted ? 3 : 0));
+    EXPECT_EQ(live.memory().applied.has_value(), promoted);
+    if (!promoted) {
+      EXPECT_EQ(live.current(), live.environment);
+    }
+  }
+  for (const TrialVerdict verdict : {TrialVerdict::kPromote, TrialVerdict::kRollBack, TrialVerdict::kInconclusive,
+                                     TrialVerdict::kSuperseded, TrialVerdict::kAborted}) {
+    EXPECT_GT(verdicts[verdict], 0) << to_string(verdict) << " was never tried";
   }
 }
 
