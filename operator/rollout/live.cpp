@@ -7,6 +7,16 @@
 namespace gopacer {
 namespace {
 
+/// So long a stage of a promotion lasts at least, so that memory which runs short is read meanwhile.
+constexpr Duration kShortestStage = std::chrono::seconds(15);
+
+/// ": why", or a full stop.
+std::string because_of(const std::string& trouble) { return trouble.empty() ? "." : ": " + trouble; }
+
+std::string pods_in_words(std::size_t pods) {
+  return std::to_string(pods) + (pods == 1 ? " pod of the target" : " pods of the target");
+}
+
 /// Whether a sample tells what the process runs.
 bool tells(const Sample& sample) { return sample.process && sample.process->gogc; }
 
@@ -139,6 +149,71 @@ LiveTurn growing_turn(const Facts& facts, std::int64_t stage, const std::vector<
   LiveTurn turn{now, stage, {}, now};
   for (std::size_t i = 0; i < std::min(pods.size(), wanted); ++i) turn.pods.push_back(pods[i]->uid);
   return turn;
+}
+
+bool is_due(const LiveTurn& turn, Time now) { return turn.renewed > now || now - turn.renewed >= kRenewal; }
+
+LiveTurn renewed(const std::optional<LiveTurn>& turn, Time now) {
+  LiveTurn next = turn.value_or(LiveTurn{now, 0, {}, now});
+  if (next.renewed > now || now - next.renewed > kLiveLease) next.since = now;
+  if (is_due(next, now)) next.renewed = now;
+  return next;
+}
+
+Growth growing(const Facts& facts) {
+  const Trial& trial = *facts.desired.trial;
+  const Settings& settings = trial.spec.to;
+  const Time now = facts.now;
+  Growth growth;
+  growth.turn = renewed(trial.status.live, now);
+  // Pods come and go.
+  const LiveTurn stage = growing_turn(facts, growth.turn.block, growth.turn.pods, now);
+  if (stage.pods != growth.turn.pods) growth.turn = stage;
+
+  const InForce there = in_force_on(facts, stage.pods, settings);
+  const bool set = !stage.pods.empty() && there.complete() && there.pods == static_cast<int>(stage.pods.size());
+  const bool too_long = now - entered(trial.status, TrialPhase::kPromoting).value_or(now) > kLongestStandstill;
+  if ((!set && now - growth.turn.since > kPatience) || too_long) {
+    growth.kind = Growth::Kind::kStuck;
+    growth.message = "The agents did not put " + describe(settings) + " in force" + because_of(live_trouble(facts));
+    return growth;
+  }
+  const std::string pods = pods_in_words(stage.pods.size());
+  const Duration lasts = std::max(trial.spec.live->block, kShortestStage);
+  if (!set) {
+    growth.message = "Waiting for the agents to set " + pods + ".";
+  } else if (now - *there.since < lasts) {
+    growth.message = "Looking at " + pods + " with " + describe(settings) + " for " + format_duration(lasts) +
+                     " before more get it.";
+  } else if (stage.block + 1 < kGrowingStages) {
+    growth.turn = growing_turn(facts, stage.block + 1, stage.pods, now);
+    growth.message = "Setting " + pods_in_words(growth.turn.pods.size()) + " for good.";
+  } else {
+    growth.kind = Growth::Kind::kDone;
+  }
+  return growth;
+}
+
+Spread spread_of(const Settings& settings, const Facts& facts) {
+  const InForce there = in_force_on(facts, {}, settings);
+  if (there.complete() && there.unread == 0) return Spread::kDone;
+  const auto& turn = facts.desired.trial->status.live;
+  if (facts.now - renewed(turn, facts.now).since <= kPatience) return Spread::kGoesOn;
+  // A node without an agent keeps nobody from what the others have.
+  return there.complete() && there.pods >= there.unread ? Spread::kDone : Spread::kStuck;
+}
+
+std::string who_runs(const Settings& settings, const Facts& facts) {
+  const InForce there = in_force_on(facts, {}, settings);
+  if (there.unread == 0) return "All of the target's pods run";
+  const std::string trouble = live_trouble(facts);
+  return pods_in_words(static_cast<std::size_t>(there.pods)) + ", and not " + std::to_string(there.unread) +
+         " which no agent reads" + (trouble.empty() ? "" : " (" + trouble + ")") + ", run";
+}
+
+bool is_back(const Settings& old, Time since, const Facts& facts) {
+  const InForce there = in_force_on(facts, {}, old);
+  return there.others == 0 && (there.unread == 0 || facts.now - since > kPatience);
 }
 
 InForce in_force_on(const Facts& facts, const std::vector<std::string>& pods, const Settings& settings) {

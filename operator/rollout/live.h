@@ -27,10 +27,31 @@ std::optional<Settings> own_settings(const Facts& facts);
 /// Whose turn it is now, of those of the trial's processes that are `left`.
 LiveTurn turn_at(const Trial& trial, Time since, const std::vector<std::string>& left, Time now);
 
+/// The operator's word is to be given again: agents take a trial's settings back after kLiveLease without. Another
+/// operator's clock may have been ahead of ours.
+bool is_due(const LiveTurn& turn, Time now);
+inline constexpr Duration kRenewal = std::chrono::seconds(3);
+
 /// The pods that have the settings for good at this stage of the promotion (LiveTurn::block): one, or a quarter of the
 /// target's. Those of `before` stay, if agents still read them; then the trial's come first, and the oldest.
 LiveTurn growing_turn(const Facts& facts, std::int64_t stage, const std::vector<std::string>& before, Time now);
 inline constexpr std::int64_t kGrowingStages = 2;
+
+/// How a promotion grows, before it is noted for all of the target's pods.
+struct Growth {
+  enum class Kind { kGoesOn, kDone, kStuck };
+  Kind kind = Kind::kGoesOn;
+  LiveTurn turn;        ///< to be written
+  std::string message;  ///< a sentence; empty when done
+};
+
+/// From the turn in the trial's status on. Each stage lasts a block, and long enough for a container's memory to be
+/// read; stuck is one whose pods do not run the settings after kPatience.
+Growth growing(const Facts& facts);
+
+/// The same turn, or a first one, with the operator's word for it given again where it is due. What pods had to give
+/// back while nobody gave it begins anew (LiveTurn::since), and with it the time that they have.
+LiveTurn renewed(const std::optional<LiveTurn>& turn, Time now);
 
 /// How far settings are in force, by the processes' own memory.
 struct InForce {
@@ -45,6 +66,18 @@ struct InForce {
 
 /// On these pods, or on all of the target's that are ready where none are named.
 InForce in_force_on(const Facts& facts, const std::vector<std::string>& pods, const Settings& settings);
+
+/// Whether settings that are noted for all of the target's pods run there by now. Done without those that no agent
+/// reads after kPatience, if they are no more than the others.
+enum class Spread { kGoesOn, kDone, kStuck };
+Spread spread_of(const Settings& settings, const Facts& facts);
+
+/// "All of the target's pods run", or who does and who does not.
+std::string who_runs(const Settings& settings, const Facts& facts);
+
+/// No pod that is read runs anything else than `old`, since when it is to be put back. What no agent reads by then has
+/// lost its lease, or never had anything of ours.
+bool is_back(const Settings& old, Time since, const Facts& facts);
 
 /// What the target's pods told since they run the settings, as pods that have them: those that have their turn, or all
 /// once they are promoted. What ended before the promotion began is no fault of the settings, and is not counted.

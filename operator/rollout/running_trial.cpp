@@ -15,24 +15,15 @@ namespace {
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-/// A rollout of the target that makes no progress for so long is undone. Kubernetes itself calls one stuck after ten
-/// minutes, and says so before this where it watches.
-constexpr Duration kLongestStandstill = minutes(15);
 /// After that nobody waits any longer for pods that come and go; the old settings are in the template.
 constexpr Duration kLongestRollback = minutes(30);
 /// Pods that don't run by then hold room for nothing.
 constexpr Duration kLongestStart = minutes(5);
 constexpr Duration kShortestRefusal = seconds(30);
-/// A rollout that gets on no further after this may lack what the baseline holds.
-constexpr Duration kPatience = minutes(2);
 /// Windows with data before the arms grow: no data is no good news.
 constexpr int kFewestOfAStep = 4;
 /// Before another trial is made after the server refused one.
 constexpr Duration kRefusedPause = minutes(10);
-/// Of a live trial's word to the agents, several times within their lease.
-constexpr Duration kRenewal = seconds(3);
-/// So long a stage of a live promotion lasts at least, so that memory which runs short is read meanwhile.
-constexpr Duration kShortestStage = seconds(15);
 /// After a step that the next one follows without waiting for anything.
 constexpr Duration kAtOnce = std::chrono::milliseconds(50);
 
@@ -315,11 +306,8 @@ class RunningTrial {
     if (!trial_.status.live) return;
     const LiveTurn& last = *trial_.status.live;
     const LiveTurn turn = turn_at(trial_, last.since, live_pods_left(facts_), now_);
-    if (turn.block != last.block || turn.pods != last.pods || is_due(last)) next_.live = turn;
+    if (turn.block != last.block || turn.pods != last.pods || is_due(last, now_)) next_.live = turn;
   }
-
-  /// The agents have to hear of us again. Another operator's clock may have been ahead of ours.
-  bool is_due(const LiveTurn& turn) const { return turn.renewed > now_ || now_ - turn.renewed >= kRenewal; }
 
   /// Until the next turn, or until the agents want to hear of us.
   Duration until_turn() const {
@@ -460,64 +448,19 @@ class RunningTrial {
     return record("Promoting");
   }
 
-  /// One process, a quarter of the target's, and then all: at each stage for a while, in which what must not go on
-  /// shows.
+  /// One process, a quarter of the target's, and then all.
   std::optional<Step> grow() {
     if (verdict_.outcome == Outcome::kWorse) return worse_than_before();
     if (next_.promoted || current() == trial_.spec.to) return std::nullopt;
-    const LiveTurn& last = keep_agents_informed();
-    // Pods come and go.
-    LiveTurn stage = growing_turn(facts_, last.block, last.pods, now_);
-    if (stage.pods != last.pods) next_.live = stage;
-    const InForce there = in_force_on(facts_, stage.pods, trial_.spec.to);
-    const auto tell = [this](std::string message) {
-      Step step = record("Promoting");
-      step.message = std::move(message);
-      return step;
-    };
-    const auto wanted = static_cast<int>(stage.pods.size());
-    const bool set = wanted > 0 && there.complete() && there.pods == wanted;
-    const Duration grows = now_ - entered(trial_.status, TrialPhase::kPromoting).value_or(now_);
-    if ((!set && now_ - next_.live->since > kPatience) || grows > kLongestStandstill) {
-      const std::string trouble = live_trouble(facts_);
-      return end(TrialVerdict::kInconclusive, "PromotionFailed",
-                 "The agents did not put " + describe(trial_.spec.to) + " in force" +
-                     (trouble.empty() ? "." : ": " + trouble));
+    const Growth growth = growing(facts_);
+    if (growth.kind == Growth::Kind::kStuck) {
+      return end(TrialVerdict::kInconclusive, "PromotionFailed", growth.message);
     }
-    if (!set) return tell("Waiting for the agents to set " + pods_in_words(stage.pods.size()) + ".");
-    const Duration lasts = std::max(trial_.spec.live->block, kShortestStage);
-    if (now_ - *there.since < lasts) {
-      return tell("Looking at " + pods_in_words(stage.pods.size()) + " with " + describe(trial_.spec.to) + " for " +
-                  format_duration(lasts) + " before more get it.");
-    }
-    if (stage.block + 1 >= kGrowingStages) return std::nullopt;
-    next_.live = growing_turn(facts_, stage.block + 1, stage.pods, now_);
-    return tell("Setting " + pods_in_words(next_.live->pods.size()) + " for good.");
-  }
-
-  static std::string pods_in_words(std::size_t pods) {
-    return std::to_string(pods) + (pods == 1 ? " pod of the target" : " pods of the target");
-  }
-
-  /// Renews their lease while the promotion goes on. What they had to give back while nobody did begins anew, and with
-  /// it the time that they have.
-  const LiveTurn& keep_agents_informed() {
-    if (!next_.live) next_.live = LiveTurn{now_, 0, {}, now_};
-    LiveTurn& turn = *next_.live;
-    if (turn.renewed > now_ || now_ - turn.renewed > kLiveLease) turn.since = now_;
-    if (is_due(turn)) turn.renewed = now_;
-    return turn;
-  }
-
-  /// Whether the promotion is complete, or can't be.
-  enum class Spread { kGoesOn, kDone, kStuck };
-  Spread spread() const {
-    const InForce there = in_force_on(facts_, {}, trial_.spec.to);
-    const bool patient = next_.live && now_ - next_.live->since <= kPatience;
-    if (there.complete() && there.unread == 0) return Spread::kDone;
-    if (patient) return Spread::kGoesOn;
-    // A node without an agent keeps nobody from what the others have.
-    return there.complete() && there.pods >= there.unread ? Spread::kDone : Spread::kStuck;
+    next_.live = growth.turn;
+    if (growth.kind == Growth::Kind::kDone) return std::nullopt;
+    Step step = record("Promoting");
+    step.message = growth.message;
+    return step;
   }
 
   Step promoting() {
@@ -549,14 +492,17 @@ class RunningTrial {
     // An operator can die between the patch and its note.
     if (!next_.promoted) next_.promoted = now_;
     if (verdict_.outcome == Outcome::kWorse) return worse_than_before();
-    if (is_live()) keep_agents_informed();
-    const Spread now = is_live() ? spread() : target()->rolled_out() ? Spread::kDone : Spread::kGoesOn;
+    if (is_live()) next_.live = renewed(next_.live, now_);
+    const Spread now = is_live()                ? spread_of(trial_.spec.to, facts_)
+                       : target()->rolled_out() ? Spread::kDone
+                                                : Spread::kGoesOn;
     if (now == Spread::kDone) {
       next_.watching_since = now_;
       next_.live.reset();
       next_.watched_replicas = target()->replicas;
-      enter(TrialPhase::kWatching, who_runs_it() + describe(trial_.spec.to) + "; watching for " +
-                                       format_duration(trial_.spec.watch_for) + ".");
+      const std::string who = is_live() ? who_runs(trial_.spec.to, facts_) : "All of the target's pods run";
+      enter(TrialPhase::kWatching,
+            who + " " + describe(trial_.spec.to) + "; watching for " + format_duration(trial_.spec.watch_for) + ".");
       Step step = record("Watching");
       step.kind = StepKind::kRetireCanary;
       step.memory = with_applied(trial_.spec.to);
@@ -578,14 +524,6 @@ class RunningTrial {
     step.message = "Waiting for the target's rollout to finish.";
     step.memory = with_applied(trial_.spec.to);
     return step;
-  }
-
-  std::string who_runs_it() const {
-    const InForce there = is_live() ? in_force_on(facts_, {}, trial_.spec.to) : InForce{};
-    if (there.unread == 0) return "All of the target's pods run ";
-    const std::string trouble = live_trouble(facts_);
-    return pods_in_words(static_cast<std::size_t>(there.pods)) + ", and not " + std::to_string(there.unread) +
-           " which no agent reads" + (trouble.empty() ? "" : " (" + trouble + ")") + ", run ";
   }
 
   /// The baseline stays for the watch: what happens to it at the same time is no fault of the new settings. Not where
@@ -682,7 +620,7 @@ class RunningTrial {
     const bool somebody_waits =
         facts_.desired.uninstalling || trial_.deleting || (facts_.desired.profile && facts_.desired.profile->deleting);
     const Time since = entered(trial_.status, TrialPhase::kRollingBack).value_or(trial_.spec.deadline);
-    const bool back = is_live() ? agents_are_off() || target()->replicas == 0 || taken_back_by_now(old, since)
+    const bool back = is_live() ? agents_are_off() || target()->replicas == 0 || is_back(as_run(old), since, facts_)
                                 : target()->rolled_out() || target()->rollout.paused || standstill(since);
     const bool over = back || now_ - since > kLongestRollback + target()->min_ready;
     if (!somebody_waits && !over) {
@@ -691,12 +629,6 @@ class RunningTrial {
       return step;
     }
     return rolled_back();
-  }
-
-  /// What no agent reads has lost its lease, or never had anything of ours.
-  bool taken_back_by_now(const Settings& old, Time since) const {
-    const InForce there = in_force_on(facts_, {}, as_run(old));
-    return there.others == 0 && (there.unread == 0 || now_ - since > kPatience);
   }
 
   Step rolled_back() {

@@ -13,6 +13,13 @@ namespace gopacer {
 /// Between passes when nothing is going on; changes in the cluster wake the key earlier.
 inline constexpr Duration kIdlePass = std::chrono::seconds(15);
 
+/// A rollout that gets on no further after this may lack what the baseline holds, and pods that their agents have not
+/// set by then are not waited for.
+inline constexpr Duration kPatience = std::chrono::minutes(2);
+/// A rollout of the target that makes no progress for so long is undone. Kubernetes itself calls one stuck after ten
+/// minutes, and says so before this where it watches.
+inline constexpr Duration kLongestStandstill = std::chrono::minutes(15);
+
 /// A step that leaves the cluster as it is.
 Step hold(std::string reason, std::string message, Duration requeue);
 
