@@ -82,6 +82,15 @@ Estimate combine(const std::vector<PodEstimate>& pods, const std::vector<PodEsti
   return all;
 }
 
+/// The pod runs what is in force. Live, one that was resized in place has as much GOMEMLIMIT of it as fits.
+bool has_current(const PodSeries& pod, const DecideInput& input) {
+  const Settings& current = input.current;
+  if (pod.settings == current) return true;
+  const bool less =
+      pod.settings.go_mem_limit && current.go_mem_limit && *pod.settings.go_mem_limit < *current.go_mem_limit;
+  return input.spec.apply == ApplyMode::kLive && pod.settings.gogc == current.gogc && less;
+}
+
 }  // namespace
 
 Estimation estimate(const DecideInput& input, Time now) {
@@ -98,7 +107,7 @@ Estimation estimate(const DecideInput& input, Time now) {
   const double least_seconds = std::max(4 * to_seconds(input.spec.metrics.interval), 20.0);
 
   for (const PodSeries& pod : input.observed.pods) {
-    if (pod.track != Track::kStable || pod.settings != input.current) continue;
+    if (pod.track != Track::kStable || !has_current(pod, input)) continue;
     ++stable;
     all_warm_up = all_warm_up && now < pod.started + input.spec.canary.warm_up;
     if (!pod.error.empty() && error.empty()) error = pod.error;

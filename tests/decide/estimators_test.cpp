@@ -205,6 +205,18 @@ TEST(Estimators, LookOnlyAtStablePodsWithTheCurrentSettings) {
   EXPECT_EQ(deciding::estimate(input, kNow).reason, "NoPods");
 }
 
+TEST(Estimators, LookAtPodsThatWereResizedWhileTheAgentsKeepSettingsInForce) {
+  GoService service;
+  service.settings = {Gogc(100), mib(300)};
+  DecideInput input = service.input(kNow);
+  for (PodSeries& pod : input.observed.pods) pod.settings.go_mem_limit = mib(200);
+  EXPECT_EQ(deciding::estimate(input, kNow).reason, "NoPods");
+  input.spec.apply = ApplyMode::kLive;
+  EXPECT_NE(deciding::estimate(input, kNow).reason, "NoPods");
+  for (PodSeries& pod : input.observed.pods) pod.settings.gogc = Gogc(150);
+  EXPECT_EQ(deciding::estimate(input, kNow).reason, "NoPods");
+}
+
 TEST(Estimators, DoNotTrustCountersThatWentBack) {
   GoService service;
   service.pods = 1;
