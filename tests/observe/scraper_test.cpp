@@ -847,7 +847,7 @@ TEST_F(ScraperContainerTest, CostOneReadingForAllPodsOfANode) {
 TEST_F(ScraperContainerTest, AreReadMoreOftenInATrialButNotAllTheTime) {
   ScrapePlan fast = plan({pod("a", "10.0.0.1")});
   fast.interval = seconds(2);
-  fast.profiling = Profiling::kTrial;
+  fast.in_trial = true;
   scraper_->set_targets(kProfile, fast);
   scraper_->set_node("node-1", NodeAddress{"192.168.0.1", 10250});
   pass(seconds(0));
