@@ -517,6 +517,10 @@ class Agent::Impl {
       if (memory.applied_over) traces.ours.push_back(*memory.applied_over);
     }
     if (memory.putting_back) traces.ours.push_back(memory.putting_back->settings);
+    for (const AppliedChange& change : memory.changes) {
+      for (const Settings& settings : {change.from, change.to}) traces.ours.push_back(settings);
+    }
+    traces.ours.push_back(confirmed_for(care.container, profile));
     std::optional<Time> latest;
     for (const auto& trial : trials_.list(care.container.pod.ns)) {
       const TrialSpec& spec = trial->spec;

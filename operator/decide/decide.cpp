@@ -41,6 +41,8 @@ std::string ballast_text(const Estimate& estimate) {
 std::optional<Time> next_trial(const DecideInput& input, bool urgent, Time now) {
   const std::optional<Time> until = input.memory.cool_down_until;
   const Duration cool_down = input.spec.rollback.cool_down;
+  // Without trials it is the guard's word alone, and holds as long as it says.
+  if (input.spec.update_mode == UpdateMode::kContinuous) return until;
   if (!until || !urgent || cool_down <= kUrgentCoolDown || *until - now <= kUrgentCoolDown) return until;
   return *until - (cool_down - kUrgentCoolDown);
 }
@@ -121,8 +123,10 @@ Decision decide(const DecideInput& input, Time now) {
             " predictions were off by more than a quarter: gopacer only observes this service. Settings of your own go "
             "with strategy Fixed. The model would set:");
   } else if (from && now < *from) {
-    hold_back(decision, input.current, "CoolDown",
-              "No trial begins before " + format_time(*from) + " (rollback.coolDown). Next:");
+    hold_back(
+        decision, input.current, "CoolDown",
+        std::string(input.spec.update_mode == UpdateMode::kContinuous ? "Nothing is changed" : "No trial begins") +
+            " before " + format_time(*from) + " (rollback.coolDown). Next:");
   }
   return decision;
 }

@@ -82,6 +82,14 @@ Estimate combine(const std::vector<PodEstimate>& pods, const std::vector<PodEsti
   return all;
 }
 
+/// What the pod told last may be of the settings before the latest change.
+bool is_out_of_date(const PodSeries& pod, const DecideInput& input) {
+  constexpr Duration kUntilFollowed = std::chrono::seconds(2);
+  const auto& changes = input.memory.changes;
+  if (input.spec.update_mode != UpdateMode::kContinuous || changes.empty() || pod.samples.empty()) return false;
+  return pod.samples.back().at < changes.back().at + kUntilFollowed;
+}
+
 /// The pod runs what is in force. Live, one that was resized in place has as much GOMEMLIMIT of it as fits.
 bool has_current(const PodSeries& pod, const DecideInput& input) {
   const Settings& current = input.current;
@@ -111,6 +119,7 @@ Estimation estimate(const DecideInput& input, Time now) {
     ++stable;
     all_warm_up = all_warm_up && now < pod.started + input.spec.canary.warm_up;
     if (!pod.error.empty() && error.empty()) error = pod.error;
+    if (is_out_of_date(pod, input)) continue;
     SeriesReader reader(pod, input, now);
     most_samples = std::max(most_samples, reader.samples());
     longest = std::max(longest, reader.seconds());

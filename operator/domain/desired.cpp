@@ -11,7 +11,11 @@ std::optional<Settings> own_of_applied(const Desired& desired) {
   };
   if (tried_it(desired.trial)) return desired.trial->spec.live->own;
   const auto found = std::find_if(desired.ended_trials.rbegin(), desired.ended_trials.rend(), tried_it);
-  return found == desired.ended_trials.rend() ? std::nullopt : (*found)->spec.live->own;
+  if (found != desired.ended_trials.rend()) return (*found)->spec.live->own;
+  const ProfileMemory& memory = desired.profile->memory;
+  const bool own_limit = !memory.changes.empty() && memory.applied_over && memory.applied_over->go_mem_limit &&
+                         memory.applied_beside && !memory.applied_beside->go_mem_limit;
+  return own_limit ? memory.applied_over : std::nullopt;
 }
 
 }  // namespace gopacer

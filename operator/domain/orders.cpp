@@ -100,22 +100,20 @@ Order order_for(const LocalContainer& container, const Profile& profile, const T
   const bool goes_back = is_its_trial && trial->status.phase == TrialPhase::kRollingBack;
   // Bad settings wait for no second write.
   if (goes_back && usual == trial->spec.to) usual = trial->spec.from;
-  const auto bounded = [&](const Settings& settings, bool is_turn) {
-    std::string refused = out_of_bounds(container, spec, settings);
-    if (!refused.empty()) return Order{environment, environment, false, std::move(refused)};
-    return Order{settings, usual, is_turn, {}};
-  };
   const bool may_try = spec.update_mode == UpdateMode::kCanary && !spec.suspend;
   if (!may_try || !lease_holds || !is_its_trial || !trial->status.live || trial->deleting || goes_back ||
       trial->status.phase == TrialPhase::kEnded || trial->spec.from != usual || !has_turn(container, *trial)) {
     usual = fitted(container, spec, usual);
-    return bounded(usual, false);
+    std::string refused = out_of_bounds(container, spec, usual);
+    if (!refused.empty()) return {environment, environment, false, std::move(refused)};
+    return {usual, usual, false, {}};
   }
   usual = fitted(container, spec, usual);
   // Nothing to take back to where even that is not allowed.
-  Order order = bounded(trial->spec.to, true);
-  if (!out_of_bounds(container, spec, usual).empty()) order.usual = environment;
-  return order;
+  if (!out_of_bounds(container, spec, usual).empty()) usual = environment;
+  std::string refused = out_of_bounds(container, spec, trial->spec.to);
+  if (!refused.empty()) return {usual, usual, false, std::move(refused)};
+  return {trial->spec.to, usual, true, {}};
 }
 
 }  // namespace gopacer

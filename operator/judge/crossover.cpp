@@ -335,9 +335,9 @@ class ArmSeries {
     }
   }
 
-  void begin_at(Time at, std::optional<ContainerUsage> memory) {
+  void begin_at(Time at, const std::optional<ContainerUsage>& memory) {
     if (!series_.samples.empty() && series_.samples.back().at >= at) return;
-    emit(at, std::nullopt, std::move(memory));
+    emit(at, std::nullopt, memory);
   }
 
   /// `counted`: null when the period counts for nothing.
@@ -374,11 +374,11 @@ class ArmSeries {
     return before && after ? std::optional(*after > *before) : std::nullopt;
   }
 
-  void emit(Time at, const std::optional<GcProfile>& profile, std::optional<ContainerUsage> memory) {
+  void emit(Time at, const std::optional<GcProfile>& profile, const std::optional<ContainerUsage>& memory) {
     Sample sample;
     sample.at = at;
     sample.profile = profile;
-    sample.usage = std::move(memory);
+    sample.usage = memory;
     if (gauges_ != nullptr) {
       sample.mem = mem_stats();
       sample.process = process_metrics();

@@ -50,7 +50,7 @@ std::optional<judging::HardStop> hard_stop(const GuardPlan& plan, const Arm& pod
   if (!plan.hard_stops_since || pods.empty()) return std::nullopt;
   const judging::UsualRestarts usual{0, now - *plan.hard_stops_since, plan.warm_up};
   if (auto stop = judging::killed(pods, {}, usual)) return stop;
-  return judging::near_memory_limit(pods, 0);
+  return now >= plan.memory_since ? judging::near_memory_limit(pods, 0) : std::nullopt;
 }
 
 }  // namespace

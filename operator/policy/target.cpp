@@ -292,6 +292,8 @@ Answer target_rolling(const Facts& facts) {
 Answer template_rolling(const Facts& facts) {
   // Pods that are not ready, or an autoscaler that adds some, may be what the promise is broken by.
   if (!facts.desired.target || facts.desired.target->has_one_template()) return std::nullopt;
+  // And the settings may be what keeps it from ending, where they get into new pods by another way.
+  if (leaves_the_template(facts)) return std::nullopt;
   return "Waiting for the rollout of " + describe(*facts.desired.target) + " to finish.";
 }
 

@@ -189,6 +189,13 @@ std::optional<Step> applied_out_of_bounds(const Facts& facts) {
   container.environment = facts.desired.environment;
   container.memory_limit = spec->memory_limit;
   container.own = own_of_applied(facts.desired);
+  // Each agent fits its own container; what no pod has room for is not in force anywhere.
+  for (const OwnedPod& owned : facts.desired.pods) {
+    const ContainerSpec* const there = container_named(owned.pod->containers, spec->name);
+    if (there == nullptr || owned.track != Track::kStable || !owned.pod->lives() || !container.memory_limit) continue;
+    container.memory_limit =
+        there->memory_limit ? std::optional(std::max(*container.memory_limit, *there->memory_limit)) : std::nullopt;
+  }
   const Settings fits = confirmed_for(container, profile);
   const std::string refused = out_of_bounds(container, profile.spec, fits);
   if (!refused.empty()) {
@@ -197,7 +204,7 @@ std::optional<Step> applied_out_of_bounds(const Facts& facts) {
   if (fits == *profile.memory.applied) return std::nullopt;
   Step step = hold("OutOfBounds",
                    describe(*profile.memory.applied) + " does not fit into the container's limit of " +
-                       format_bytes(*spec->memory_limit) + " any more: " + describe(fits) + " is in force.",
+                       format_bytes(*container.memory_limit) + " any more: " + describe(fits) + " is in force.",
                    seconds(1));
   step.memory = profile.memory;
   step.memory->applied = fits;

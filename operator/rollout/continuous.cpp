@@ -17,7 +17,24 @@ Duration pass_of(const Facts& facts) {
   return std::clamp<Duration>(facts.desired.profile->spec.metrics.interval, std::chrono::seconds(1), kIdlePass);
 }
 
+/// What the program has without gopacer: its environment's settings, or a GOMEMLIMIT of its own.
+Settings had_without_us(const Facts& facts) {
+  const Settings& environment = facts.desired.environment;
+  if (facts.desired.current == environment) return own_settings(facts).value_or(environment);
+  const ProfileMemory& memory = facts.desired.profile->memory;
+  return memory.changes.empty() ? environment : memory.applied_over.value_or(environment);
+}
+
 }  // namespace
+
+std::optional<Time> following_since(const ProfileMemory& memory) {
+  if (memory.changes.empty() || !memory.applied_beside || memory.changes.back().to == *memory.applied_beside) {
+    return std::nullopt;
+  }
+  const auto first = std::find_if(memory.changes.rbegin(), memory.changes.rend(),
+                                  [&](const AppliedChange& change) { return change.from == *memory.applied_beside; });
+  return first == memory.changes.rend() ? memory.changes.front().at : first->at;
+}
 
 void note_change(ProfileMemory& memory, AppliedChange change) {
   memory.changes.push_back(std::move(change));
@@ -27,6 +44,10 @@ void note_change(ProfileMemory& memory, AppliedChange change) {
 Step follow(const Facts& facts) {
   const ProfileMemory& memory = facts.desired.profile->memory;
   const Decision& decision = facts.decision;
+  const Settings without_us = had_without_us(facts);
+  Settings wanted = decision.settings;
+  // A limit that the program gave itself stays where nobody asks for another one.
+  if (!wanted.go_mem_limit && !facts.desired.environment.go_mem_limit) wanted.go_mem_limit = without_us.go_mem_limit;
   const Duration pass = pass_of(facts);
   if (decision.kind != Decision::Kind::kChange) return hold(decision.reason, decision.message, pass);
   const Settings& current = facts.desired.current;
@@ -40,15 +61,14 @@ Step follow(const Facts& facts) {
                   pass);
     }
   }
-  Step step = hold("Followed", "Putting " + describe(decision.settings) + " in force. " + decision.message, pass);
+  Step step = hold("Followed", "Putting " + describe(wanted) + " in force. " + decision.message, pass);
   step.kind = StepKind::kPutBack;
-  step.settings = decision.settings;
+  step.settings = wanted;
   step.cause = "updateMode Continuous";
   step.memory = memory;
   // What stops it goes back to what the program has without us, and not to what was in force a moment before.
-  note_applied(*step.memory, decision.settings, facts.desired.environment, facts.desired.target->uid,
-               facts.desired.container, facts);
-  note_change(*step.memory, {facts.now, current, decision.settings, decision.message});
+  note_applied(*step.memory, wanted, without_us, facts.desired.target->uid, facts.desired.container, facts);
+  note_change(*step.memory, {facts.now, current, wanted, decision.message});
   return step;
 }
 

@@ -10,6 +10,9 @@ namespace {
 /// So long a stage of a promotion lasts at least, so that memory which runs short is read meanwhile.
 constexpr Duration kShortestStage = std::chrono::seconds(15);
 
+/// A process that is younger may not have been set, or read, since it began.
+constexpr Duration kYoung = std::chrono::seconds(30);
+
 /// ": why", or a full stop.
 std::string because_of(const std::string& trouble) { return trouble.empty() ? "." : ": " + trouble; }
 
@@ -39,6 +42,14 @@ const PodSeries* series_of(const Facts& facts, const std::string& uid) {
 bool is_read(const Facts& facts, const Pod* pod) {
   const PodSeries* const series = series_of(facts, pod->uid);
   return series != nullptr && latest(*series) != nullptr;
+}
+
+/// It was not resized to less than the trial's settings, old or new, need.
+bool has_room(const Facts& facts, const Pod* pod) {
+  const PodSeries* const series = series_of(facts, pod->uid);
+  if (series == nullptr || series->settings != facts.desired.current) return false;
+  const auto& limit = facts.desired.trial->spec.to.go_mem_limit;
+  return !limit || !series->memory_limit || *limit < *series->memory_limit;
 }
 
 std::vector<const Pod*> living_pods(const Facts& facts) {
@@ -93,7 +104,7 @@ std::map<std::string, int> restarts_of(const std::vector<std::string>& processes
 std::vector<std::string> live_pods(const Facts& facts, bool patient) {
   const std::vector<const Pod*> ready = ready_pods(facts);
   std::vector<const Pod*> read = ready;
-  std::erase_if(read, [&](const Pod* pod) { return !is_read(facts, pod); });
+  std::erase_if(read, [&](const Pod* pod) { return !is_read(facts, pod) || !has_room(facts, pod); });
   const std::size_t most =
       std::min(kMostLivePods, std::size_t{2} * static_cast<std::size_t>(facts.desired.trial->arm_replicas()));
   const bool enough = read.size() >= std::min(most, ready.size());
@@ -137,8 +148,12 @@ LiveTurn turn_at(const Trial& trial, Time since, const std::vector<std::string>&
 LiveTurn growing_turn(const Facts& facts, std::int64_t stage, const std::vector<std::string>& before, Time now) {
   std::vector<const Pod*> pods = ready_pods(facts);
   const std::size_t quarter = std::clamp<std::size_t>(pods.size() / 4, 1, kMostLivePods);
-  const std::size_t wanted = stage == 0 ? 1 : quarter;
-  std::erase_if(pods, [&](const Pod* pod) { return !is_read(facts, pod); });
+  // What has them keeps them, whatever an autoscaler does to the quarter.
+  const std::size_t wanted = std::max(stage == 0 ? 1 : quarter, before.size());
+  std::erase_if(pods, [&](const Pod* pod) {
+    const bool had_them = contains(before, pod->uid);
+    return !had_them && (!is_read(facts, pod) || !has_room(facts, pod));
+  });
   const std::map<std::string, int> trials = restarts_of(facts.desired.trial->status.arm_pods);
   std::stable_sort(pods.begin(), pods.end(), [&](const Pod* a, const Pod* b) {
     const auto rank = [&](const Pod* pod) {
@@ -173,9 +188,15 @@ Growth growing(const Facts& facts) {
   const InForce there = in_force_on(facts, stage.pods, settings);
   const bool set = !stage.pods.empty() && there.complete() && there.pods == static_cast<int>(stage.pods.size());
   const bool too_long = now - entered(trial.status, TrialPhase::kPromoting).value_or(now) > kLongestStandstill;
-  if ((!set && now - growth.turn.since > kPatience) || too_long) {
+  if (!set && now - growth.turn.since > kPatience) {
     growth.kind = Growth::Kind::kStuck;
     growth.message = "The agents did not put " + describe(settings) + " in force" + because_of(live_trouble(facts));
+    return growth;
+  }
+  if (too_long) {
+    growth.kind = Growth::Kind::kStuck;
+    growth.message = "The first pods that had " + describe(settings) + " for good came and went for longer than " +
+                     format_duration(kLongestStandstill) + ", too fast to look at them.";
     return growth;
   }
   const std::string pods = pods_in_words(stage.pods.size());
@@ -221,12 +242,14 @@ InForce in_force_on(const Facts& facts, const std::vector<std::string>& pods, co
   for (const Pod* pod : ready_pods(facts)) {
     if (!pods.empty() && !contains(pods, pod->uid)) continue;
     const PodSeries* const series = series_of(facts, pod->uid);
+    // What is noted for all is in force in a container that was resized as far as it fits.
+    const Settings& its = series != nullptr && facts.desired.current == settings ? series->settings : settings;
     if (series == nullptr || latest(*series) == nullptr) {
       ++found.unread;
-    } else if (const auto since = running_since(*series, settings)) {
+    } else if (const auto since = running_since(*series, its)) {
       ++found.pods;
       found.since = std::max(found.since.value_or(*since), *since);
-    } else {
+    } else if (facts.now - series->started > kYoung) {
       ++found.others;
     }
   }
@@ -239,8 +262,11 @@ Observation since_they_run(const Facts& facts, const Settings& settings) {
   const Time began = entered(status, TrialPhase::kPromoting).value_or(facts.now);
   Observation observed = facts.observed;
   for (PodSeries& pod : observed.pods) {
-    const bool has_them = facts.desired.current == settings || (status.live && contains(status.live->pods, pod.uid));
-    pod.settings = has_them ? settings : facts.desired.current;
+    const bool noted = facts.desired.current == settings;
+    const bool has_turn = status.live && contains(status.live->pods, pod.uid);
+    // As much of them as fits into a container that was resized.
+    const Settings its = noted ? pod.settings : settings;
+    pod.settings = noted || has_turn ? settings : facts.desired.current;
     const auto before = known.find(pod.uid);
     if (before != known.end()) {
       pod.restarts = std::max(0, pod.restarts - before->second);
@@ -248,7 +274,7 @@ Observation since_they_run(const Facts& facts, const Settings& settings) {
     } else {
       only_ended_since(pod, began);
     }
-    without_other_settings(pod, settings);
+    without_other_settings(pod, its);
   }
   return observed;
 }

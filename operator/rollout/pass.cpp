@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <map>
 #include <string>
+#include <utility>
 
+#include "rollout/continuous.h"
 #include "rollout/live.h"
 #include "rollout/put_back.h"
 #include "rollout/steps.h"
@@ -76,6 +78,11 @@ Verdict judge_target(const Facts& facts) {
   return watch_after_promotion(plan, status.watch_evidence, since_they_run(facts, spec.to), facts.now);
 }
 
+/// Between a node's clock and ours.
+constexpr Duration kClockSkew = std::chrono::minutes(1);
+/// Until memory that a smaller heap gives back has gone, and a kubelet has read it.
+constexpr Duration kUntilMemoryFollows = std::chrono::minutes(1);
+
 /// Length of the windows in which the guard looks for broken promises, at least.
 Duration guarded_interval(const Profile& profile) {
   return std::max(profile.spec.canary.interval, profile.spec.metrics.interval);
@@ -143,11 +150,23 @@ Verdict judge_in_force(const Facts& facts) {
                  guarded_interval(*desired.profile)};
   if (desired.profile->spec.apply != ApplyMode::kLive) return guard(plan, facts.observed, facts.now);
   Observation observed = facts.observed;
-  for (PodSeries& pod : observed.pods) without_other_settings(pod, desired.current);
-  const std::vector<AppliedChange>& changes = desired.profile->memory.changes;
-  if (desired.profile->spec.update_mode == UpdateMode::kContinuous && !changes.empty()) {
-    plan.hard_stops_since = changes.back().at;
-    for (PodSeries& pod : observed.pods) only_ended_since(pod, changes.back().at);
+  const auto followed = desired.profile->spec.update_mode == UpdateMode::kContinuous
+                            ? following_since(desired.profile->memory)
+                            : std::nullopt;
+  if (followed) {
+    plan.hard_stops_since = *followed - kClockSkew;
+    plan.memory_since = desired.profile->memory.changes.back().at + kUntilMemoryFollows;
+  }
+  for (PodSeries& pod : observed.pods) {
+    // As much of them as fits into a container that was resized.
+    const Settings its = std::exchange(pod.settings, desired.current);
+    if (!followed) {
+      without_other_settings(pod, its);
+      continue;
+    }
+    // One change follows another, and none of them was tried: what all of them did counts.
+    pod.samples.erase_if([&](const Sample& sample) { return sample.at < *followed; });
+    only_ended_since(pod, *plan.hard_stops_since);
   }
   return guard(plan, observed, facts.now);
 }

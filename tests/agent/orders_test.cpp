@@ -327,6 +327,11 @@ TEST(Order, IsTheEnvironmentWhereItWouldBeOutOfBounds) {
   EXPECT_EQ(turn.settings, Settings{});
   EXPECT_FALSE(turn.is_turn);
   EXPECT_THAT(turn.refused, HasSubstr("a GOGC of 50 to 120"));
+  confirm(profile, settings(110));
+  Trial from_there = live_trial();
+  from_there.spec.from = settings(110);
+  EXPECT_EQ(order(profile, from_there).settings, settings(110)) << "a turn that is refused takes nothing else away";
+  EXPECT_THAT(order(profile, from_there).refused, HasSubstr("a GOGC of 50 to 120"));
   confirm(profile, settings(150));
   const Order confirmed = order_for(container(), profile, nullptr, false);
   EXPECT_EQ(confirmed.settings, Settings{}) << "a person has narrowed the bounds since";

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include "gopacer/domain/histogram.h"
 #include "gopacer/rollout/pass.h"
 #include "rollout/live_scene.h"
 
@@ -11,6 +12,7 @@ namespace {
 
 using builders::new_settings;
 using builders::settings;
+using scenes::LiveProcess;
 using scenes::LiveScene;
 using std::chrono::hours;
 using std::chrono::minutes;
@@ -155,7 +157,68 @@ TEST(Continuous, ForgetsATrialThatWasOnlyNoted) {
   EXPECT_EQ(live.pass().kind, StepKind::kForgetTrial);
 }
 
-TEST(Continuous, JudgesByWhatEndedSinceTheLatestChange) {
+TEST(Continuous, LeavesALimitThatTheProgramGaveItself) {
+  LiveScene live = continuous();
+  for (LiveProcess& process : live.processes) process.runs = settings(100, mib(450));
+  live.scene.decision.estimate.emplace().settings = settings(100, mib(450));
+  live.scene.decision.settings = settings(200);
+  live.pass();
+  EXPECT_EQ(live.memory().applied, settings(200, mib(450)));
+  EXPECT_EQ(live.memory().applied_over, settings({}, mib(450)));
+  live.scene.now += seconds(10);
+  live.scene.decision.settings = settings(300);
+  live.pass();
+  EXPECT_EQ(live.memory().applied, settings(300, mib(450)));
+  EXPECT_EQ(live.memory().applied_over, settings({}, mib(450))) << "and goes back to it";
+}
+
+TEST(Continuous, KnowsSinceWhenItFollows) {
+  ProfileMemory memory;
+  EXPECT_FALSE(following_since(memory));
+  memory.applied_beside = settings(80);
+  const auto at = [](int minute) { return builders::kStart + minutes(minute); };
+  note_change(memory, {at(1), settings(80), settings(200), ""});
+  note_change(memory, {at(2), settings(200), settings(80), "stopped"});
+  EXPECT_FALSE(following_since(memory));
+  note_change(memory, {at(3), settings(80), settings(150), ""});
+  note_change(memory, {at(4), settings(150), settings(170), ""});
+  EXPECT_EQ(following_since(memory), at(3));
+}
+
+TEST(Continuous, BreaksAPromiseHoweverOftenItsSettingsChange) {
+  LiveScene live = continuous();
+  Slo slo;
+  slo.name = "queue";
+  slo.source = PodGauge{};
+  slo.max = 10;
+  slo.max_for = minutes(5);
+  live.scene.profile.spec.slos = {slo};
+  live.scene.profile.spec.canary.warm_up = Duration(0);
+  const Time begin = live.scene.now;
+  ProfileMemory& memory = live.memory();
+  live.keep(settings(300));
+  memory.applied_over = live.environment;
+  for (int i = 0; i < 10; ++i) {
+    note_change(memory, {begin + minutes(i), i == 0 ? live.environment : settings(i % 2 == 0 ? 100 : 300),
+                         settings(i % 2 == 0 ? 300 : 150), ""});
+  }
+  live.scene.now = begin + minutes(10);
+  Facts facts = live.facts();
+  for (PodSeries& pod : facts.observed.pods) {
+    pod.samples.clear();
+    for (int second = 1; second <= 600; second += 5) {
+      Sample sample;
+      sample.at = begin + seconds(second);
+      sample.process.emplace().gogc = Gogc(second / 60 % 2 == 0 ? 300 : 150);
+      sample.latency["queue"] = reading_of(0);
+      for (int i = 0; i < second; i += 5) merge(sample.latency["queue"], reading_of(50));
+      pod.samples.push_back(sample);
+    }
+  }
+  EXPECT_EQ(judge_in_force(facts).reason, "SloViolated");
+}
+
+TEST(Continuous, JudgesByWhatEndedSinceItFollows) {
   LiveScene live = continuous();
   live.scene.now += hours(1);
   live.processes[0].restarts = 7;
@@ -163,7 +226,10 @@ TEST(Continuous, JudgesByWhatEndedSinceTheLatestChange) {
   live.pass();
   EXPECT_EQ(judge_in_force(live.facts()).outcome, Outcome::kUndecided) << "it was killed weeks ago";
   live.scene.now += seconds(20);
-  live.processes[0].started = live.scene.now - seconds(5);
+  live.scene.decision.settings = settings(300);
+  live.pass();
+  live.scene.now += seconds(20);
+  live.processes[0].started = live.scene.now - seconds(30);
   const Verdict verdict = judge_in_force(live.facts());
   EXPECT_EQ(verdict.reason, "OOMKilled");
   EXPECT_TRUE(verdict.hard_stop);

@@ -67,6 +67,7 @@ struct GuardPlan {
   Duration interval = std::chrono::seconds(15);
   /// Where no trial came before: a pod that was killed since then, or is short of memory, stops it as well.
   std::optional<Time> hard_stops_since = std::nullopt;
+  Time memory_since = {};  ///< before it memory that is short says nothing of the settings
 };
 
 enum class Outcome {
