@@ -1,7 +1,7 @@
 #include "rollout/live.h"
 
 #include <algorithm>
-#include <cstdlib>
+#include <charconv>
 #include <tuple>
 
 namespace gopacer {
@@ -96,7 +96,8 @@ std::map<std::string, int> restarts_of(const std::vector<std::string>& processes
   std::map<std::string, int> restarts;
   for (const std::string& process : processes) {
     const std::size_t end = process.find('#');
-    restarts[uid_of(process)] = end == std::string::npos ? 0 : std::atoi(process.c_str() + end + 1);
+    int& count = restarts[uid_of(process)] = 0;
+    if (end != std::string::npos) std::from_chars(process.data() + end + 1, process.data() + process.size(), count);
   }
   return restarts;
 }
