@@ -194,7 +194,10 @@ class Agent::Impl {
   }
 
   void run(const std::stop_token& stop) {
-    for (const auto& [identity, kept] : journal_.all()) left_.try_emplace(identity);
+    {
+      const std::lock_guard lock(mutex_);
+      for (const auto& [identity, kept] : journal_.all()) left_.try_emplace(identity);
+    }
     std::vector<std::jthread> threads;
     for (const auto& reflector : reflectors_) {
       threads.emplace_back([&reflector](const std::stop_token& own) { reflector->run(own); });
@@ -226,7 +229,7 @@ class Agent::Impl {
     const std::lock_guard lock(mutex_);
     AgentCounts counts = counts_;
     for (const auto& [key, care] : cares_) counts.programs += care.program ? 1 : 0;
-    counts.owed = owed_.size();
+    counts.owed = owed_.size() + left_.size();
     return counts;
   }
 
@@ -283,6 +286,7 @@ class Agent::Impl {
   /// Puts back what a predecessor had changed. What is under care by now has what it is to have.
   void put_back_predecessors() {
     const Duration now = steady_.now();
+    const std::lock_guard lock(mutex_);
     erase_where(left_, [&](const std::string& identity, Left& left) {
       const auto kept = journal_.all().find(identity);
       if (kept == journal_.all().end() || is_in_hand(identity)) return true;
@@ -315,7 +319,6 @@ class Agent::Impl {
     }
     if (!*written) return true;
     spdlog::info("put back what a predecessor had changed program={}", identity);
-    const std::lock_guard lock(mutex_);
     ++counts_.written;
     return true;
   }

@@ -38,7 +38,7 @@ struct AgentCounts {
   std::uint64_t refused = 0;   ///< orders that were not followed, each once
   std::uint64_t expired = 0;   ///< leases that ran out
   std::uint64_t programs = 0;  ///< under care now
-  std::uint64_t owed = 0;      ///< no longer under care, and what they had is yet to be put back
+  std::uint64_t owed = 0;      ///< not under care, and what they had is yet to be put back
 };
 
 /// The gopacer of one node: reads the Go programs of this node's pods whose profile asks for it, and keeps in them what
