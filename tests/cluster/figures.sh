@@ -143,8 +143,8 @@ effects() {
 import datetime, json, re, sys
 turns = json.load(sys.stdin)
 seconds = lambda text: datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
-writes = [(seconds(line.split()[0]), line.rsplit("trial=", 1)[1].strip()) for line in open(sys.argv[1]) if "put in force" in line and "trial=" in line]
-found = sorted(min((at - seconds(turn["at"]) for at, trial in writes if trial == turn["trial"] and 0 <= at - seconds(turn["at"]) < 2), default=9) for turn in turns if turn["at"])
+writes = [seconds(line.split()[0]) for line in open(sys.argv[1]) if "settings put in force" in line]
+found = sorted(min((at - seconds(turn["at"]) for at in writes if 0 <= at - seconds(turn["at"]) < 2), default=9) for turn in turns if turn["at"])
 found = [value for value in found if value < 9]
 print(json.dumps({"turns": len(found), "medianMilliseconds": round(1000 * found[len(found) // 2]), "worstMilliseconds": round(1000 * found[-1])}) if found else "{}")' "$work/agent"
 }
