@@ -150,6 +150,13 @@ class AgentTest : public ::testing::Test {
   void until_has(const Churn& churn, const Settings& settings) {
     until(describe(settings), [&] { return had_by(churn) == settings; });
   }
+  /// The agent runs, and has put these in force in the pod's program, as confirmed.
+  void put_in_force(const Churn& churn, const Settings& settings) {
+    put_program(churn);
+    confirm(settings);
+    start();
+    until_has(churn, settings);
+  }
   json page(const std::string& path) const {
     const auto body = agent_->page(path);
     return body ? json::parse(*body) : json::object();
@@ -284,10 +291,7 @@ TEST_F(AgentTest, TakesBackWhatItsTrialRollsBackBeforeTheProfileSaysSo) {
 
 TEST_F(AgentTest, KeepsWhatWasConfirmedInForceInEachNewProcess) {
   Churn churn("static");
-  put_program(churn);
-  confirm(settings(150));
-  start();
-  until_has(churn, settings(150));
+  put_in_force(churn, settings(150));
   churn.kill();
   const Churn next("static");
   proc_.adopt(next.pid(), container_id('b'));
@@ -300,10 +304,7 @@ TEST_F(AgentTest, KeepsWhatWasConfirmedInForceInEachNewProcess) {
 
 TEST_F(AgentTest, FindsTheProgramThatTakesAnothersPlaceInTheSameContainer) {
   Churn churn("static");
-  put_program(churn);
-  confirm(settings(150));
-  start();
-  until_has(churn, settings(150));
+  put_in_force(churn, settings(150));
   churn.kill();
   const Churn next("static");
   proc_.adopt(next.pid(), container_id('a'));
@@ -312,10 +313,7 @@ TEST_F(AgentTest, FindsTheProgramThatTakesAnothersPlaceInTheSameContainer) {
 
 TEST_F(AgentTest, PutsBackWhenTheProfileIsDeleted) {
   const Churn churn("static");
-  put_program(churn);
-  confirm(settings(150));
-  start();
-  until_has(churn, settings(150));
+  put_in_force(churn, settings(150));
   ASSERT_TRUE(api_.remove(objects::profile_path(), ""));
   until_has(churn, kDefaults);
   until("it is under care no more", [&] { return agent_->counts().programs == 0; });
@@ -347,10 +345,7 @@ TEST_F(AgentTest, PutsBackWhenItEnds) {
 
 TEST_F(AgentTest, GoesOnPuttingBackUntilItIsDone) {
   const Churn churn("static");
-  put_program(churn);
-  confirm(settings(150));
-  start();
-  until_has(churn, settings(150));
+  put_in_force(churn, settings(150));
   proc_.remove(churn.pid());
   ASSERT_TRUE(api_.remove(objects::profile_path(), ""));
   until("it owes that", [&] { return agent_->counts().owed == 1; });
@@ -363,10 +358,7 @@ TEST_F(AgentTest, GoesOnPuttingBackUntilItIsDone) {
 
 TEST_F(AgentTest, OwesNothingToAProgramThatHasEnded) {
   Churn churn("static");
-  put_program(churn);
-  confirm(settings(150));
-  start();
-  until_has(churn, settings(150));
+  put_in_force(churn, settings(150));
   proc_.remove(churn.pid());
   ASSERT_TRUE(api_.remove(objects::profile_path(), ""));
   until("it owes that", [&] { return agent_->counts().owed == 1; });
@@ -396,10 +388,7 @@ TEST_F(AgentTest, TakesAProgramOnAgainThatItStillOwes) {
 
 TEST_F(AgentTest, GoesOnPuttingBackForAWhileWhenItEnds) {
   const Churn churn("static");
-  put_program(churn);
-  confirm(settings(150));
-  start();
-  until_has(churn, settings(150));
+  put_in_force(churn, settings(150));
   proc_.remove(churn.pid());
   thread_.request_stop();
   until("it owes that", [&] { return agent_->counts().owed == 1; });
@@ -410,10 +399,7 @@ TEST_F(AgentTest, GoesOnPuttingBackForAWhileWhenItEnds) {
 
 TEST_F(AgentTest, LeavesToASuccessorWhatItCannotPutBack) {
   const Churn churn("static");
-  put_program(churn);
-  confirm(settings(150));
-  start();
-  until_has(churn, settings(150));
+  put_in_force(churn, settings(150));
   proc_.remove(churn.pid());
   thread_.request_stop();
   until("it owes that", [&] { return agent_->counts().owed == 1; });
