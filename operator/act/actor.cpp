@@ -30,12 +30,6 @@ Result<std::optional<Receipt>> with_receipt(const Result<Receipt>& result) {
   return std::optional<Receipt>(*result);
 }
 
-/// The agents go by the statuses of profile and trial, which the recorder writes: nothing is put into the template.
-bool is_live(const Desired& desired) {
-  return desired.trial ? desired.trial->spec.live.has_value()
-                       : desired.profile && desired.profile->spec.apply == ApplyMode::kLive;
-}
-
 /// Whatever is the matter with the profile, it must not keep bad settings in the target.
 bool puts_right(StepKind kind) { return kind == StepKind::kRollBack || kind == StepKind::kEnd; }
 
@@ -112,14 +106,14 @@ Result<std::optional<Receipt>> Actor::act(const Desired& desired, const Step& st
 }
 
 Result<void> Actor::note_trial(const Desired& desired, const Step& step) {
-  if (is_live(desired)) return trials_.check_free({desired.key.ns, step.memory->active_trial});
+  if (leaves_the_template(desired)) return trials_.check_free({desired.key.ns, step.memory->active_trial});
   if (const auto rehearsed = applier_.rehearse(place_of(desired), *step.settings); !rehearsed) return rehearsed;
   return trials_.check_free({desired.key.ns, step.memory->active_trial});
 }
 
 /// Only onto what the pass has seen: a person may have changed the target a moment ago.
 Result<Receipt> Actor::put(const Desired& desired, const Settings& settings, const std::string& why) {
-  if (is_live(desired)) return Receipt{desired.target->generation};
+  if (leaves_the_template(desired)) return Receipt{desired.target->generation};
   const SettingsPlace place = place_of(desired);
   const Result<SettingsInForce> in_force = applier_.read(place);
   if (!in_force) return tl::unexpected(in_force.error());
@@ -131,7 +125,7 @@ Result<Receipt> Actor::put(const Desired& desired, const Settings& settings, con
 
 /// A promotion that nobody could note, because its answer or the note was lost, must not be left behind.
 Result<void> Actor::check_unpatched(const Desired& desired) {
-  if (is_live(desired)) return {};
+  if (leaves_the_template(desired)) return {};
   const TrialStatus& trial = desired.trial->status;
   const bool may_be_patched = trial.phase == TrialPhase::kPromoting && !trial.promoted && desired.target &&
                               desired.target->uid == desired.trial->spec.target.uid;

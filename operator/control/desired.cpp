@@ -4,8 +4,6 @@
 #include <iterator>
 #include <tuple>
 
-#include "gopacer/domain/orders.h"
-
 namespace gopacer {
 namespace {
 
@@ -95,14 +93,8 @@ bool is_noted_of(const Desired& desired) {
 }  // namespace
 
 Settings in_force(const Desired& desired, const ContainerSpec& container) {
-  const Settings environment = readable_settings(env_of(container));
-  if (!is_noted_of(desired)) return environment;
-  LocalContainer local;
-  local.name = container.name;
-  local.environment = environment;
-  local.memory_limit = container.memory_limit;
-  local.own = own_of_applied(desired);
-  return confirmed_for(local, *desired.profile);
+  const LocalContainer local = local_container(desired, container);
+  return is_noted_of(desired) ? confirmed_for(local, *desired.profile) : local.environment;
 }
 
 bool is_arm(const Workload& workload) { return !workload.arm_of.empty() && workload.expires; }
@@ -134,6 +126,7 @@ Desired read_desired(const ClusterView& cluster, const ObjectKey& key) {
   desired.container = container_of(desired);
   desired.environment = environment_of(desired);
   desired.current = is_noted_of(desired) ? in_force(desired.profile->memory, desired.environment) : desired.environment;
+  desired.own = own_of_applied(desired);
   return desired;
 }
 

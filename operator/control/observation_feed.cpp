@@ -13,10 +13,10 @@ constexpr int kReadingsOfABlock = 8;
 /// How often the pod is read for the sake of its turns; 0 where it takes none.
 Duration reading_of_turns(const Trial* trial, const std::string& uid) {
   if (trial == nullptr || !trial->spec.live) return Duration(0);
-  const auto is_it = [&](const std::string& process) { return process.compare(0, process.find('#'), uid) == 0; };
-  const auto& begun_with = trial->status.arm_pods;
-  const bool one_of_them = std::any_of(begun_with.begin(), begun_with.end(), is_it) ||
-                           (trial->status.live && std::ranges::any_of(trial->status.live->pods, is_it));
+  const TrialStatus& status = trial->status;
+  const bool one_of_them =
+      std::ranges::any_of(status.arm_pods, [&](const std::string& process) { return pod_of(process) == uid; }) ||
+      (status.live && std::ranges::find(status.live->pods, uid) != status.live->pods.end());
   return one_of_them ? std::max<Duration>(trial->spec.live->block / kReadingsOfABlock, kShortestTurn) : Duration(0);
 }
 
@@ -30,7 +30,7 @@ const T* named(const std::vector<T>& all, const std::string& name) {
 
 ScrapePlan scrape_plan(const Desired& desired) {
   ScrapePlan plan;
-  const bool in_trial = plan.in_trial = desired.trial != nullptr;
+  plan.in_trial = desired.trial != nullptr;
   if (desired.profile) {
     plan.target = desired.profile->spec.target;
     plan.endpoint = desired.profile->spec.metrics;
@@ -39,7 +39,7 @@ ScrapePlan scrape_plan(const Desired& desired) {
     if (desired.profile->spec.apply == ApplyMode::kLive) plan.endpoint.source = RuntimeSource::kAgent;
     plan.keep = std::max(plan.keep, guarded_time(*desired.profile));
   }
-  if (in_trial) {
+  if (plan.in_trial) {
     plan.target = desired.trial->spec.target.name;
     plan.slos = desired.trial->spec.slos;
     plan.interval = std::min(plan.interval, desired.trial->spec.canary.interval);

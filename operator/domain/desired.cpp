@@ -4,6 +4,20 @@
 
 namespace gopacer {
 
+bool leaves_the_template(const Desired& desired) {
+  return desired.trial ? desired.trial->spec.live.has_value()
+                       : desired.profile && desired.profile->spec.apply == ApplyMode::kLive;
+}
+
+LocalContainer local_container(const Desired& desired, const ContainerSpec& container) {
+  LocalContainer local;
+  local.name = container.name;
+  local.environment = readable_settings(env_of(container));
+  local.memory_limit = container.memory_limit;
+  local.own = desired.own;
+  return local;
+}
+
 std::optional<Settings> own_of_applied(const Desired& desired) {
   if (!desired.profile || !desired.profile->memory.applied) return std::nullopt;
   const auto tried_it = [&](const std::shared_ptr<const Trial>& trial) {

@@ -100,18 +100,15 @@ Order order_for(const LocalContainer& container, const Profile& profile, const T
   const bool goes_back = is_its_trial && trial->status.phase == TrialPhase::kRollingBack;
   // Bad settings wait for no second write.
   if (goes_back && usual == trial->spec.to) usual = trial->spec.from;
-  const bool may_try = spec.update_mode == UpdateMode::kCanary && !spec.suspend;
-  if (!may_try || !lease_holds || !is_its_trial || !trial->status.live || trial->deleting || goes_back ||
-      trial->status.phase == TrialPhase::kEnded || trial->spec.from != usual || !has_turn(container, *trial)) {
-    usual = fitted(container, spec, usual);
-    std::string refused = out_of_bounds(container, spec, usual);
-    if (!refused.empty()) return {environment, environment, false, std::move(refused)};
-    return {usual, usual, false, {}};
-  }
+  const bool tries = spec.update_mode == UpdateMode::kCanary && !spec.suspend && lease_holds && is_its_trial &&
+                     trial->status.live && !trial->deleting && !goes_back &&
+                     trial->status.phase != TrialPhase::kEnded && trial->spec.from == usual &&
+                     has_turn(container, *trial);
   usual = fitted(container, spec, usual);
-  // Nothing to take back to where even that is not allowed.
-  if (!out_of_bounds(container, spec, usual).empty()) usual = environment;
-  std::string refused = out_of_bounds(container, spec, trial->spec.to);
+  std::string refused = out_of_bounds(container, spec, usual);
+  if (!refused.empty()) usual = environment;
+  if (!tries) return {usual, usual, false, std::move(refused)};
+  refused = out_of_bounds(container, spec, trial->spec.to);
   if (!refused.empty()) return {usual, usual, false, std::move(refused)};
   return {trial->spec.to, usual, true, {}};
 }

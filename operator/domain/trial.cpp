@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstdint>
 #include <string_view>
 #include <utility>
@@ -89,6 +90,18 @@ std::string to_string(TrialPhase phase) { return name_of(kPhases, phase); }
 std::string to_string(TrialVerdict verdict) { return name_of(kVerdicts, verdict); }
 std::optional<TrialPhase> parse_trial_phase(const std::string& text) { return value_of(kPhases, text); }
 std::optional<TrialVerdict> parse_trial_verdict(const std::string& text) { return value_of(kVerdicts, text); }
+
+std::string pod_of(const std::string& process) { return process.substr(0, process.find('#')); }
+
+std::map<std::string, int> restarts_of(const std::vector<std::string>& processes) {
+  std::map<std::string, int> restarts;
+  for (const std::string& process : processes) {
+    const std::size_t end = process.find('#');
+    int& count = restarts[pod_of(process)] = 0;
+    if (end != std::string::npos) std::from_chars(process.data() + end + 1, process.data() + process.size(), count);
+  }
+  return restarts;
+}
 
 std::optional<Time> entered(const TrialStatus& status, TrialPhase phase) {
   const auto found = std::find_if(status.steps.rbegin(), status.steps.rend(),

@@ -79,17 +79,10 @@ std::optional<Time> rolling_since(const Facts& facts) {
   return since && *since <= facts.now ? since : std::nullopt;
 }
 
-/// Settings get into force in the running processes, and nothing is written to the target.
-bool leaves_the_template(const Facts& facts) {
-  const Trial* const trial = facts.desired.trial.get();
-  if (trial != nullptr) return trial->spec.live.has_value();
-  return facts.desired.profile && facts.desired.profile->spec.apply == ApplyMode::kLive;
-}
-
 /// A trial whose arms are gone runs nothing twice, nor does one in processes that are there anyway.
 bool runs_nothing_twice(const Facts& facts) {
   const Trial* const trial = facts.desired.trial.get();
-  return leaves_the_template(facts) || (trial != nullptr && !before_promotion(trial->status.phase));
+  return leaves_the_template(facts.desired) || (trial != nullptr && !before_promotion(trial->status.phase));
 }
 
 /// Of what the target's template has only once. Two instances of it are run only when a person says so.
@@ -203,7 +196,8 @@ Answer memory_autoscaler(const Facts& facts) {
 }
 
 Answer target_paused(const Facts& facts) {
-  if (!facts.desired.target || !facts.desired.target->rollout.paused || leaves_the_template(facts)) return std::nullopt;
+  if (!facts.desired.target || !facts.desired.target->rollout.paused || leaves_the_template(facts.desired))
+    return std::nullopt;
   return describe(*facts.desired.target) +
          " is paused, and nothing can be rolled out: run kubectl rollout resume deployment/" +
          facts.desired.target->key.name + ".";
@@ -225,7 +219,7 @@ Answer field_conflict(const Facts& facts) {
 
 Answer target_owned(const Facts& facts) {
   if (!facts.desired.target || !facts.desired.target->controller.exists()) return std::nullopt;
-  if (leaves_the_template(facts)) return std::nullopt;
+  if (leaves_the_template(facts.desired)) return std::nullopt;
   const OwnerRef& owner = facts.desired.target->controller;
   return describe(*facts.desired.target) + " is controlled by " + owner.kind + " '" + owner.name +
          "', which would put its own env back: set GOGC and GOMEMLIMIT there, as the recommendation says.";
@@ -293,7 +287,7 @@ Answer template_rolling(const Facts& facts) {
   // Pods that are not ready, or an autoscaler that adds some, may be what the promise is broken by.
   if (!facts.desired.target || facts.desired.target->has_one_template()) return std::nullopt;
   // And the settings may be what keeps it from ending, where they get into new pods by another way.
-  if (leaves_the_template(facts)) return std::nullopt;
+  if (leaves_the_template(facts.desired)) return std::nullopt;
   return "Waiting for the rollout of " + describe(*facts.desired.target) + " to finish.";
 }
 

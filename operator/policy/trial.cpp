@@ -12,8 +12,6 @@ constexpr double kFarApart = 4;
 constexpr double kEnoughRequests = 100;
 /// Least share of the target's replicas that must be available while a trial runs.
 constexpr double kLeastAvailable = 0.5;
-/// Between the API server's clock and ours.
-constexpr Duration kClockSkew = std::chrono::minutes(1);
 /// For so long; an autoscaler's step and a drained node are over sooner.
 constexpr Duration kLongestUnavailable = std::chrono::minutes(2);
 
@@ -34,7 +32,7 @@ bool has_new_settings(const Facts& facts, const Pod& pod) {
 bool takes_turns(const Facts& facts, const Pod& pod) {
   const auto& processes = trial_of(facts).status.arm_pods;
   return std::any_of(processes.begin(), processes.end(),
-                     [&](const std::string& process) { return process.substr(0, process.find('#')) == pod.uid; });
+                     [&](const std::string& process) { return pod_of(process) == pod.uid; });
 }
 
 /// Pods that ended long ago may be there for months, and may have run the same settings then.

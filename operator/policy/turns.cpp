@@ -32,12 +32,7 @@ double slowest_request(const Facts& facts) {
       const Sample* const latest =
           latest_sample(pod, [&](const Sample& sample) { return sample.latency.contains(slo.name); });
       if (latest == nullptr) continue;
-      const Histogram& counted = latest->latency.at(slo.name);
-      if (all.counts.empty()) {
-        all = counted;
-      } else {
-        merge(all, counted);
-      }
+      merge(all, latest->latency.at(slo.name));
     }
     if (const auto found = quantile(all, slo.histogram().quantile)) slowest = std::max(slowest, found->value);
   }
@@ -50,11 +45,11 @@ Duration wanted_block(const Facts& facts) {
   return std::chrono::seconds(static_cast<std::int64_t>(std::min(std::ceil(seconds), 1e6)));
 }
 
+Duration within_reason(Duration block) { return std::clamp<Duration>(block, kShortestBlock, kLongestBlock); }
+
 }  // namespace
 
-Duration block_of_turns(const Facts& facts) {
-  return std::clamp<Duration>(wanted_block(facts), kShortestBlock, kLongestBlock);
-}
+Duration block_of_turns(const Facts& facts) { return within_reason(wanted_block(facts)); }
 
 Answer turns_too_long(const Facts& facts) {
   if (!facts.desired.profile || !facts.desired.profile->spec.tries_by_turns()) return std::nullopt;
@@ -67,7 +62,7 @@ Answer turns_too_long(const Facts& facts) {
     return turns + ", and what changes so slowly can't be told from the load's own changes: use apply: Restart.";
   }
   const Duration longest = facts.desired.profile->spec.canary.max_duration;
-  const Duration needed = kPairsOfBlocks * 2 * block_of_turns(facts);
+  const Duration needed = kPairsOfBlocks * 2 * within_reason(wanted);
   if (longest <= Duration(0) || needed <= longest) return std::nullopt;
   return turns + ", and a verdict takes " + std::to_string(kPairsOfBlocks) +
          " turns of either settings: set spec.canary.maxDuration, which is " + format_duration(longest) +

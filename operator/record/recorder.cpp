@@ -225,8 +225,9 @@ void Recorder::tell(const Pass& pass) {
           "Trial " + trial_name(pass.step.start->profile, pass.step.start->number) + ": " + pass.step.message, step));
     }
     if (pass.step.kind == StepKind::kPutBack && !pass.error) {
-      const bool as_a_person_asks = pass.step.reason == "Undone" || pass.step.reason == "Followed";
-      events_.post(event_about(profile, !as_a_person_asks, pass.step.reason, pass.step.message, step));
+      // By the annotation, or by updateMode.
+      const bool as_asked = pass.step.reason == "Undone" || pass.step.reason == "Followed";
+      events_.post(event_about(profile, !as_asked, pass.step.reason, pass.step.message, step));
     }
     const std::vector<Condition> now = record::conditions(pass);
     const auto tell_change = [&](const char* type, bool bad, bool before, const char* reason) {

@@ -91,16 +91,15 @@ TrialSpec trial_spec(const Facts& facts, int number) {
   spec.template_hash = target.template_hash;
   spec.slos = profile.spec.slos;
   spec.canary = profile.spec.canary;
-  spec.steps = arm_steps(spec.canary, target.replicas);
+  const bool live = profile.spec.apply == ApplyMode::kLive;
+  // Live at most half of twice as many have the new settings at any moment, and the others show what the old ones do.
+  if (!live) spec.steps = arm_steps(spec.canary, target.replicas);
   spec.canary.replicas =
       spec.steps.empty() ? arm_size(spec.canary.replicas, target.replicas) : spec.steps.back().replicas;
-  if (profile.spec.apply == ApplyMode::kLive) {
+  if (live) {
     spec.live = LivePlan{policy::block_of_turns(facts), own_settings(facts)};
     // A limit that the program gave itself stays where nobody asks for another one.
     if (spec.live->own && !spec.to.go_mem_limit) spec.to.go_mem_limit = spec.live->own->go_mem_limit;
-    // At any moment half of them have the new settings, and the others show what the old ones do.
-    spec.steps.clear();
-    spec.canary.replicas = arm_size(profile.spec.canary.replicas, target.replicas);
   }
   spec.watch_for = profile.spec.rollback.watch_for;
   spec.min_saving = least_saving(profile.spec.strategy, decision.predicted);
@@ -184,11 +183,7 @@ std::optional<Step> applied_out_of_bounds(const Facts& facts) {
   const Profile& profile = *facts.desired.profile;
   const ContainerSpec* const spec = container_named(facts.desired.target->containers, facts.desired.container);
   if (spec == nullptr || profile.memory.applied != facts.desired.current) return std::nullopt;
-  LocalContainer container;
-  container.name = spec->name;
-  container.environment = facts.desired.environment;
-  container.memory_limit = spec->memory_limit;
-  container.own = own_of_applied(facts.desired);
+  LocalContainer container = local_container(facts.desired, *spec);
   // Each agent fits its own container; what no pod has room for is not in force anywhere.
   for (const OwnedPod& owned : facts.desired.pods) {
     const ContainerSpec* const there = container_named(owned.pod->containers, spec->name);

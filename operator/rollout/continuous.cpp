@@ -44,10 +44,6 @@ void note_change(ProfileMemory& memory, AppliedChange change) {
 Step follow(const Facts& facts) {
   const ProfileMemory& memory = facts.desired.profile->memory;
   const Decision& decision = facts.decision;
-  const Settings without_us = had_without_us(facts);
-  Settings wanted = decision.settings;
-  // A limit that the program gave itself stays where nobody asks for another one.
-  if (!wanted.go_mem_limit && !facts.desired.environment.go_mem_limit) wanted.go_mem_limit = without_us.go_mem_limit;
   const Duration pass = pass_of(facts);
   if (decision.kind != Decision::Kind::kChange) return hold(decision.reason, decision.message, pass);
   const Settings& current = facts.desired.current;
@@ -55,12 +51,14 @@ Step follow(const Facts& facts) {
     const Duration since = facts.now - memory.changes.back().at;
     if (since >= Duration(0) && since < kBetweenChanges) return hold("Following", decision.message, pass);
     if (in_force_on(facts, {}, current).others > 0 && since < kLongestWait) {
-      const std::string trouble = live_trouble(facts);
-      return hold("WaitingForAgents",
-                  "Waiting until the agents have set " + describe(current) + (trouble.empty() ? "." : ": " + trouble),
+      return hold("WaitingForAgents", "Waiting until the agents have set " + describe(current) + agents_words(facts),
                   pass);
     }
   }
+  const Settings without_us = had_without_us(facts);
+  Settings wanted = decision.settings;
+  // A limit that the program gave itself stays where nobody asks for another one.
+  if (!wanted.go_mem_limit && !facts.desired.environment.go_mem_limit) wanted.go_mem_limit = without_us.go_mem_limit;
   Step step = hold("Followed", "Putting " + describe(wanted) + " in force. " + decision.message, pass);
   step.kind = StepKind::kPutBack;
   step.settings = wanted;

@@ -1,7 +1,8 @@
 #include "rollout/live.h"
 
 #include <algorithm>
-#include <charconv>
+#include <map>
+#include <string_view>
 #include <tuple>
 
 namespace gopacer {
@@ -12,9 +13,6 @@ constexpr Duration kShortestStage = std::chrono::seconds(15);
 
 /// A process that is younger may not have been set, or read, since it began.
 constexpr Duration kYoung = std::chrono::seconds(30);
-
-/// ": why", or a full stop.
-std::string because_of(const std::string& trouble) { return trouble.empty() ? "." : ": " + trouble; }
 
 std::string pods_in_words(std::size_t pods) {
   return std::to_string(pods) + (pods == 1 ? " pod of the target" : " pods of the target");
@@ -33,40 +31,34 @@ const Sample* latest(const PodSeries& pod) {
   return &pod.samples.back();
 }
 
-const PodSeries* series_of(const Facts& facts, const std::string& uid) {
-  const auto found = std::find_if(facts.observed.pods.begin(), facts.observed.pods.end(),
-                                  [&](const PodSeries& pod) { return pod.uid == uid; });
-  return found == facts.observed.pods.end() ? nullptr : &*found;
-}
+/// One of the target's, with what was read of it.
+struct LivePod {
+  const Pod* pod;
+  const PodSeries* series;  ///< null where it is not read at all
 
-bool is_read(const Facts& facts, const Pod* pod) {
-  const PodSeries* const series = series_of(facts, pod->uid);
-  return series != nullptr && latest(*series) != nullptr;
-}
-
-/// It was not resized to less than the trial's settings, old or new, need.
-bool has_room(const Facts& facts, const Pod* pod) {
-  const PodSeries* const series = series_of(facts, pod->uid);
-  if (series == nullptr || series->settings != facts.desired.current) return false;
-  const auto& limit = facts.desired.trial->spec.to.go_mem_limit;
-  return !limit || !series->memory_limit || *limit < *series->memory_limit;
-}
-
-std::vector<const Pod*> living_pods(const Facts& facts) {
-  std::vector<const Pod*> pods;
-  for (const OwnedPod& owned : facts.desired.pods) {
-    if (owned.track == Track::kStable && owned.pod->lives()) pods.push_back(owned.pod.get());
+  bool is_read() const { return series != nullptr && latest(*series) != nullptr; }
+  /// It was not resized to less than the trial's settings, old or new, need.
+  bool has_room(const Facts& facts) const {
+    if (series == nullptr || series->settings != facts.desired.current) return false;
+    const auto& limit = facts.desired.trial->spec.to.go_mem_limit;
+    return !limit || !series->memory_limit || *limit < *series->memory_limit;
   }
-  return pods;
-}
+};
 
 /// The oldest first: whoever takes pods away, or moves them, takes young ones.
-std::vector<const Pod*> ready_pods(const Facts& facts) {
-  std::vector<const Pod*> pods = living_pods(facts);
-  std::erase_if(pods, [](const Pod* pod) { return !pod->ready; });
-  std::sort(pods.begin(), pods.end(), [](const Pod* a, const Pod* b) {
-    return std::tuple(a->created.value_or(Time::max()), a->uid) < std::tuple(b->created.value_or(Time::max()), b->uid);
-  });
+std::vector<LivePod> ready_pods(const Facts& facts) {
+  std::map<std::string_view, const PodSeries*> series;
+  for (const PodSeries& pod : facts.observed.pods) series.emplace(pod.uid, &pod);
+  std::vector<LivePod> pods;
+  for (const OwnedPod& owned : facts.desired.pods) {
+    if (owned.track != Track::kStable || !owned.pod->lives() || !owned.pod->ready) continue;
+    const auto found = series.find(owned.pod->uid);
+    pods.push_back({owned.pod.get(), found == series.end() ? nullptr : found->second});
+  }
+  const auto age = [](const Pod* pod) {
+    return std::tuple(pod->created.value_or(Time::max()), std::string_view(pod->uid));
+  };
+  std::sort(pods.begin(), pods.end(), [&](const LivePod& a, const LivePod& b) { return age(a.pod) < age(b.pod); });
   return pods;
 }
 
@@ -90,28 +82,18 @@ std::optional<Time> running_since(const PodSeries& pod, const Settings& settings
 
 }  // namespace
 
-std::string uid_of(const std::string& process) { return process.substr(0, process.find('#')); }
-
-std::map<std::string, int> restarts_of(const std::vector<std::string>& processes) {
-  std::map<std::string, int> restarts;
-  for (const std::string& process : processes) {
-    const std::size_t end = process.find('#');
-    int& count = restarts[uid_of(process)] = 0;
-    if (end != std::string::npos) std::from_chars(process.data() + end + 1, process.data() + process.size(), count);
-  }
-  return restarts;
-}
-
 std::vector<std::string> live_pods(const Facts& facts, bool patient) {
-  const std::vector<const Pod*> ready = ready_pods(facts);
-  std::vector<const Pod*> read = ready;
-  std::erase_if(read, [&](const Pod* pod) { return !is_read(facts, pod) || !has_room(facts, pod); });
+  const std::vector<LivePod> ready = ready_pods(facts);
+  std::vector<const Pod*> fit;
+  for (const LivePod& live : ready) {
+    if (live.is_read() && live.has_room(facts)) fit.push_back(live.pod);
+  }
   const std::size_t most =
       std::min(kMostLivePods, std::size_t{2} * static_cast<std::size_t>(facts.desired.trial->arm_replicas()));
-  const bool enough = read.size() >= std::min(most, ready.size());
-  if (!enough && (patient || 2 * read.size() < ready.size())) return {};
-  if (read.size() > most) read.resize(most);
-  return processes_of(facts, read);
+  const bool enough = fit.size() >= std::min(most, ready.size());
+  if (!enough && (patient || 2 * fit.size() < ready.size())) return {};
+  if (fit.size() > most) fit.resize(most);
+  return processes_of(facts, fit);
 }
 
 std::string live_trouble(const Facts& facts) {
@@ -122,10 +104,21 @@ std::string live_trouble(const Facts& facts) {
   return {};
 }
 
+std::string agents_words(const Facts& facts) {
+  const std::string trouble = live_trouble(facts);
+  return trouble.empty() ? "." : ": " + trouble;
+}
+
 std::vector<std::string> live_pods_left(const Facts& facts) {
-  // One that is not ready for a moment is the same process.
-  const std::vector<std::string> now = processes_of(facts, living_pods(facts));
   std::vector<std::string> left = facts.desired.trial->status.arm_pods;
+  const std::map<std::string, int> begun_with = restarts_of(left);
+  std::vector<const Pod*> living;
+  for (const OwnedPod& owned : facts.desired.pods) {
+    // One that is not ready for a moment is the same process.
+    const bool lives = owned.track == Track::kStable && owned.pod->lives();
+    if (lives && begun_with.contains(owned.pod->uid)) living.push_back(owned.pod.get());
+  }
+  const std::vector<std::string> now = processes_of(facts, living);
   std::erase_if(left, [&](const std::string& process) { return !contains(now, process); });
   return left;
 }
@@ -141,29 +134,26 @@ LiveTurn turn_at(const Trial& trial, Time since, const std::vector<std::string>&
   LiveTurn turn{since, std::max<std::int64_t>(0, (now - since) / trial.spec.live->block), {}, now};
   const std::vector<std::string>& all = trial.status.arm_pods;
   for (std::size_t rank = 0; rank < all.size(); ++rank) {
-    if (runs_new(trial.uid, rank, turn.block) && contains(left, all[rank])) turn.pods.push_back(uid_of(all[rank]));
+    if (runs_new(trial.uid, rank, turn.block) && contains(left, all[rank])) turn.pods.push_back(pod_of(all[rank]));
   }
   return turn;
 }
 
 LiveTurn growing_turn(const Facts& facts, std::int64_t stage, const std::vector<std::string>& before, Time now) {
-  std::vector<const Pod*> pods = ready_pods(facts);
+  std::vector<LivePod> pods = ready_pods(facts);
   const std::size_t quarter = std::clamp<std::size_t>(pods.size() / 4, 1, kMostLivePods);
   // What has them keeps them, whatever an autoscaler does to the quarter.
   const std::size_t wanted = std::max(stage == 0 ? 1 : quarter, before.size());
-  std::erase_if(pods, [&](const Pod* pod) {
-    const bool had_them = contains(before, pod->uid);
-    return !had_them && (!is_read(facts, pod) || !has_room(facts, pod));
-  });
-  const std::map<std::string, int> trials = restarts_of(facts.desired.trial->status.arm_pods);
-  std::stable_sort(pods.begin(), pods.end(), [&](const Pod* a, const Pod* b) {
-    const auto rank = [&](const Pod* pod) {
-      return contains(before, pod->uid) ? 0 : trials.contains(pod->uid) ? 1 : 2;
-    };
-    return rank(a) < rank(b);
-  });
+  const std::map<std::string, int> begun_with = restarts_of(facts.desired.trial->status.arm_pods);
+  const auto had_them = [&](const LivePod& live) { return contains(before, live.pod->uid); };
+  std::erase_if(pods,
+                [&](const LivePod& live) { return !had_them(live) && (!live.is_read() || !live.has_room(facts)); });
+  const auto rank = [&](const LivePod& live) {
+    return had_them(live) ? 0 : begun_with.contains(live.pod->uid) ? 1 : 2;
+  };
+  std::stable_sort(pods.begin(), pods.end(), [&](const LivePod& a, const LivePod& b) { return rank(a) < rank(b); });
   LiveTurn turn{now, stage, {}, now};
-  for (std::size_t i = 0; i < std::min(pods.size(), wanted); ++i) turn.pods.push_back(pods[i]->uid);
+  for (std::size_t i = 0; i < std::min(pods.size(), wanted); ++i) turn.pods.push_back(pods[i].pod->uid);
   return turn;
 }
 
@@ -191,7 +181,7 @@ Growth growing(const Facts& facts) {
   const bool too_long = now - entered(trial.status, TrialPhase::kPromoting).value_or(now) > kLongestStandstill;
   if (!set && now - growth.turn.since > kPatience) {
     growth.kind = Growth::Kind::kStuck;
-    growth.message = "The agents did not put " + describe(settings) + " in force" + because_of(live_trouble(facts));
+    growth.message = "The agents did not put " + describe(settings) + " in force" + agents_words(facts);
     return growth;
   }
   if (too_long) {
@@ -240,17 +230,18 @@ bool is_back(const Settings& old, Time since, const Facts& facts) {
 
 InForce in_force_on(const Facts& facts, const std::vector<std::string>& pods, const Settings& settings) {
   InForce found;
-  for (const Pod* pod : ready_pods(facts)) {
-    if (!pods.empty() && !contains(pods, pod->uid)) continue;
-    const PodSeries* const series = series_of(facts, pod->uid);
-    // What is noted for all is in force in a container that was resized as far as it fits.
-    const Settings& its = series != nullptr && facts.desired.current == settings ? series->settings : settings;
-    if (series == nullptr || latest(*series) == nullptr) {
+  for (const LivePod& live : ready_pods(facts)) {
+    if (!pods.empty() && !contains(pods, live.pod->uid)) continue;
+    if (!live.is_read()) {
       ++found.unread;
-    } else if (const auto since = running_since(*series, its)) {
+      continue;
+    }
+    // What is noted for all is in force in a container that was resized as far as it fits.
+    const Settings& its = facts.desired.current == settings ? live.series->settings : settings;
+    if (const auto since = running_since(*live.series, its)) {
       ++found.pods;
       found.since = std::max(found.since.value_or(*since), *since);
-    } else if (facts.now - series->started > kYoung) {
+    } else if (facts.now - live.series->started > kYoung) {
       ++found.others;
     }
   }

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <map>
-
 #include "gopacer/judge/crossover.h"
 #include "rollout/steps.h"
 
@@ -10,12 +8,14 @@ namespace gopacer {
 // What a trial in running processes is made of: no pods of its own, but turns of the target's.
 
 /// The processes that take part: up to twice as many as an arm would have pods, of the ready pods of the target that
-/// agents read, the oldest, as arm_pods() tells them. Empty while too few of them are read; `patient`: while there are
-/// any others that could be.
+/// agents read and that have room for the settings, the oldest, as arm_pods() tells them. Empty where fewer can be had:
+/// while `patient` at once, and else only where they are less than half of the ready ones.
 std::vector<std::string> live_pods(const Facts& facts, bool patient);
 
 /// Why an agent does not read or set one of the target's pods, in its own words; empty when nothing is known.
 std::string live_trouble(const Facts& facts);
+/// The same as a sentence's end: ": why", or a full stop.
+std::string agents_words(const Facts& facts);
 
 /// Those of the trial's processes that are still there.
 std::vector<std::string> live_pods_left(const Facts& facts);
@@ -33,7 +33,7 @@ bool is_due(const LiveTurn& turn, Time now);
 inline constexpr Duration kRenewal = std::chrono::seconds(3);
 
 /// The pods that have the settings for good at this stage of the promotion (LiveTurn::block): one, or a quarter of the
-/// target's. Those of `before` stay, if agents still read them; then the trial's come first, and the oldest.
+/// target's. Those of `before` that are ready stay; then the trial's come first, and the oldest.
 LiveTurn growing_turn(const Facts& facts, std::int64_t stage, const std::vector<std::string>& before, Time now);
 inline constexpr std::int64_t kGrowingStages = 2;
 
@@ -88,11 +88,5 @@ void without_other_settings(PodSeries& pod, const Settings& settings);
 
 /// Counts of its restarts only what came after that.
 void only_ended_since(PodSeries& pod, Time since);
-
-/// The trial's processes by the uid of their pods, with the restarts that each had when it began.
-std::map<std::string, int> restarts_of(const std::vector<std::string>& processes);
-
-/// uid of one of live_pods().
-std::string uid_of(const std::string& process);
 
 }  // namespace gopacer

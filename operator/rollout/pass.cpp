@@ -16,6 +16,9 @@ namespace {
 /// Later than any window that a pass could look at.
 constexpr Duration kNotYet = std::chrono::hours(24 * 365);
 
+/// Until memory that a smaller heap gives back has gone, and a kubelet has read it.
+constexpr Duration kUntilMemoryFollows = std::chrono::minutes(1);
+
 /// How far the arms are from having as many pods as each other on each node: the sum of the squared differences. Two
 /// for a pair that is apart.
 int nodes_apart(const Facts& facts) {
@@ -77,11 +80,6 @@ Verdict judge_target(const Facts& facts) {
   if (!spec.live) return watch_after_promotion(plan, status.watch_evidence, facts.observed, facts.now);
   return watch_after_promotion(plan, status.watch_evidence, since_they_run(facts, spec.to), facts.now);
 }
-
-/// Between a node's clock and ours.
-constexpr Duration kClockSkew = std::chrono::minutes(1);
-/// Until memory that a smaller heap gives back has gone, and a kubelet has read it.
-constexpr Duration kUntilMemoryFollows = std::chrono::minutes(1);
 
 /// Length of the windows in which the guard looks for broken promises, at least.
 Duration guarded_interval(const Profile& profile) {

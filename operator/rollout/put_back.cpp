@@ -124,8 +124,7 @@ void note_applied(ProfileMemory& memory, const Settings& settings, const std::op
                   const std::string& target_uid, const std::string& container, const Facts& facts) {
   memory.forget_applied();
   // A trial's settings are where it put them, whatever the profile asks for by now.
-  const Trial* const trial = facts.desired.trial.get();
-  const bool live = trial != nullptr ? trial->spec.live.has_value() : is_applied_live(facts);
+  const bool live = leaves_the_template(facts.desired);
   // Go's defaults are nothing of ours, unless the agents have to keep them in force against the template.
   if (settings == Settings{} && (!live || facts.desired.environment == Settings{})) return;
   memory.applied = settings;

@@ -279,8 +279,7 @@ class RunningTrial {
     const Duration waited = now_ - *next_.waiting_since;
     const std::vector<std::string> pods = live_pods(facts_, waited < kPatience);
     if (pods.empty()) {
-      const std::string trouble = live_trouble(facts_);
-      const std::string why = trouble.empty() ? "." : ": " + trouble;
+      const std::string why = agents_words(facts_);
       if (waited >= kLongestStart) {
         return end(TrialVerdict::kInconclusive, "AgentsNotReady",
                    "The node agents do not read the target's pods" + why);
@@ -312,8 +311,7 @@ class RunningTrial {
   /// Until the next turn, or until the agents want to hear of us.
   Duration until_turn() const {
     const LiveTurn& live = *next_.live;
-    Time next = now_ + seconds(1);
-    next = std::min(next, live.renewed + kRenewal);
+    Time next = std::min<Time>(now_ + seconds(1), live.renewed + kRenewal);
     if (next_.phase == TrialPhase::kMeasuring) {
       next = std::min(next, live.since + (live.block + 1) * trial_.spec.live->block);
     }
@@ -509,9 +507,8 @@ class RunningTrial {
       return step;
     }
     if (now == Spread::kStuck) {
-      const std::string trouble = live_trouble(facts_);
       const std::string why = "Not all of the target's pods run " + describe(trial_.spec.to) + " after " +
-                              format_duration(kPatience) + (trouble.empty() ? "." : ": " + trouble);
+                              format_duration(kPatience) + agents_words(facts_);
       return start_rollback(TrialVerdict::kInconclusive, "RolloutStuck", why, why);
     }
     if (target()->rollout.paused && !is_live()) return paused();

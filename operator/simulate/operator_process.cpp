@@ -34,6 +34,7 @@ Desired read_desired(const Objects& seen, const Cluster& cluster) {
   desired.container = seen.target->containers.front().name;
   desired.environment = settings_of(*seen.target);
   desired.current = settings_now(seen);
+  desired.own = own_of_applied(desired);
   for (const auto& living : cluster.pods()) {
     for (const auto& owner : {desired.target, desired.canary, desired.baseline}) {
       if (owner && owner->uid == living.owner) desired.pods.push_back({living.pod.object(), living.pod.track()});

@@ -91,6 +91,7 @@ struct LiveScene {
     desired.canary = desired.baseline = nullptr;
     desired.environment = environment;
     desired.current = current();
+    desired.own = own_of_applied(desired);
     desired.pods.clear();
     facts.observed.pods.clear();
     for (const LiveProcess& process : processes) {

@@ -19,6 +19,9 @@ class Clock {
   virtual Time now() const = 0;
 };
 
+/// Clocks of one cluster's machines are within this of each other.
+inline constexpr Duration kClockSkew = std::chrono::minutes(1);
+
 /// Thread-safe.
 class SystemClock final : public Clock {
  public:

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "gopacer/domain/orders.h"
 #include "gopacer/domain/profile.h"
 #include "gopacer/domain/sample.h"
 #include "gopacer/domain/trial.h"
@@ -46,10 +47,18 @@ struct Desired {
   std::string container;  ///< name of the container to tune; empty when it is not known
   Settings environment;   ///< of that container in the target's pod template; Go's defaults where it can't be read
   Settings current;       ///< what its processes are to run with: the same, or what the agents keep in force
+  std::optional<Settings> own;  ///< own_of_applied()
 };
+
+/// Settings get into force in running processes: the agents go by the statuses of profile and trial, and nothing is
+/// written to the target.
+bool leaves_the_template(const Desired& desired);
 
 /// What the processes had of their own when `applied` was tried in them; none where that was their environment's, or
 /// where the trial is no longer kept.
 std::optional<Settings> own_of_applied(const Desired& desired);
+
+/// The container as an agent sees it, in one of the target's pods or as the target's template has it.
+LocalContainer local_container(const Desired& desired, const ContainerSpec& container);
 
 }  // namespace gopacer

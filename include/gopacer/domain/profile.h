@@ -294,7 +294,6 @@ struct PutBack {
   bool operator==(const PutBack&) const = default;
 };
 
-/// The part of a profile's status that gopacer reads back: its memory between passes and across restarts.
 /// Settings that got into force without a trial.
 struct AppliedChange {
   Time at;
@@ -306,6 +305,7 @@ struct AppliedChange {
 
 inline constexpr std::size_t kMostChanges = 20;
 
+/// The part of a profile's status that gopacer reads back: its memory between passes and across restarts.
 struct ProfileMemory {
   int trial_count = 0;
   std::string active_trial;

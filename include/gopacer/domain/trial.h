@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -92,6 +93,11 @@ struct TrialSpec {
   /// Whoever runs the operator then ends the trial at this time if nothing was promoted.
   Time deadline;
 };
+
+/// uid of the pod of one of TrialStatus::arm_pods.
+std::string pod_of(const std::string& process);
+/// Those processes by the uid of their pods, with the restarts that each had when it was noted.
+std::map<std::string, int> restarts_of(const std::vector<std::string>& processes);
 
 struct TrialStep {
   Time at;

@@ -39,9 +39,9 @@ inline constexpr std::uint32_t kCarriedOver = 2;
 bool runs_new(std::string_view seed, std::size_t rank, std::int64_t block);
 
 /// Two series for each pod of `observed` that is in `pods` (uids, with the restarts that each had when the plan began),
-/// as if two pods had run all the time: what it did
-/// under `from` (Track::kBaseline), and under `to` (Track::kCanary). For a judge() whose windows are the periods:
-/// `interval` two blocks, `measuring_since` the plan's, and `within_pods`. Other pods are left out.
+/// as if two pods had run all the time: what it did under `from` (Track::kBaseline), and under `to` (Track::kCanary).
+/// For a judge() whose windows are the periods: `interval` two blocks, `measuring_since` the plan's, and `within_pods`.
+/// Other pods are left out.
 ///
 /// Of each period an arm has the longest *stretch*: readings in a row within one block, that tell by themselves
 /// (ProcessMetrics) that these settings are in force, as about_equal() has it; nothing follows from what was asked for.
