@@ -135,7 +135,7 @@ Result<ClusterConfig> assemble(const std::vector<Document>& files, const std::st
     if (user->value[unsupported]) {
       return invalid(who + " logs in by a plugin (" + unsupported +
                      "), which gopacer does not run: use a service account token instead, for example what "
-                     "`kubectl create token gopacer -n gopacer-system` prints, under users[].user.token");
+                     "`kubectl create token gopacer -n gopacer` prints, under users[].user.token");
     }
   }
   if (!text_of(user->value, "username").empty()) {

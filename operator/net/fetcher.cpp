@@ -57,7 +57,9 @@ constexpr std::size_t kMostAuthorizationLength = std::size_t{16} * 1024;
 /// These say to whom the request goes, who sends it and where it ends, and what can be read of the answer.
 constexpr std::array kOwnHeaders{
     http::field::host,           http::field::authorization,     http::field::connection,
-    http::field::content_length, http::field::transfer_encoding, http::field::accept_encoding};
+    http::field::content_length, http::field::transfer_encoding, http::field::accept_encoding,
+    http::field::expect,         http::field::upgrade,           http::field::te,
+    http::field::trailer,        http::field::keep_alive,        http::field::proxy_connection};
 constexpr const char* kLocal =
     "a loopback, link-local, multicast or reserved address, where no pod or node can be, and is never asked";
 
@@ -474,8 +476,8 @@ class Fetcher::Impl {
         wanted = sink(text);
       }
     }
-    // Bytes beyond the answer would be taken for the next one.
-    reusable = parser.is_done() && parser.keep_alive() && connection.buffer.size() == 0;
+    // Bytes beyond the answer would be taken for the next one, and so would the answer that one of 1xx announces.
+    reusable = answer.status >= 200 && parser.is_done() && parser.keep_alive() && connection.buffer.size() == 0;
     return answer;
   }
 

@@ -213,7 +213,8 @@ void QueryReader::ask(const QuestionPtr& question, Time now) {
           return;
         }
         if (const auto& secret = question->query.authorization; secret && answer.error().status == 401) {
-          secrets_.erase({question->profile.ns, *secret});
+          const auto known = secrets_.find({question->profile.ns, *secret});
+          if (known != secrets_.end()) known->second.fresh = false;
         }
         question->answer.problem = failure(question->arm, request, answer.error());
       });
@@ -279,17 +280,33 @@ const QueryReader::Answer* QueryReader::answer_of(const ObjectKey& profile, cons
 
 std::vector<QueryReader::SecretId> QueryReader::due_secrets(Time now) const {
   std::vector<SecretId> due;
-  for (const SecretId& secret : wanted_secrets()) {
-    const auto known = secrets_.find(secret);
-    const bool fresh = known != secrets_.end() && now - known->second.read < kSecretsLife && known->second.read <= now;
-    if (!fresh) due.push_back(secret);
-    if (due.size() == kMostSecretsAtOnce) break;
+  const auto read_at = [&](const SecretId& id) {
+    const auto known = secrets_.find(id);
+    return known == secrets_.end() ? Time::min() : known->second.read;
+  };
+  for (const SecretId& id : wanted_secrets()) {
+    const auto known = secrets_.find(id);
+    const bool fresh = known != secrets_.end() && known->second.fresh && now - known->second.read < kSecretsLife &&
+                       known->second.read <= now;
+    if (!fresh) due.push_back(id);
   }
+  // Whose turn was longest ago comes first, or those whose names come late would never have one.
+  std::stable_sort(due.begin(), due.end(),
+                   [&](const SecretId& one, const SecretId& other) { return read_at(one) < read_at(other); });
+  if (due.size() > kMostSecretsAtOnce) due.resize(kMostSecretsAtOnce);
   return due;
 }
 
 void QueryReader::set_secret(const SecretId& id, Result<SecretValue> value, Time now) {
-  secrets_.insert_or_assign(id, Secret{std::move(value), now});
+  const bool passing = !value && value.error().kind == ErrorKind::kRetriable;
+  const auto known = secrets_.find(id);
+  // An API server that does not answer for a moment says nothing about the Secret.
+  if (passing && known != secrets_.end() && known->second.value) {
+    known->second.read = now;
+    known->second.fresh = false;
+    return;
+  }
+  secrets_.insert_or_assign(id, Secret{std::move(value), now, !passing});
 }
 
 }  // namespace gopacer

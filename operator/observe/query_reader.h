@@ -70,7 +70,8 @@ class QueryReader {
   using QuestionId = std::tuple<ObjectKey, std::string, Track>;
   struct Secret {
     Result<SecretValue> value;
-    Time read;
+    Time read;          ///< or tried
+    bool fresh = true;  ///< false: as soon as it has its turn it is read again
   };
 
   void drop_questions(const ObjectKey& profile);

@@ -227,6 +227,7 @@ REFUSED = [
     ("a window that is too short for Prometheus", query(window="5s"), "must be from 15s to 10m"),
     ("a header that splits the request", query(headers={"X-A": "b\r\nX-C: d"}), "must be plain ASCII text"),
     ("a header that is a secret", query(headers={"authorization": "Bearer x"}), "give credentials by authorization"),
+    ("a header that asks for two answers", query(headers={"Expect": "100-continue"}), "what belongs to the connection can't be set"),
     ("a header that is none", query(headers={"X A": "b"}), "names of headers are of letters, digits and dashes"),
     ("credentials from nowhere", query(authorization={"key": "x"}), "authorization.secretName: Required value"),
     ("credentials of another namespace", query(authorization={"secretName": "other/prom"}), "must be the name of a Secret"),

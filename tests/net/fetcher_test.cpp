@@ -497,7 +497,13 @@ TEST(Fetcher, WritesNothingButOneRequestWhateverTheHeadersAre) {
                                                {"Connection", "close"},
                                                {"Content-Length", "5"},
                                                {"Transfer-encoding", "chunked"},
-                                               {"accept-Encoding", "gzip"}};
+                                               {"accept-Encoding", "gzip"},
+                                               {"Expect", "100-continue"},
+                                               {"upgrade", "h2c"},
+                                               {"TE", "trailers"},
+                                               {"Trailer", "X"},
+                                               {"Keep-Alive", "timeout=5"},
+                                               {"Proxy-Connection", "close"}};
   for (const auto& [name, value] : bad) {
     HttpRequest request = get(server);
     request.headers = {{"X-Good", "v"}, {name, value}};
@@ -508,6 +514,18 @@ TEST(Fetcher, WritesNothingButOneRequestWhateverTheHeadersAre) {
     EXPECT_THAT(fetched.outcome.error().detail, testing::StartsWith("the header '" + begin)) << name;
   }
   EXPECT_EQ(server.connections(), 0);
+}
+
+TEST(Fetcher, AsksNothingOnAConnectionOnWhichAnAnswerIsStillToCome) {
+  PodImposter server;
+  server.on("/early", Page{"", 103});
+  server.on("/late", Page{"ok"});
+  Fetcher fetcher({}, kLocal);
+  const Fetched early = fetch(fetcher, get(server, "/early"));
+  ASSERT_TRUE(early.outcome.has_value());
+  EXPECT_EQ(early.outcome->status, 103U) << "of which nothing is used";
+  EXPECT_EQ(fetch(fetcher, get(server, "/late")).body, "ok");
+  EXPECT_EQ(server.connections(), 2) << "or the second one would be given the first one's answer";
 }
 
 TEST(Fetcher, TakesALongQuery) {

@@ -240,10 +240,57 @@ TEST_F(QueryTest, SendsTheTenantAndWhatTheSecretHas) {
   scraper_->read_secrets();
   EXPECT_EQ(secrets_.asked.size(), 2U);
   clock_.advance(minutes(1));
+  secrets_.answer = invalid("Secret shop/prom has no key token");
+  scraper_->read_secrets();
+  pass(seconds(0));
+  EXPECT_THAT(why(), HasSubstr("Secret shop/prom has no key token"));
+}
+
+TEST_F(QueryTest, GoesOnWithWhatASecretHadWhereTheApiServerDoesNotAnswerForAMoment) {
+  PrometheusQuery query = asking("{{ pods }}", "https://other/prefix");
+  query.authorization = SecretKey{"prom", "token"};
+  const auto good = secrets_.answer;
   secrets_.answer = retriable("Secret shop/prom can't be read");
+  follow(query, {pod("c-1-x", Track::kCanary)});
   scraper_->read_secrets();
   pass(seconds(0));
   EXPECT_THAT(why(), HasSubstr("Secret shop/prom can't be read"));
+  secrets_.answer = good;
+  scraper_->read_secrets();
+  EXPECT_EQ(secrets_.asked.size(), 2U) << "in the next round, and not in a minute";
+  secrets_.answer = retriable("Secret shop/prom can't be read");
+  clock_.advance(minutes(2));
+  scraper_->read_secrets();
+  scraper_->read_secrets();
+  EXPECT_EQ(secrets_.asked.size(), 4U);
+  scraper_->run_due();
+  ASSERT_EQ(servers_.pending(), 1U);
+  EXPECT_EQ(servers_.next().authorization, "Bearer abc");
+}
+
+TEST_F(QueryTest, ReadsEachSecretHoweverManyThereAre) {
+  constexpr int kNamespaces = 100;
+  for (int i = 0; i < kNamespaces; ++i) {
+    PrometheusQuery query = asking("{{ pods }}", "https://other/prefix");
+    query.authorization = SecretKey{"prom", "token"};
+    Slo slo;
+    slo.name = "p99";
+    slo.source = query;
+    ScrapePlan plan;
+    plan.target = "checkout";
+    plan.pods = {pod("c-1-x", Track::kCanary)};
+    plan.slos = {slo};
+    scraper_->set_targets({"team-" + std::to_string(i), "checkout"}, plan);
+  }
+  // A round takes so long that the first ones are due again before the last ones were read once.
+  for (int round = 0; round < 8; ++round) {
+    scraper_->read_secrets();
+    clock_.advance(minutes(1));
+  }
+  std::map<std::string, int> times;
+  for (const std::string& asked : secrets_.asked) ++times[asked];
+  EXPECT_EQ(times.size(), 100U);
+  for (const auto& [secret, count] : times) EXPECT_GE(count, 2) << secret;
 }
 
 TEST_F(QueryTest, SendsASecretOnlyToTheServerThatItNames) {
