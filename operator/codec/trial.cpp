@@ -290,8 +290,10 @@ json encode(const MetricEvidence& metric) {
   if (metric.pod_spread.freedom > 0) object["podSpread"] = encode(metric.pod_spread);
   if (metric.neighbour_spread.freedom > 0) object["neighbourSpread"] = encode(metric.neighbour_spread);
   if (metric.canary_bursts + metric.other_bursts > 0) {
-    object["bursts"] = {
-        {"canary", metric.canary_bursts}, {"others", metric.other_bursts}, {"odds", exact(metric.burst_odds)}};
+    object["bursts"] = {{"canary", metric.canary_bursts},
+                        {"others", metric.other_bursts},
+                        {"baseline", metric.baseline_bursts},
+                        {"odds", exact(metric.burst_odds)}};
   }
   if (metric.counted > 0) object["counted"] = exact(metric.counted);
   put(object, "summary", clipped(metric.summary));
@@ -324,6 +326,7 @@ MetricEvidence decode_metric(const json& object, Complaints& complaints) {
   const json& bursts = child(object, "bursts");
   metric.canary_bursts = count(complaints, bursts, "canary");
   metric.other_bursts = count(complaints, bursts, "others");
+  metric.baseline_bursts = count(complaints, bursts, "baseline");
   metric.burst_odds = complaints.number(bursts, "odds", 0, -kGreatest, kGreatest);
   return metric;
 }
@@ -334,6 +337,7 @@ void put(json& object, const Evidence& evidence) {
   object["emptyWindows"] = evidence.empty_windows;
   object["samples"] = {{"canary", evidence.canary_requests}, {"baseline", evidence.baseline_requests}};
   if (evidence.baseline_memory > 0) object["baselineMemoryPercent"] = exact(evidence.baseline_memory * 100);
+  if (evidence.restarts > 0) object["restarts"] = evidence.restarts;
   put(object, "measuredUntil", evidence.until);
   if (evidence.pairs > 1) object["pairs"] = evidence.pairs;
   if (evidence.nodes_apart > 0) object["nodesApart"] = evidence.nodes_apart;
@@ -350,6 +354,7 @@ Evidence decode_evidence(const json& object, Complaints& complaints) {
   evidence.canary_requests = long_count(complaints, child(object, "samples"), "canary");
   evidence.baseline_requests = long_count(complaints, child(object, "samples"), "baseline");
   evidence.baseline_memory = complaints.number(object, "baselineMemoryPercent", 0, 0, kGreatest) / 100;
+  evidence.restarts = count(complaints, object, "restarts");
   evidence.until = time(object, "measuredUntil");
   evidence.pairs = std::max(1, count(complaints, object, "pairs"));
   evidence.nodes_apart = count(complaints, object, "nodesApart");

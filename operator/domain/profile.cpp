@@ -38,8 +38,8 @@ bool is_banned(const std::vector<BannedRegion>& regions, const Settings& setting
 
 std::optional<Time> banned_until(const BannedRegion& region) {
   constexpr Duration kOneTrialAlone = std::chrono::hours(24);
-  const bool may_be_chance =
-      region.reason == "CpuRegression" || region.reason == "Restarted" || region.reason == "NoBenefit";
+  const bool may_be_chance = region.reason == "CpuRegression" || region.reason == "GcCpuRegression" ||
+                             region.reason == "Restarted" || region.reason == "NoBenefit";
   if (!may_be_chance || region.trials > 1) return std::nullopt;
   return region.at + kOneTrialAlone;
 }

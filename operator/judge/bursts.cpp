@@ -57,10 +57,19 @@ Bursts bursts_in(const Arm& canaries, const Arm& others, const Window& window, c
   return bursts;
 }
 
-int begun(const std::vector<bool>& now, const std::vector<bool>& before) {
+/// Of the first `pods` of them.
+int begun(const std::vector<bool>& now, const std::vector<bool>& before, std::size_t pods) {
   int count = 0;
-  for (std::size_t i = 0; i < now.size(); ++i) count += now[i] && !before[i] ? 1 : 0;
+  for (std::size_t i = 0; i < std::min(pods, now.size()); ++i) count += now[i] && !before[i] ? 1 : 0;
   return count;
+}
+
+/// Logarithm of the likelihood ratio of bursts that come to the canary kBurstsMoreOften times as often as to a pod of
+/// the others, against such as come to any. `by_chance`: the canary's part of the pods.
+double odds_of(int ours, int theirs, double by_chance) {
+  const double odds = kBurstsMoreOften * by_chance / (1 - by_chance);
+  const double by_harm = odds / (1 + odds);
+  return ours * std::log(by_harm / by_chance) + theirs * std::log((1 - by_harm) / (1 - by_chance));
 }
 
 }  // namespace
@@ -75,15 +84,20 @@ void count_bursts(MetricEvidence& metric, const ArmsAndTarget& pods, const Windo
   if (any(now.canaries) + any(now.others) == 0) return;
   const Bursts before =
       bursts_in(pods.canary, others, {window.from - (window.to - window.from), window.from}, slo, least);
-  const int ours = begun(now.canaries, before.canaries);
-  const int theirs = begun(now.others, before.others);
   if (now.canaries_seen == 0) return;
+  const int ours = begun(now.canaries, before.canaries, now.canaries.size());
+  const int theirs = begun(now.others, before.others, now.others.size());
   const double by_chance = static_cast<double>(now.canaries_seen) / (now.canaries_seen + now.others_seen);
-  const double odds = kBurstsMoreOften * by_chance / (1 - by_chance);
-  const double by_harm = odds / (1 + odds);
   metric.canary_bursts += ours;
   metric.other_bursts += theirs;
-  metric.burst_odds += ours * std::log(by_harm / by_chance) + theirs * std::log((1 - by_harm) / (1 - by_chance));
+  metric.baseline_bursts += begun(now.others, before.others, pods.baseline.size());
+  metric.burst_odds += odds_of(ours, theirs, by_chance);
+}
+
+bool bursts_decide(const MetricEvidence& metric, double alpha) {
+  const double enough = std::log(1 / alpha);
+  return metric.canary_bursts >= kFewestBursts && metric.burst_odds >= enough &&
+         odds_of(metric.canary_bursts, metric.baseline_bursts, 0.5) >= enough;
 }
 
 }  // namespace gopacer::judging

@@ -16,6 +16,8 @@ inline constexpr double kBurstDeviations = 4;
 inline constexpr double kBurstsMoreOften = 8;
 /// Without some pods beside it nobody knows what is usual; of two, the middle one would be the higher one itself.
 inline constexpr int kFewestOthers = 3;
+/// With many pods beside it two would be enough by the numbers alone; one coincidence makes two.
+inline constexpr int kFewestBursts = 3;
 /// The rarest bursts that are looked for come in one window of fifty; in twice as many one surely shows again.
 inline constexpr int kWindowsToABurst = 100;
 
@@ -30,5 +32,9 @@ struct ArmsAndTarget {
 /// likelihood ratio is ever above 1/alpha with a probability of at most alpha (J. Ville), so it may be looked at after
 /// each window. A burst that lasts for several windows is one, so windows may be as alike as they like.
 void count_bursts(MetricEvidence& metric, const ArmsAndTarget& pods, const Window& window, const Slo& slo);
+
+/// They come with the settings: by that test, and by the same one of the canary against the baseline alone. Bursts that
+/// come with fresh pods, while caches fill, come to both of these and not to the target's own.
+bool bursts_decide(const MetricEvidence& metric, double alpha);
 
 }  // namespace gopacer::judging

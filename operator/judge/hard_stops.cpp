@@ -7,6 +7,10 @@ namespace gopacer::judging {
 namespace {
 
 constexpr double kMostMemory = 0.93;
+/// Where the old settings take as much, the new ones may take more by this share of the limit, and by this part of what
+/// was left: two readings of equal pods are never the same.
+constexpr double kMemoryNoise = 0.01;
+constexpr double kPartOfTheRest = 0.2;
 constexpr double kMostGcShare = 0.25;
 /// Every program ends once in a while: of a pod, a day.
 constexpr double kStrayExitsPerDay = 1;
@@ -95,16 +99,17 @@ std::optional<HardStop> killed(const Arm& suspects, const Arm& reference, const 
   }
   Arm counted = suspects;
   std::erase_if(counted, [&](const PodSeries* pod) { return pod->started - pod->created < usual.start_up; });
-  if (restarts_of(counted) <= restarts_of(reference)) return std::nullopt;
+  const int restarts = restarts_of(counted) + usual.before;
+  if (counted.empty() || restarts <= restarts_of(reference)) return std::nullopt;
   const double days = to_seconds(std::max<Duration>(usual.over, kLeastExposure)) / (24 * 3600);
   const double expected = (usual.per_pod_day + kStrayExitsPerDay) * days;
   const auto pods = static_cast<double>(suspects.size());
   const auto worst = std::max_element(counted.begin(), counted.end(),
                                       [](const PodSeries* a, const PodSeries* b) { return a->restarts < b->restarts; });
-  const bool too_many = poisson_tail(restarts_of(counted), expected * pods) < kChance;
+  const bool too_many = poisson_tail(restarts, expected * pods) < kChance;
   const bool one_too_often = poisson_tail((*worst)->restarts, expected) * pods < kChance;
   if (!too_many && !one_too_often) return std::nullopt;
-  return HardStop{"Restarted", "Pods restarted " + std::to_string(restarts_of(counted)) + " times with " +
+  return HardStop{"Restarted", "Pods restarted " + std::to_string(restarts) + " times with " +
                                    describe((*worst)->settings) + ", " + (*worst)->pod + " most often, where " +
                                    format_fixed(expected * pods, 1) +
                                    " were to be expected; see kubectl logs --previous for the reason."};
@@ -119,9 +124,10 @@ double memory_share(const Arm& pods) {
 }
 
 std::optional<HardStop> near_memory_limit(const Arm& suspects, double usual) {
+  const double allowed = std::max(kMostMemory, usual + std::max(kMemoryNoise, kPartOfTheRest * (1 - usual)));
   for (const PodSeries* pod : suspects) {
     const auto memory = memory_of(*pod);
-    if (!memory || memory->share() <= kMostMemory || memory->share() <= usual) continue;
+    if (!memory || memory->share() <= allowed) continue;
     return HardStop{"MemoryNearLimit",
                     "Pod " + pod->pod + " uses " + format_bytes(memory->used) + " of " +
                         (memory->detailed ? "memory that can't be given back, " : "memory (working set), ") +

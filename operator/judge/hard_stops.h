@@ -21,6 +21,7 @@ struct UsualRestarts {
   /// Exits so soon after a pod was made count for nothing: a program that begins before its proxy or database does so
   /// with each new pod, whatever its settings, and one that can't start at all goes on beyond it.
   Duration start_up{0};
+  int before = 0;  ///< restarts of the suspects beside those that they show
 };
 
 /// A pod of `suspects` was killed for its memory while none of `reference` was; or they restarted more often than those

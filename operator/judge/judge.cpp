@@ -17,10 +17,8 @@ namespace {
 using judging::Arm;
 using judging::GcSource;
 using judging::HardStop;
+using judging::kSilentWindows;
 using judging::Window;
-
-/// What stays silent for so many windows has no data: a source of GC's CPU is given up for another one.
-constexpr int kSilentWindows = 4;
 
 /// CPU for each request may rise by so much beyond the loss of GC CPU that was accepted (page faults of a grown heap,
 /// noise of neighbours), or by what the profile tolerates of latency where that is more.
@@ -46,8 +44,9 @@ class Comparison {
   }
 
   Verdict verdict() {
-    if (stopped(judging::killed(canary_, baseline_,
-                                {plan_.usual_restarts_per_day, now_ - plan_.measuring_since, Duration(0)})))
+    if (stopped(judging::killed(
+            canary_, baseline_,
+            {plan_.usual_restarts_per_day, now_ - plan_.measuring_since, Duration(0), evidence().restarts})))
       return verdict_;
     evidence().baseline_memory = std::max(evidence().baseline_memory, judging::memory_share(baseline_));
     if (stopped(judging::near_memory_limit(canary_, evidence().baseline_memory))) return verdict_;
@@ -121,7 +120,8 @@ class Comparison {
     for (const Slo& slo : plan_.slos) {
       const bool seen = count_slo(slo, window, &slo == counting_);
       any |= seen;
-      whole &= seen || judging::metric_named(evidence(), slo.name).stats.n == 0;
+      whole &=
+          seen || slo.on_no_data == NoDataAction::kIgnore || judging::metric_named(evidence(), slo.name).stats.n == 0;
     }
     any |= count_gc(window);
     if (counting_ != nullptr) count_cpu(window);
@@ -164,15 +164,19 @@ class Comparison {
   }
 
   void count_cpu(const Window& window) {
+    MetricEvidence& metric = judging::metric_named(evidence(), kCpuMetric);
     const auto canary = judging::work_in(canary_, window, counting_->name);
     const auto baseline = judging::work_in(baseline_, window, counting_->name);
-    if (!canary || !baseline) return;
     // What an idle pod uses is spread over its requests: fewer of them make each look dearer.
-    const double uneven = canary->requests / baseline->requests;
-    if (uneven > kMostUneven || uneven < 1 / kMostUneven) return;
+    const double uneven = canary && baseline ? canary->requests / baseline->requests : 0;
+    if (uneven > kMostUneven || uneven < 1 / kMostUneven) {
+      ++metric.missing;
+      return;
+    }
+    metric.missing = 0;
     const double ours = canary->cpu / canary->requests;
     const double theirs = baseline->cpu / baseline->requests;
-    judging::count(judging::metric_named(evidence(), kCpuMetric), std::log(ours / theirs), ours, theirs);
+    judging::count(metric, std::log(ours / theirs), ours, theirs);
   }
 
   bool count_gc(const Window& window) {
@@ -213,14 +217,15 @@ class Comparison {
   void conclude() {
     const int windows = evidence().windows + evidence().empty_windows;
     for (MetricEvidence& metric : evidence().metrics) {
-      judging::weigh(metric, plan_.alpha, windows, judging::unseen(metric), pod_margin(metric));
+      judging::weigh(metric, plan_.alpha, judging::unseen(metric), pod_margin(metric));
       metric.summary = judging::tell(metric);
     }
+    for (const Slo& slo : plan_.slos) heed_silence(slo);
     MetricEvidence& gc = judging::metric_named(evidence(), kGcCpuMetric);
     if (gc.counted < kFewestCollections && gc.state != MetricState::kNoData) gc.state = MetricState::kUndecided;
     for (const Slo& slo : plan_.slos) {
       const MetricEvidence& metric = judging::metric_named(evidence(), slo.name);
-      if (metric.burst_odds >= std::log(1 / plan_.alpha)) {
+      if (judging::bursts_decide(metric, plan_.alpha)) {
         say(Outcome::kWorse, judging::harm_of(slo).reason, "The canary has bursts: " + told_of_bursts(metric) + ".");
         return;
       }
@@ -279,11 +284,30 @@ class Comparison {
     }
     for (const Slo& slo : plan_.slos) {
       const MetricEvidence& metric = judging::metric_named(evidence(), slo.name);
+      if (metric.stats.n + metric.unresolved > 0 || windows < judging::kMostPendingWindows) continue;
+      say(Outcome::kUndecided, "TooFewRequests", why_too_few(slo) + " " + story() + ".");
+      return;
+    }
+    for (const Slo& slo : plan_.slos) {
+      const MetricEvidence& metric = judging::metric_named(evidence(), slo.name);
       if (!slo.is_latency() || !judging::mostly_unresolved(metric)) continue;
       say(Outcome::kUndecided, "BucketsTooWide", why_unresolved(slo) + " " + story() + ".");
       return;
     }
     say(Outcome::kUndecided, "Measuring", story() + ". " + outlook());
+  }
+
+  /// What has become silent says nothing of how things are now: it does not pass, and is passed over where a person
+  /// wants that. Harm that it has shown stays.
+  void heed_silence(const Slo& slo) {
+    MetricEvidence& metric = judging::metric_named(evidence(), slo.name);
+    if (!is_silent(metric) || metric.state == MetricState::kFail) return;
+    metric.state = slo.on_no_data == NoDataAction::kIgnore ? MetricState::kNoData : MetricState::kUndecided;
+  }
+
+  /// It has had data, and none lately.
+  static bool is_silent(const MetricEvidence& metric) {
+    return metric.stats.n + metric.unresolved > 0 && metric.missing >= kSilentWindows;
   }
 
   /// A burst that only the canary had may be the first of many, until as many windows have passed without another one
@@ -333,14 +357,13 @@ class Comparison {
   /// What has to be shown before the canary is called better.
   bool required(const MetricEvidence& metric) const { return metric.name != kCpuMetric && !ignored(metric); }
 
-  /// In the last windows.
+  /// In the last windows, while the baseline told so much that it can't be chance.
   bool only_canary_is_silent(const Slo& slo) const {
     const Window lately{now_ - kSilentWindows * judging::length_of_comparison(slo, plan_.interval), now_};
-    const auto tells = [&](const Arm& arm) {
-      const auto counted = judging::counted_in(arm, lately, slo);
-      return counted && judging::has_data(*counted, slo);
-    };
-    return tells(baseline_) && !tells(canary_);
+    const auto ours = judging::counted_in(canary_, lately, slo);
+    const auto theirs = judging::counted_in(baseline_, lately, slo);
+    const bool told = theirs && judging::has_data(*theirs, slo) && theirs->count() >= judging::fewest_requests(slo);
+    return told && !(ours && judging::has_data(*ours, slo));
   }
 
   bool enough_requests() {
@@ -361,7 +384,7 @@ class Comparison {
   static std::string told_of_bursts(const MetricEvidence& metric) {
     return metric.name + " was far above that of the pods with the old settings at the same time, " +
            std::to_string(metric.canary_bursts) + " times in the canary and " + std::to_string(metric.other_bursts) +
-           " times in one of them";
+           " times in one of them, " + std::to_string(metric.baseline_bursts) + " of these in the baseline";
   }
 
   std::string story() {
@@ -369,6 +392,9 @@ class Comparison {
     for (const MetricEvidence& metric : evidence().metrics) {
       if (metric.stats.n > 0 || required(metric)) text += (text.empty() ? "" : "; ") + judging::tell(metric);
       if (metric.burst_odds > 0) text += "; " + told_of_bursts(metric);
+      if (is_silent(metric)) {
+        text += "; " + metric.name + " has told nothing for " + std::to_string(metric.missing) + " windows";
+      }
     }
     const MetricEvidence& gc = judging::metric_named(evidence(), kGcCpuMetric);
     if (gc.stats.n > 0 && gc.counted < kFewestCollections) {
@@ -389,6 +415,13 @@ class Comparison {
       break;
     }
     return text;
+  }
+
+  std::string why_too_few(const Slo& slo) const {
+    const Duration most = judging::kMostPendingWindows * plan_.interval;
+    return slo.name + " can't be compared: within " + format_duration(most) +
+           " the canary and the baseline have to tell of " + format_fixed(judging::fewest_requests(slo), 0) +
+           " each, and never did. More traffic, or a longer canary.interval, would help.";
   }
 
   /// The histograms as they are now tell which buckets would help.

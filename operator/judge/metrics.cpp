@@ -26,10 +26,6 @@ constexpr double kUsualTailSlope = 4;
 /// Shares that differ by no more than their mean are compared by a straight line: it needs no logarithm of few
 /// observations, which is biased. Beyond, it would see no more than twice the share however much it is.
 constexpr double kStraight = 1;
-/// Windows with too few requests are added up, this many at most.
-constexpr int kMostPendingWindows = 8;
-/// Windows without any data before a metric is said to have none.
-constexpr int kWindowsUntilNoData = 4;
 
 /// Neither a bucket that begins at zero nor one without an end is.
 bool is_narrow(double low, double high) { return high <= kWidestBucket * low; }
@@ -48,6 +44,18 @@ struct NearBound {
 };
 
 double log_odds(double share) { return std::log(share / (1 - share)); }
+
+/// Where the tail of the distribution has shrunk to 1 − q, if it is a straight line between the bounds of the bucket on
+/// the scale of logarithms, as it nearly is whatever its form: a straight line of counts bends what two arms differ by,
+/// to a third or to twice as much in buckets of ×1.6. Half an observation stands for a tail that has none.
+double on_the_tail(const Histogram& histogram, const QuantileEstimate& found, double q) {
+  const double least = 0.5 / histogram.count();
+  const double low = std::max(least, share_above(histogram, found.bucket_low).value_or(1));
+  const double high = std::max(least, share_above(histogram, found.bucket_high).value_or(0));
+  if (high >= low) return found.value;
+  const double part = std::clamp(std::log(low / (1 - q)) / std::log(low / high), 0.0, 1.0);
+  return found.bucket_low * std::pow(found.bucket_high / found.bucket_low, part);
+}
 
 /// Slope of the tail of the logarithms, from the shares above the bounds of the bucket that the quantile lies in. Not
 /// for an empty histogram.
@@ -113,7 +121,9 @@ double requests_needed(const Histogram& canary, const Histogram& baseline, doubl
 }
 
 std::optional<double> log_slowdown(const Histogram& canary, const Histogram& baseline, double q) {
-  if (both_resolve(canary, baseline, q)) return std::log(quantile(canary, q)->value / quantile(baseline, q)->value);
+  if (both_resolve(canary, baseline, q)) {
+    return std::log(on_the_tail(canary, *quantile(canary, q), q) / on_the_tail(baseline, *quantile(baseline, q), q));
+  }
   const auto near = near_bound(canary, baseline, q);
   if (!near || std::min(canary.count(), baseline.count()) * near->rarer() < kFewestBeyond) return std::nullopt;
   const double ours = *share_above(canary, near->bound);
@@ -207,20 +217,18 @@ Pooled pool(MetricEvidence& metric, const Arm& ours, const Arm& theirs, const Wi
   const bool go_on = too_short || (fewest > 0 && more_would_do && span < kMostPendingWindows * interval);
   metric.pending_since = go_on ? std::optional<Time>(pooled.span.from) : std::nullopt;
   pooled.requests = fewest > 0;
-  if (!enough || go_on) {
-    ++metric.missing;
-    return pooled;
-  }
-  metric.missing = 0;
+  const bool told = our && their && has_data(*our, slo) && has_data(*their, slo);
+  metric.missing = told ? 0 : metric.missing + 1;
+  if (!enough || go_on) return pooled;
   pooled.sides.emplace(std::move(*our), std::move(*their));
   return pooled;
 }
 
-void weigh(MetricEvidence& metric, double alpha, int windows, double unseen, double pods) {
+void weigh(MetricEvidence& metric, double alpha, double unseen, double pods) {
   metric.low = metric.high = 0;
   metric.state = MetricState::kUndecided;
   if (metric.stats.n + metric.unresolved == 0) {
-    if (windows >= kWindowsUntilNoData && !metric.pending_since) metric.state = MetricState::kNoData;
+    if (metric.missing >= kSilentWindows) metric.state = MetricState::kNoData;
     return;
   }
   if (metric.stats.n < kFewestWindows || mostly_unresolved(metric)) return;

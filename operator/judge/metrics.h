@@ -60,11 +60,17 @@ struct Pooled {
 Pooled pool(MetricEvidence& metric, const Arm& ours, const Arm& theirs, const Window& window, const Slo& slo,
             Duration interval);
 
-/// The interval and what it says, from what was counted. `windows`: all windows so far, with and without data.
+/// So many windows in a row without any data are no chance: a metric that has had none is said to have none.
+inline constexpr int kSilentWindows = 4;
+
+/// Windows in which either side has too few requests are added up, this many at most.
+inline constexpr int kMostPendingWindows = 8;
+
+/// The interval and what it says, from what was counted.
 /// Of what no number of windows shows, on each side and on the scale of the threshold: `unseen` may be there whatever
 /// else, and is added; `pods` is what pods may make of it by themselves, independently of the windows' chance, so that
 /// the two add up as their squares do.
-void weigh(MetricEvidence& metric, double alpha, int windows, double unseen = 0, double pods = 0);
+void weigh(MetricEvidence& metric, double alpha, double unseen = 0, double pods = 0);
 
 /// More of its windows than not had buckets in which nothing can be told.
 bool mostly_unresolved(const MetricEvidence& metric);

@@ -16,7 +16,7 @@ double sequence_radius(double n, double alpha, double eta) {
 double correlation_factor(const RunningStats& stats) {
   constexpr double kErrors = 1.3;
   constexpr double kUsual = 0.3;
-  constexpr double kMost = 0.8;
+  constexpr double kMost = 0.98;
   double rho = kUsual;
   if (stats.pairs >= 10) {
     const double variance = stats.m2 / static_cast<double>(stats.n - 1);

@@ -84,6 +84,7 @@ std::vector<std::string> unread_sources(const Observation& observed, const std::
       continue;
     }
     const auto latency = latest_latency(pods, slo.name);
+    if (!latency && slo.on_no_data == NoDataAction::kIgnore) continue;
     if (!latency) {
       unread.push_back("SLO " + slo.name + ": " + why_unread(pods, slo.name));
     } else if (too_wide(*latency, slo)) {

@@ -102,7 +102,7 @@ class Watch {
       const bool seen = count_slo(warm, slo, window, &slo == judging::counting(plan_.slos));
       const MetricEvidence* const before = find(plan_.before, slo.name);
       any |= seen;
-      whole &= seen || before == nullptr || before->stats.n == 0;
+      whole &= seen || slo.on_no_data == NoDataAction::kIgnore || before == nullptr || before->stats.n == 0;
     }
     any |= count_gc(warm, window);
     ++(any && whole ? verdict_.evidence.windows : verdict_.evidence.empty_windows);
@@ -177,8 +177,8 @@ class Watch {
   double usual_of(const Slo& slo) const {
     const MetricEvidence* const before = find(plan_.before, slo.name);
     if (before == nullptr || before->peers.n < kFewestPeers || baseline_.empty() || pods_.empty()) return 0;
-    if (!judging::is_relative(slo)) return before->peers.mean;
-    return std::clamp(before->peers.mean, -move_margin(slo), move_margin(slo));
+    const double most = judging::is_relative(slo) ? move_margin(slo) : judging::tolerated(slo);
+    return std::clamp(before->peers.mean, -most, most);
   }
 
   /// By how much the target's pods were faster than expected in the first stretch, as a negative number: luck with
@@ -242,7 +242,7 @@ class Watch {
     std::string story;
     for (const Slo& slo : plan_.slos) {
       MetricEvidence& metric = judging::metric_named(evidence, slo.name);
-      judging::weigh(metric, plan_.alpha, windows, judging::unseen(metric));
+      judging::weigh(metric, plan_.alpha, judging::unseen(metric));
       metric.summary = judging::tell(metric);
       if (slo.max && metric.violations >= allowed_violations(metric, slo)) {
         verdict_.broken = slo.name;

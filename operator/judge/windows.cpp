@@ -320,7 +320,10 @@ std::optional<CycleSize> cycle_size_in(const PodSeries& pod, const Window& windo
     return std::nullopt;
   const double volume = (after.total_alloc - before.total_alloc).value() / (after.num_gc - before.num_gc);
   if (!(volume > 0)) return std::nullopt;
-  return CycleSize{volume, std::max(0.0, after.next_gc.value() - volume)};
+  // V is the window's mean and the goal is of one moment: what the heap grew or shrank by is not to pass for what
+  // lives.
+  const double goal = std::min(before.next_gc, after.next_gc).value();
+  return CycleSize{volume, std::max(0.0, goal - volume)};
 }
 
 bool limited_in(const PodSeries& pod, const Window& window) {

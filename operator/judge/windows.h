@@ -88,7 +88,7 @@ bool tells_gc_cpu(const PodSeries& pod);
 /// What a pod allocates between two collections, and what lives, over the window.
 struct CycleSize {
   double volume = 0;  ///< V, bytes
-  double live = 0;    ///< M = NextGC − V, bytes
+  double live = 0;    ///< M = NextGC − V, bytes, by the smaller NextGC of the window's ends
 };
 
 /// None with fewer than three collections that the program did not ask for.

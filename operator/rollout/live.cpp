@@ -123,6 +123,16 @@ std::vector<std::string> live_pods_left(const Facts& facts) {
   return left;
 }
 
+int restarts_since_begun(const Facts& facts) {
+  const std::map<std::string, int> begun_with = restarts_of(facts.desired.trial->status.arm_pods);
+  int restarts = 0;
+  for (const PodSeries& pod : facts.observed.pods) {
+    const auto before = begun_with.find(pod.uid);
+    if (before != begun_with.end()) restarts += std::max(0, pod.restarts - before->second);
+  }
+  return restarts;
+}
+
 std::optional<Settings> own_settings(const Facts& facts) {
   const Settings& environment = facts.desired.environment;
   if (!facts.decision.estimate || facts.desired.current != environment || environment.go_mem_limit) return std::nullopt;

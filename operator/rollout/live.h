@@ -20,6 +20,9 @@ std::string agents_words(const Facts& facts);
 /// Those of the trial's processes that are still there.
 std::vector<std::string> live_pods_left(const Facts& facts);
 
+/// Of the trial's pods' containers, since its comparison began.
+int restarts_since_begun(const Facts& facts);
+
 /// What the processes run with by themselves, where that is not what their environment says: a GOMEMLIMIT that it
 /// leaves to them. None where it is, or where settings of ours are in force.
 std::optional<Settings> own_settings(const Facts& facts);

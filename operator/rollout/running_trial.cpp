@@ -333,8 +333,11 @@ class RunningTrial {
   void compare_anew(std::string message) {
     // What it used before the first turn can't be measured again.
     const double usual_memory = is_live() ? next_.evidence.baseline_memory : 0;
+    // Each begin knows only restarts that come after it.
+    const int restarts = is_live() ? next_.evidence.restarts + restarts_since_begun(facts_) : 0;
     next_.evidence = Evidence{};
     next_.evidence.baseline_memory = usual_memory;
+    next_.evidence.restarts = restarts;
     next_.latency_change.reset();
     next_.gc_change.reset();
     next_.warm_until.reset();

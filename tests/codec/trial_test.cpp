@@ -346,13 +346,14 @@ TEST(TrialStatus, KeepsWhatASuccessorNeedsToGoOnWithTheTest) {
   metric.unresolved = 5;
   metric.pending_since = after(minutes(4));
   metric.summary = "gc-cpu 10.0 % → 5.0 % of CPU";
-  status.evidence = {{metric}, 17, 2, 12345678901, 2345, 0.875, after(minutes(5) + microseconds(123456))};
+  status.evidence = {{metric}, 17, 2, 12345678901, 2345, 0.875, 3, after(minutes(5) + microseconds(123456))};
   const Evidence back = come_back(status).evidence;
   EXPECT_EQ(back.windows, 17);
   EXPECT_EQ(back.empty_windows, 2);
   EXPECT_EQ(back.canary_requests, 12345678901);
   EXPECT_EQ(back.baseline_requests, 2345);
   EXPECT_EQ(back.baseline_memory, 0.875);
+  EXPECT_EQ(back.restarts, 3);
   EXPECT_EQ(back.until, status.evidence.until);
   ASSERT_THAT(back.metrics, SizeIs(1));
   const MetricEvidence& same = back.metrics.front();
@@ -481,6 +482,7 @@ Evidence any_evidence() {
   evidence.canary_requests = *rc::gen::inRange<std::int64_t>(0, std::int64_t{1} << 40);
   evidence.baseline_memory = *rc::gen::inRange(0, 1000) / 1000.0;
   evidence.baseline_requests = *rc::gen::inRange<std::int64_t>(0, std::int64_t{1} << 40);
+  evidence.restarts = *rc::gen::inRange(0, 5);
   evidence.until = maybe_a_time();
   evidence.pairs = *rc::gen::inRange(1, 10);
   evidence.nodes_apart = *rc::gen::inRange(0, 10);
@@ -509,6 +511,7 @@ Evidence any_evidence() {
     }
     metric.canary_bursts = *rc::gen::inRange(0, 10);
     metric.other_bursts = *rc::gen::inRange(0, 10);
+    if (metric.other_bursts > 0) metric.baseline_bursts = *rc::gen::inRange(0, metric.other_bursts + 1);
     if (metric.canary_bursts + metric.other_bursts > 0) metric.burst_odds = *rc::gen::arbitrary<double>();
     metric.pending_since = maybe_a_time();
     evidence.metrics.push_back(metric);
@@ -522,6 +525,7 @@ void expect_same(const Evidence& a, const Evidence& b) {
   RC_ASSERT(a.canary_requests == b.canary_requests);
   RC_ASSERT(a.baseline_requests == b.baseline_requests);
   RC_ASSERT(std::abs(a.baseline_memory - b.baseline_memory) < 1e-12);
+  RC_ASSERT(a.restarts == b.restarts);
   RC_ASSERT(a.until == b.until);
   RC_ASSERT(a.pairs == b.pairs);
   RC_ASSERT(a.nodes_apart == b.nodes_apart);
@@ -537,6 +541,7 @@ void expect_same(const Evidence& a, const Evidence& b) {
     RC_ASSERT(x.neighbour_spread == y.neighbour_spread);
     RC_ASSERT(x.canary_bursts == y.canary_bursts);
     RC_ASSERT(x.other_bursts == y.other_bursts);
+    RC_ASSERT(x.baseline_bursts == y.baseline_bursts);
     RC_ASSERT(x.burst_odds == y.burst_odds);
     RC_ASSERT(x.canary == y.canary);
     RC_ASSERT(x.baseline == y.baseline);

@@ -48,7 +48,7 @@ struct Row {
   }
 };
 
-TEST(Bursts, ThatOnlyTheCanaryHasAreHarmAtTheThird) {
+TEST(Bursts, ThatOnlyTheCanaryHasAreHarmAtTheSixth) {
   Row row;
   row.window({});
   EXPECT_EQ(row.metric.burst_odds, 0);
@@ -59,7 +59,34 @@ TEST(Bursts, ThatOnlyTheCanaryHasAreHarmAtTheThird) {
   EXPECT_LT(row.metric.burst_odds, std::log(20));
   row.window({0});
   EXPECT_EQ(row.metric.canary_bursts, 3);
-  EXPECT_GT(row.metric.burst_odds, std::log(20));
+  EXPECT_GT(row.metric.burst_odds, std::log(20)) << "they are not anybody's";
+  EXPECT_FALSE(judging::bursts_decide(row.metric, 0.05)) << "but may be those of fresh pods";
+  for (int i = 0; i < 3; ++i) {
+    row.window({});
+    row.window({0});
+  }
+  EXPECT_TRUE(judging::bursts_decide(row.metric, 0.05));
+}
+
+TEST(Bursts, OfFreshPodsAreNotTheSettings) {
+  Row row(16);
+  for (int i = 0; i < 12; ++i) {
+    row.window({0});
+    row.window({1});
+  }
+  EXPECT_GT(row.metric.burst_odds, std::log(20)) << "the canary has them and fourteen old pods have none";
+  EXPECT_EQ(row.metric.baseline_bursts, 12);
+  EXPECT_FALSE(judging::bursts_decide(row.metric, 0.05));
+}
+
+TEST(Bursts, AreNoHarmByTwoHoweverManyPodsHaveNone) {
+  Row row(30);
+  for (int i = 0; i < 2; ++i) {
+    row.window({0});
+    row.window({});
+  }
+  EXPECT_GT(row.metric.burst_odds, std::log(20) / 2);
+  EXPECT_FALSE(judging::bursts_decide(row.metric, 0.5));
 }
 
 TEST(Bursts, ThatComeToAnyPodSayNothing) {

@@ -54,8 +54,10 @@ TEST(GaugeSlo, ComparesWhatIsZeroMostOfTheTime) {
   TrialImposter trial = trial_by_queue();
   trial.canary.queue = trial.baseline.queue = 0;
   EXPECT_EQ(trial.run(60).outcome, Outcome::kBetter);
-  trial.canary.queue = 1;
-  EXPECT_EQ(trial.run(60).outcome, Outcome::kWorse) << "where the baseline has none";
+  TrialImposter harmed = trial_by_queue();
+  harmed.baseline.queue = 0;
+  harmed.canary.queue = 1;
+  EXPECT_EQ(harmed.run(60).outcome, Outcome::kWorse) << "where the baseline has none";
 }
 
 TEST(GaugeSlo, RollsBackABrokenPromiseWithinThreeWindows) {

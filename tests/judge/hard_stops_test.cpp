@@ -72,6 +72,16 @@ TEST(Killed, ComparesWithTheOtherArmAndWithWhatTheTargetIsUsedTo) {
   EXPECT_FALSE(killed({&thrice}, {}, {0, hours(24)})) << "one a day and pod is chance";
 }
 
+TEST(Killed, AddsRestartsThatThePodsDoNotShow) {
+  const PodSeries once = restarted("once", 1);
+  UsualRestarts usual = kNone;
+  usual.before = 1;
+  const auto stop = killed({&once}, {}, usual);
+  ASSERT_TRUE(stop);
+  EXPECT_THAT(stop->message, HasSubstr("Pods restarted 2 times"));
+  EXPECT_FALSE(killed({}, {}, usual)) << "nobody is there who could be blamed";
+}
+
 TEST(Killed, CountsNoExitsWhileAPodStartsUp) {
   PodSeries pod = restarted("waits-for-its-proxy", 3);
   pod.created = Time(hours(1));
@@ -178,8 +188,20 @@ TEST(MemoryNearTheLimit, IsNoHarmWhereAnyOtherHasAsMuch) {
   EXPECT_TRUE(near_memory_limit({&small, &full}, memory_share({&small})));
   EXPECT_FALSE(near_memory_limit({&full}, memory_share({&small, &full})));
   PodSeries fuller = pod_named("fuller");
-  fuller.samples.push_back(using_memory(kStart, mib(960), mib(960), {}));
+  fuller.samples.push_back(using_memory(kStart, mib(965), mib(965), {}));
   EXPECT_TRUE(near_memory_limit({&fuller}, memory_share({&full})));
+}
+
+TEST(MemoryNearLimit, IsNotWhatTwoReadingsOfEqualPodsDifferBy) {
+  PodSeries usual = pod_named("usual");
+  usual.samples.push_back(using_memory(kStart, mib(937), mib(937), {}));
+  const double share = memory_share({&usual});
+  PodSeries noisy = pod_named("noisy");
+  noisy.samples.push_back(using_memory(kStart, mib(946), mib(946), {}));
+  EXPECT_FALSE(near_memory_limit({&noisy}, share));
+  PodSeries fuller = pod_named("fuller");
+  fuller.samples.push_back(using_memory(kStart, mib(960), mib(960), {}));
+  EXPECT_TRUE(near_memory_limit({&fuller}, share));
 }
 
 /// Two readings with `collections` between them, each after `volume` bytes, over a live heap of `live`.
@@ -189,13 +211,24 @@ PodSeries collecting(const std::string& name, std::uint32_t collections, Bytes v
   sample.at = kStart;
   sample.mem.emplace();
   sample.mem->num_gc = 10;
+  sample.mem->next_gc = live + volume;
   pod.samples.push_back(sample);
   sample.at = kStart + seconds(10);
   sample.mem->num_gc = 10 + collections;
   sample.mem->total_alloc = volume * collections;
-  sample.mem->next_gc = live + volume;
   pod.samples.push_back(sample);
   return pod;
+}
+
+TEST(RunawayCollection, IsNoneWhereTheLiveHeapHasChanged) {
+  const Window window{kStart, kStart + seconds(10)};
+  // GOGC=50 throughout, and a live heap of 100 MiB before and 200 MiB after, or the other way round.
+  PodSeries grown = collecting("grown", 10, mib(60), mib(90));
+  grown.samples.change_last([](Sample& sample) { sample.mem->next_gc = mib(300); });
+  EXPECT_FALSE(collection_runs_away({&grown}, {}, window));
+  PodSeries shrunk = collecting("shrunk", 10, mib(60), mib(240));
+  shrunk.samples.change_last([](Sample& sample) { sample.mem->next_gc = mib(150); });
+  EXPECT_FALSE(collection_runs_away({&shrunk}, {}, window));
 }
 
 TEST(RunawayCollection, IsWhereCyclesAreShorterThanThreeTenthsOfWhatLives) {

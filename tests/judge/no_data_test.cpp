@@ -82,5 +82,56 @@ TEST(NoData, OfTheCanaryIsHeldAgainstNobodyWithoutThat) {
   EXPECT_EQ(windows_of_a_mute_canary(trial, 20).outcome, Outcome::kNoData);
 }
 
+TEST(NoData, PromotesNothingWhereItBeginsBeforeTheVerdict) {
+  TrialImposter trial;
+  trial.plan.slos[0].max_regression_percent = 60;
+  trial.canary.share_noise = trial.baseline.share_noise = 0.3;  // collection takes long to be judged
+  trial.run(40);
+  ASSERT_EQ(testing::metric(trial.evidence, "p99").state, MetricState::kPass);
+  trial.canary.gc_share = 0.05;
+  trial.canary.share_noise = trial.baseline.share_noise = 0.001;
+  Verdict verdict;
+  for (int i = 0; i < 200; ++i) {
+    verdict = windows_of_a_mute_canary(trial, 1);
+    ASSERT_NE(verdict.outcome, Outcome::kBetter) << verdict.message;
+  }
+  EXPECT_EQ(testing::metric(verdict.evidence, "p99").state, MetricState::kUndecided);
+  EXPECT_THAT(verdict.message, HasSubstr("p99 has told nothing for 200 windows"));
+}
+
+TEST(NoData, LeavesTheVerdictToTheOthersWhereAPersonSaysSo) {
+  TrialImposter trial;
+  trial.plan.slos[0].on_no_data = NoDataAction::kIgnore;
+  trial.canary.gc_share = 0.05;
+  trial.run(3);
+  EXPECT_EQ(windows_of_a_mute_canary(trial, 100).outcome, Outcome::kBetter);
+}
+
+TEST(NoData, IsNoHarmWhereTheBaselineHasHardlyAnyEither) {
+  TrialImposter trial;
+  trial.plan.slos[0].on_no_data = NoDataAction::kRollBack;
+  trial.plan.min_saving = -0.02;
+  trial.canary.requests_per_second = 0;
+  trial.baseline.requests_per_second = 3;
+  const Verdict verdict = trial.run(60);
+  EXPECT_NE(verdict.outcome, Outcome::kWorse) << verdict.reason << " " << verdict.message;
+}
+
+TEST(NoData, IsNotWhatTooLittleTrafficIs) {
+  TrialImposter trial;
+  trial.plan.slos[0].on_no_data = NoDataAction::kIgnore;
+  trial.plan.min_samples = 0;
+  trial.canary.gc_share = 0.05;
+  trial.canary.requests_per_second = trial.baseline.requests_per_second = 2;  // 80 in eight windows, of 200
+  trial.canary.median_seconds = 0.1;
+  Verdict verdict;
+  for (int i = 0; i < 100; ++i) {
+    verdict = trial.window();
+    ASSERT_NE(verdict.outcome, Outcome::kBetter) << verdict.message;
+  }
+  EXPECT_EQ(verdict.reason, "TooFewRequests");
+  EXPECT_THAT(verdict.message, HasSubstr("within 40s the canary and the baseline have to tell of 200 each"));
+}
+
 }  // namespace
 }  // namespace gopacer

@@ -74,7 +74,8 @@ TEST(PauseSlo, SaysNothingOfAFewPauses) {
   TrialImposter trial = trial_by(pauses());
   trial.canary.pauses = 1;
   const Verdict verdict = trial.run(40);
-  EXPECT_EQ(verdict.outcome, Outcome::kNoData) << verdict.message;
+  EXPECT_EQ(verdict.outcome, Outcome::kUndecided) << verdict.message;
+  EXPECT_EQ(verdict.reason, "TooFewRequests");
 }
 
 TEST(PausesIn, CountsEachCollectionOnceHoweverOftenItWasTold) {

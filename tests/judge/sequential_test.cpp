@@ -80,7 +80,7 @@ TEST(CorrelationFactor, IsTheUsualOneUntilTenNeighboursWereSeen) {
 }
 
 TEST(CorrelationFactor, IsBounded) {
-  EXPECT_NEAR(correlation_factor(with_neighbours(100, 0.99)), std::sqrt(1.8 / 0.2), 1e-9);
+  EXPECT_NEAR(correlation_factor(with_neighbours(100, 0.99)), std::sqrt(1.98 / 0.02), 1e-9);
   RunningStats equal;
   for (int i = 0; i < 20; ++i) equal.add(3);
   EXPECT_EQ(correlation_factor(equal), 1);
@@ -137,6 +137,8 @@ TEST(FalseAlarms, StayBelowAlphaWhenNeighboursAreAlike) {
     EXPECT_LE(ever_wrong(rho, true), 0.05) << rho;
   }
 }
+
+TEST(FalseAlarms, AreNotManyMoreWhereNeighboursAreNearlyTheSame) { EXPECT_LE(ever_wrong(0.9, false), 0.15); }
 
 TEST(FalseAlarms, AreRareEnoughForTheTestToHaveMeaning) {
   // An interval that were always infinite would pass the tests above.

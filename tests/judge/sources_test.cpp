@@ -48,6 +48,12 @@ TEST_F(UnreadSources, StayReadWhenALaterAttemptFails) {
   EXPECT_THAT(unread(), IsEmpty());
 }
 
+TEST_F(UnreadSources, AreNoneOfAnSloThatMayBeSilent) {
+  change([](Sample& sample) { sample.latency.clear(); });
+  slo_.on_no_data = NoDataAction::kIgnore;
+  EXPECT_THAT(unread(), IsEmpty());
+}
+
 TEST_F(UnreadSources, TellWhyAHistogramIsMissingInThePodsOwnWords) {
   change([](Sample& sample) { sample.latency.clear(); });
   pod_.series.unread["p99"] = "shop/checkout-1: port 8080 /metrics has no histogram http_latency";

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "judge/measure.h"
 #include "judge/trial_pods.h"
 
 namespace gopacer {
@@ -428,7 +429,7 @@ TEST(Watch, StopsOnMemoryAndOnGcShare) {
   as_before.plan.before.baseline_memory = 0.96;
   as_before.pods[0].memory = mib(490);  // 95.7 %
   EXPECT_EQ(as_before.window().outcome, Outcome::kUndecided) << "it was so full with the old settings, too";
-  as_before.pods[0].memory = mib(495);
+  as_before.pods[0].memory = mib(498);
   EXPECT_EQ(as_before.window().reason, "MemoryNearLimit");
   PromotedImposter busy;
   for (PodImposter& pod : busy.pods) {
@@ -633,16 +634,37 @@ TEST(WatchOfARatio, SubtractsWhatTheTargetsPodsFailedMoreOftenBefore) {
   for (const bool known : {true, false}) {
     PromotedImposter target;
     target.plan.slos = {errors()};
-    target.plan.slos[0].max = 0.05;
+    target.plan.slos[0].max = 0.015;
     add_baseline(target);
     MetricEvidence before;
     before.name = "errors";
     before.stats.n = 50;
     before.peers.n = known ? 50 : 0;
-    before.peers.mean = 0.1;
+    before.peers.mean = judging::tolerated(errors());
     target.plan.before.metrics.push_back(before);
-    for (auto& pod : target.pods) pod.bad_share = pod.series.track == Track::kStable ? 0.11 : 0.01;
-    EXPECT_EQ(target.run(60).outcome, known ? Outcome::kUndecided : Outcome::kWorse);
+    const double more = 1.3 * judging::tolerated(errors());
+    for (auto& pod : target.pods) pod.bad_share = pod.series.track == Track::kStable ? 0.01 + more : 0.01;
+    EXPECT_EQ(target.run(60).outcome, known ? Outcome::kUndecided : Outcome::kWorse)
+        << testing::metric(target.evidence, "errors").summary;
+  }
+}
+
+TEST(WatchOfARatio, BelievesNoMoreOfWhatOldPodsDifferedByThanIsTolerated) {
+  // They were fresh when they were compared, and are not any more.
+  for (const double sign : {1.0, -1.0}) {
+    PromotedImposter target;
+    target.plan.slos = {errors()};
+    add_baseline(target);
+    MetricEvidence before;
+    before.name = "errors";
+    before.stats.n = 50;
+    before.peers.n = 50;
+    before.peers.mean = 20 * sign * judging::tolerated(errors());
+    target.plan.before.metrics.push_back(before);
+    const double change = sign > 0 ? 6 * judging::tolerated(errors()) : 0;
+    for (auto& pod : target.pods) pod.bad_share = pod.series.track == Track::kStable ? 0.01 + change : 0.01;
+    EXPECT_EQ(target.run(200).outcome, sign > 0 ? Outcome::kWorse : Outcome::kUndecided)
+        << testing::metric(target.evidence, "errors").summary;
   }
 }
 

@@ -294,6 +294,7 @@ TEST(LiveTrial, GivesAllBackWhenMostOfItsPodsAreReplacedAndBeginsAnew) {
     LiveScene live(TrialPhase::kMeasuring);
     live.scene.verdict.evidence.windows = 3;
     live.status().evidence.baseline_memory = 0.8;
+    live.status().evidence.restarts = 1;
     for (const std::size_t i : {1U, 2U}) {
       if (restarted) {
         live.processes[i].restarts = 1;
@@ -307,6 +308,7 @@ TEST(LiveTrial, GivesAllBackWhenMostOfItsPodsAreReplacedAndBeginsAnew) {
     EXPECT_FALSE(step.trial->live) << "the agents take the settings back";
     EXPECT_EQ(step.trial->evidence.windows, 0);
     EXPECT_EQ(step.trial->evidence.baseline_memory, 0.8) << "of before the first turn";
+    EXPECT_EQ(step.trial->evidence.restarts, restarted ? 3 : 1) << "the judge counts them on";
     EXPECT_FALSE(step.trial->measuring_since);
     live.write(step);
     live.obey();

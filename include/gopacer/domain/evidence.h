@@ -61,8 +61,9 @@ struct MetricEvidence {
   /// Bursts: a pod's windows in which it was far worse than the pods with the old settings at the same time; such as
   /// follow each other are one.
   int canary_bursts = 0;
-  int other_bursts = 0;   ///< of pods with the old settings
-  double burst_odds = 0;  ///< logarithm of the likelihood ratio: they come to the canary, against: to any pod
+  int other_bursts = 0;     ///< of pods with the old settings
+  int baseline_bursts = 0;  ///< of these, of the baseline
+  double burst_odds = 0;    ///< logarithm of the likelihood ratio: they come to the canary, against: to any pod
   /// Begin of the windows that had too few requests to count by themselves and are being added up.
   std::optional<Time> pending_since = std::nullopt;
   std::string summary = {};  ///< all of it for people, rounded
@@ -87,6 +88,8 @@ struct Evidence {
   std::int64_t canary_requests = 0;
   std::int64_t baseline_requests = 0;
   double baseline_memory = 0;  ///< the largest share of its limit that a baseline pod took; 0 while unknown
+  /// Of containers of pods that take turns, in this trial before the comparison began anew.
+  int restarts = 0;
   /// End of the last window that was counted.
   std::optional<Time> until;
   int pairs = 1;        ///< pods of each arm
