@@ -86,6 +86,15 @@ std::string danger_of_undo(const Trial& trial, const Facts& facts) {
     return "were rolled back with this pod template (" + trial.status.reason +
            "): name the trial whose settings you want, not the one to be undone";
   }
+  for (const BannedRegion& region : facts.desired.profile->memory.banned) {
+    // What a person has taken away a person may want back.
+    const bool found_bad = region.reason != "Undone" && !is_a_persons(region.reason);
+    const bool is_this =
+        region.settings == trial.spec.to && region.template_hash == facts.desired.target->template_hash;
+    if (!found_bad || !is_this) continue;
+    return "were taken away from this pod template (" + region.reason + ", " + format_time(region.at) +
+           "): name the trial whose settings you want, not the one to be undone";
+  }
   return {};
 }
 

@@ -23,13 +23,13 @@ constexpr Rule kMayBeTuned[] = {
     {"EnvFromSource", "GOGC or GOMEMLIMIT comes from valueFrom.", env_from_source, kUnsupported},
     {"EnvDuplicated", "GOGC or GOMEMLIMIT is set twice.", env_duplicated, kUnsupported},
     {"EnvInvalid", "GOGC or GOMEMLIMIT has a value that Go can't read.", env_invalid, kUnsupported},
-    {"MemoryAutoscaler", "An autoscaler goes by the memory of the container.", memory_autoscaler, kUnsupported},
     {"TargetPaused", "The Deployment is paused.", target_paused},
 };
 
 constexpr Rule kMayStart[] = {
     {"Suspended", "spec.updatePolicy.suspend is true.", suspended},
     {"RecommendOnly", "updateMode is Off.", recommend_only},
+    {"MemoryAutoscaler", "An autoscaler goes by the memory of the container.", memory_autoscaler, kUnsupported},
     {"StrategyRecreate", "The Deployment has strategy Recreate, and allowDuplicates is not set.", recreates,
      kUnsupported},
     {"HostNetwork", "The pods use the node's network, and allowDuplicates is not set.", host_network, kUnsupported},

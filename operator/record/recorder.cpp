@@ -296,6 +296,10 @@ void Recorder::prune(const Desired& desired) {
     if (profile.undo_to != profile.memory.undone_to) {
       std::erase_if(kept, [&](const auto& trial) { return trial->key.name == profile.undo_to; });
     }
+    // While its settings are guarded, it says which promises the baseline did not keep either.
+    if (successful && profile.spec.guards() && !kept.empty() && kept.back()->spec.to == profile.memory.applied) {
+      kept.pop_back();
+    }
     for (std::size_t i = 0; i + static_cast<std::size_t>(limit) < kept.size(); ++i) {
       const Trial& trial = *kept[i];
       const Result<void> removed = api_.remove({resources::kTrials, trial.key.ns, trial.key.name}, trial.uid);

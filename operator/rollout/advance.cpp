@@ -242,18 +242,31 @@ bool noted_in_vain(const Facts& facts) {
                      [&](const auto& trial) { return trial->key.name == noted; });
 }
 
+/// Of what was promised to be done at once; a sentence's begin with a space, or empty.
+std::string what_waits(const Profile& profile) {
+  std::string waits;
+  if (profile.undo_to != profile.memory.undone_to && !profile.undo_to.empty()) waits += " The undo waits for that.";
+  if (profile.memory.applied && profile.spec.guards()) waits += " Nothing guards the settings until then.";
+  return waits;
+}
+
 Step advance_idle(const Facts& facts) {
   if (!facts.desired.profile) return hold("ProfileGone", "The profile is gone.", Duration(0));
   const Profile& profile = *facts.desired.profile;
   if (noted_in_vain(facts)) return forget_trial(facts);
   if (profile.deleting) {
+    // Whose settings are to be taken away can't be told while it can't be read; gopacer itself does not wait for that.
+    const auto unreadable = policy::first_objection(policy::may_be_tuned(), facts);
+    if (profile.spec.revert_on_deletion && unreadable && unreadable->reason() == "TargetUnreadable") {
+      return hold(unreadable->reason(), unreadable->message + " Its settings are to be taken away first.", kIdlePass);
+    }
     Step step = hold("Revert", "The profile is being deleted; releasing its settings.", kIdlePass);
     step.kind = StepKind::kRevert;
     return step;
   }
   if (const auto step = nothing_of_ours_is_beside(facts)) return *step;
   if (const auto against = policy::first_objection(policy::may_be_tuned(), facts)) {
-    return hold(against->reason(), against->message, kIdlePass);
+    return hold(against->reason(), against->message + what_waits(profile), kIdlePass);
   }
   const auto asked = undo(facts);
   if (asked && !asked->refused) return *asked;

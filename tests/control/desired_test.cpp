@@ -438,7 +438,7 @@ class MemoryAutoscaler : public testing::Test {
   /// The message of the problem; empty when there is none.
   std::string problem() {
     FakeClusterView::put(scene_.cluster.all_autoscalers, autoscaler_);
-    for (const auto& problem : scene_.problems()) {
+    for (const auto& problem : scene_.objections(policy::may_start())) {
       if (problem.reason() == "MemoryAutoscaler") return problem.message;
     }
     return {};

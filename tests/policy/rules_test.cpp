@@ -94,7 +94,6 @@ const Line kTuning[] = {
      [](World& world) { world.target.containers[0].env = {{"GOGC", "9", false}, {"GOGC", "8", false}}; }},
     {"EnvInvalid", [](World& world) { world.target.containers[0].env = {{"GOMEMLIMIT", "440Mi", false}}; }},
     {"TargetTaken", [](World& world) { world.facts.desired.rival = std::make_shared<Profile>(builders::profile()); }},
-    {"MemoryAutoscaler", go_by_memory},
     {"TargetPaused", [](World& world) { world.target.rollout.paused = true; }},
 };
 
@@ -111,6 +110,7 @@ TEST(MayBeTuned, AsksEachRule) {
 const Line kStarting[] = {
     {"Suspended", [](World& world) { world.profile.spec.suspend = true; }},
     {"RecommendOnly", [](World& world) { world.profile.spec.update_mode = UpdateMode::kOff; }},
+    {"MemoryAutoscaler", go_by_memory},
     {"StrategyRecreate", [](World& world) { world.target.recreates = true; }},
     {"HostNetwork", [](World& world) { world.target.single_use = {{"HostNetwork", "it uses its node's network"}}; }},
     {"HostPort", [](World& world) { world.target.single_use = {{"HostPort", "it takes port 80"}}; }},

@@ -137,13 +137,13 @@ TEST(TargetRules, LeaveOutAutoscalersThatDoNotGoByTheContainersMemory) {
   Autoscaler of_the_proxy;
   of_the_proxy.by_memory_of = {{"proxy", true}};
   world.facts.desired.autoscalers = {std::make_shared<Autoscaler>(by_cpu), std::make_shared<Autoscaler>(of_the_proxy)};
-  EXPECT_THAT(world.reasons(policy::may_be_tuned()), IsEmpty());
+  EXPECT_THAT(world.reasons(policy::may_start()), IsEmpty());
   Autoscaler horizontal;
   horizontal.key = {"shop", "checkout-hpa"};
   horizontal.by_memory = true;
   world.facts.desired.autoscalers.push_back(std::make_shared<Autoscaler>(horizontal));
   EXPECT_EQ(
-      against_tuning(world),
+      world.words(policy::may_start()),
       "HorizontalPodAutoscaler shop/checkout-hpa scales Deployment shop/checkout on memory: the heap's size would "
       "change the number of pods. Scale on CPU or on requests instead.");
   Autoscaler vertical = horizontal;
@@ -151,7 +151,7 @@ TEST(TargetRules, LeaveOutAutoscalersThatDoNotGoByTheContainersMemory) {
   vertical.vertical = true;
   world.facts.desired.autoscalers = {std::make_shared<Autoscaler>(vertical)};
   EXPECT_EQ(
-      against_tuning(world),
+      world.words(policy::may_start()),
       "VerticalPodAutoscaler shop/checkout-vpa sets the memory of container app: its limit would move, and "
       "GOMEMLIMIT would not follow. Set the container's controlledValues to RequestsOnly or its controlledResources "
       "to [cpu], or updatePolicy.updateMode to Off.");

@@ -478,6 +478,26 @@ TEST(History, KeepsTheTrialWhoseSettingsAPersonWantsBack) {
   EXPECT_THAT(desk.api.writes(), testing::Contains("delete GoRuntimeTrial shop/checkout-1"));
 }
 
+TEST(History, KeepsTheTrialThatTheGuardGoesBy) {
+  for (const bool guards : {true, false}) {
+    Desk desk;
+    desk.scene.profile.spec.history = {0, 0};
+    desk.scene.profile.spec.rollback.guard = guards;
+    desk.scene.desired.ended_trials = {ended_trial(desk, 1, TrialVerdict::kPromote),
+                                       ended_trial(desk, 2, TrialVerdict::kPromote)};
+    desk.refresh();
+    desk.scene.profile.memory.applied = desk.scene.desired.ended_trials[1]->spec.to;
+    ASSERT_TRUE(desk.write_as_it_is());
+    EXPECT_THAT(desk.api.writes(), testing::Contains("delete GoRuntimeTrial shop/checkout-1"));
+    const auto deletes = testing::Contains("delete GoRuntimeTrial shop/checkout-2");
+    if (guards) {
+      EXPECT_THAT(desk.api.writes(), testing::Not(deletes)) << "it knows which promises the baseline broke";
+    } else {
+      EXPECT_THAT(desk.api.writes(), deletes);
+    }
+  }
+}
+
 TEST(History, ThatCannotBePrunedIsNoReasonToRepeatThePass) {
   Desk desk;
   desk.scene.profile.spec.history = {0, 0};

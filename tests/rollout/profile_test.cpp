@@ -409,6 +409,22 @@ TEST(Profile, ReleasesItsSettingsOnDeletionThoughTheTargetIsUnsupportedByNow) {
   EXPECT_EQ(scene.step().kind, StepKind::kRevert);
 }
 
+TEST(Profile, WaitsForATargetThatCannotBeReadWhereItsSettingsAreToBeTakenAway) {
+  Scene scene;
+  scene.profile.deleting = true;
+  Facts facts = scene.facts();
+  facts.desired.target.reset();
+  facts.desired.target_unreadable = "it has 300 containers";
+  EXPECT_EQ(advance(facts).kind, StepKind::kRevert) << "what was applied stays anyway";
+  scene.profile.spec.revert_on_deletion = true;
+  facts.desired.profile = std::make_shared<Profile>(scene.profile);
+  EXPECT_EQ(advance(facts).kind, StepKind::kHold);
+  EXPECT_EQ(advance(facts).reason, "TargetUnreadable");
+  EXPECT_THAT(advance(facts).message, testing::HasSubstr("Its settings are to be taken away first."));
+  facts.desired.uninstalling = true;
+  EXPECT_EQ(advance(facts).kind, StepKind::kRevert);
+}
+
 TEST(Profile, IsLeftAloneOnceItIsGone) {
   Scene scene;
   scene.profile_is_there = false;

@@ -188,6 +188,28 @@ TEST(PutBack, WaitsAndSaysSoWhereSomethingStandsAgainstIt) {
   EXPECT_EQ(step.reason, "RecommendOnly");
 }
 
+TEST(PutBack, DoesNotWaitForAnAutoscalerThatKeepsTrialsAway) {
+  Scene scene = breach();
+  Facts facts = scene.facts();
+  Autoscaler autoscaler;
+  autoscaler.by_memory = true;
+  facts.desired.autoscalers = {std::make_shared<Autoscaler>(autoscaler)};
+  EXPECT_EQ(advance(facts).reason, "RolledBack");
+  EXPECT_TRUE(advance(facts).memory->putting_back);
+}
+
+TEST(PutBack, SaysThatNothingIsGuardedWhereTheTargetCannotBeRead) {
+  Scene scene = breach();
+  scene.target.rollout.paused = true;
+  EXPECT_EQ(scene.step().reason, "TargetPaused");
+  EXPECT_THAT(scene.step().message, HasSubstr("Nothing guards the settings until then."));
+  scene.profile.undo_to = "checkout-1";
+  EXPECT_THAT(scene.step().message, HasSubstr("The undo waits for that. Nothing guards"));
+  scene.profile.spec.rollback.guard = false;
+  scene.profile.undo_to.clear();
+  EXPECT_THAT(scene.step().message, testing::EndsWith("checkout."));
+}
+
 TEST(PutBack, GoesBackToNothingThatWasFoundBadAsWell) {
   // Or it would go back and forth between two settings, a rollout each time.
   Scene scene = breach();

@@ -119,6 +119,20 @@ TEST(Undo, RefusesWhatWasRolledBackWithThisProgram) {
   EXPECT_EQ(scene.step().kind, StepKind::kPutBack) << "another program";
 }
 
+TEST(Undo, RefusesWhatTheGuardTookAwayFromThisProgram) {
+  Scene scene = asked();
+  scene.profile.memory.banned = {{settings(150), scene.target.template_hash, "SloViolated", scene.now}};
+  EXPECT_EQ(scene.step().reason, "UndoUnsafe");
+  EXPECT_THAT(scene.step().message, HasSubstr("were taken away from this pod template (SloViolated, "));
+  for (const char* const by_a_person : {"Undone", "SettingsChanged"}) {
+    scene.profile.memory.banned[0].reason = by_a_person;
+    EXPECT_EQ(scene.step().kind, StepKind::kPutBack) << by_a_person;
+  }
+  scene.profile.memory.banned[0].reason = "SloViolated";
+  scene.target.template_hash = "hash-2";
+  EXPECT_EQ(scene.step().kind, StepKind::kPutBack) << "another program";
+}
+
 TEST(Undo, LeavesWhatAnotherHasSetToThem) {
   Scene scene = asked();
   scene.give_gogc_to("argocd");
