@@ -106,6 +106,7 @@ Decision decide(const DecideInput& input, Time now) {
     case Strategy::kLatencyMemoryRate:
     case Strategy::kTwoFactor:
     case Strategy::kPauseFeedback:
+    case Strategy::kWaterLevel:
       deciding::decide_by_formula(input, physics, now, decision);
       break;
   }

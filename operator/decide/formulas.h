@@ -33,4 +33,13 @@ double pause_forecast_ms(const PauseFactors& factors);
 double pause_feedback(double gogc, Bytes heap, const std::array<Duration, 3>& last_pauses,
                       double heap_growth_mb_per_second);
 
+/// WaterLevel: GOGC is 30 where p99 is above 800 ms, else 100. Here it becomes 100 again below 640 ms only, so that it
+/// does not flutter.
+double water_level_gogc(double gogc, double p99_ms);
+
+/// WaterLevel: where more than 85 % of the node's memory are in use GOMEMLIMIT is tightened by a stage. The source does
+/// not tell the stages; here they are 90, 75 and 60 % of the container's limit, and one is released below 75 %.
+/// `part`: of the container's limit what GOMEMLIMIT is now, 1 where there is none. The same part when it stays.
+double water_level_limit(double part, double node_share);
+
 }  // namespace gopacer::deciding

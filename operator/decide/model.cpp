@@ -40,14 +40,6 @@ constexpr double kHoursAhead = 1.5;
 
 Bytes whole_mib(Bytes size) { return mib(std::ceil(size.value() / kMiB)); }
 
-/// The smallest GOMEMLIMIT under which collections do not crowd; whole MiB.
-Bytes least_limit(const Estimate& estimate) {
-  const double scanned = (estimate.live_heap + estimate.roots).value();
-  const double goal = estimate.live_heap.value() + kLeastEffectiveGogc / 100 * scanned;
-  const double heap_share = std::max(goal / 0.97, goal + kMiB);
-  return whole_mib(Bytes::of(heap_share) + estimate.non_heap);
-}
-
 struct Candidate {
   Settings settings;
   std::string binding;
@@ -259,6 +251,13 @@ bool nothing_stops(const Estimate& estimate) {
 std::string too_high_text(const Estimate& estimate) {
   return "GOMEMLIMIT=" + format_go_size(*estimate.settings.go_mem_limit) + " is more than the container's " +
          format_bytes(*estimate.container_limit) + " leave to Go, so nothing stops the heap in time.";
+}
+
+Bytes least_limit(const Estimate& estimate) {
+  const double scanned = (estimate.live_heap + estimate.roots).value();
+  const double goal = estimate.live_heap.value() + kLeastEffectiveGogc / 100 * scanned;
+  const double heap_share = std::max(goal / 0.97, goal + kMiB);
+  return whole_mib(Bytes::of(heap_share) + estimate.non_heap);
 }
 
 Bytes container_needed(const Estimate& estimate, int max_percent) {

@@ -12,7 +12,8 @@ namespace {
 struct Wanted {
   std::optional<double> gogc;
   std::string missing;
-  std::string inputs;  ///< what went into it, for people
+  std::string inputs;                     ///< what went into it, for people
+  std::optional<double> limit_part = {};  ///< of the container's limit, what GOMEMLIMIT should be; none: it stays
 };
 
 constexpr const char* kHistogramAdvice =
@@ -55,8 +56,24 @@ Wanted by_pause_feedback(const Signals& signals, double present) {
               ", growing by " + format_fixed(*signals.latest_growth, 2) + " MB/s"};
 }
 
-Wanted wanted_by(Strategy strategy, const Signals& signals, double present) {
+/// `part`: of the container's limit what GOMEMLIMIT is now; none where the container has no limit.
+Wanted by_water_level(const Signals& signals, double present, const std::optional<double>& part) {
+  if (!signals.p99_ms) return {{}, std::string("p99 of the last minute's requests") + kHistogramAdvice, {}};
+  Wanted wanted{water_level_gogc(present, *signals.p99_ms), {}, "p99 " + format_fixed(*signals.p99_ms, 1) + " ms", {}};
+  if (!signals.node_share) {
+    wanted.inputs += ", the node's memory is not known yet";
+    return wanted;
+  }
+  wanted.inputs += ", " + format_fixed(*signals.node_share * 100, 0) + " % of the node's memory in use";
+  const double next = part ? water_level_limit(*part, *signals.node_share) : 1;
+  if (part && next != *part) wanted.limit_part = next;
+  return wanted;
+}
+
+Wanted wanted_by(Strategy strategy, const Signals& signals, double present, const std::optional<double>& part) {
   switch (strategy) {
+    case Strategy::kWaterLevel:
+      return by_water_level(signals, present, part);
     case Strategy::kLatencyMemoryRate:
       return by_latency_memory_rate(signals);
     case Strategy::kTwoFactor:
@@ -77,23 +94,25 @@ void decide_by_formula(const DecideInput& input, const Physics& physics, Time no
   const std::string name = to_string(input.spec.strategy);
   const Gogc gogc_now = estimate.settings.gogc.value_or(Gogc(Gogc::kDefaultPercent));
   const double present = gogc_now.is_off() ? estimate.effective_gogc : gogc_now.percent();
-  const Wanted wanted = wanted_by(input.spec.strategy, read_signals(input, now), present);
+  const Bounds& bounds = input.spec.bounds;
+  const auto as_run = [&](const Settings& asked) { return in_force(asked, input.current, estimate.settings); };
+  const Settings running = as_run(input.current);
+  const bool old_go = !knows_memory_limit(estimate.go_version);
+  const auto& container = estimate.container_limit;
+  const bool has_limit = container && running.go_mem_limit && !old_go;
+  const double part_now = has_limit ? std::min(1.0, *running.go_mem_limit / *container) : 1;
+  const auto part = container && !old_go ? std::optional(part_now) : std::nullopt;
+  Wanted wanted = wanted_by(input.spec.strategy, read_signals(input, now), present, part);
   if (!wanted.gogc) {
     decision.reason = "StrategyInputMissing";
     decision.message = "Strategy " + name + " lacks " + wanted.missing + ".";
     return;
   }
 
-  // The formulas set GOGC only. What holds for all strategies comes on top: a person's bounds, no limit that the
-  // container can't bear, and no GOGC above 100 without a limit behind it.
-  const Bounds& bounds = input.spec.bounds;
+  // What holds for all strategies comes on top: a person's bounds, no limit that the container can't bear, and no GOGC
+  // above 100 without a limit behind it.
   Settings settings = input.current;
-  const auto as_run = [&](const Settings& asked) { return in_force(asked, input.current, estimate.settings); };
-  const Settings running = as_run(input.current);
-  const bool old_go = !knows_memory_limit(estimate.go_version);
   // A limit at or above the container's stops nothing: the kernel is there first.
-  const auto& container = estimate.container_limit;
-  const bool has_limit = container && running.go_mem_limit && !old_go;
   const bool is_idle = has_limit && *running.go_mem_limit >= *container;
   const bool too_high = nothing_stops(estimate);
   const bool out_of_bounds =
@@ -111,6 +130,14 @@ void decide_by_formula(const DecideInput& input, const Physics& physics, Time no
   } else if (too_high || out_of_bounds) {
     // To take it away would leave nothing that stops the heap.
     return keep_for_want_of_memory(input, running, decision);
+  }
+  if (wanted.limit_part) {
+    const Bytes stage = mib(std::floor(std::min(safe, *container * *wanted.limit_part).value() / mib(1).value()));
+    if (stage >= least_limit(estimate)) {
+      settings.go_mem_limit = stage;
+    } else {
+      wanted.inputs += ", and what lives needs its GOMEMLIMIT";
+    }
   }
   decision.binding = "strategy";
   double gogc = *wanted.gogc;
@@ -137,7 +164,10 @@ void decide_by_formula(const DecideInput& input, const Physics& physics, Time no
   }
 
   decision.predicted = physics.predict(as_run(settings));
-  const std::string formula = name + " wants GOGC=" + format_fixed(*wanted.gogc, 1) + " (" + wanted.inputs + ")";
+  const std::string limit_wanted =
+      wanted.limit_part ? " and GOMEMLIMIT at " + format_percent(*wanted.limit_part) + " of the container" : "";
+  const std::string formula =
+      name + " wants GOGC=" + format_fixed(*wanted.gogc, 1) + limit_wanted + " (" + wanted.inputs + ")";
   const std::string expected = expectation(estimate, *decision.predicted);
   const auto keep = [&](std::string reason, std::string message) {
     decision.kind = Decision::Kind::kKeep;

@@ -73,6 +73,29 @@ std::optional<PauseFactors> factors_of(const Samples& samples) {
   return factors;
 }
 
+/// Since when the process tells the settings that it tells now; none where it does not tell any.
+std::optional<Time> settled_since(const PodSeries& pod) {
+  std::optional<Time> since;
+  std::optional<Settings> latest;
+  for (auto sample = pod.samples.rbegin(); sample != pod.samples.rend(); ++sample) {
+    if (!sample->process || !sample->process->gogc) continue;
+    const Settings told{sample->process->gogc, sample->process->go_mem_limit};
+    if (latest && told != *latest) break;
+    latest = told;
+    since = sample->at;
+  }
+  return since;
+}
+
+/// None where the reading is older than what the pod runs now: what a change gives back was not seen yet.
+std::optional<double> node_share_of(const PodSeries& pod, Time now) {
+  const Sample* const latest = latest_sample(pod, [](const Sample& sample) { return sample.usage.has_value(); });
+  if (latest == nullptr || now - latest->at >= kMinute) return std::nullopt;
+  const Time at = latest->usage->at == Time{} ? latest->at : latest->usage->at;
+  const auto since = settled_since(pod);
+  return since && at < *since ? std::nullopt : latest->usage->node_share;
+}
+
 }  // namespace
 
 Signals read_signals(const DecideInput& input, Time now) {
@@ -101,6 +124,9 @@ Signals read_signals(const DecideInput& input, Time now) {
       }
       const auto found = factors_of(with_mem);
       if (found && found->mean_pause_ms >= factors.mean_pause_ms) signals.pause_factors = factors = *found;
+    }
+    if (const auto share = node_share_of(pod, now)) {
+      signals.node_share = std::max(signals.node_share.value_or(0), *share);
     }
     if (slo.empty()) continue;
     const Samples with_latency =

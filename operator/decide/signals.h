@@ -19,6 +19,8 @@ struct Signals {
   std::optional<Bytes> heap;                  ///< HeapAlloc
   std::optional<std::array<Duration, 3>> last_pauses;
   std::optional<PauseFactors> pause_factors;
+  /// Of the node whose memory is used most, as it was when the pods ran their present settings already.
+  std::optional<double> node_share;
 };
 
 Signals read_signals(const DecideInput& input, Time now);

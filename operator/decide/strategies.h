@@ -23,6 +23,9 @@ Bytes container_needed(const Estimate& estimate, int max_percent);
 /// What is in force stays, as no GOMEMLIMIT that is safe leaves the heap room. `now`: what is in force.
 void keep_for_want_of_memory(const DecideInput& input, const Settings& now, Decision& decision);
 
+/// The smallest GOMEMLIMIT under which collections do not crowd; whole MiB.
+Bytes least_limit(const Estimate& estimate);
+
 /// Refuses where the person's least GOMEMLIMIT is above what is safe; false where it is not.
 bool refuse_unsatisfiable(const DecideInput& input, Bytes safe, Decision& decision);
 
@@ -33,7 +36,7 @@ std::string expectation(const Estimate& estimate, const Prediction& predicted);
 /// Strategy Model: what the formulas want. `decision.estimate` is set; fills in the rest.
 void decide_by_model(const DecideInput& input, const Physics& physics, Decision& decision);
 
-/// Strategies LatencyMemoryRate, TwoFactor and PauseFeedback: what published formulas want. `decision.estimate` is set;
+/// The other strategies: what published formulas want. `decision.estimate` is set;
 /// fills in the rest.
 void decide_by_formula(const DecideInput& input, const Physics& physics, Time now, Decision& decision);
 

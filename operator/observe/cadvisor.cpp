@@ -16,8 +16,11 @@ constexpr std::string_view kKernel = "container_memory_kernel_usage";
 constexpr std::string_view kLimit = "container_spec_memory_limit_bytes";
 constexpr std::string_view kCpu = "container_cpu_usage_seconds_total";
 constexpr std::string_view kThrottled = "container_cpu_cfs_throttled_seconds_total";
+constexpr std::string_view kNodeMemory = "machine_memory_bytes";
 constexpr std::array kMetrics{kWorkingSet, kAnonymous, kFiles, kActiveFiles, kInactiveFiles,
-                              kKernel,     kLimit,     kCpu,   kThrottled};
+                              kKernel,     kLimit,     kCpu,   kThrottled,   kNodeMemory};
+/// The control group that all others are in.
+constexpr const char* kNode = "/";
 
 // A container has one cgroup, or two while the old one is still going away.
 constexpr std::size_t kMostCgroups = 16;
@@ -38,6 +41,8 @@ CadvisorReader::CadvisorReader(std::set<ContainerKey> wanted, Time now)
 
 std::string CadvisorReader::take(const ExpositionSample& sample) {
   seen_any_ = true;
+  if (sample.name == kNodeMemory) node_memory_ = sample.value;
+  if (sample.name == kWorkingSet && label(sample.labels, "id") == kNode) node_used_ = sample.value;
   ContainerKey key{label(sample.labels, "namespace"), label(sample.labels, "pod"), label(sample.labels, "container")};
   if (!wanted_.contains(key)) return {};
   // 8e18 and more is how the kernel says that there is no limit.
@@ -90,12 +95,16 @@ Result<ContainerUsages> CadvisorReader::finish() {
   if (const Result<void> read = exposition_.finish(); !read) return tl::unexpected<Error>(read.error());
   if (!seen_any_) return retriable("has no metrics of containers: check that this is a kubelet's /metrics/cadvisor");
   ContainerUsages usages;
+  // Also false for what is not a number.
+  const bool knows_node = node_used_ >= 0 && node_memory_ > 0 && node_used_ <= node_memory_;
   for (const auto& [key, cgroups] : readings_) {
     const Reading* latest = nullptr;
     for (const auto& [id, reading] : cgroups) {
       if (reading.has_working_set && (latest == nullptr || reading.usage.at > latest->usage.at)) latest = &reading;
     }
-    if (latest != nullptr) usages.emplace(key, latest->complete());
+    if (latest == nullptr) continue;
+    ContainerUsage& usage = usages.emplace(key, latest->complete()).first->second;
+    if (knows_node) usage.node_share = node_used_ / node_memory_;
   }
   return usages;
 }

@@ -50,6 +50,9 @@ class CadvisorReader {
   Time now_;
   std::map<ContainerKey, std::map<std::string, Reading>> readings_;  ///< the inner one by cgroup
   bool seen_any_ = false;
+  // Of the node; less than 0 while not told.
+  double node_memory_ = -1;
+  double node_used_ = -1;
   Exposition exposition_;
 };
 

@@ -169,12 +169,24 @@ TEST_F(LiveTuned, FollowsWithoutTrialsFitsAResizedContainerAndStopsAtABrokenProm
   resize("256Mi");
   eventually("and is whole again in the larger one", [&] { return all_run("180/200MiB"); });
 
+  const json water_level{{"strategy", "WaterLevel"}, {"settings", nullptr}};
+  change_profile("checkout", {{"objective", water_level}, {"bounds", {{"minAllowed", {{"gogc", 30}}}}}});
+  const auto has_gogc = [&](const std::string& gogc) {
+    return in_force(list("pods", "app=checkout")[0]).starts_with(gogc + "/");
+  };
+  eventually("requests are quick", [&] { return has_gogc("100"); });
+  tell_pods("app=checkout", "/control/slow?by=1s");
+  eventually("the other level is reached", [&] { return has_gogc("30"); }, 120s);
+
   change_profile("checkout",
                  {{"slos", {{{"name", "goroutines"}, {"podGauge", {{"metric", "go_goroutines"}, {"max", "1"}}}}}}});
+  const auto broken = std::chrono::steady_clock::now();
   eventually("all of it is taken back", [&] { return all_run("100/"); }, 120s);
+  const std::chrono::duration<double> undone = std::chrono::steady_clock::now() - broken;
+  std::cout << "from the broken promise to the old settings: " << undone.count() << " s" << std::endl;
   const json changes = profile()["status"]["changes"];
   std::cout << changes.dump(1) << std::endl;
-  EXPECT_EQ(changes.size(), 3U);
+  EXPECT_EQ(changes.size(), 5U);
   EXPECT_THAT(text(changes.back(), "/why"), HasSubstr("goroutines was above"));
   EXPECT_EQ(processes(), before) << "and nothing was restarted";
 }

@@ -130,7 +130,7 @@ NOT_A_SIZE = "is not a Go memory size: give a whole number with B, KiB, MiB, GiB
 NOT_A_DURATION = "is not a duration: give whole numbers of h, m, s or ms"
 REFUSED = [
     ("an unknown strategy", {"objective": {"strategy": "Fastest"}},
-     'spec.objective.strategy: Unsupported value: "Fastest": supported values: "Model", "Fixed", "LatencyMemoryRate", "TwoFactor", "PauseFeedback"'),
+     'spec.objective.strategy: Unsupported value: "Fastest": supported values: "Model", "Fixed", "LatencyMemoryRate", "TwoFactor", "PauseFeedback", "WaterLevel"'),
     ("an unknown objective", {"objective": {"type": "Speed"}},
      'supported values: "Balanced", "Throughput", "Latency", "Memory"'),
     ("an unknown mode", {"updatePolicy": {"updateMode": "Auto"}}, 'supported values: "Off", "Canary", "Continuous"'),

@@ -54,6 +54,27 @@ RC_GTEST_PROP(TwoFactor, RisesWithLoadAndFallsWithAFullHeap, ()) {
   RC_ASSERT(two_factor(qps, std::min(1.0, used + 0.1)) <= gogc);
 }
 
+TEST(WaterLevel, SetsGogcByP99AndLetsGoBelowFourFifthsOfIt) {
+  struct Row {
+    double gogc, p99, wanted;
+  };
+  for (const Row row : {Row{100, 800, 100}, Row{100, 801, 30}, Row{30, 700, 30}, Row{30, 640, 100}, Row{30, 900, 30},
+                        Row{200, 10, 100}, Row{50, 700, 30}, Row{80, 700, 100}}) {
+    EXPECT_EQ(water_level_gogc(row.gogc, row.p99), row.wanted) << row.gogc << " " << row.p99;
+  }
+}
+
+TEST(WaterLevel, TightensTheLimitByStagesAndReleasesItByStages) {
+  double part = 1;
+  for (const double next : {0.9, 0.75, 0.6, 0.6}) EXPECT_EQ(part = water_level_limit(part, 0.86), next);
+  for (const double next : {0.75, 0.9, 0.9}) EXPECT_EQ(part = water_level_limit(part, 0.74), next);
+  for (const double share : {0.75, 0.8, 0.85}) EXPECT_EQ(water_level_limit(0.75, share), 0.75) << "between the two";
+  EXPECT_EQ(water_level_limit(1, 0.5), 1) << "there is none to be released";
+  EXPECT_EQ(water_level_limit(0.8, 0.9), 0.6) << "0.75 would be about the same";
+  EXPECT_EQ(water_level_limit(0.7, 0.5), 0.9);
+  EXPECT_EQ(water_level_limit(0.5, 0.9), 0.5) << "somebody has less than the tightest stage";
+}
+
 TEST(PauseForecast, WeighsAllocationLiveObjectsAndTheLastPause) {
   EXPECT_NEAR(pause_forecast_ms({10, 10, 1, 1}), 10, 1e-9);
   EXPECT_NEAR(pause_forecast_ms({10, 10}), 10, 1e-9) << "as always, unless somebody says otherwise";

@@ -111,6 +111,74 @@ TEST(PauseFeedback, StartsFromTheGogcInForceAndPutsALimitBehindMoreThan100) {
   EXPECT_EQ(decision.settings.go_mem_limit, mib(454));
 }
 
+/// Of WaterLevel: a node of whose memory so much is in use, and requests of 40 to 60 ms.
+DecideInput on_a_node(double share, const GoService& service = {}) {
+  DecideInput input = input_for(Strategy::kWaterLevel, service);
+  serve(input, 200);
+  for (PodSeries& pod : input.observed.pods) {
+    pod.samples.change_each([&](Sample& sample) {
+      if (sample.usage) sample.usage->node_share = share;
+    });
+  }
+  return input;
+}
+
+TEST(WaterLevel, TightensTheLimitWhereTheNodesMemoryRunsShort) {
+  GoService service;
+  service.settings.gogc = Gogc(100);
+  const Decision first = decide(on_a_node(0.9, service), kNow);
+  ASSERT_EQ(first.kind, Kind::kChange) << first.message;
+  EXPECT_EQ(first.settings, (Settings{Gogc(100), mib(454)})) << "90 % of 512 MiB, as safe as it may be";
+  EXPECT_THAT(first.message, HasSubstr("WaterLevel wants GOGC=100.0 and GOMEMLIMIT at 90% of the container (p99 59.8 "
+                                       "ms, 90 % of the node's memory in use)"));
+  service.settings = first.settings;
+  EXPECT_EQ(decide(on_a_node(0.9, service), kNow).settings.go_mem_limit, mib(384));
+  const Decision between = decide(on_a_node(0.8, service), kNow);
+  EXPECT_EQ(between.kind, Kind::kKeep) << between.message;
+  service.settings.go_mem_limit = mib(384);
+  EXPECT_EQ(decide(on_a_node(0.5, service), kNow).settings.go_mem_limit, mib(454));
+}
+
+TEST(WaterLevel, LeavesWhatLivesItsMemory) {
+  GoService service;
+  service.live = mib(300);
+  service.settings = {Gogc(100), mib(409)};
+  const Decision decision = decide(on_a_node(0.9, service), kNow);
+  EXPECT_EQ(decision.settings.go_mem_limit.value_or(mib(409)), mib(409)) << decision.message;
+  EXPECT_THAT(decision.message, HasSubstr("and what lives needs its GOMEMLIMIT"));
+}
+
+TEST(WaterLevel, SetsNoLimitWhereTheContainerHasNone) {
+  GoService service;
+  service.settings.gogc = Gogc(30);
+  service.container.reset();
+  const Decision decision = decide(on_a_node(0.9, service), kNow);
+  EXPECT_EQ(decision.settings.gogc, Gogc(100)) << decision.message;
+  EXPECT_FALSE(decision.settings.go_mem_limit);
+}
+
+TEST(WaterLevel, WaitsUntilTheNodeWasReadWithTheSettingsThatThePodsRun) {
+  GoService service;
+  service.settings = {Gogc(100), mib(454)};
+  service.process_metrics = true;
+  DecideInput input = on_a_node(0.9, service);
+  ASSERT_TRUE(deciding::read_signals(input, kNow).node_share);
+  for (PodSeries& pod : input.observed.pods) {
+    // They have had others until the latest reading, and the kubelet has looked before that.
+    for (std::size_t i = 0; i + 1 < pod.samples.size(); ++i) {
+      pod.samples.change(i, [](Sample& sample) { sample.process->go_mem_limit = mib(470); });
+    }
+    pod.samples.change_last([](Sample& sample) { sample.usage->at = sample.at - std::chrono::seconds(10); });
+  }
+  EXPECT_FALSE(deciding::read_signals(input, kNow).node_share);
+}
+
+TEST(WaterLevel, GoesByTheFullestNode) {
+  DecideInput input = on_a_node(0.5);
+  input.observed.pods[1].samples.change_last([](Sample& sample) { sample.usage->node_share = 0.87; });
+  EXPECT_EQ(deciding::read_signals(input, kNow).node_share, 0.87);
+}
+
 TEST(PublishedFormulas, CountALimitAboveTheContainersForNone) {
   GoService service;
   service.settings = {Gogc(110), mib(600)};

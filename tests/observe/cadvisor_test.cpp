@@ -36,6 +36,21 @@ TEST(Cadvisor, ReadsARecordedKubelet) {
   EXPECT_FALSE(usages->at(unlimited_cpu).throttled_seconds) << "a container without a CPU limit is never throttled";
 }
 
+TEST(Cadvisor, TellsHowMuchOfTheNodesMemoryIsInUse) {
+  const ContainerKey key{"shop", "a", "app"};
+  const std::string container =
+      "container_memory_working_set_bytes{container=\"app\",id=\"/x\",namespace=\"shop\",pod=\"a\"} 700\n";
+  const std::string used =
+      "container_memory_working_set_bytes{container=\"\",id=\"/\",namespace=\"\",pod=\"\"} 6000 1000\n";
+  const std::string all = "machine_memory_bytes{boot_id=\"b\",machine_id=\"m\"} 8000\n";
+  EXPECT_EQ(read(used + container + all, {key})->at(key).node_share, 0.75);
+  EXPECT_FALSE(read(container + all, {key})->at(key).node_share);
+  EXPECT_FALSE(read(used + container, {key})->at(key).node_share);
+  for (const char* odd : {"0", "-1", "NaN", "5000"}) {
+    EXPECT_FALSE(read(used + container + "machine_memory_bytes " + odd + "\n", {key})->at(key).node_share) << odd;
+  }
+}
+
 std::string series(const std::string& id, double working_set, double cpu, long at_ms) {
   const std::string labels = "{container=\"app\",id=\"" + id + "\",namespace=\"shop\",pod=\"a\"";
   const std::string time = " " + std::to_string(at_ms) + "\n";

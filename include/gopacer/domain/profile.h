@@ -54,14 +54,16 @@ enum class Strategy {
   kLatencyMemoryRate,  ///< from p99 and the heap's growth
   kTwoFactor,          ///< from requests per second and the heap's utilization
   kPauseFeedback,      ///< from the latest pauses
+  kWaterLevel,         ///< from p99 and the node's memory
 };
 /// As the CRD writes them.
-inline constexpr std::array<std::pair<const char*, Strategy>, 5> kStrategyNames{
+inline constexpr std::array<std::pair<const char*, Strategy>, 6> kStrategyNames{
     {{"Model", Strategy::kModel},
      {"Fixed", Strategy::kFixed},
      {"LatencyMemoryRate", Strategy::kLatencyMemoryRate},
      {"TwoFactor", Strategy::kTwoFactor},
-     {"PauseFeedback", Strategy::kPauseFeedback}}};
+     {"PauseFeedback", Strategy::kPauseFeedback},
+     {"WaterLevel", Strategy::kWaterLevel}}};
 std::string to_string(Strategy strategy);
 
 /// What a person allows. Defaults are those of the CRD.

@@ -89,6 +89,9 @@ struct ContainerUsage {
   std::optional<Bytes> shared;        ///< files that live in memory: tmpfs, an emptyDir of medium Memory, /dev/shm
   std::optional<double> cpu_seconds;  ///< counter
   std::optional<double> throttled_seconds;  ///< counter
+  /// Of the node's memory, what its kubelet counts as in use when it looks for whom to evict: the working set of
+  /// everything that runs there.
+  std::optional<double> node_share;
 
   /// Whether it is known what the kernel can give back and what it can't.
   bool is_detailed() const { return anonymous && shared; }
