@@ -1,17 +1,16 @@
 #include "runtime_memory/go_runtime.h"
 
 #include <sys/auxv.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
-#include <fstream>
 #include <iomanip>
 #include <sstream>
 
 #include "runtime_memory/locate.h"
+#include "runtime_memory/look.h"
 
 namespace gopacer {
 namespace {
@@ -23,32 +22,8 @@ constexpr int kMostPercent = 10'000;
 constexpr std::size_t kMostVariable = 512;
 /// Bytes that the runtime keeps for what comes while it marks, at least.
 constexpr double kHeadroom = 1 << 20;
-/// CPU time for finding the settings of a program, which may be made to have no end of tables.
-constexpr std::chrono::seconds kLongestLook(1);
 /// Collections that may end between while a smaller goal is written.
 constexpr int kMostRepeats = 5;
-
-/// Of this thread. A busy machine is no reason to give up.
-std::chrono::nanoseconds cpu_time() {
-  timespec used{};
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
-  return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
-}
-
-/// What the kernel told the program when it started it: an entry of /proc/PID/auxv.
-std::optional<std::uint64_t> told_at_start(const fs::path& process, std::uint64_t wanted) {
-  struct Entry {
-    std::uint64_t type;
-    std::uint64_t value;
-  };
-  constexpr int kMostEntries = 64;
-  std::ifstream in(process / "auxv", std::ios::binary);
-  Entry entry{};
-  for (int i = 0; i < kMostEntries && in.read(reinterpret_cast<char*>(&entry), sizeof(entry)); ++i) {
-    if (entry.type == wanted) return entry.value;
-  }
-  return std::nullopt;
-}
 
 /// A hash (FNV-1a) of the sixteen random bytes that the program got, as `memory` has them.
 std::optional<std::string> identity_in(const RandomAccessFile& memory, const fs::path& process) {
@@ -144,8 +119,10 @@ Result<GoRuntime> GoRuntime::open(int pid, const fs::path& proc) {
   if (!memory) return told(memory.error());
   const auto program = RandomAccessFile::open(process / "exe", RandomAccessFile::Mode::kRead);
   if (!program) return told(program.error());
-  const auto in_time = [until = cpu_time() + kLongestLook] { return cpu_time() <= until; };
-  const ReadAt file = [&](std::uint64_t at, std::span<std::byte> into) { return in_time() && program->read(at, into); };
+  const LookLimit limit;
+  const ReadAt file = [&](std::uint64_t at, std::span<std::byte> into) {
+    return !limit.reached() && program->read(at, into);
+  };
   const auto image = read_elf(file);
   if (!image) return fail(image.error().kind, name + ": its program " + image.error().message);
   auto version = go_version_of(*image, file);
@@ -164,12 +141,12 @@ Result<GoRuntime> GoRuntime::open(int pid, const fs::path& proc) {
   // A process may hold its parent's memory until it becomes another program.
   if (*identity != *now) return runtime.ended();
   const ReadAt in_memory = [&](std::uint64_t at, std::span<std::byte> into) {
-    return in_time() && runtime.memory_.read(at, into);
+    return !limit.reached() && runtime.memory_.read(at, into);
   };
   const RunningImage running{*image, file, in_memory, *headers - image->headers};
   const auto located = locate_controller(running, *layout);
   // Whatever was found, not all was looked at.
-  if (!in_time()) return retriable(name + ": finding its settings takes too long");
+  if (limit.reached()) return retriable(name + ": finding its settings takes too long");
   if (!located) return told(located.error());
   runtime.identity_ = std::move(*identity);
   runtime.go_version_ = std::move(*version);

@@ -16,7 +16,8 @@ Told parse(const std::string& line) {
   Told told;
   std::istringstream words(line);
   words >> told.gogc >> told.go_mem_limit >> told.live >> told.goal >> told.allocated >> told.collections >>
-      told.assist_seconds >> told.dedicated_seconds >> told.idle_seconds;
+      told.assist_seconds >> told.dedicated_seconds >> told.idle_seconds >> told.pauses >> told.pause_seconds >>
+      told.pause_median >> told.pause_p99 >> told.stops;
   if (!words) throw std::runtime_error("churn said: " + line);
   return told;
 }

@@ -18,6 +18,11 @@ struct Told {
   double assist_seconds = 0;
   double dedicated_seconds = 0;
   double idle_seconds = 0;
+  double pauses = 0;         ///< stops of its world for the collector
+  double pause_seconds = 0;  ///< of those that ended with a collection
+  double pause_median = 0;   ///< seconds: the upper edge of its bucket, a quarter octave wide
+  double pause_p99 = 0;
+  double stops = 0;  ///< by -stops, which are not for the collector
 };
 
 /// Path of the program, linked in a way of build.sh by that Go; built first unless it is there.

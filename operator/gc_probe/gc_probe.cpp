@@ -1,0 +1,221 @@
+#include "gc_probe/gc_probe.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/capability.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <system_error>
+
+#include "gc_probe/entry_points.h"
+#include "gc_probe/pause_record.h"
+
+namespace gopacer {
+namespace {
+
+/// pauses.bpf.c as it was compiled.
+alignas(8) constexpr unsigned char kObject[] = {
+#include "gc_probe/pauses.bpf.inc"
+};
+
+constexpr std::array<std::string_view, 2> kFunctions{"runtime.stopTheWorldWithSema", "runtime.startTheWorldWithSema"};
+
+struct Closer {
+  void operator()(bpf_object* object) const { bpf_object__close(object); }
+  void operator()(bpf_link* link) const { bpf_link__destroy(link); }
+};
+using Link = std::unique_ptr<bpf_link, Closer>;
+
+std::string why(int error) { return std::generic_category().message(error); }
+
+/// Whether this thread has a capability in force.
+bool has(unsigned capability) {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3]{};
+  if (::syscall(SYS_capget, &header, sets) != 0) return false;
+  return (sets[CAP_TO_INDEX(capability)].effective & CAP_TO_MASK(capability)) != 0;
+}
+
+/// The rights that are missing, as text; empty when all are there.
+std::string missing_rights() {
+  if (has(CAP_SYS_ADMIN)) return "";
+  std::string missing;
+  if (!has(CAP_BPF)) missing = "CAP_BPF";
+  if (!has(CAP_PERFMON)) missing += missing.empty() ? "CAP_PERFMON" : " and CAP_PERFMON";
+  return missing;
+}
+
+tl::unexpected<Error> not_loaded(int error) {
+  const std::string begin = "the kernel does not take the eBPF probe: ";
+  if (error == EPERM || error == EACCES) {
+    const std::string missing = missing_rights();
+    if (!missing.empty()) return invalid(begin + missing + " missing; give it to the container, or run as root");
+    return invalid(
+        begin + why(error) +
+        ", although CAP_BPF and CAP_PERFMON are there; see whether seccomp or a security module forbids bpf()");
+  }
+  if (error == ENOSYS) return invalid(begin + "it was built without CONFIG_BPF_SYSCALL");
+  return invalid(begin + why(error) + "; Linux 5.15 or later is needed");
+}
+
+std::chrono::nanoseconds nanoseconds_of(__u64 ns) { return std::chrono::nanoseconds(static_cast<std::int64_t>(ns)); }
+
+PauseHistogram histogram_of(const pause_counts& counts) {
+  PauseHistogram histogram;
+  std::copy(std::begin(counts.buckets), std::end(counts.buckets), histogram.buckets.begin());
+  histogram.sum = nanoseconds_of(counts.sum_ns);
+  histogram.longest = nanoseconds_of(counts.longest_ns);
+  return histogram;
+}
+
+/// A probe at the entry of a function, in one process only. Never at its return: that would put a foreign address onto
+/// the stack, which Go's unwinder does not bear.
+Result<Link> attach(const bpf_program* program, int pid, const EntryPoints& points, std::size_t function,
+                    std::uint32_t number) {
+  bpf_uprobe_opts options{};
+  options.sz = sizeof(options);
+  options.bpf_cookie = number;
+  // The very file that was read, whatever /proc/PID/exe has become and in whatever mount namespace it is.
+  const std::string file = "/proc/self/fd/" + std::to_string(points.program.descriptor());
+  Link link(bpf_program__attach_uprobe_opts(program, pid, file.c_str(), points.offsets[function], &options));
+  const int error = errno;
+  if (link != nullptr) return link;
+  const std::string begin = "process " + std::to_string(pid) + ": ";
+  if (error == ESRCH) return fail(ErrorKind::kNotFound, begin + "has ended");
+  const std::string message = begin + "no probe can be put at " + std::string(kFunctions[function]) + ": " + why(error);
+  if (error == EPERM || error == EACCES) {
+    return invalid(message + "; CAP_PERFMON is needed, and CAP_SYS_PTRACE for programs of other users");
+  }
+  if (error == EMFILE || error == ENFILE || error == ENOMEM || error == EINTR) return retriable(message);
+  return invalid(message);
+}
+
+}  // namespace
+
+struct GcProbe::Kernel {
+  struct Watched {
+    EntryPoints points;
+    std::uint32_t number;  ///< never given twice, so that a program that is forgotten can't count for another
+    Link start;
+    Link stop;
+  };
+
+  std::unique_ptr<bpf_object, Closer> object;
+  bpf_program* on_stop = nullptr;
+  bpf_program* on_start = nullptr;
+  bpf_map* records = nullptr;
+  std::uint32_t next = 1;
+  std::map<int, Watched> programs;  ///< by process
+};
+
+GcProbe::GcProbe(std::unique_ptr<Kernel> kernel) : kernel_(std::move(kernel)) {}
+GcProbe::~GcProbe() = default;
+GcProbe::GcProbe(GcProbe&& other) noexcept = default;
+GcProbe& GcProbe::operator=(GcProbe&& other) noexcept = default;
+
+Result<GcProbe> GcProbe::open() {
+  // Errors come back as numbers; libbpf would print its own account of them.
+  libbpf_set_print(nullptr);
+  if (!std::filesystem::exists("/sys/bus/event_source/devices/uprobe")) {
+    return invalid("this kernel has no uprobes (CONFIG_UPROBE_EVENTS), or /sys is not mounted");
+  }
+  auto kernel = std::make_unique<Kernel>();
+  kernel->object.reset(bpf_object__open_mem(kObject, sizeof(kObject), nullptr));
+  if (kernel->object == nullptr) return invalid("this build's eBPF probe can't be read: " + why(errno));
+  if (const int failed = bpf_object__load(kernel->object.get()); failed != 0) return not_loaded(-failed);
+  kernel->on_stop = bpf_object__find_program_by_name(kernel->object.get(), "on_stop");
+  kernel->on_start = bpf_object__find_program_by_name(kernel->object.get(), "on_start");
+  kernel->records = bpf_object__find_map_by_name(kernel->object.get(), "records");
+  return GcProbe(std::move(kernel));
+}
+
+Result<void> GcProbe::watch(int pid) {
+  if (const auto found = kernel_->programs.find(pid); found != kernel_->programs.end()) {
+    if (found->second.points.runs()) return {};
+    forget(pid);
+  }
+  const std::string name = "process " + std::to_string(pid);
+  if (kernel_->programs.size() >= kMostPrograms) forget_ended();
+  if (kernel_->programs.size() >= kMostPrograms) {
+    return retriable(name + ": as many programs as are watched at once (" + std::to_string(kMostPrograms) + ") are");
+  }
+  auto points = entry_points_of(pid, kFunctions);
+  if (!points) return tl::unexpected(points.error());
+
+  const std::uint32_t number = kernel_->next++;
+  const pause_record none{};
+  if (const int failed =
+          bpf_map__update_elem(kernel_->records, &number, sizeof(number), &none, sizeof(none), BPF_NOEXIST);
+      failed != 0) {
+    return retriable(name + ": the kernel has no room for its counts: " + why(-failed));
+  }
+  auto& watched =
+      kernel_->programs.emplace(pid, Kernel::Watched{std::move(*points), number, nullptr, nullptr}).first->second;
+  const auto give_up = [&](const Error& error) {
+    forget(pid);
+    return tl::unexpected(error);
+  };
+  // The end first: a beginning whose end is not seen would be taken for the next one's.
+  auto start = attach(kernel_->on_start, pid, watched.points, 1, number);
+  if (!start) return give_up(start.error());
+  watched.start = std::move(*start);
+  auto stop = attach(kernel_->on_stop, pid, watched.points, 0, number);
+  if (!stop) return give_up(stop.error());
+  watched.stop = std::move(*stop);
+  // Who became another program meanwhile has a probe that never fires.
+  if (!watched.points.runs()) return give_up({ErrorKind::kNotFound, name + " has ended, or is another program by now"});
+  return {};
+}
+
+Result<Pauses> GcProbe::read(int pid) const {
+  const std::string name = "process " + std::to_string(pid);
+  const auto found = kernel_->programs.find(pid);
+  if (found == kernel_->programs.end()) return fail(ErrorKind::kNotFound, name + " is not watched");
+  const Kernel::Watched& watched = found->second;
+  if (!watched.points.runs()) {
+    return fail(ErrorKind::kNotFound, name + " has ended, or is another program by now");
+  }
+  pause_record record{};
+  const int failed =
+      bpf_map__lookup_elem(kernel_->records, &watched.number, sizeof(watched.number), &record, sizeof(record), 0);
+  if (failed != 0) return retriable(name + ": its counts can't be read: " + why(-failed));
+  return Pauses{histogram_of(record.kinds[kSweepTermination]), histogram_of(record.kinds[kMarkTermination]),
+                histogram_of(record.kinds[kOtherStop])};
+}
+
+void GcProbe::forget(int pid) {
+  const auto found = kernel_->programs.find(pid);
+  if (found == kernel_->programs.end()) return;
+  Kernel::Watched& watched = found->second;
+  watched.stop.reset();
+  watched.start.reset();
+  bpf_map__delete_elem(kernel_->records, &watched.number, sizeof(watched.number), 0);
+  kernel_->programs.erase(found);
+}
+
+void GcProbe::forget_ended() {
+  std::vector<int> ended;
+  for (const auto& [pid, watched] : kernel_->programs) {
+    if (!watched.points.runs()) ended.push_back(pid);
+  }
+  for (const int pid : ended) forget(pid);
+}
+
+std::size_t GcProbe::watched() const {
+  std::size_t count = 0;
+  std::uint32_t key = 0;
+  for (const std::uint32_t* last = nullptr; bpf_map__get_next_key(kernel_->records, last, &key, sizeof(key)) == 0;
+       last = &key) {
+    ++count;
+  }
+  return count;
+}
+
+}  // namespace gopacer

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+
+#include "gc_probe/pause_histogram.h"
+#include "gopacer/base/result.h"
+
+namespace gopacer {
+
+/// Measures for how long the world of running Go programs stands still, by two eBPF probes on each: at the entries of
+/// the functions that stop the world and start it again. Nothing is asked of the programs, stripped ones too; their
+/// code gets two breakpoints, which the kernel puts there and takes away, and a stop takes some microseconds longer.
+///
+/// Wants CAP_BPF and CAP_PERFMON, CAP_SYS_PTRACE for programs of other users, and Linux 5.15. All that it has put into
+/// the kernel goes with it.
+///
+/// Thread-safety: none.
+class GcProbe {
+ public:
+  /// The error says which right, or what of the kernel or of this build, is missing.
+  static Result<GcProbe> open();
+  ~GcProbe();
+  GcProbe(GcProbe&& other) noexcept;
+  GcProbe& operator=(GcProbe&& other) noexcept;
+
+  /// Measures the program that the process runs now, from here on; at most 1024 at once, of which those that have
+  /// ended make room. Nothing changes when that
+  /// program is watched already; one that the process ran before is forgotten. The error says why it can't be: it has
+  /// ended (kNotFound), is no Go program, is of a version that is not known, or may not be traced.
+  Result<void> watch(int pid);
+
+  /// The pauses since watch(). A stop that goes on is not in it. While a pause is being counted its time may be there
+  /// before it is. kNotFound when the process is not watched, or runs that program no more.
+  Result<Pauses> read(int pid) const;
+
+  /// Takes the probes off the program and drops its counts; nothing happens when it is not watched.
+  void forget(int pid);
+
+  /// Programs that the kernel keeps counts of.
+  std::size_t watched() const;
+
+ private:
+  struct Kernel;
+  explicit GcProbe(std::unique_ptr<Kernel> kernel);
+  void forget_ended();
+
+  std::unique_ptr<Kernel> kernel_;
+};
+
+}  // namespace gopacer
