@@ -14,8 +14,8 @@
 #include <string>
 #include <system_error>
 
-#include "gc_probe/entry_points.h"
 #include "gc_probe/pause_record.h"
+#include "gc_probe/probe_places.h"
 
 namespace gopacer {
 namespace {
@@ -24,8 +24,6 @@ namespace {
 alignas(8) constexpr unsigned char kObject[] = {
 #include "gc_probe/pauses.bpf.inc"
 };
-
-constexpr std::array<std::string_view, 2> kFunctions{"runtime.stopTheWorldWithSema", "runtime.startTheWorldWithSema"};
 
 struct Closer {
   void operator()(bpf_object* object) const { bpf_object__close(object); }
@@ -75,21 +73,21 @@ PauseHistogram histogram_of(const pause_counts& counts) {
   return histogram;
 }
 
-/// A probe at the entry of a function, in one process only. Never at its return: that would put a foreign address onto
-/// the stack, which Go's unwinder does not bear.
-Result<Link> attach(const bpf_program* program, int pid, const EntryPoints& points, std::size_t function,
+/// A probe at an instruction (an offset of the program's file), in one process only. Never a return probe: that puts
+/// another return address onto the stack, which Go's unwinder does not bear.
+Result<Link> attach(const bpf_program* program, int pid, const ProbePlaces& places, std::uint64_t offset,
                     std::uint32_t number) {
   bpf_uprobe_opts options{};
   options.sz = sizeof(options);
   options.bpf_cookie = number;
   // The very file that was read, whatever /proc/PID/exe has become and in whatever mount namespace it is.
-  const std::string file = "/proc/self/fd/" + std::to_string(points.program.descriptor());
-  Link link(bpf_program__attach_uprobe_opts(program, pid, file.c_str(), points.offsets[function], &options));
+  const std::string file = "/proc/self/fd/" + std::to_string(places.program.descriptor());
+  Link link(bpf_program__attach_uprobe_opts(program, pid, file.c_str(), offset, &options));
   const int error = errno;
   if (link != nullptr) return link;
-  const std::string begin = "process " + std::to_string(pid) + ": ";
-  if (error == ESRCH) return fail(ErrorKind::kNotFound, begin + "has ended");
-  const std::string message = begin + "no probe can be put at " + std::string(kFunctions[function]) + ": " + why(error);
+  const std::string begin = "process " + std::to_string(pid);
+  if (error == ESRCH) return fail(ErrorKind::kNotFound, begin + " has ended");
+  const std::string message = begin + ": no probe can be put on it: " + why(error);
   if (error == EPERM || error == EACCES) {
     return invalid(message + "; CAP_PERFMON is needed, and CAP_SYS_PTRACE for programs of other users");
   }
@@ -101,15 +99,14 @@ Result<Link> attach(const bpf_program* program, int pid, const EntryPoints& poin
 
 struct GcProbe::Kernel {
   struct Watched {
-    EntryPoints points;
+    ProbePlaces places;
     std::uint32_t number;  ///< never given twice, so that a program that is forgotten can't count for another
-    Link start;
-    Link stop;
+    std::vector<Link> links;
   };
 
   std::unique_ptr<bpf_object, Closer> object;
   bpf_program* on_stop = nullptr;
-  bpf_program* on_start = nullptr;
+  bpf_program* on_started = nullptr;
   bpf_map* records = nullptr;
   std::uint32_t next = 1;
   std::map<int, Watched> programs;  ///< by process
@@ -131,14 +128,14 @@ Result<GcProbe> GcProbe::open() {
   if (kernel->object == nullptr) return invalid("this build's eBPF probe can't be read: " + why(errno));
   if (const int failed = bpf_object__load(kernel->object.get()); failed != 0) return not_loaded(-failed);
   kernel->on_stop = bpf_object__find_program_by_name(kernel->object.get(), "on_stop");
-  kernel->on_start = bpf_object__find_program_by_name(kernel->object.get(), "on_start");
+  kernel->on_started = bpf_object__find_program_by_name(kernel->object.get(), "on_started");
   kernel->records = bpf_object__find_map_by_name(kernel->object.get(), "records");
   return GcProbe(std::move(kernel));
 }
 
 Result<void> GcProbe::watch(int pid) {
   if (const auto found = kernel_->programs.find(pid); found != kernel_->programs.end()) {
-    if (found->second.points.runs()) return {};
+    if (found->second.places.runs()) return {};
     forget(pid);
   }
   const std::string name = "process " + std::to_string(pid);
@@ -146,8 +143,8 @@ Result<void> GcProbe::watch(int pid) {
   if (kernel_->programs.size() >= kMostPrograms) {
     return retriable(name + ": as many programs as are watched at once (" + std::to_string(kMostPrograms) + ") are");
   }
-  auto points = entry_points_of(pid, kFunctions);
-  if (!points) return tl::unexpected(points.error());
+  auto places = probe_places_of(pid);
+  if (!places) return tl::unexpected(places.error());
 
   const std::uint32_t number = kernel_->next++;
   const pause_record none{};
@@ -156,21 +153,23 @@ Result<void> GcProbe::watch(int pid) {
       failed != 0) {
     return retriable(name + ": the kernel has no room for its counts: " + why(-failed));
   }
-  auto& watched =
-      kernel_->programs.emplace(pid, Kernel::Watched{std::move(*points), number, nullptr, nullptr}).first->second;
-  const auto give_up = [&](const Error& error) {
+  auto& watched = kernel_->programs.emplace(pid, Kernel::Watched{std::move(*places), number, {}}).first->second;
+  const auto give_up = [&](Error error) {
     forget(pid);
-    return tl::unexpected(error);
+    return tl::unexpected(std::move(error));
   };
-  // The end first: a beginning whose end is not seen would be taken for the next one's.
-  auto start = attach(kernel_->on_start, pid, watched.points, 1, number);
-  if (!start) return give_up(start.error());
-  watched.start = std::move(*start);
-  auto stop = attach(kernel_->on_stop, pid, watched.points, 0, number);
-  if (!stop) return give_up(stop.error());
-  watched.stop = std::move(*stop);
+  const auto put = [&](const bpf_program* program, std::uint64_t offset) -> Result<void> {
+    auto link = attach(program, pid, watched.places, offset, number);
+    if (!link) return tl::unexpected(link.error());
+    watched.links.push_back(std::move(*link));
+    return {};
+  };
+  for (const std::uint64_t offset : watched.places.started) {
+    if (const auto done = put(kernel_->on_started, offset); !done) return give_up(done.error());
+  }
+  if (const auto done = put(kernel_->on_stop, watched.places.stop); !done) return give_up(done.error());
   // Who became another program meanwhile has a probe that never fires.
-  if (!watched.points.runs()) return give_up({ErrorKind::kNotFound, name + " has ended, or is another program by now"});
+  if (!watched.places.runs()) return give_up({ErrorKind::kNotFound, name + " has ended, or is another program by now"});
   return {};
 }
 
@@ -179,7 +178,7 @@ Result<Pauses> GcProbe::read(int pid) const {
   const auto found = kernel_->programs.find(pid);
   if (found == kernel_->programs.end()) return fail(ErrorKind::kNotFound, name + " is not watched");
   const Kernel::Watched& watched = found->second;
-  if (!watched.points.runs()) {
+  if (!watched.places.runs()) {
     return fail(ErrorKind::kNotFound, name + " has ended, or is another program by now");
   }
   pause_record record{};
@@ -194,8 +193,7 @@ void GcProbe::forget(int pid) {
   const auto found = kernel_->programs.find(pid);
   if (found == kernel_->programs.end()) return;
   Kernel::Watched& watched = found->second;
-  watched.stop.reset();
-  watched.start.reset();
+  watched.links.clear();
   bpf_map__delete_elem(kernel_->records, &watched.number, sizeof(watched.number), 0);
   kernel_->programs.erase(found);
 }
@@ -203,7 +201,7 @@ void GcProbe::forget(int pid) {
 void GcProbe::forget_ended() {
   std::vector<int> ended;
   for (const auto& [pid, watched] : kernel_->programs) {
-    if (!watched.points.runs()) ended.push_back(pid);
+    if (!watched.places.runs()) ended.push_back(pid);
   }
   for (const int pid : ended) forget(pid);
 }

@@ -36,7 +36,7 @@ int on_stop(struct pt_regs* registers) {
 }
 
 SEC("uprobe")
-int on_start(struct pt_regs* registers) {
+int on_started(struct pt_regs* registers) {
   const __u64 now = bpf_ktime_get_ns();
   struct pause_record* const record = record_of_this(registers);
   // Without a beginning it stood still already when the probe came.

@@ -17,6 +17,8 @@ constexpr std::uint64_t kMostFunctions = 1'000'000;
 constexpr std::uint64_t kMostSearched = std::uint64_t{1} << 28;
 constexpr std::uint64_t kMostNames = std::uint64_t{1} << 28;
 constexpr std::uint64_t kMostCode = 4096;
+/// Of a function's sizes of the stack.
+constexpr std::uint64_t kMostSteps = 4096;
 
 /// runtime.pcHeader.
 struct Header {
@@ -44,6 +46,9 @@ struct Entry {
 struct Function {
   std::uint32_t code;
   std::int32_t name;
+  std::int32_t arguments;
+  std::uint32_t deferred;
+  std::uint32_t stack;  ///< relative to the counters: the size of the stack by instruction
 };
 
 struct Table {
@@ -61,7 +66,7 @@ std::optional<Table> find_table(const RunningImage& running) {
   const auto header = value_at<Header>(running.file, section->offset);
   if (!header || header->magic != kMagic || header->pointer_size != 8) return std::nullopt;
   if (header->functions == 0 || header->functions > kMostFunctions) return std::nullopt;
-  for (const std::uint64_t part : {header->names, header->table}) {
+  for (const std::uint64_t part : {header->names, header->counters, header->table}) {
     if (part >= section->size) return std::nullopt;
   }
   return Table{section->address, section->offset, section->size, *header};
@@ -143,6 +148,54 @@ std::optional<std::array<Entry, 2>> find_entry(const RunningImage& running, cons
   return std::nullopt;
 }
 
+/// Takes a number in groups of seven bits, the lowest first, off the front; none where it does not end.
+std::optional<std::uint32_t> take_number(std::span<const std::byte>& from) {
+  std::uint32_t number = 0;
+  for (unsigned shift = 0; shift < 32 && !from.empty(); shift += 7) {
+    const auto byte = std::to_integer<std::uint32_t>(from.front());
+    from = from.subspan(1);
+    number |= (byte & 0x7fU) << shift;
+    if ((byte & 0x80U) == 0) return number;
+  }
+  return std::nullopt;
+}
+
+bool returns_at(const Code& code, std::uint64_t address, Machine machine) {
+  const std::uint64_t at = address - code.address;
+  if (machine == Machine::kAmd64) return at < code.bytes.size() && code.bytes[at] == std::byte{0xc3};
+  std::uint32_t word = 0;
+  if (at % sizeof(word) != 0 || at + sizeof(word) > code.bytes.size()) return false;
+  std::memcpy(&word, code.bytes.data() + at, sizeof(word));
+  return word == 0xd65f03c0U;
+}
+
+/// The table tells how large the stack of a function is from which instruction on (the runtime's step()). Where it gets
+/// empty again the function returns. So no instruction has to be decoded to know where one begins.
+std::vector<std::uint64_t> find_returns(const RunningImage& running, const Table& table, std::uint64_t function,
+                                        const Code& code) {
+  const auto found = value_at<Function>(running.file, table.offset + table.header.table + function);
+  const std::uint64_t begin = table.header.counters + (found ? found->stack : 0);
+  if (!found || begin >= table.size) return {};
+  std::vector<std::byte> bytes(std::min(table.size - begin, kMostSteps));
+  if (!running.file(table.offset + begin, bytes)) return {};
+  std::vector<std::uint64_t> returns;
+  std::span<const std::byte> left = bytes;
+  std::uint32_t stack = ~0U;
+  std::uint64_t address = code.address;
+  while (address < code.address + code.bytes.size()) {
+    const bool first = address == code.address;
+    const auto change = take_number(left);
+    if (!change) return {};
+    if (*change == 0 && !first) break;  // the end; behind it there is only what fills up to the next function
+    const auto length = take_number(left);
+    if (!length || *length == 0) return {};
+    stack += (*change & 1U) != 0 ? ~(*change >> 1U) : *change >> 1U;
+    if (stack == 0 && !first && returns_at(code, address, running.image.machine)) returns.push_back(address);
+    address += std::uint64_t{*length} * table.header.least_instruction;
+  }
+  return returns;
+}
+
 std::int64_t sign_extended(std::uint64_t value, int bits) {
   const std::uint64_t sign = std::uint64_t{1} << (bits - 1);
   return static_cast<std::int64_t>((value ^ sign) - sign);
@@ -198,8 +251,9 @@ std::optional<Code> code_of_function(const RunningImage& running, std::string_vi
   if (!text) return std::nullopt;
   const auto offset = running.image.offset_of(*text + code.code);
   if (!offset) return std::nullopt;
-  Code found{*text + code.code, std::vector<std::byte>(next.code - code.code)};
+  Code found{*text + code.code, std::vector<std::byte>(next.code - code.code), {}};
   if (!running.file(*offset, found.bytes)) return std::nullopt;
+  found.returns = find_returns(running, *table, code.function, found);
   return found;
 }
 

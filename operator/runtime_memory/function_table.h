@@ -17,6 +17,8 @@ struct RunningImage;
 struct Code {
   std::uint64_t address = 0;  ///< of the first one, as linked
   std::vector<std::byte> bytes;
+  /// Of the instructions that return from it, as linked. None where the table does not tell.
+  std::vector<std::uint64_t> returns;
 };
 
 /// By the table of functions that every Go program carries for its stack traces (pclntab, as the runtime's symtab.go

@@ -6,15 +6,20 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 #include <iostream>
+#include <optional>
 #include <sstream>
+#include <string>
 #include <thread>
+#include <vector>
 
-#include "gc_probe/entry_points.h"
+#include "gc_probe/probe_places.h"
 #include "runtime_memory/churn.h"
 
 namespace gopacer {
@@ -37,6 +42,44 @@ void until(const std::string& what, const std::function<bool()>& holds) {
 }
 
 double in_seconds(std::chrono::nanoseconds time) { return std::chrono::duration<double>(time).count(); }
+
+/// "median 30 us, p99 70 us, longest 72 us".
+std::string describe(const PauseHistogram& pauses) {
+  const auto micros = [](std::chrono::nanoseconds time) { return std::to_string(time.count() / 1000) + " us"; };
+  const auto none = std::chrono::nanoseconds(0);
+  return "median " + micros(pauses.quantile(0.5).value_or(none)) + ", p99 " +
+         micros(pauses.quantile(0.99).value_or(none)) + ", longest " + micros(pauses.longest);
+}
+
+/// Descriptors of this process that are of that kind, as /proc names them.
+std::size_t descriptors_of(const std::string& kind) {
+  std::size_t count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;
+    if (std::filesystem::read_symlink(entry, gone).string().find(kind) != std::string::npos) ++count;
+  }
+  return count;
+}
+
+/// The byte of a running program at an offset of its file.
+std::byte code_at(int pid, const ProbePlaces& places, std::uint64_t offset) {
+  std::ifstream maps("/proc/" + std::to_string(pid) + "/maps");
+  const auto program = std::filesystem::read_symlink("/proc/" + std::to_string(pid) + "/exe").string();
+  for (std::string line; std::getline(maps, line);) {
+    std::istringstream words(line);
+    std::uint64_t begin = 0;
+    std::uint64_t end = 0;
+    std::uint64_t from = 0;
+    char dash = 0;
+    std::string rights;
+    words >> std::hex >> begin >> dash >> end >> rights >> from;
+    if (!line.ends_with(program) || rights.find('x') == std::string::npos) continue;
+    if (offset < from || offset - from >= end - begin) continue;
+    std::byte found{};
+    if (places.memory.read(begin + (offset - from), std::span(&found, 1))) return found;
+  }
+  throw std::runtime_error("the program's code is not mapped");
+}
 
 /// What the probe and the program itself say at one moment.
 struct Both {
@@ -96,13 +139,28 @@ TEST_P(GcProbeOf, SeesThePausesThatTheRuntimeCounts) {
   EXPECT_NEAR(static_cast<double>(collector.count()), end.told.pauses - begin.told.pauses, 1);
   EXPECT_GE(seen.mark_termination.count() + 1, seen.sweep_termination.count());
 
+  // The runtime begins its count a little later and ends it earlier, at mark termination before much of the work. What
+  // it counts when a collection ends has its first pause in it, which may have been before `begin`.
   const double own = end.told.pause_seconds - begin.told.pause_seconds;
-  const auto micros = [](std::optional<std::chrono::nanoseconds> time) { return in_seconds(*time) * 1e6; };
-  std::cout << GetParam() << ": " << seen.collections() << " collections, paused for "
-            << in_seconds(collector.sum) * 1e3 << " ms (the runtime: " << own * 1e3 << "), median "
-            << micros(collector.quantile(0.5)) << " us (up to " << end.told.pause_median * 1e6 << "), p99 "
-            << micros(collector.quantile(0.99)) << " us (up to " << end.told.pause_p99 * 1e6 << "), longest "
-            << micros(collector.longest) << " us\n";
+  EXPECT_GE(in_seconds(collector.sum), own - in_seconds(collector.longest));
+  EXPECT_LE(in_seconds(collector.sum), own + 500e-6 * static_cast<double>(collector.count()));
+  std::cout << GetParam() << ": " << seen.collections() << " collections, stopped for "
+            << in_seconds(collector.sum) * 1e3 << " ms (the runtime: " << own * 1e3 << "); at their beginning "
+            << describe(seen.sweep_termination) << ", at their end " << describe(seen.mark_termination) << ", all "
+            << describe(collector) << " (the runtime: up to " << end.told.pause_median * 1e6 << " and "
+            << end.told.pause_p99 * 1e6 << ")\n";
+}
+
+TEST_P(GcProbeOf, CountsStopsForOtherReasonsApart) {
+  Churn churn(GetParam(), {"-stops"});
+  ASSERT_NO_FATAL_FAILURE(watch(churn.pid()));
+  const Told first = churn.tell();
+  const std::uint64_t begin = read(churn.pid()).other.count();
+  until("1000 stops", [&] { return read(churn.pid()).other.count() >= begin + 1000; });
+  const std::uint64_t end = read(churn.pid()).other.count();
+  const Told last = churn.tell();
+  EXPECT_LE(static_cast<double>(end - begin), last.stops - first.stops + 1);
+  EXPECT_LE(read(churn.pid()).of_collector().count(), 4U) << "ReadMemStats allocates next to nothing";
 }
 
 INSTANTIATE_TEST_SUITE_P(AllWays, GcProbeOf, ::testing::Values("static", "symbols", "pie", "cgo", "cgo-pie"),
@@ -111,6 +169,197 @@ INSTANTIATE_TEST_SUITE_P(AllWays, GcProbeOf, ::testing::Values("static", "symbol
                            std::replace(name.begin(), name.end(), '-', '_');
                            return name;
                          });
+
+TEST_F(GcProbeTest, KeepsProgramsApart) {
+  Churn fast("static", {"-live=1048576"});
+  Churn steady("static", kSteady);
+  Churn idle("pie", {"-live=1048576", "-rate=1"});
+  for (const Churn* churn : {&fast, &steady, &idle}) ASSERT_NO_FATAL_FAILURE(watch(churn->pid()));
+  EXPECT_EQ(probe_->watched(), 3U);
+  const Both begin = both(steady);
+  until("10 collections of the steady one", [&] {
+    return since(read(steady.pid()), begin.pauses).collections() >= 10 && read(fast.pid()).collections() >= 20;
+  });
+  const Both end = both(steady);
+  EXPECT_NEAR(static_cast<double>(since(end.pauses, begin.pauses).collections()),
+              end.told.collections - begin.told.collections, 1);
+  EXPECT_EQ(read(idle.pid()).collections(), 0U) << "it runs the same code and rests";
+  probe_->forget(fast.pid());
+  EXPECT_EQ(probe_->watched(), 2U);
+  const std::uint64_t before = read(steady.pid()).collections();
+  until("the others are watched on", [&] { return read(steady.pid()).collections() > before; });
+}
+
+TEST_F(GcProbeTest, LeavesNothingBehind) {
+  const std::size_t events = descriptors_of("[perf_event]");
+  const std::size_t all = descriptors_of("");
+  Churn churn("static", kSteady);
+  const auto places = probe_places_of(churn.pid());
+  ASSERT_TRUE(places) << places.error().message;
+  ASSERT_EQ(places->started.size(), 1U);
+  const std::byte stop = code_at(churn.pid(), *places, places->stop);
+  const std::byte started = code_at(churn.pid(), *places, places->started[0]);
+  const std::size_t with_program = descriptors_of("");
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_NO_FATAL_FAILURE(watch(churn.pid()));
+    EXPECT_TRUE(probe_->watch(churn.pid())) << "watching twice is watching";
+    EXPECT_NE(code_at(churn.pid(), *places, places->stop), stop);
+    EXPECT_NE(code_at(churn.pid(), *places, places->started[0]), started);
+    EXPECT_EQ(descriptors_of("[perf_event]"), events + 2);
+    EXPECT_EQ(probe_->watched(), 1U);
+    until("a collection", [&] { return read(churn.pid()).collections() > 0; });
+    probe_->forget(churn.pid());
+    EXPECT_EQ(code_at(churn.pid(), *places, places->stop), stop);
+    EXPECT_EQ(code_at(churn.pid(), *places, places->started[0]), started);
+    EXPECT_EQ(descriptors_of("[perf_event]"), events);
+    EXPECT_EQ(descriptors_of(""), with_program);
+    EXPECT_EQ(probe_->watched(), 0U);
+    EXPECT_EQ(probe_->read(churn.pid()).error().kind, ErrorKind::kNotFound);
+  }
+  probe_->forget(churn.pid());  // once more does nothing
+  ASSERT_NO_FATAL_FAILURE(watch(churn.pid()));
+  probe_.reset();
+  EXPECT_EQ(code_at(churn.pid(), *places, places->stop), stop) << "nor does a probe that goes as a whole";
+  EXPECT_EQ(descriptors_of("[perf_event]"), events);
+  EXPECT_LT(descriptors_of(""), all + 5) << "the program's own two, its output, and none of the kernel's";
+  const double before = churn.tell().collections;
+  until("it goes on collecting", [&] { return churn.tell().collections > before; });
+}
+
+TEST_F(GcProbeTest, SaysThatAProgramHasEnded) {
+  std::optional<Churn> churn(std::in_place, "static", kSteady);
+  const int pid = churn->pid();
+  ASSERT_NO_FATAL_FAILURE(watch(pid));
+  churn.reset();
+  const auto pauses = probe_->read(pid);
+  ASSERT_FALSE(pauses);
+  EXPECT_EQ(pauses.error().kind, ErrorKind::kNotFound);
+  EXPECT_THAT(pauses.error().message, HasSubstr("has ended"));
+  EXPECT_EQ(probe_->watched(), 1U) << "until it is forgotten";
+  probe_->forget(pid);
+  EXPECT_EQ(probe_->watched(), 0U);
+}
+
+TEST_F(GcProbeTest, WatchesTheProgramThatAProcessBecomes) {
+  const std::string other = testing::built_churn("pie");
+  Churn churn("static", {"-live=1048576", "-become=" + other});
+  ASSERT_NO_FATAL_FAILURE(watch(churn.pid()));
+  until("a collection", [&] { return read(churn.pid()).collections() > 0; });
+  churn.become_another();
+  until("it is another program", [&] { return !probe_->read(churn.pid()); });
+  EXPECT_THAT(probe_->read(churn.pid()).error().message, HasSubstr("another program"));
+  ASSERT_NO_FATAL_FAILURE(watch(churn.pid()));
+  EXPECT_EQ(probe_->watched(), 1U);
+  until("a collection of the other", [&] { return read(churn.pid()).collections() > 0; });
+}
+
+TEST_F(GcProbeTest, RefusesWhatIsNoGoProgramOrNotThere) {
+  const auto self = probe_->watch(::getpid());
+  ASSERT_FALSE(self);
+  EXPECT_THAT(self.error().message, HasSubstr("it is no Go program"));
+  const auto nobody = probe_->watch(1 << 30);
+  ASSERT_FALSE(nobody);
+  EXPECT_EQ(nobody.error().kind, ErrorKind::kNotFound);
+  EXPECT_EQ(probe_->watched(), 0U);
+}
+
+/// Takes capabilities from this thread.
+void drop(const std::vector<unsigned>& capabilities) {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3]{};
+  ASSERT_EQ(::syscall(SYS_capget, &header, sets), 0);
+  for (const unsigned capability : capabilities) sets[CAP_TO_INDEX(capability)].effective &= ~CAP_TO_MASK(capability);
+  ASSERT_EQ(::syscall(SYS_capset, &header, sets), 0);
+}
+
+TEST_F(GcProbeTest, SaysWhichRightIsMissing) {
+  const auto message_without = [](std::vector<unsigned> capabilities) {
+    std::string message;
+    std::thread([&] {
+      capabilities.push_back(CAP_SYS_ADMIN);
+      drop(capabilities);
+      const auto opened = GcProbe::open();
+      message = opened ? "" : opened.error().message;
+    }).join();
+    return message;
+  };
+  EXPECT_EQ(message_without({}), "") << "CAP_SYS_ADMIN is not needed";
+  EXPECT_THAT(message_without({CAP_BPF}), HasSubstr("CAP_BPF missing"));
+  EXPECT_THAT(message_without({CAP_PERFMON}), HasSubstr("CAP_PERFMON missing"));
+  EXPECT_THAT(message_without({CAP_BPF, CAP_PERFMON}), HasSubstr("CAP_BPF and CAP_PERFMON missing"));
+}
+
+TEST_F(GcProbeTest, KnowsAllVersions) {
+  if (std::getenv("GOPACER_LONG") == nullptr) GTEST_SKIP() << "fetches seven tool chains: set GOPACER_LONG=1";
+  for (const char* version : {"1.21.13", "1.22.12", "1.23.12", "1.24.13", "1.25.5", "1.26.8", "1.27.4"}) {
+    for (const char* mode : {"static", "pie", "cgo", "cgo-pie"}) {
+      Churn churn(mode, kSteady, version);
+      ASSERT_NO_FATAL_FAILURE(watch(churn.pid())) << version << " " << mode;
+      const Both begin = both(churn);
+      until("20 collections", [&] { return since(read(churn.pid()), begin.pauses).collections() >= 20; });
+      const Both end = both(churn);
+      const Pauses seen = since(end.pauses, begin.pauses);
+      EXPECT_NEAR(static_cast<double>(seen.collections()), end.told.collections - begin.told.collections, 1);
+      EXPECT_NEAR(static_cast<double>(seen.of_collector().count()), end.told.pauses - begin.told.pauses, 1);
+      EXPECT_EQ(seen.other.count(), 0U);
+      std::cout << version << " " << mode << ": " << describe(seen.of_collector()) << "\n";
+      probe_->forget(churn.pid());
+    }
+  }
+}
+
+/// CPU seconds that a process has used.
+double cpu_seconds(int pid) {
+  std::ifstream schedstat("/proc/" + std::to_string(pid) + "/stat");
+  std::string text;
+  std::getline(schedstat, text);
+  std::istringstream fields(text.substr(text.rfind(')') + 1));
+  std::string skipped;
+  for (int i = 0; i < 11; ++i) fields >> skipped;
+  double user = 0;
+  double system = 0;
+  fields >> user >> system;
+  return (user + system) / static_cast<double>(::sysconf(_SC_CLK_TCK));
+}
+
+TEST_F(GcProbeTest, TellsWhatItCosts) {
+  if (std::getenv("GOPACER_LONG") == nullptr)
+    GTEST_SKIP() << "takes two minutes and proves nothing: set GOPACER_LONG=1";
+  // In blocks by turns, so that what else the machine does is the same for both.
+  constexpr int kBlocks = 20;
+  const auto per_block = [&](Churn& churn, const std::function<double(const Told&)>& work) {
+    std::array<double, 2> cpu{};
+    std::array<double, 2> done{};
+    std::array<double, 2> time{};
+    for (int block = 0; block < 2 * kBlocks; ++block) {
+      const std::size_t watched = static_cast<std::size_t>(block % 2);
+      if (watched != 0) watch(churn.pid());
+      const double before = cpu_seconds(churn.pid());
+      const double work_before = work(churn.tell());
+      const auto begin = steady_clock::now();
+      std::this_thread::sleep_for(milliseconds(1500));
+      done[watched] += work(churn.tell()) - work_before;
+      time[watched] += std::chrono::duration<double>(steady_clock::now() - begin).count();
+      cpu[watched] += cpu_seconds(churn.pid()) - before;
+      if (watched != 0) probe_->forget(churn.pid());
+    }
+    for (const std::size_t watched : {0U, 1U}) {
+      std::cout << (watched != 0 ? "  watched" : "  as it is") << ": " << done[watched] / time[watched] << " a second, "
+                << cpu[watched] / done[watched] * 1e6 << " us CPU and " << time[watched] / done[watched] * 1e6
+                << " us each\n";
+    }
+  };
+  {
+    Churn churn("static", {"-stops"});
+    std::cout << "stops of the world, one after the other:\n";
+    per_block(churn, [](const Told& told) { return told.stops; });
+  }
+  {
+    Churn churn("static", {"-live=8388608"});
+    std::cout << "MB allocated as fast as it may, some hundred collections a second:\n";
+    per_block(churn, [](const Told& told) { return told.allocated / 1e6; });
+  }
+}
 
 }  // namespace
 }  // namespace gopacer

@@ -1,4 +1,4 @@
-#include "gc_probe/entry_points.h"
+#include "gc_probe/probe_places.h"
 
 #include <sys/auxv.h>
 
@@ -11,13 +11,21 @@
 #include "runtime_memory/look.h"
 
 namespace gopacer {
+namespace {
 
-bool EntryPoints::runs() const {
+const std::string kStop = "runtime.stopTheWorldWithSema";
+const std::string kStart = "runtime.startTheWorldWithSema";
+/// Known tool chains make one.
+constexpr std::size_t kMostReturns = 4;
+
+}  // namespace
+
+bool ProbePlaces::runs() const {
   std::array<std::byte, 1> one{};
   return memory.read(headers, one);
 }
 
-Result<EntryPoints> entry_points_of(int pid, std::span<const std::string_view> functions) {
+Result<ProbePlaces> probe_places_of(int pid) {
   const std::filesystem::path process = std::filesystem::path("/proc") / std::to_string(pid);
   const std::string name = "process " + std::to_string(pid);
   const auto told = [&](const Error& error) { return fail(error.kind, name + ": " + error.message); };
@@ -45,16 +53,18 @@ Result<EntryPoints> entry_points_of(int pid, std::span<const std::string_view> f
   if (!headers) return retriable(name + ": what it was told at its start can't be read");
 
   const RunningImage running{*image, file, bounded(*memory), *headers - image->headers};
-  std::vector<std::uint64_t> offsets;
-  for (const std::string_view function : functions) {
-    const auto code = code_of_function(running, function);
-    const auto offset = code ? image->offset_of(code->address) : std::nullopt;
-    // Whatever was not found, not all was looked at.
-    if (!offset && limit.reached()) return retriable(name + ": finding its functions takes too long");
-    if (!offset) return invalid(name + ": its table of functions does not tell where " + std::string(function) + " is");
-    offsets.push_back(*offset);
+  const auto stop = code_of_function(running, kStop);
+  const auto start = code_of_function(running, kStart);
+  ProbePlaces places{std::move(*program), std::move(*memory), *headers, 0, {}};
+  if (stop) places.stop = image->offset_of(stop->address).value_or(0);
+  for (const std::uint64_t address : start ? start->returns : std::vector<std::uint64_t>{}) {
+    if (const auto offset = image->offset_of(address)) places.started.push_back(*offset);
   }
-  return EntryPoints{std::move(*program), std::move(*memory), *headers, std::move(offsets)};
+  const bool all = places.stop != 0 && !places.started.empty() && places.started.size() == start->returns.size();
+  if (all && places.started.size() <= kMostReturns) return places;
+  // Whatever was not found, not all was looked at.
+  if (limit.reached()) return retriable(name + ": finding its functions takes too long");
+  return invalid(name + ": its table of functions does not tell where " + (stop ? kStart : kStop) + " is");
 }
 
 }  // namespace gopacer
