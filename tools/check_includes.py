@@ -18,7 +18,7 @@ import sys
 # From the outside to the inside, as they are drawn.
 LAYERS = {
     "put together": ["main", "cli", "control"],
-    "outer: talks to the world": ["kube", "net", "watch", "observe", "apply", "act", "record", "runtime_memory", "agent"],
+    "outer: talks to the world": ["kube", "net", "watch", "observe", "apply", "act", "record", "runtime_memory", "gc_probe", "agent"],
     "edges: ports and codec": ["codec", "ports"],
     "pure: values and decisions": ["rollout", "policy", "judge", "simulate", "decide", "domain", "base"],
 }
@@ -45,6 +45,7 @@ ALLOWED = {
     "record": _VALUES | {"rollout", "ports", "codec"},
     "control": _VALUES | {"rollout", "ports", "codec", "watch", "observe", "apply", "act", "record"},
     "runtime_memory": _VALUES | {"decide"},
+    "gc_probe": _VALUES | {"runtime_memory"},
     "agent": _VALUES | {"runtime_memory", "ports", "codec", "watch"},
     "cli": _VALUES | {"runtime_memory", "agent", "decide", "simulate", "ports", "codec", "observe", "record", "control", "kube", "net"},
 }
@@ -53,6 +54,7 @@ LIBRARIES = {
     re.compile(r"^(cpprest|pplx)/"): {"kube"},
     re.compile(r"^boost/(asio|beast)"): {"net"},
     re.compile(r"^yaml-cpp/"): {"kube"},
+    re.compile(r"^bpf/"): {"gc_probe"},
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)

@@ -58,18 +58,45 @@ struct Table {
   Header header{};
 };
 
+bool is_header(const Header& header, std::uint64_t room) {
+  if (header.magic != kMagic || header.pointer_size != 8) return false;
+  if (header.functions == 0 || header.functions > kMostFunctions) return false;
+  const std::array<std::uint64_t, 3> parts{header.names, header.counters, header.table};
+  return std::all_of(parts.begin(), parts.end(), [&](std::uint64_t part) { return part < room; });
+}
+
+/// The table in the middle of a section.
+std::optional<Table> search_table(const RunningImage& running, const Section& section) {
+  constexpr std::uint64_t kAlignment = 32;
+  constexpr std::uint64_t kPiece = std::uint64_t{1} << 16;
+  const std::uint64_t size = std::min(section.size, kMostSearched);
+  std::vector<std::byte> piece;
+  for (std::uint64_t done = 0; done < size; done += kPiece) {
+    piece.resize(std::min(kPiece, size - done));
+    if (!running.file(section.offset + done, piece)) return std::nullopt;
+    for (std::uint64_t at = 0; at + sizeof(kMagic) <= piece.size(); at += kAlignment) {
+      if (std::memcmp(piece.data() + at, &kMagic, sizeof(kMagic)) != 0) continue;
+      const std::uint64_t before = done + at;
+      const auto header = value_at<Header>(running.file, section.offset + before);
+      if (!header || !is_header(*header, section.size - before)) continue;
+      return Table{section.address + before, section.offset + before, section.size - before, *header};
+    }
+  }
+  return std::nullopt;
+}
+
 std::optional<Table> find_table(const RunningImage& running) {
   const Section* section = running.image.section(".gopclntab");
   // Where the program may be moved.
   if (section == nullptr) section = running.image.section(".data.rel.ro.gopclntab");
-  if (section == nullptr) return std::nullopt;
-  const auto header = value_at<Header>(running.file, section->offset);
-  if (!header || header->magic != kMagic || header->pointer_size != 8) return std::nullopt;
-  if (header->functions == 0 || header->functions > kMostFunctions) return std::nullopt;
-  for (const std::uint64_t part : {header->names, header->counters, header->table}) {
-    if (part >= section->size) return std::nullopt;
+  if (section != nullptr) {
+    const auto header = value_at<Header>(running.file, section->offset);
+    if (!header || !is_header(*header, section->size)) return std::nullopt;
+    return Table{section->address, section->offset, section->size, *header};
   }
-  return Table{section->address, section->offset, section->size, *header};
+  // A C linker puts it together with others.
+  section = running.image.section(".data.rel.ro");
+  return section == nullptr ? std::nullopt : search_table(running, *section);
 }
 
 /// Where in the table of names the name begins.

@@ -294,7 +294,8 @@ TEST_F(GcProbeTest, KnowsAllVersions) {
   for (const char* version : {"1.21.13", "1.22.12", "1.23.12", "1.24.13", "1.25.5", "1.26.8", "1.27.4"}) {
     for (const char* mode : {"static", "pie", "cgo", "cgo-pie"}) {
       Churn churn(mode, kSteady, version);
-      ASSERT_NO_FATAL_FAILURE(watch(churn.pid())) << version << " " << mode;
+      const auto watched = probe_->watch(churn.pid());
+      ASSERT_TRUE(watched) << version << " " << mode << ": " << watched.error().message;
       const Both begin = both(churn);
       until("20 collections", [&] { return since(read(churn.pid()), begin.pauses).collections() >= 20; });
       const Both end = both(churn);

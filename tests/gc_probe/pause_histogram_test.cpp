@@ -2,22 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include "gc_probe/pauses_of.h"
+
 namespace gopacer {
 namespace {
 
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
-using std::chrono::nanoseconds;
-
-PauseHistogram pauses(std::initializer_list<nanoseconds> of) {
-  PauseHistogram histogram;
-  for (const nanoseconds pause : of) {
-    ++histogram.buckets[pause_bucket(static_cast<__u64>(pause.count()))];
-    histogram.sum += pause;
-    histogram.longest = std::max(histogram.longest, pause);
-  }
-  return histogram;
-}
+using testing::pauses_of;
 
 TEST(PauseBucket, BeginsAtItsLowerEdge) {
   for (std::size_t i = 1; i < kPauseBuckets; ++i) {
@@ -36,7 +28,7 @@ TEST(PauseBucket, TakesAllThatIsShorterOrLonger) {
 
 TEST(PauseHistogram, TellsQuantilesToAQuarter) {
   PauseHistogram histogram;
-  for (int i = 1; i <= 1000; ++i) histogram += pauses({microseconds(i)});
+  for (int i = 1; i <= 1000; ++i) histogram += pauses_of({microseconds(i)});
   EXPECT_EQ(histogram.count(), 1000U);
   EXPECT_EQ(histogram.sum, microseconds(500'500));
   EXPECT_NEAR(static_cast<double>(histogram.quantile(0.5)->count()), 500e3, 10e3) << "even within its bucket";
@@ -47,24 +39,24 @@ TEST(PauseHistogram, TellsQuantilesToAQuarter) {
 }
 
 TEST(PauseHistogram, TellsWhatCameSince) {
-  const PauseHistogram earlier = pauses({microseconds(20), milliseconds(5)});
+  const PauseHistogram earlier = pauses_of({microseconds(20), milliseconds(5)});
   PauseHistogram now = earlier;
   EXPECT_EQ(since(now, earlier), PauseHistogram{});
-  now += pauses({microseconds(100)});
+  now += pauses_of({microseconds(100)});
   const PauseHistogram between = since(now, earlier);
   EXPECT_EQ(between.count(), 1U);
   EXPECT_EQ(between.sum, microseconds(100));
   EXPECT_GE(between.longest, microseconds(100)) << "the longest of all came before, so only its bucket is known";
   EXPECT_LE(between.longest, microseconds(125));
-  now += pauses({milliseconds(7)});
+  now += pauses_of({milliseconds(7)});
   EXPECT_EQ(since(now, earlier).longest, milliseconds(7));
 }
 
 TEST(Pauses, AreTheCollectorsAtBothItsEnds) {
   Pauses all;
-  all.sweep_termination = pauses({microseconds(10), microseconds(20)});
-  all.mark_termination = pauses({microseconds(40)});
-  all.other = pauses({milliseconds(1)});
+  all.sweep_termination = pauses_of({microseconds(10), microseconds(20)});
+  all.mark_termination = pauses_of({microseconds(40)});
+  all.other = pauses_of({milliseconds(1)});
   EXPECT_EQ(all.collections(), 2U);
   EXPECT_EQ(all.of_collector().count(), 3U);
   EXPECT_EQ(all.of_collector().longest, microseconds(40));
