@@ -56,7 +56,7 @@ Result<ProbePlaces> probe_places_of(int pid) {
   const auto stop = code_of_function(running, kStop);
   const auto start = code_of_function(running, kStart);
   ProbePlaces places{std::move(*program), std::move(*memory), *headers, 0, {}};
-  if (stop) places.stop = image->offset_of(stop->address).value_or(0);
+  if (stop) places.stop = image->offset_of(stop->push.value_or(stop->address)).value_or(0);
   for (const std::uint64_t address : start ? start->returns : std::vector<std::uint64_t>{}) {
     if (const auto offset = image->offset_of(address)) places.started.push_back(*offset);
   }

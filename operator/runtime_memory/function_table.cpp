@@ -187,40 +187,64 @@ std::optional<std::uint32_t> take_number(std::span<const std::byte>& from) {
   return std::nullopt;
 }
 
+/// From an instruction on the stack of a function is of that size.
+struct Step {
+  std::uint64_t address;  ///< as linked
+  std::uint32_t stack;    ///< bytes
+};
+
+/// All of a function, as the runtime's step() reads them; none where they are not as they should be. Since they begin
+/// with instructions, none has to be decoded to know where it begins.
+std::vector<Step> steps_of(const RunningImage& running, const Table& table, std::uint64_t function, const Code& code) {
+  const auto found = value_at<Function>(running.file, table.offset + table.header.table + function);
+  const std::uint64_t begin = table.header.counters + (found ? found->stack : 0);
+  if (!found || begin >= table.size) return {};
+  std::vector<std::byte> bytes(std::min(table.size - begin, kMostSteps));
+  if (!running.file(table.offset + begin, bytes)) return {};
+  std::span<const std::byte> left = bytes;
+  Step step{code.address, ~0U};
+  std::vector<Step> steps;
+  while (step.address < code.address + code.bytes.size()) {
+    const auto change = take_number(left);
+    if (!change) return {};
+    if (*change == 0 && !steps.empty()) break;  // the end; behind it there is only what fills up to the next function
+    const auto length = take_number(left);
+    if (!length || *length == 0) return {};
+    step.stack += (*change & 1U) != 0 ? ~(*change >> 1U) : *change >> 1U;
+    steps.push_back(step);
+    step.address += std::uint64_t{*length} * table.header.least_instruction;
+  }
+  return steps;
+}
+
 bool returns_at(const Code& code, std::uint64_t address, Machine machine) {
   const std::uint64_t at = address - code.address;
-  if (machine == Machine::kAmd64) return at < code.bytes.size() && code.bytes[at] == std::byte{0xc3};
+  if (machine == Machine::kAmd64) return code.bytes[at] == std::byte{0xc3};
   std::uint32_t word = 0;
   if (at % sizeof(word) != 0 || at + sizeof(word) > code.bytes.size()) return false;
   std::memcpy(&word, code.bytes.data() + at, sizeof(word));
   return word == 0xd65f03c0U;
 }
 
-/// The table tells how large the stack of a function is from which instruction on (the runtime's step()). Where it gets
-/// empty again the function returns. So no instruction has to be decoded to know where one begins.
-std::vector<std::uint64_t> find_returns(const RunningImage& running, const Table& table, std::uint64_t function,
-                                        const Code& code) {
-  const auto found = value_at<Function>(running.file, table.offset + table.header.table + function);
-  const std::uint64_t begin = table.header.counters + (found ? found->stack : 0);
-  if (!found || begin >= table.size) return {};
-  std::vector<std::byte> bytes(std::min(table.size - begin, kMostSteps));
-  if (!running.file(table.offset + begin, bytes)) return {};
+/// Where the stack gets empty again.
+std::vector<std::uint64_t> find_returns(const std::vector<Step>& steps, const Code& code, Machine machine) {
   std::vector<std::uint64_t> returns;
-  std::span<const std::byte> left = bytes;
-  std::uint32_t stack = ~0U;
-  std::uint64_t address = code.address;
-  while (address < code.address + code.bytes.size()) {
-    const bool first = address == code.address;
-    const auto change = take_number(left);
-    if (!change) return {};
-    if (*change == 0 && !first) break;  // the end; behind it there is only what fills up to the next function
-    const auto length = take_number(left);
-    if (!length || *length == 0) return {};
-    stack += (*change & 1U) != 0 ? ~(*change >> 1U) : *change >> 1U;
-    if (stack == 0 && !first && returns_at(code, address, running.image.machine)) returns.push_back(address);
-    address += std::uint64_t{*length} * table.header.least_instruction;
+  for (const Step& step : steps) {
+    const bool first = step.address == code.address;
+    if (!first && step.stack == 0 && returns_at(code, step.address, machine)) returns.push_back(step.address);
   }
   return returns;
+}
+
+/// The instruction before the first step, if that is a word.
+std::optional<std::uint64_t> find_push(const std::vector<Step>& steps, const Code& code, Machine machine) {
+  constexpr std::byte kPush{0x55};
+  constexpr std::byte kOtherRegister{0x41};  // in front of it
+  if (machine != Machine::kAmd64 || steps.size() < 2 || steps[0].stack != 0 || steps[1].stack != 8) return std::nullopt;
+  const std::uint64_t behind = steps[1].address - code.address;
+  if (code.bytes[behind - 1] != kPush) return std::nullopt;
+  if (behind > 1 && code.bytes[behind - 2] == kOtherRegister) return std::nullopt;
+  return steps[1].address - 1;
 }
 
 std::int64_t sign_extended(std::uint64_t value, int bits) {
@@ -278,9 +302,11 @@ std::optional<Code> code_of_function(const RunningImage& running, std::string_vi
   if (!text) return std::nullopt;
   const auto offset = running.image.offset_of(*text + code.code);
   if (!offset) return std::nullopt;
-  Code found{*text + code.code, std::vector<std::byte>(next.code - code.code), {}};
+  Code found{*text + code.code, std::vector<std::byte>(next.code - code.code), {}, {}};
   if (!running.file(*offset, found.bytes)) return std::nullopt;
-  found.returns = find_returns(running, *table, code.function, found);
+  const std::vector<Step> steps = steps_of(running, *table, code.function, found);
+  found.returns = find_returns(steps, found, running.image.machine);
+  found.push = find_push(steps, found, running.image.machine);
   return found;
 }
 

@@ -19,6 +19,9 @@ struct Code {
   std::vector<std::byte> bytes;
   /// Of the instructions that return from it, as linked. None where the table does not tell.
   std::vector<std::uint64_t> returns;
+  /// Of the one that pushes the frame pointer, as linked; arguments are in their registers yet. On amd64 only, and none
+  /// where the table does not tell.
+  std::optional<std::uint64_t> push = std::nullopt;
 };
 
 /// By the table of functions that every Go program carries for its stack traces (pclntab, as the runtime's symtab.go

@@ -143,7 +143,7 @@ TEST_P(GcProbeOf, SeesThePausesThatTheRuntimeCounts) {
   // it counts when a collection ends has its first pause in it, which may have been before `begin`.
   const double own = end.told.pause_seconds - begin.told.pause_seconds;
   EXPECT_GE(in_seconds(collector.sum), own - in_seconds(collector.longest));
-  EXPECT_LE(in_seconds(collector.sum), own + 500e-6 * static_cast<double>(collector.count()));
+  EXPECT_LE(in_seconds(collector.sum), own + 2e-3 * static_cast<double>(collector.count())) << "if not for a busy CPU";
   std::cout << GetParam() << ": " << seen.collections() << " collections, stopped for "
             << in_seconds(collector.sum) * 1e3 << " ms (the runtime: " << own * 1e3 << "); at their beginning "
             << describe(seen.sweep_termination) << ", at their end " << describe(seen.mark_termination) << ", all "

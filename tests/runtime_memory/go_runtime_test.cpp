@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "runtime_memory/churn.h"
+#include "runtime_memory/function_table.h"
 #include "runtime_memory/locate.h"
 
 namespace gopacer {
@@ -103,21 +104,46 @@ INSTANTIATE_TEST_SUITE_P(AllWays, GoRuntimeOf, ::testing::Values("static", "symb
 
 class CodeOf : public ::testing::TestWithParam<const char*> {};
 
+/// A program that does not run: arm64 can't here. What is in memory at first is in the file.
+class ProgramFile {
+ public:
+  explicit ProgramFile(const std::string& path)
+      : program_(RandomAccessFile::open(path, RandomAccessFile::Mode::kRead)) {
+    file_ = [this](std::uint64_t at, std::span<std::byte> into) { return program_->read(at, into); };
+    image_ = read_elf(file_).value();
+    memory_ = [this](std::uint64_t at, std::span<std::byte> into) {
+      const auto offset = image_.offset_of(at);
+      return offset && file_(*offset, into);
+    };
+  }
+  RunningImage running() const { return {image_, file_, memory_, 0}; }
+
+ private:
+  Result<RandomAccessFile> program_;
+  ReadAt file_;
+  ReadAt memory_;
+  ElfImage image_;
+};
+
 TEST_P(CodeOf, TakesTheAddressOfWhatTheSymbolNames) {
-  // Arm64 can't run here, and its file has all that code and symbols tell; what is in memory at first is in the file.
-  const auto program = RandomAccessFile::open(testing::built_churn(GetParam()), RandomAccessFile::Mode::kRead);
-  ASSERT_TRUE(program);
-  const ReadAt file = [&](std::uint64_t at, std::span<std::byte> into) { return program->read(at, into); };
-  const auto image = read_elf(file);
-  ASSERT_TRUE(image);
-  const ReadAt memory = [&](std::uint64_t at, std::span<std::byte> into) {
-    const auto offset = image->offset_of(at);
-    return offset && file(*offset, into);
-  };
-  const RunningImage running{*image, file, memory, 0};
-  const auto symbol = locate_by_symbol(running);
+  const ProgramFile program(testing::built_churn(GetParam()));
+  const auto symbol = locate_by_symbol(program.running());
   ASSERT_TRUE(symbol);
-  EXPECT_THAT(locate_by_code(running), ::testing::Contains(*symbol));
+  EXPECT_THAT(locate_by_code(program.running()), ::testing::Contains(*symbol));
+}
+
+TEST_P(CodeOf, TellsWhereItReturns) {
+  const ProgramFile program(testing::built_churn(GetParam()));
+  const auto code = code_of_function(program.running(), "runtime.startTheWorldWithSema");
+  ASSERT_TRUE(code);
+  ASSERT_EQ(code->returns.size(), 1U);
+  const auto at = [&](std::uint64_t address) { return code->bytes[address - code->address]; };
+  const bool amd64 = program.running().image.machine == Machine::kAmd64;
+  EXPECT_EQ(at(code->returns[0] + (amd64 ? 0 : 3)), amd64 ? std::byte{0xc3} : std::byte{0xd6});
+  EXPECT_EQ(code->push.has_value(), amd64);
+  if (code->push) {
+    EXPECT_EQ(at(*code->push), std::byte{0x55});
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Machines, CodeOf, ::testing::Values("symbols", "arm64"),
