@@ -10,20 +10,23 @@
 #include <cerrno>
 #include <cstdint>
 #include <filesystem>
+#include <iterator>
 #include <map>
 #include <string>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 #include "gc_probe/pause_record.h"
 #include "gc_probe/probe_places.h"
 
 namespace gopacer {
-namespace {
 
-/// pauses.bpf.c as it was compiled.
-alignas(8) constexpr unsigned char kObject[] = {
-#include "gc_probe/pauses.bpf.inc"
-};
+/// pauses.bpf.c as it was compiled: tools/cmake/embed.cmake writes it.
+extern const unsigned char kPausesObject[];
+extern const std::size_t kPausesObjectSize;
+
+namespace {
 
 struct Closer {
   void operator()(bpf_object* object) const { bpf_object__close(object); }
@@ -65,7 +68,7 @@ tl::unexpected<Error> not_loaded(int error) {
 
 std::chrono::nanoseconds nanoseconds_of(__u64 ns) { return std::chrono::nanoseconds(static_cast<std::int64_t>(ns)); }
 
-PauseHistogram histogram_of(const pause_counts& counts) {
+PauseHistogram histogram_of(const PauseCounts& counts) {
   PauseHistogram histogram;
   std::copy(std::begin(counts.buckets), std::end(counts.buckets), histogram.buckets.begin());
   histogram.sum = nanoseconds_of(counts.sum_ns);
@@ -75,14 +78,14 @@ PauseHistogram histogram_of(const pause_counts& counts) {
 
 /// A probe at an instruction (an offset of the program's file), in one process only. Never a return probe: that puts
 /// another return address onto the stack, which Go's unwinder does not bear.
-Result<Link> attach(const bpf_program* program, int pid, const ProbePlaces& places, std::uint64_t offset,
+Result<Link> attach(const bpf_program* program, int pid, const RandomAccessFile& file, std::uint64_t offset,
                     std::uint32_t number) {
   bpf_uprobe_opts options{};
   options.sz = sizeof(options);
   options.bpf_cookie = number;
   // The very file that was read, whatever /proc/PID/exe has become and in whatever mount namespace it is.
-  const std::string file = "/proc/self/fd/" + std::to_string(places.program.descriptor());
-  Link link(bpf_program__attach_uprobe_opts(program, pid, file.c_str(), offset, &options));
+  const std::string path = "/proc/self/fd/" + std::to_string(file.descriptor());
+  Link link(bpf_program__attach_uprobe_opts(program, pid, path.c_str(), offset, &options));
   const int error = errno;
   if (link != nullptr) return link;
   const std::string begin = "process " + std::to_string(pid);
@@ -99,7 +102,7 @@ Result<Link> attach(const bpf_program* program, int pid, const ProbePlaces& plac
 
 struct GcProbe::Kernel {
   struct Watched {
-    ProbePlaces places;
+    RunningProgram program;
     std::uint32_t number;  ///< never given twice, so that a program that is forgotten can't count for another
     std::vector<Link> links;
   };
@@ -124,7 +127,7 @@ Result<GcProbe> GcProbe::open() {
     return invalid("this kernel has no uprobes (CONFIG_UPROBE_EVENTS), or /sys is not mounted");
   }
   auto kernel = std::make_unique<Kernel>();
-  kernel->object.reset(bpf_object__open_mem(kObject, sizeof(kObject), nullptr));
+  kernel->object.reset(bpf_object__open_mem(kPausesObject, kPausesObjectSize, nullptr));
   if (kernel->object == nullptr) return invalid("this build's eBPF probe can't be read: " + why(errno));
   if (const int failed = bpf_object__load(kernel->object.get()); failed != 0) return not_loaded(-failed);
   kernel->on_stop = bpf_object__find_program_by_name(kernel->object.get(), "on_stop");
@@ -135,7 +138,7 @@ Result<GcProbe> GcProbe::open() {
 
 Result<void> GcProbe::watch(int pid) {
   if (const auto found = kernel_->programs.find(pid); found != kernel_->programs.end()) {
-    if (found->second.places.runs()) return {};
+    if (found->second.program.runs()) return {};
     forget(pid);
   }
   const std::string name = "process " + std::to_string(pid);
@@ -147,29 +150,30 @@ Result<void> GcProbe::watch(int pid) {
   if (!places) return tl::unexpected(places.error());
 
   const std::uint32_t number = kernel_->next++;
-  const pause_record none{};
+  const PauseRecord none{};
   if (const int failed =
           bpf_map__update_elem(kernel_->records, &number, sizeof(number), &none, sizeof(none), BPF_NOEXIST);
       failed != 0) {
     return retriable(name + ": the kernel has no room for its counts: " + why(-failed));
   }
-  auto& watched = kernel_->programs.emplace(pid, Kernel::Watched{std::move(*places), number, {}}).first->second;
+  auto& watched = kernel_->programs.emplace(pid, Kernel::Watched{std::move(places->running), number, {}}).first->second;
   const auto give_up = [&](Error error) {
     forget(pid);
     return tl::unexpected(std::move(error));
   };
   const auto put = [&](const bpf_program* program, std::uint64_t offset) -> Result<void> {
-    auto link = attach(program, pid, watched.places, offset, number);
+    auto link = attach(program, pid, places->file, offset, number);
     if (!link) return tl::unexpected(link.error());
     watched.links.push_back(std::move(*link));
     return {};
   };
-  for (const std::uint64_t offset : watched.places.started) {
+  for (const std::uint64_t offset : places->started) {
     if (const auto done = put(kernel_->on_started, offset); !done) return give_up(done.error());
   }
-  if (const auto done = put(kernel_->on_stop, watched.places.stop); !done) return give_up(done.error());
+  if (const auto done = put(kernel_->on_stop, places->stop); !done) return give_up(done.error());
   // Who became another program meanwhile has a probe that never fires.
-  if (!watched.places.runs()) return give_up({ErrorKind::kNotFound, name + " has ended, or is another program by now"});
+  if (!watched.program.runs())
+    return give_up({ErrorKind::kNotFound, name + " has ended, or is another program by now"});
   return {};
 }
 
@@ -178,10 +182,10 @@ Result<Pauses> GcProbe::read(int pid) const {
   const auto found = kernel_->programs.find(pid);
   if (found == kernel_->programs.end()) return fail(ErrorKind::kNotFound, name + " is not watched");
   const Kernel::Watched& watched = found->second;
-  if (!watched.places.runs()) {
+  if (!watched.program.runs()) {
     return fail(ErrorKind::kNotFound, name + " has ended, or is another program by now");
   }
-  pause_record record{};
+  PauseRecord record{};
   const int failed =
       bpf_map__lookup_elem(kernel_->records, &watched.number, sizeof(watched.number), &record, sizeof(record), 0);
   if (failed != 0) return retriable(name + ": its counts can't be read: " + why(-failed));
@@ -201,7 +205,7 @@ void GcProbe::forget(int pid) {
 void GcProbe::forget_ended() {
   std::vector<int> ended;
   for (const auto& [pid, watched] : kernel_->programs) {
-    if (!watched.places.runs()) ended.push_back(pid);
+    if (!watched.program.runs()) ended.push_back(pid);
   }
   for (const int pid : ended) forget(pid);
 }

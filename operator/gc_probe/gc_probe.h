@@ -30,11 +30,12 @@ class GcProbe {
   /// ended (kNotFound), is no Go program, is of a version that is not known, or may not be traced.
   Result<void> watch(int pid);
 
-  /// The pauses since watch(). A stop that goes on is not in it. While a pause is being counted its time may be there
-  /// before it is. kNotFound when the process is not watched, or runs that program no more.
+  /// The pauses since watch(). A stop that goes on is not in it; of one that ends just now the count may be there and
+  /// the time not yet. kNotFound when the process is not watched, or runs that program no more.
   Result<Pauses> read(int pid) const;
 
-  /// Takes the probes off the program and drops its counts; nothing happens when it is not watched.
+  /// Takes the probes off the program and drops its counts; nothing happens when it is not watched. To be called soon
+  /// after a program has ended, too: until then the kernel holds its file, and so the file system of its container.
   void forget(int pid);
 
   /// Programs that the kernel keeps counts of.

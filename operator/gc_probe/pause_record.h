@@ -17,20 +17,20 @@ enum {
 // traces.
 enum { kStopForMarkTermination = 1, kStopForSweepTermination = 2 };
 
-// Places in pause_record.kinds.
+// Places in PauseRecord.kinds.
 enum { kSweepTermination = 0, kMarkTermination = 1, kOtherStop = 2 };
 
-struct pause_counts {
+struct PauseCounts {
   __u64 sum_ns;
   __u64 longest_ns;
   __u64 buckets[kPauseBuckets];
 };
 
 // Of one program.
-struct pause_record {
+struct PauseRecord {
   __u64 stopped_at;  // by the monotonic clock, ns; 0 while its world runs
   __u64 reason;      // of that stop
-  struct pause_counts kinds[kPauseKinds];
+  struct PauseCounts kinds[kPauseKinds];
 };
 
 // The bucket that a pause of that many nanoseconds is counted in.

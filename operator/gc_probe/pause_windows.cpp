@@ -22,10 +22,10 @@ constexpr std::uint64_t kLeastHistory = 100;
 }  // namespace
 
 void PauseWindows::add(Time now, const Pauses& pauses) {
-  Reading reading{now, pauses.collections(), pauses.of_collector()};
+  const Reading reading{now, pauses.collections(), pauses.of_collector()};
   if (!readings_.empty() && reading.pauses.count() < readings_.back().pauses.count()) readings_.clear();
   if (!readings_.empty() && now - readings_.back().at < kSoonest) return;
-  readings_.push_back(std::move(reading));
+  readings_.push_back(reading);
   // Two are kept however old they are, so that there is a window when readings come late.
   while (readings_.size() > 2 && now - readings_.front().at > kStormWindow) readings_.pop_front();
 }

@@ -17,17 +17,17 @@ struct {
   __uint(map_flags, BPF_F_NO_PREALLOC);
   __uint(max_entries, kMostPrograms);
   __type(key, __u32);
-  __type(value, struct pause_record);
+  __type(value, struct PauseRecord);
 } records SEC(".maps");
 
-static struct pause_record* record_of_this(void* context) {
+static struct PauseRecord* record_of_this(void* context) {
   const __u32 program = (__u32)bpf_get_attach_cookie(context);
   return bpf_map_lookup_elem(&records, &program);
 }
 
 SEC("uprobe")
 int on_stop(struct pt_regs* registers) {
-  struct pause_record* const record = record_of_this(registers);
+  struct PauseRecord* const record = record_of_this(registers);
   if (!record) return 0;
   // Go passes the first argument where C returns a value (RAX, X0); it is one byte, and what is above it is anything.
   record->reason = PT_REGS_RC(registers) & 0xff;
@@ -38,13 +38,13 @@ int on_stop(struct pt_regs* registers) {
 SEC("uprobe")
 int on_started(struct pt_regs* registers) {
   const __u64 now = bpf_ktime_get_ns();
-  struct pause_record* const record = record_of_this(registers);
+  struct PauseRecord* const record = record_of_this(registers);
   // Without a beginning it stood still already when the probe came.
   if (!record || record->stopped_at == 0) return 0;
   const __u64 ns = now - record->stopped_at;
   record->stopped_at = 0;
 
-  struct pause_counts* counts = &record->kinds[kOtherStop];
+  struct PauseCounts* counts = &record->kinds[kOtherStop];
   if (record->reason == kStopForSweepTermination) counts = &record->kinds[kSweepTermination];
   if (record->reason == kStopForMarkTermination) counts = &record->kinds[kMarkTermination];
   __u32 bucket = pause_bucket(ns);

@@ -20,9 +20,9 @@ constexpr std::size_t kMostReturns = 4;
 
 }  // namespace
 
-bool ProbePlaces::runs() const {
+bool RunningProgram::runs() const {
   std::array<std::byte, 1> one{};
-  return memory.read(headers, one);
+  return memory_.read(known_, one);
 }
 
 Result<ProbePlaces> probe_places_of(int pid) {
@@ -55,7 +55,7 @@ Result<ProbePlaces> probe_places_of(int pid) {
   const RunningImage running{*image, file, bounded(*memory), *headers - image->headers};
   const auto stop = code_of_function(running, kStop);
   const auto start = code_of_function(running, kStart);
-  ProbePlaces places{std::move(*program), std::move(*memory), *headers, 0, {}};
+  ProbePlaces places{{std::move(*memory), *headers}, std::move(*program), 0, {}};
   if (stop) places.stop = image->offset_of(stop->push.value_or(stop->address)).value_or(0);
   for (const std::uint64_t address : start ? start->returns : std::vector<std::uint64_t>{}) {
     if (const auto offset = image->offset_of(address)) places.started.push_back(*offset);

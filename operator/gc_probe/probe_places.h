@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "gopacer/base/result.h"
@@ -8,19 +9,30 @@
 
 namespace gopacer {
 
+/// A program as long as it runs, whatever the process becomes and whoever gets its number.
+class RunningProgram {
+ public:
+  /// `known`: an address that is mapped from its start to its end.
+  RunningProgram(RandomAccessFile memory, std::uint64_t known) : memory_(std::move(memory)), known_(known) {}
+
+  /// False once the program has ended, or the process has become another one.
+  bool runs() const;
+  const RandomAccessFile& memory() const { return memory_; }
+
+ private:
+  RandomAccessFile memory_;
+  std::uint64_t known_;
+};
+
 /// Where in a running Go program the pauses begin and end.
 struct ProbePlaces {
-  RandomAccessFile program;   ///< its file, whatever the process runs later
-  RandomAccessFile memory;    ///< of this program; nothing can be read there once it has ended
-  std::uint64_t headers = 0;  ///< in its memory: its program headers, which are there as long as it is
+  RunningProgram running;
+  RandomAccessFile file;
   /// In its file: at the beginning of runtime.stopTheWorldWithSema. On amd64 the instruction that pushes the frame
   /// pointer, because the kernel emulates it; it would execute another one by a trap, which takes longer than some
   /// pauses.
   std::uint64_t stop = 0;
   std::vector<std::uint64_t> started;  ///< in its file: those that return from runtime.startTheWorldWithSema
-
-  /// False once the program has ended, or the process has become another one.
-  bool runs() const;
 };
 
 /// By the table of functions, which stripping keeps. The error says why there are none: the process has ended or may

@@ -76,7 +76,7 @@ std::byte code_at(int pid, const ProbePlaces& places, std::uint64_t offset) {
     if (!line.ends_with(program) || rights.find('x') == std::string::npos) continue;
     if (offset < from || offset - from >= end - begin) continue;
     std::byte found{};
-    if (places.memory.read(begin + (offset - from), std::span(&found, 1))) return found;
+    if (places.running.memory().read(begin + (offset - from), std::span(&found, 1))) return found;
   }
   throw std::runtime_error("the program's code is not mapped");
 }
@@ -251,6 +251,21 @@ TEST_F(GcProbeTest, WatchesTheProgramThatAProcessBecomes) {
   ASSERT_NO_FATAL_FAILURE(watch(churn.pid()));
   EXPECT_EQ(probe_->watched(), 1U);
   until("a collection of the other", [&] { return read(churn.pid()).collections() > 0; });
+}
+
+TEST_F(GcProbeTest, WatchesAProgramOfAnotherMountNamespace) {
+  // As containers have them: a file of an overlay that only the program sees.
+  const std::filesystem::path program = testing::built_churn("static");
+  const std::string script =
+      "mount -t tmpfs none /mnt && mkdir /mnt/upper /mnt/work /mnt/all && mount -t overlay -o lowerdir=" +
+      program.parent_path().string() + ",upperdir=/mnt/upper,workdir=/mnt/work overlay /mnt/all || " +
+      "{ echo churn is ready; exec sleep 60; }; exec /mnt/all/" + program.filename().string();
+  GoProcess process("/usr/bin/unshare", {"-m", "--propagation", "private", "/bin/sh", "-c", script}, "churn is ready");
+  const auto runs = std::filesystem::read_symlink("/proc/" + std::to_string(process.pid()) + "/exe");
+  if (runs.filename() != program.filename()) GTEST_SKIP() << "no overlay can be mounted here: " << process.log();
+  EXPECT_FALSE(std::filesystem::exists(runs));
+  ASSERT_NO_FATAL_FAILURE(watch(process.pid()));
+  until("a collection", [&] { return read(process.pid()).collections() > 0; });
 }
 
 TEST_F(GcProbeTest, RefusesWhatIsNoGoProgramOrNotThere) {

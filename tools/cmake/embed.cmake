@@ -1,6 +1,12 @@
-# cmake -DFROM=file -DTO=file.inc -P embed.cmake: writes the bytes of a file as C++ wants them between two braces.
+# cmake -DFROM=file -DTO=file.cpp -DNAME=kName -P embed.cmake: makes a file's bytes gopacer::kName, and their number
+# gopacer::kNameSize.
 file(READ ${FROM} bytes HEX)
 string(REGEX REPLACE "(..)" "0x\\1," bytes "${bytes}")
-# Lines that a tool can show.
-string(REGEX REPLACE "(................................................................................)" "\\1\n" bytes "${bytes}")
-file(WRITE ${TO} "${bytes}\n")
+file(WRITE ${TO} "#include <cstddef>
+namespace gopacer {
+extern const unsigned char ${NAME}[];
+extern const std::size_t ${NAME}Size;
+alignas(8) const unsigned char ${NAME}[] = {${bytes}};
+const std::size_t ${NAME}Size = sizeof(${NAME});
+}  // namespace gopacer
+")
