@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "gc_probe/attachment.h"
 #include "gc_probe/pause_record.h"
 #include "gc_probe/probe_places.h"
 
@@ -30,9 +31,10 @@ namespace {
 
 struct Closer {
   void operator()(bpf_object* object) const { bpf_object__close(object); }
-  void operator()(bpf_link* link) const { bpf_link__destroy(link); }
 };
-using Link = std::unique_ptr<bpf_link, Closer>;
+
+/// Of a later Linux than Debian's headers are of.
+constexpr auto kTraceUprobeMulti = static_cast<bpf_attach_type>(48);
 
 std::string why(int error) { return std::generic_category().message(error); }
 
@@ -76,37 +78,16 @@ PauseHistogram histogram_of(const PauseCounts& counts) {
   return histogram;
 }
 
-/// A probe at an instruction (an offset of the program's file), in one process only. Never a return probe: that puts
-/// another return address onto the stack, which Go's unwinder does not bear.
-Result<Link> attach(const bpf_program* program, int pid, const RandomAccessFile& file, std::uint64_t offset,
-                    std::uint32_t number) {
-  bpf_uprobe_opts options{};
-  options.sz = sizeof(options);
-  options.bpf_cookie = number;
-  // The very file that was read, whatever /proc/PID/exe has become and in whatever mount namespace it is.
-  const std::string path = "/proc/self/fd/" + std::to_string(file.descriptor());
-  Link link(bpf_program__attach_uprobe_opts(program, pid, path.c_str(), offset, &options));
-  const int error = errno;
-  if (link != nullptr) return link;
-  const std::string begin = "process " + std::to_string(pid);
-  if (error == ESRCH) return fail(ErrorKind::kNotFound, begin + " has ended");
-  const std::string message = begin + ": no probe can be put on it: " + why(error);
-  if (error == EPERM || error == EACCES) {
-    return invalid(message + "; CAP_PERFMON is needed, and CAP_SYS_PTRACE for programs of other users");
-  }
-  if (error == EMFILE || error == ENFILE || error == ENOMEM || error == EINTR) return retriable(message);
-  return invalid(message);
-}
-
 }  // namespace
 
 struct GcProbe::Kernel {
   struct Watched {
     RunningProgram program;
     std::uint32_t number;  ///< never given twice, so that a program that is forgotten can't count for another
-    std::vector<Link> links;
+    std::vector<Attachment> probes;
   };
 
+  AttachBy way = AttachBy::kPerfEvent;
   std::unique_ptr<bpf_object, Closer> object;
   bpf_program* on_stop = nullptr;
   bpf_program* on_started = nullptr;
@@ -120,18 +101,24 @@ GcProbe::~GcProbe() = default;
 GcProbe::GcProbe(GcProbe&& other) noexcept = default;
 GcProbe& GcProbe::operator=(GcProbe&& other) noexcept = default;
 
-Result<GcProbe> GcProbe::open() {
+Result<GcProbe> GcProbe::open() { return open(best_way_to_attach()); }
+
+Result<GcProbe> GcProbe::open(AttachBy way) {
   // Errors come back as numbers; libbpf would print its own account of them.
   libbpf_set_print(nullptr);
-  if (!std::filesystem::exists("/sys/bus/event_source/devices/uprobe")) {
+  if (way == AttachBy::kPerfEvent && !std::filesystem::exists("/sys/bus/event_source/devices/uprobe")) {
     return invalid("this kernel has no uprobes (CONFIG_UPROBE_EVENTS), or /sys is not mounted");
   }
   auto kernel = std::make_unique<Kernel>();
+  kernel->way = way;
   kernel->object.reset(bpf_object__open_mem(kPausesObject, kPausesObjectSize, nullptr));
   if (kernel->object == nullptr) return invalid("this build's eBPF probe can't be read: " + why(errno));
-  if (const int failed = bpf_object__load(kernel->object.get()); failed != 0) return not_loaded(-failed);
   kernel->on_stop = bpf_object__find_program_by_name(kernel->object.get(), "on_stop");
   kernel->on_started = bpf_object__find_program_by_name(kernel->object.get(), "on_started");
+  for (bpf_program* const program : {kernel->on_stop, kernel->on_started}) {
+    if (way == AttachBy::kUprobeMulti) bpf_program__set_expected_attach_type(program, kTraceUprobeMulti);
+  }
+  if (const int failed = bpf_object__load(kernel->object.get()); failed != 0) return not_loaded(-failed);
   kernel->records = bpf_object__find_map_by_name(kernel->object.get(), "records");
   return GcProbe(std::move(kernel));
 }
@@ -162,9 +149,9 @@ Result<void> GcProbe::watch(int pid) {
     return tl::unexpected(std::move(error));
   };
   const auto put = [&](const bpf_program* program, std::uint64_t offset) -> Result<void> {
-    auto link = attach(program, pid, places->file, offset, number);
-    if (!link) return tl::unexpected(link.error());
-    watched.links.push_back(std::move(*link));
+    auto probe = Attachment::make(kernel_->way, program, pid, places->file, offset, number);
+    if (!probe) return tl::unexpected(probe.error());
+    watched.probes.push_back(std::move(*probe));
     return {};
   };
   for (const std::uint64_t offset : places->started) {
@@ -197,7 +184,7 @@ void GcProbe::forget(int pid) {
   const auto found = kernel_->programs.find(pid);
   if (found == kernel_->programs.end()) return;
   Kernel::Watched& watched = found->second;
-  watched.links.clear();
+  watched.probes.clear();
   bpf_map__delete_elem(kernel_->records, &watched.number, sizeof(watched.number), 0);
   kernel_->programs.erase(found);
 }

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <memory>
 
+#include "gc_probe/attachment.h"
 #include "gc_probe/pause_histogram.h"
 #include "gopacer/base/result.h"
 
@@ -12,21 +13,23 @@ namespace gopacer {
 /// the functions that stop the world and start it again. Nothing is asked of the programs, stripped ones too; their
 /// code gets two breakpoints, which the kernel puts there and takes away, and a stop takes some microseconds longer.
 ///
-/// Wants CAP_BPF and CAP_PERFMON, CAP_SYS_PTRACE for programs of other users, and Linux 5.15. All that it has put into
-/// the kernel goes with it.
+/// Wants CAP_BPF, CAP_PERFMON, and CAP_SYS_PTRACE for programs of other users; before Linux 6.10 CAP_SYS_ADMIN,
+/// and 5.15 at least. All that it has put into the kernel goes with it.
 ///
 /// Thread-safety: none.
 class GcProbe {
  public:
   /// The error says which right, or what of the kernel or of this build, is missing.
   static Result<GcProbe> open();
+  /// Likewise, with probes put on in a way that is not the best.
+  static Result<GcProbe> open(AttachBy way);
   ~GcProbe();
   GcProbe(GcProbe&& other) noexcept;
   GcProbe& operator=(GcProbe&& other) noexcept;
 
   /// Measures the program that the process runs now, from here on; at most 1024 at once, of which those that have
-  /// ended make room. Nothing changes when that
-  /// program is watched already; one that the process ran before is forgotten. The error says why it can't be: it has
+  /// ended make room. Nothing changes when that program is watched already; one that the process ran before is
+  /// forgotten. The error says why it can't be: it has
   /// ended (kNotFound), is no Go program, is of a version that is not known, or may not be traced.
   Result<void> watch(int pid);
 

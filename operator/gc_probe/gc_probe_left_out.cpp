@@ -14,6 +14,8 @@ Result<GcProbe> GcProbe::open() {
   return invalid("this build has no eBPF probe: build it where clang and libbpf (libbpf-dev) are installed");
 }
 
+Result<GcProbe> GcProbe::open(AttachBy) { return open(); }
+
 // Nobody has one to call them on.
 Result<void> GcProbe::watch(int) { return {}; }
 Result<Pauses> GcProbe::read(int) const { return Pauses{}; }
