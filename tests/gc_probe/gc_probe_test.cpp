@@ -20,6 +20,7 @@
 #include <thread>
 #include <vector>
 
+#include "gc_probe/pause_windows.h"
 #include "gc_probe/probe_places.h"
 #include "runtime_memory/churn.h"
 
@@ -250,6 +251,20 @@ TEST_P(GcProbeBy, LeavesNothingBehind) {
   EXPECT_LE(descriptors(), all) << "the probe had its own, of which one or two were for the test";
   const double before = churn.tell().collections;
   until("it goes on collecting", [&] { return churn.tell().collections > before; });
+}
+
+TEST_F(GcProbeTest, ShowsAnAllocationStormInWindows) {
+  Churn steady("static", kSteady);
+  Churn idle("static", {"-rate=1"});
+  for (const Churn* churn : {&steady, &idle}) ASSERT_NO_FATAL_FAILURE(watch(churn->pid()));
+  PauseWindows of_steady;
+  PauseWindows of_idle;
+  until("eight collections with short pauses", [&] {
+    of_steady.add(steady_clock::now(), read(steady.pid()));
+    of_idle.add(steady_clock::now(), read(idle.pid()));
+    return of_steady.allocation_storm().has_value();
+  });
+  EXPECT_FALSE(of_idle.allocation_storm());
 }
 
 TEST_F(GcProbeTest, SaysThatAProgramHasEnded) {
