@@ -46,7 +46,7 @@ ALLOWED = {
     "control": _VALUES | {"rollout", "ports", "codec", "watch", "observe", "apply", "act", "record"},
     "runtime_memory": _VALUES | {"decide"},
     "gc_probe": _VALUES | {"runtime_memory"},
-    "agent": _VALUES | {"runtime_memory", "ports", "codec", "watch"},
+    "agent": _VALUES | {"runtime_memory", "gc_probe", "ports", "codec", "watch"},
     "cli": _VALUES | {"runtime_memory", "agent", "decide", "simulate", "ports", "codec", "observe", "record", "control", "kube", "net"},
 }
 

@@ -154,6 +154,12 @@ void erase_where(Map& map, const Predicate& is_over) {
   for (auto at = map.begin(); at != map.end();) at = is_over(at->first, at->second) ? map.erase(at) : std::next(at);
 }
 
+/// What can't be measured is left out; the rest of what the agent does needs none of it.
+void measure_pauses(PauseProbe& probe, int pid) {
+  const auto watched = probe.watch(pid);
+  if (!watched) spdlog::warn("pauses are not measured pid={} error=\"{}\"", pid, watched.error().message);
+}
+
 bool wants_agent(const ProfileSpec& spec) {
   return spec.apply == ApplyMode::kLive || spec.metrics.source == RuntimeSource::kAgent;
 }
@@ -222,6 +228,7 @@ class Agent::Impl {
     if (!care.program || !care.trouble.empty()) return codec::encode_unread(care.trouble).dump();
     auto sample = care.program->sample(clock_.now());
     if (!sample) return codec::encode_unread(sample.error().message).dump();
+    if (care.pauses) sample->mem->pauses = care.pauses->latest();
     return codec::encode(codec::AgentSample{std::move(*sample), care.note}).dump();
   }
 
@@ -254,18 +261,19 @@ class Agent::Impl {
     LocalContainer container;
     std::shared_ptr<const LocalProfile> profile;
     std::optional<Program> program;
-    std::shared_ptr<Search> search;  ///< for it, while there is one
-    Duration since{0};               ///< when this container was seen first
-    Duration look_at{0};             ///< when its process is looked for again
-    Duration poll_at{0};             ///< when it is read again
-    Duration follow_at{0};           ///< when it is looked again at what it is to have
-    Duration write_at{0};            ///< when it may be written again
-    Duration marking_since{0};       ///< since when a write waits for a collection; 0: none does
-    std::string trouble;             ///< why it can't be read
-    std::string note;                ///< why an order is not followed
-    std::optional<Order> refused;    ///< the order that the note is about
-    bool had_turn = false;           ///< a trial's settings were in force by the latest order
-    std::string not_back;            ///< why what it had could not be put back
+    std::unique_ptr<PausesOf> pauses;  ///< of the program; null: they are not measured
+    std::shared_ptr<Search> search;    ///< for it, while there is one
+    Duration since{0};                 ///< when this container was seen first
+    Duration look_at{0};               ///< when its process is looked for again
+    Duration poll_at{0};               ///< when it is read again
+    Duration follow_at{0};             ///< when it is looked again at what it is to have
+    Duration write_at{0};              ///< when it may be written again
+    Duration marking_since{0};         ///< since when a write waits for a collection; 0: none does
+    std::string trouble;               ///< why it can't be read
+    std::string note;                  ///< why an order is not followed
+    std::optional<Order> refused;      ///< the order that the note is about
+    bool had_turn = false;             ///< a trial's settings were in force by the latest order
+    std::string not_back;              ///< why what it had could not be put back
   };
 
   /// A program that a predecessor has changed.
@@ -489,8 +497,10 @@ class Agent::Impl {
             "too many other programs of the node are being looked for: one of them may be on a file system "
             "that does not answer";
       } else {
-        const auto look = [place, pids, proc = options_.proc, known] {
-          return Program::look(place, pids, proc, known);
+        const auto look = [place, pids, proc = options_.proc, known, pauses = options_.pauses] {
+          auto found = Program::look(place, pids, proc, known);
+          if (found && pauses) measure_pauses(*pauses, found->pid);
+          return found;
         };
         care.search = Search::begin(look, searches_);
       }
@@ -506,6 +516,7 @@ class Agent::Impl {
     care.trouble = program ? std::string() : program.error().message;
     if (!program) return;
     care.program = std::move(*program);
+    if (options_.pauses) care.pauses = std::make_unique<PausesOf>(options_.pauses, care.program->pid());
     care.poll_at = care.follow_at = now;
     spdlog::info("program found pod={} pid={}", care.container.pod.text(), care.program->pid());
   }
@@ -547,6 +558,7 @@ class Agent::Impl {
   /// The program has ended; another one may take its place.
   static void lose(Care& care, Duration now) {
     care.program->forget();
+    care.pauses.reset();
     care.program.reset();
     care.trouble = "its process has ended";
     care.note.clear();

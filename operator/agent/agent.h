@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/pause_probe.h"
 #include "agent/program.h"
 #include "base/steady_clock.h"
 #include "gopacer/domain/orders.h"
@@ -25,6 +26,7 @@ struct AgentOptions {
   std::filesystem::path state;  ///< directory of the journal; empty: nothing survives the agent
   /// Of the runtime of the containers: their processes are looked for again after so long.
   Duration look_again = std::chrono::milliseconds(500);
+  std::shared_ptr<PauseProbe> pauses = nullptr;  ///< null: pauses are not measured
 };
 
 /// An agent that has not finished a pass for longer hangs; one is over within milliseconds.

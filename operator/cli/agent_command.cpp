@@ -48,6 +48,8 @@ void describe_agent(CLI::App& app, AgentCommandOptions& options) {
                  "Directory that outlives the process, for what programs had before; default: none");
   app.add_option("--proc", options.proc, "Where the processes of the node are listed")->capture_default_str();
   app.add_option("--port", options.port, "Port of the samples, /metrics and /healthz")->check(CLI::Range(0, 65535));
+  app.add_flag("--pauses", options.pauses,
+               "Measure by an eBPF probe for how long collections stop the programs; needs CAP_BPF and CAP_PERFMON");
   app.add_option("--log-level", options.log_level, "Least level that is logged")
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}));
 }
@@ -65,9 +67,19 @@ int run_agent(const AgentCommandOptions& options) {
 
   const SystemClock clock;
   const SystemSteadyClock steady;
-  Agent agent(
-      **api, clock, steady,
-      {.node = options.node, .watch_namespace = options.watch_namespace, .proc = options.proc, .state = options.state});
+  std::shared_ptr<PauseProbe> pauses;
+  if (options.pauses) {
+    auto opened = PauseProbe::open(clock, steady);
+    if (opened) pauses = std::move(*opened);
+    // Whatever kernel a node has, its programs are tuned.
+    if (!opened) spdlog::error("pauses are not measured on this node error=\"{}\"", opened.error().message);
+  }
+  Agent agent(**api, clock, steady,
+              {.node = options.node,
+               .watch_namespace = options.watch_namespace,
+               .proc = options.proc,
+               .state = options.state,
+               .pauses = pauses});
   const auto server = HttpServer::listen(options.port,
                                          {{"/healthz", [&agent] { return health_page(agent); }},
                                           {"/readyz", [&agent] { return agents_ready_page(agent); }},

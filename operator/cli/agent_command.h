@@ -17,6 +17,7 @@ struct AgentCommandOptions {
   std::string state;            ///< directory; empty: nothing survives the agent
   std::string proc = "/proc";
   int port = 8082;
+  bool pauses = false;
   std::string log_level = "info";
 };
 

@@ -24,6 +24,8 @@ constexpr std::pair<const char*, Bytes MemStats::*> kSizes[] = {{"heapAlloc", &M
 /// More is no process's: 2^60 bytes, 2^40 seconds.
 constexpr std::int64_t kMostBytes = std::int64_t{1} << 60;
 constexpr double kMostSeconds = 1e12;
+/// As many as the runtime keeps.
+constexpr std::size_t kMostPauses = 256;
 
 Result<Bytes> size_of(const json& from, const char* member) {
   const json& value = child(from, member);
@@ -43,6 +45,21 @@ Result<double> seconds_of(const json& from, const char* member) {
   return seconds;
 }
 
+/// Each an end and a length in nanoseconds, oldest first; what is none of these is left out.
+std::vector<GcPause> pauses_of(const json& from) {
+  std::vector<GcPause> pauses;
+  for (const json& entry : elements(from, "pauses")) {
+    if (pauses.size() == kMostPauses) break;
+    const bool is_pair = entry.is_array() && entry.size() == 2 && entry[0].is_number_integer() &&
+                         entry[1].is_number_integer() && entry[0] >= 0 && entry[1] >= 0 && entry[0] <= INT64_MAX &&
+                         entry[1] <= INT64_MAX;
+    if (!is_pair) continue;
+    const GcPause pause{Time(Duration(entry[0].get<std::int64_t>())), Duration(entry[1].get<std::int64_t>())};
+    if (pauses.empty() || pause.end > pauses.back().end) pauses.push_back(pause);
+  }
+  return pauses;
+}
+
 }  // namespace
 
 json encode(const AgentSample& said) {
@@ -56,6 +73,9 @@ json encode(const AgentSample& said) {
                {"roots", process.scanned_roots->count()},
                {"goVersion", process.go_version.value_or("")}};
   for (const auto& [name, member] : kSizes) body[name] = (mem.*member).count();
+  for (const GcPause& pause : mem.pauses) {
+    body["pauses"].push_back(json::array({pause.end.time_since_epoch().count(), pause.pause.count()}));
+  }
   if (!said.note.empty()) body["note"] = said.note;
   return body;
 }
@@ -95,6 +115,7 @@ Result<AgentSample> decode_agent_sample(const std::string& body) {
   process.gogc = settings.gogc;
   process.go_mem_limit = settings.go_mem_limit;
   process.go_version = strange(from, "goVersion", kLongestEnv);
+  mem.pauses = pauses_of(from);
   said.note = strange(from, "note", kLongestSentence);
   return said;
 }

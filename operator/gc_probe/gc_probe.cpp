@@ -165,6 +165,25 @@ Result<void> GcProbe::watch(int pid) {
 }
 
 Result<Pauses> GcProbe::read(int pid) const {
+  const auto record = record_of(pid);
+  if (!record) return tl::unexpected(record.error());
+  return Pauses{histogram_of(record->kinds[kSweepTermination]), histogram_of(record->kinds[kMarkTermination]),
+                histogram_of(record->kinds[kOtherStop])};
+}
+
+Result<std::vector<CyclePause>> GcProbe::latest(int pid) const {
+  const auto record = record_of(pid);
+  if (!record) return tl::unexpected(record.error());
+  std::vector<CyclePause> cycles;
+  for (const CyclePauses& cycle : record->latest) {
+    if (cycle.ended_at == 0) continue;
+    cycles.push_back({std::chrono::steady_clock::time_point(nanoseconds_of(cycle.ended_at)), nanoseconds_of(cycle.ns)});
+  }
+  std::sort(cycles.begin(), cycles.end(), [](const CyclePause& a, const CyclePause& b) { return a.end < b.end; });
+  return cycles;
+}
+
+Result<PauseRecord> GcProbe::record_of(int pid) const {
   const std::string name = "process " + std::to_string(pid);
   const auto found = kernel_->programs.find(pid);
   if (found == kernel_->programs.end()) return fail(ErrorKind::kNotFound, name + " is not watched");
@@ -176,8 +195,7 @@ Result<Pauses> GcProbe::read(int pid) const {
   const int failed =
       bpf_map__lookup_elem(kernel_->records, &watched.number, sizeof(watched.number), &record, sizeof(record), 0);
   if (failed != 0) return retriable(name + ": its counts can't be read: " + why(-failed));
-  return Pauses{histogram_of(record.kinds[kSweepTermination]), histogram_of(record.kinds[kMarkTermination]),
-                histogram_of(record.kinds[kOtherStop])};
+  return record;
 }
 
 void GcProbe::forget(int pid) {

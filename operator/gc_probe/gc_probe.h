@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <vector>
 
 #include "gc_probe/attachment.h"
 #include "gc_probe/pause_histogram.h"
@@ -37,6 +38,9 @@ class GcProbe {
   /// the time not yet. kNotFound when the process is not watched, or runs that program no more.
   Result<Pauses> read(int pid) const;
 
+  /// The latest collections that began and ended since watch(), oldest first, kLatestCycles at most. Errors as read().
+  Result<std::vector<CyclePause>> latest(int pid) const;
+
   /// Takes the probes off the program and drops its counts; nothing happens when it is not watched. To be called soon
   /// after a program has ended, too: until then the kernel holds its file, and so the file system of its container.
   void forget(int pid);
@@ -48,6 +52,7 @@ class GcProbe {
   struct Kernel;
   explicit GcProbe(std::unique_ptr<Kernel> kernel);
   void forget_ended();
+  Result<PauseRecord> record_of(int pid) const;
 
   std::unique_ptr<Kernel> kernel_;
 };

@@ -19,6 +19,7 @@ Result<GcProbe> GcProbe::open(AttachBy) { return open(); }
 // Nobody has one to call them on.
 Result<void> GcProbe::watch(int) { return {}; }
 Result<Pauses> GcProbe::read(int) const { return Pauses{}; }
+Result<std::vector<CyclePause>> GcProbe::latest(int) const { return std::vector<CyclePause>{}; }
 void GcProbe::forget(int) {}
 void GcProbe::forget_ended() {}
 std::size_t GcProbe::watched() const { return 0; }

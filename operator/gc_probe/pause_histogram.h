@@ -46,4 +46,10 @@ struct Pauses {
 
 Pauses since(const Pauses& now, const Pauses& earlier);
 
+/// For how long one collection has stopped the world, in both of its stops.
+struct CyclePause {
+  std::chrono::steady_clock::time_point end;
+  std::chrono::nanoseconds pause{0};
+};
+
 }  // namespace gopacer

@@ -11,6 +11,7 @@ enum {
   kPauseLastOctave = 34,   // about 34 s: longer ones are in the last
   kPausesPerOctave = 4,    // a bucket's upper edge is 14 to 25 % above its lower one, as in Go's own histogram
   kPauseBuckets = (kPauseLastOctave - kPauseFirstOctave + 1) * kPausesPerOctave,
+  kLatestCycles = 256,  // as many as the runtime keeps; a power of two
 };
 
 // The reasons of Go's runtime (stwReason in proc.go), the same in Go 1.21 to 1.27; they are in the format of its
@@ -26,11 +27,20 @@ struct PauseCounts {
   __u64 buckets[kPauseBuckets];
 };
 
+// One collection, by both of its stops.
+struct CyclePauses {
+  __u64 ended_at;  // by the monotonic clock, ns; 0 in a place that no collection has had yet
+  __u64 ns;
+};
+
 // Of one program.
 struct PauseRecord {
   __u64 stopped_at;  // by the monotonic clock, ns; 0 while its world runs
   __u64 reason;      // of that stop
   struct PauseCounts kinds[kPauseKinds];
+  __u64 cycles;                              // that began
+  __u64 cycle_ns;                            // stopped so far in the latest of them
+  struct CyclePauses latest[kLatestCycles];  // that ended; number n is at n modulo kLatestCycles
 };
 
 // The bucket that a pause of that many nanoseconds is counted in.

@@ -54,6 +54,16 @@ int on_started(struct pt_regs* registers) {
   counts->buckets[bucket] += 1;
   counts->sum_ns += ns;
   if (ns > counts->longest_ns) counts->longest_ns = ns;
+
+  if (record->reason == kStopForSweepTermination) {
+    record->cycles += 1;
+    record->cycle_ns = ns;
+  } else if (record->reason == kStopForMarkTermination && record->cycles > 0) {
+    record->cycle_ns += ns;
+    struct CyclePauses* const cycle = &record->latest[record->cycles & (kLatestCycles - 1)];
+    cycle->ended_at = now;
+    cycle->ns = record->cycle_ns;
+  }
   return 0;
 }
 

@@ -54,7 +54,9 @@ class AgentTest : public ::testing::Test {
   }
 
   void start() {
-    agent_.emplace(api_, clock_, steady_, AgentOptions{"node-1", "", proc_.path(), state_.path() / "kept"});
+    AgentOptions options{"node-1", "", proc_.path(), state_.path() / "kept"};
+    options.pauses = pauses_;
+    agent_.emplace(api_, clock_, steady_, options);
     thread_ = std::jthread([this](const std::stop_token& stop) { agent_->run(stop); });
   }
   /// As the end of the agent's own process.
@@ -178,11 +180,38 @@ class AgentTest : public ::testing::Test {
   const MadeUpProc proc_;
   const TemporaryDirectory state_;
   std::list<Churn> later_;
+  std::shared_ptr<PauseProbe> pauses_;
   std::string uid_;
   int renewals_ = 0;
   std::optional<Agent> agent_;
   std::jthread thread_;
 };
+
+TEST_F(AgentTest, TellsForHowLongCollectionsStopTheProgram) {
+  auto opened = PauseProbe::open(clock_, SystemSteadyClock());
+  if (!opened) GTEST_SKIP() << opened.error().message;
+  pauses_ = *opened;
+  const Churn churn("static");
+  const std::string path = put_program(churn);
+  const Time began = clock_.now();
+  start();
+  const auto pauses = [&] {
+    return codec::decode_agent_sample(agent_->page(path).value_or(""))
+        .map([](const auto& said) { return said.sample.mem->pauses; })
+        .value_or(std::vector<GcPause>{});
+  };
+  until("some collections were measured", [&] { return pauses().size() >= 3; });
+  const std::vector<GcPause> told = pauses();
+  for (std::size_t i = 0; i < told.size(); ++i) {
+    EXPECT_GT(told[i].pause, Duration(0));
+    EXPECT_LT(told[i].pause, seconds(1));
+    EXPECT_GT(told[i].end, began - seconds(1));
+    EXPECT_LT(told[i].end, clock_.now() + seconds(1));
+    if (i == 0) continue;
+    EXPECT_GT(told[i].end, told[i - 1].end);
+  }
+  EXPECT_EQ(pauses().at(0).end, told[0].end) << "each is told of with one and the same end";
+}
 
 TEST_F(AgentTest, FindsTheProgramAndTellsOfIt) {
   const Churn churn("static");

@@ -24,6 +24,8 @@ AgentSample said() {
   mem.next_gc = mib(20);
   mem.num_gc = 4'000'000'000U;
   ProcessMetrics& process = said.sample.process.emplace();
+  mem.pauses = {{Time(Duration(1'800'000'000'123'456'789)), Duration(125'000)},
+                {Time(Duration(1'800'000'000'223'456'789)), Duration(140'001)}};
   process.gogc = Gogc(150);
   process.go_mem_limit = mib(300);
   process.gc_cpu_seconds = 1.25;
@@ -35,6 +37,23 @@ AgentSample said() {
 }
 
 std::string body() { return encode(said()).dump(); }
+
+TEST(AgentSample, HasNoMorePausesThanTheRuntimeKeepsAndNoneThatAreNone) {
+  json odd = encode(said());
+  odd["pauses"] =
+      json::array({5, "x", json::array({1}), json::array({1, -2}), json::array({1.5, 2}), json::array({30, 1}),
+                   json::array({30, 2}), json::array({20, 3}), json::array({40, 4}), json::array({UINT64_MAX, 1})});
+  EXPECT_THAT(
+      decode_agent_sample(odd.dump())->sample.mem->pauses,
+      ::testing::ElementsAre(GcPause{Time(Duration(30)), Duration(1)}, GcPause{Time(Duration(40)), Duration(4)}));
+  json many = encode(said());
+  for (int i = 0; i < 400; ++i) many["pauses"].push_back(json::array({INT64_MAX - 1000 + i, 1}));
+  EXPECT_EQ(decode_agent_sample(many.dump())->sample.mem->pauses.size(), 256U);
+  for (const json& none : {json(), json(7), json::object()}) {
+    odd["pauses"] = none;
+    EXPECT_TRUE(decode_agent_sample(odd.dump())->sample.mem->pauses.empty());
+  }
+}
 
 TEST(AgentSample, SurvivesItsWay) {
   AgentSample sent = said();
@@ -53,6 +72,7 @@ TEST(AgentSample, SurvivesItsWay) {
   EXPECT_EQ(mem.heap_released, was.heap_released);
   EXPECT_EQ(mem.next_gc, was.next_gc);
   EXPECT_EQ(mem.num_gc, was.num_gc);
+  EXPECT_EQ(mem.pauses, was.pauses);
   const ProcessMetrics& process = *read->sample.process;
   EXPECT_EQ(process.gogc, Gogc(150));
   EXPECT_EQ(process.go_mem_limit, mib(300));

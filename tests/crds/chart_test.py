@@ -187,6 +187,10 @@ class Chart(unittest.TestCase):
         self.assertNotIn("DaemonSet", helm(*TEMPLATE), "they are off by default")
         agents = helm(*TEMPLATE, "--set", "agent.enabled=true", "--show-only", "templates/agent.yaml")
         self.assertIn("capabilities: {drop: [ALL], add: [SYS_PTRACE, DAC_OVERRIDE]}", agents)
+        self.assertNotIn("--pauses", agents)
+        measuring = helm(*TEMPLATE, "--set", "agent.enabled=true,agent.pauses=true", "--show-only", "templates/agent.yaml")
+        self.assertIn("capabilities: {drop: [ALL], add: [SYS_PTRACE, DAC_OVERRIDE, BPF, PERFMON]}", measuring)
+        self.assertIn("- --pauses\n", measuring)
         for word in ("privileged", "hostPath", "hostNetwork: true", "create", "patch", "delete", "*"):
             self.assertNotIn(word, agents)
         self.addCleanup(install)

@@ -253,6 +253,26 @@ TEST_P(GcProbeBy, LeavesNothingBehind) {
   until("it goes on collecting", [&] { return churn.tell().collections > before; });
 }
 
+TEST_F(GcProbeTest, TellsTheLatestCollectionsOneByOne) {
+  const Churn churn("static");
+  ASSERT_TRUE(probe_->watch(churn.pid()));
+  until("there are some", [&] { return probe_->latest(churn.pid())->size() >= 5; });
+  const auto cycles = *probe_->latest(churn.pid());
+  const Pauses counted = *probe_->read(churn.pid());
+  EXPECT_LE(cycles.size(), counted.mark_termination.count());
+  std::chrono::nanoseconds sum{0};
+  for (std::size_t i = 0; i < cycles.size(); ++i) {
+    sum += cycles[i].pause;
+    EXPECT_LE(cycles[i].end, steady_clock::now());
+    if (i == 0) continue;
+    EXPECT_GT(cycles[i].end, cycles[i - 1].end);
+  }
+  EXPECT_GT(sum.count(), 0);
+  EXPECT_LE(sum, counted.of_collector().sum);
+  until("the oldest give way", [&] { return probe_->read(churn.pid())->collections() > kLatestCycles + 10; });
+  EXPECT_EQ(probe_->latest(churn.pid())->size(), static_cast<std::size_t>(kLatestCycles));
+}
+
 TEST_F(GcProbeTest, ShowsAnAllocationStormInWindows) {
   Churn steady("static", kSteady);
   Churn idle("static", {"-rate=1"});
