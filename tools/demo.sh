@@ -24,7 +24,15 @@ cluster_bin=$CACHE/cluster/bin
 title() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
 # Shows a command as a person would type it, and runs it.
 run() {
-  printf '$ %s\n' "$*"
+  local word
+  printf '$'
+  for word; do
+    case $word in
+      *[!A-Za-z0-9_@%+=:,./-]*) printf " '%s'" "$word" ;;
+      *) printf ' %s' "$word" ;;
+    esac
+  done
+  printf '\n'
   "$@"
 }
 kubectl() { "$cluster_bin/kubectl" -n "$namespace" "$@"; }

@@ -408,7 +408,7 @@ void describe_advise(CLI::App& app, AdviseOptions& options) {
   app.add_option("--metrics-url", options.metrics_url, "Prometheus page of the same process: http://HOST:8080/metrics");
   app.add_option("--pid", options.pid,
                  "The process, when it runs on this machine: without --url, all is read from its memory")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(1, kMostPid));
   app.add_option("--samples", options.samples, "Directory of a recording, in place of --url");
   app.add_option("--record", options.record, "Directory to record into");
   app.add_option("--latency-metric", options.latency_metric, "Histogram of latencies on that page, in seconds");

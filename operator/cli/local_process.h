@@ -8,6 +8,9 @@
 
 namespace gopacer {
 
+/// The highest number that Linux gives to a process (PID_MAX_LIMIT).
+inline constexpr int kMostPid = 1 << 22;
+
 /// Where the kernel tells of processes and of control groups.
 struct KernelFiles {
   std::filesystem::path proc = "/proc";

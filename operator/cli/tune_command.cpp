@@ -298,7 +298,7 @@ TuneExit give_up(std::ostream& err, TuneExit status, const std::string& message)
 void describe_tune(CLI::App& app, TuneOptions& options) {
   std::vector<std::string> objectives;
   for (const auto& [name, value] : kObjectiveNames) objectives.emplace_back(name);
-  app.add_option("--pid", options.pid, "The process; it has to run on this machine")->check(CLI::PositiveNumber);
+  app.add_option("--pid", options.pid, "The process; it has to run on this machine")->check(CLI::Range(1, kMostPid));
   app.add_option("--gogc", options.gogc, "GOGC to set: a percentage, or off; default: as it is");
   app.add_option("--mem-limit", options.mem_limit, "GOMEMLIMIT to set: 400MiB, or off; default: as it is");
   app.add_flag("--auto", options.automatic, "Read the process for a while, and set what advise --pid would recommend");

@@ -209,7 +209,7 @@ std::string too_little(const Prediction& predicted, const Worth& worth) {
   if (worth.unsure) {
     return saved + "or only " + least + ": too rough an estimate to act on yet. More readings make it better.";
   }
-  return saved + "at least " + least + "; a restart is worth " + format_fixed(kLeastSaving * 100, 0) + " %.";
+  return saved + "at least " + least + "; a change has to save " + format_fixed(kLeastSaving * 100, 0) + " %.";
 }
 
 /// Too much of a good thing: less of it may be right. A missing benefit, or a person who put the old settings back,

@@ -269,7 +269,8 @@ std::string tell(const MetricEvidence& metric) {
   std::string text = metric.name + " " + in_unit(metric, metric.baseline) + " → " + in_unit(metric, metric.canary) +
                      unit + ", " + change(metric.stats.mean);
   if (metric.stats.n < kFewestWindows) {
-    return text + " after " + std::to_string(metric.stats.n) + " windows of at least " + std::to_string(kFewestWindows);
+    return text + " after " + std::to_string(metric.stats.n) + (metric.stats.n == 1 ? " window" : " windows") +
+           " of at least " + std::to_string(kFewestWindows);
   }
   // Then there is no interval to be told.
   if (mostly_unresolved(metric)) {

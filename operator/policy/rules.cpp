@@ -162,7 +162,9 @@ std::vector<Objection> objections(std::span<const Rule> rules, const Facts& fact
 
 std::string reasons_document() {
   return "# Reasons\n\n"
-         "Conditions, events and trials name these. Rules are asked from top to bottom, and the first that objects is\n"
+         "Conditions, events and trials name these; the reasons of verdicts, which come from figures, are in\n"
+         "[troubleshooting](troubleshooting.md#how-a-trial-ended). Rules are asked from top to bottom, and the first "
+         "that objects is\n"
          "the one that is told. This page is written by the rules themselves (`operator/policy/`).\n\n"
          "## Why a target is not tuned\n\nNothing is computed for it, and the profile is not Ready.\n\n" +
          table(may_be_tuned()) +

@@ -622,7 +622,7 @@ TEST(Worth, IsASavingThatIsSurelyTwoPercent) {
   const Decision less = asked_for(200, 0.1, 1.98, Objective::kBalanced);
   EXPECT_EQ(less.reason, "NotWorthIt") << "2.42 %, and 1.988";
   EXPECT_THAT(less.message, HasSubstr("Go's defaults stay: GOGC=200 GOMEMLIMIT=3686MiB would save 2.4 % of the CPU, at "
-                                      "least 2.0 %; a restart is worth 2 %."));
+                                      "least 2.0 %; a change has to save 2 %."));
 }
 
 TEST(Worth, IsASavingOfThreeStandardErrors) {
