@@ -150,6 +150,7 @@ void Cluster::install(const std::vector<std::string>& values) {
                                      "--timeout=120s",
                                      "--set=image.tag=dev",
                                      "--set=agent.enabled=true",
+                                     "--set=agent.pauses=true",
                                      "--set-string=podAnnotations." + stamp_key + "=" + stamp_};
   for (const std::string& value : values) arguments.push_back("--set-string=" + value);
   helm(arguments);

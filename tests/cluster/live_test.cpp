@@ -44,20 +44,24 @@ class LiveTuned : public TrialTest {
     return found;
   }
 
-  /// What the agent reads in the pod's process: "GOGC/GOMEMLIMIT"; empty while it reads none.
-  std::string in_force(const json& pod) {
+  /// What the agent says of the pod's process; null while it says nothing.
+  json told_of(const json& pod) {
     for (const json& agent : agents()) {
       const std::string name = text(agent, "/metadata/name");
       const auto page = cluster().try_kubectl({"get", "--raw",
                                                std::string("/api/v1/namespaces/") + kOperatorNamespace + "/pods/" +
                                                    name + ":8082/proxy/pods/" + text(pod, "/metadata/uid") + "/app"});
       if (page.exit_code != 0) continue;
-      const json said = json::parse(page.out, nullptr, false);
-      if (said.is_object() && said.contains("settings")) {
-        return said["settings"].value("gogc", "") + "/" + said["settings"].value("goMemLimit", "");
-      }
+      json said = json::parse(page.out, nullptr, false);
+      if (said.is_object() && said.contains("settings")) return said;
     }
-    return "";
+    return nullptr;
+  }
+  /// "GOGC/GOMEMLIMIT"; empty while nobody reads it.
+  std::string in_force(const json& pod) {
+    const json said = told_of(pod);
+    if (said.is_null()) return "";
+    return said["settings"].value("gogc", "") + "/" + said["settings"].value("goMemLimit", "");
   }
   std::vector<json> agents() {
     const std::string out = cluster().kubectl(
@@ -135,6 +139,18 @@ TEST_F(LiveTuned, TunesAProgramThatServesNothingWithoutARestartAndNewPodsToo) {
   eventually("the pod in its place has them as well", [&] {
     return list("pods", "app=checkout").size() == 2 && processes() != before && all_run("160/200MiB");
   });
+
+  const std::string log = cluster().kubectl({"logs", text(agents().at(0), "/metadata/name"), "-n", kOperatorNamespace});
+  if (log.find("pauses are not measured on this node") == std::string::npos) {
+    const json pod = list("pods", "app=checkout")[0];
+    eventually("the agent tells for how long collections stop it", [&] {
+      const json said = told_of(pod);
+      return said.is_object() && said.contains("pauses") && said["pauses"].size() >= 3;
+    });
+    std::cout << "latest pauses, ns: " << told_of(pod)["pauses"].dump() << std::endl;
+  } else {
+    std::cout << "this kernel has no room for probes" << std::endl;
+  }
 
   // The agent goes on reading, and lets go.
   change_profile("checkout", {{"updatePolicy", {{"updateMode", "Off"}, {"apply", "Restart"}}},
