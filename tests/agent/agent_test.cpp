@@ -31,7 +31,6 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::Churn;
 using testing::container_id;
-using ::testing::HasSubstr;
 using testing::MadeUpProc;
 using testing::TemporaryDirectory;
 
@@ -398,7 +397,7 @@ TEST_F(AgentTest, OwesNothingToAProgramThatHasEnded) {
 
 TEST_F(AgentTest, TakesAProgramOnAgainThatItStillOwes) {
   const Churn churn("static");
-  const std::string path = put_program(churn);
+  put_program(churn);
   confirm(settings(150));
   start();
   until_has(churn, settings(150));
@@ -500,7 +499,7 @@ TEST_F(AgentTest, GivesAProgramBackTheLimitThatItsTrialHasNoted) {
   const auto run = [&](const Bytes& noted) {
     const Churn churn("static");
     if (!GoRuntime::open(churn.pid())->write(settings(150, mib(300)))) throw std::runtime_error("not written");
-    const std::string path = put_program(churn);
+    put_program(churn);
     Trial trial = builders::trial(TrialPhase::kEnded);
     trial.spec.profile_uid = api_.peek(objects::profile_path())["metadata"]["uid"];
     trial.spec.to = settings(150, mib(300));
@@ -533,9 +532,9 @@ TEST_F(AgentTest, LeavesAProgramAloneThatSetsItsOwn) {
 }
 
 TEST_F(AgentTest, LeavesAProgramAloneThatRunsWithSomethingElseThanItsPodSays) {
-  ::setenv("GOGC", "55", 1);
+  ::setenv("GOGC", "55", 1);  // NOLINT(concurrency-mt-unsafe): no other thread runs yet
   const Churn churn("static");
-  ::unsetenv("GOGC");
+  ::unsetenv("GOGC");  // NOLINT(concurrency-mt-unsafe)
   const std::string path = put_program(churn);
   confirm(settings(150));
   start();
@@ -560,7 +559,7 @@ TEST_F(AgentTest, DoesNotChooseBetweenTwoPrograms) {
 TEST_F(AgentTest, TouchesNoProcessThatAnotherPodNamesAfterTheContainer) {
   const Churn strange("static");
   const Churn meant("static");
-  const std::string path = put_program(meant);
+  put_program(meant);
   proc_.adopt(strange.pid(), container_id('a'));
   proc_.put(std::to_string(strange.pid()),
             "0::/kubepods/pod01234567-89ab-cdef-0123-456789abcdef/" + container_id('a') + "\n");
@@ -687,7 +686,7 @@ TEST_F(AgentTest, ChangesAProgramOnceASecondAndPutsBackAtOnce) {
 TEST_F(AgentTest, CostsLittle) {
   if (std::getenv("GOPACER_LONG") == nullptr) GTEST_SKIP() << "takes a quarter of a minute: set GOPACER_LONG=1";
   const char* const asked = std::getenv("GOPACER_PROGRAMS");
-  const int count = asked == nullptr ? 20 : std::atoi(asked);
+  const int count = asked == nullptr ? 20 : std::stoi(asked);
   const char* const rate = std::getenv("GOPACER_RATE");
   std::list<Churn> churns;
   confirm(settings(150));
