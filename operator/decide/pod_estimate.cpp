@@ -59,19 +59,6 @@ std::string advice() {
          "gopacer's settings have no effect.";
 }
 
-/// How many of the samples are not of the time since when the process has run with the settings that it tells now.
-std::size_t with_other_settings(const std::vector<const Sample*>& samples) {
-  std::optional<Settings> latest;
-  for (std::size_t i = samples.size(); i > 0; --i) {
-    const auto& process = samples[i - 1]->process;
-    if (!process || !process->gogc) continue;
-    const Settings told{process->gogc, process->go_mem_limit};
-    if (latest && told != *latest) return i;
-    latest = told;
-  }
-  return 0;
-}
-
 }  // namespace
 
 SeriesReader::SeriesReader(const PodSeries& pod, const DecideInput& input, Time now)

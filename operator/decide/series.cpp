@@ -82,4 +82,16 @@ Break last_break(const Samples& samples) {
   return {};
 }
 
+std::size_t with_other_settings(const Samples& samples) {
+  std::optional<Settings> latest;
+  for (std::size_t i = samples.size(); i > 0; --i) {
+    const auto& process = samples[i - 1]->process;
+    if (!process || !process->gogc) continue;
+    const Settings told{process->gogc, process->go_mem_limit};
+    if (latest && told != *latest) return i;
+    latest = told;
+  }
+  return 0;
+}
+
 }  // namespace gopacer::deciding

@@ -58,4 +58,7 @@ struct Break {
 };
 Break last_break(const Samples& samples);
 
+/// How many of the samples are not of the time since when the process has run with the settings that it tells now.
+std::size_t with_other_settings(const Samples& samples);
+
 }  // namespace gopacer::deciding

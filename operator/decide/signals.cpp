@@ -4,6 +4,7 @@
 #include <numeric>
 #include <vector>
 
+#include "decide/series.h"
 #include "gopacer/domain/histogram.h"
 
 namespace gopacer::deciding {
@@ -24,8 +25,6 @@ class Mean {
   double sum_ = 0;
   int count_ = 0;
 };
-
-using Samples = std::vector<const Sample*>;
 
 /// Those of the latest minute, and one before it where there is one; with MemStats when `mem`.
 template <typename Wanted>
@@ -75,16 +74,11 @@ std::optional<PauseFactors> factors_of(const Samples& samples) {
 
 /// Since when the process tells the settings that it tells now; none where it does not tell any.
 std::optional<Time> settled_since(const PodSeries& pod) {
-  std::optional<Time> since;
-  std::optional<Settings> latest;
-  for (auto sample = pod.samples.rbegin(); sample != pod.samples.rend(); ++sample) {
-    if (!sample->process || !sample->process->gogc) continue;
-    const Settings told{sample->process->gogc, sample->process->go_mem_limit};
-    if (latest && told != *latest) break;
-    latest = told;
-    since = sample->at;
+  Samples telling;
+  for (const Sample& sample : pod.samples) {
+    if (sample.process && sample.process->gogc) telling.push_back(&sample);
   }
-  return since;
+  return telling.empty() ? std::nullopt : std::optional(telling[with_other_settings(telling)]->at);
 }
 
 /// None where the reading is older than what the pod runs now: what a change gives back was not seen yet.

@@ -260,7 +260,7 @@ class Watch {
     }
     const MetricEvidence& gc = judging::metric_named(evidence, kGcCpuMetric);
     if (gc.baseline > 0) verdict_.gc_change = gc.canary / gc.baseline - 1;
-    if (windows >= 4 && evidence.windows == 0) {
+    if (windows >= judging::kSilentWindows && evidence.windows == 0) {
       verdict_.outcome = Outcome::kNoData;
       verdict_.reason = "NoData";
       verdict_.message =

@@ -81,10 +81,10 @@ std::string danger_of_undo(const Trial& trial, const Facts& facts) {
   if (const auto limit = limit_exceeded_by(trial.spec.to, facts)) {
     return "do not fit into the container's memory limit of " + format_bytes(*limit) + " any more: raise it";
   }
+  const std::string advice = "): name the trial whose settings you want, not the one to be undone";
   const bool same_program = trial.spec.template_hash == facts.desired.target->template_hash;
   if (same_program && trial.status.verdict == TrialVerdict::kRollBack) {
-    return "were rolled back with this pod template (" + trial.status.reason +
-           "): name the trial whose settings you want, not the one to be undone";
+    return "were rolled back with this pod template (" + trial.status.reason + advice;
   }
   for (const BannedRegion& region : facts.desired.profile->memory.banned) {
     // What a person has taken away a person may want back.
@@ -92,8 +92,7 @@ std::string danger_of_undo(const Trial& trial, const Facts& facts) {
     const bool is_this =
         region.settings == trial.spec.to && region.template_hash == facts.desired.target->template_hash;
     if (!found_bad || !is_this) continue;
-    return "were taken away from this pod template (" + region.reason + ", " + format_time(region.at) +
-           "): name the trial whose settings you want, not the one to be undone";
+    return "were taken away from this pod template (" + region.reason + ", " + format_time(region.at) + advice;
   }
   return {};
 }
