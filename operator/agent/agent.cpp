@@ -240,6 +240,16 @@ class Agent::Impl {
     return counts;
   }
 
+  std::vector<ContainerStops> stops() const {
+    const std::lock_guard lock(mutex_);
+    std::vector<ContainerStops> stops;
+    for (const auto& [path, care] : cares_) {
+      const auto counted = care.pauses ? care.pauses->counted() : std::nullopt;
+      if (counted) stops.push_back({care.container.pod.ns, care.container.pod.name, care.container.name, *counted});
+    }
+    return stops;
+  }
+
   std::string stuck() const {
     const Duration silence = steady_.now() - Duration(passed_at_);
     if (silence <= kLongestAgentPass) return {};
@@ -693,6 +703,7 @@ Agent::~Agent() = default;
 void Agent::run(std::stop_token stop) { impl_->run(stop); }
 std::optional<std::string> Agent::page(const std::string& path) const { return impl_->page(path); }
 AgentCounts Agent::counts() const { return impl_->counts(); }
+std::vector<ContainerStops> Agent::stops() const { return impl_->stops(); }
 std::string Agent::trouble() const { return impl_->trouble(); }
 std::string Agent::stuck() const { return impl_->stuck(); }
 

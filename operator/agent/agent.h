@@ -43,6 +43,14 @@ struct AgentCounts {
   std::uint64_t owed = 0;      ///< not under care, and what they had is yet to be put back
 };
 
+/// The stops of a container's program.
+struct ContainerStops {
+  std::string ns;
+  std::string pod;
+  std::string container;
+  Pauses pauses;
+};
+
 /// The gopacer of one node: reads the Go programs of this node's pods whose profile asks for it, and keeps in them what
 /// the cluster says they are to run with. It takes orders from nobody else: what it goes by are the profile, which
 /// people write, and the statuses of profile and trial, which only the operator may write.
@@ -63,6 +71,8 @@ class Agent {
   /// The body for "/pods/<uid>/<container>"; none when no such container is under care. Thread-safe.
   std::optional<std::string> page(const std::string& path) const;
   AgentCounts counts() const;
+  /// Of the programs under care whose pauses are measured. Thread-safe.
+  std::vector<ContainerStops> stops() const;
   /// Empty once all that it goes by was read, else what is missing.
   std::string trouble() const;
   /// A sentence when it does not finish its passes any more, which does not pass by itself; else empty. Waits for

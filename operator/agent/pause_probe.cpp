@@ -28,6 +28,13 @@ std::vector<GcPause> PauseProbe::latest(int pid) const {
   return pauses;
 }
 
+std::optional<Pauses> PauseProbe::counted(int pid) const {
+  const std::unique_lock lock(mutex_, std::try_to_lock);
+  if (!lock) return std::nullopt;
+  const auto pauses = probe_.read(pid);
+  return pauses ? std::optional(*pauses) : std::nullopt;
+}
+
 /// One that is put on just now keeps the lock: the probe itself makes room by those that have ended.
 void PauseProbe::forget(int pid) {
   const std::unique_lock lock(mutex_, std::try_to_lock);

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -24,6 +25,8 @@ class PauseProbe {
   /// Of its latest collections; their ends are on the node's clock as it was when this was opened, so that one is told
   /// of with the same end each time. Nothing where it is not watched.
   std::vector<GcPause> latest(int pid) const;
+  /// All that was counted of it, by kinds. Nothing where it is not watched.
+  std::optional<Pauses> counted(int pid) const;
   void forget(int pid);
 
  private:
@@ -43,6 +46,7 @@ class PausesOf {
   PausesOf& operator=(const PausesOf&) = delete;
 
   std::vector<GcPause> latest() const { return probe_->latest(pid_); }
+  std::optional<Pauses> counted() const { return probe_->counted(pid_); }
 
  private:
   std::shared_ptr<PauseProbe> probe_;

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "agent/agent.h"
+#include "cli/agent_metrics.h"
 #include "cli/health_pages.h"
 #include "cli/stop_signals.h"
 #include "kube/client.h"
@@ -19,22 +20,6 @@ namespace {
 int fail_start(const Error& error) {
   spdlog::error("can't start error=\"{}\"", error.message);
   return 1;
-}
-
-HttpServer::Answer metrics_page(const AgentCounts& counts) {
-  const auto metric = [](const char* name, const char* type, const char* help, std::uint64_t value) {
-    return std::string("# HELP ") + name + " " + help + "\n# TYPE " + name + " " + type + "\n" + name + " " +
-           std::to_string(value) + "\n";
-  };
-  return {200,
-          metric("gopacer_agent_programs", "gauge", "Go programs that are read now.", counts.programs) +
-              metric("gopacer_agent_programs_owed", "gauge",
-                     "Go programs whose own settings could not be put back yet.", counts.owed) +
-              metric("gopacer_agent_writes_total", "counter", "Settings put in force, or put back.", counts.written) +
-              metric("gopacer_agent_refusals_total", "counter", "Orders that were not followed.", counts.refused) +
-              metric("gopacer_agent_leases_expired_total", "counter",
-                     "Trials' settings that were taken back because the operator fell silent.", counts.expired),
-          "text/plain; version=0.0.4; charset=utf-8"};
 }
 
 }  // namespace
@@ -80,10 +65,14 @@ int run_agent(const AgentCommandOptions& options) {
                .proc = options.proc,
                .state = options.state,
                .pauses = pauses});
+  const auto metrics = [&agent] {
+    return HttpServer::Answer{200, agent_metrics(agent.counts(), agent.stops()),
+                              "text/plain; version=0.0.4; charset=utf-8"};
+  };
   const auto server = HttpServer::listen(options.port,
                                          {{"/healthz", [&agent] { return health_page(agent); }},
                                           {"/readyz", [&agent] { return agents_ready_page(agent); }},
-                                          {"/metrics", [&agent] { return metrics_page(agent.counts()); }}},
+                                          {"/metrics", metrics}},
                                          [&agent](const std::string& path) -> std::optional<HttpServer::Answer> {
                                            auto body = agent.page(path);
                                            if (!body) return std::nullopt;

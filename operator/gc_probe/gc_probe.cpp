@@ -168,7 +168,7 @@ Result<Pauses> GcProbe::read(int pid) const {
   const auto record = record_of(pid);
   if (!record) return tl::unexpected(record.error());
   return Pauses{histogram_of(record->kinds[kSweepTermination]), histogram_of(record->kinds[kMarkTermination]),
-                histogram_of(record->kinds[kOtherStop])};
+                histogram_of(record->kinds[kOtherStop]), histogram_of(record->marking)};
 }
 
 Result<std::vector<CyclePause>> GcProbe::latest(int pid) const {

@@ -36,6 +36,13 @@ std::optional<nanoseconds> PauseHistogram::quantile(double q) const {
   return longest;
 }
 
+std::uint64_t below_octave(const PauseHistogram& pauses, unsigned octave) {
+  const auto edge = static_cast<std::ptrdiff_t>(
+      octave <= kPauseFirstOctave ? 0
+                                  : std::min<unsigned>((octave - kPauseFirstOctave) * kPausesPerOctave, kPauseBuckets));
+  return std::accumulate(pauses.buckets.begin(), pauses.buckets.begin() + edge, std::uint64_t{0});
+}
+
 PauseHistogram& PauseHistogram::operator+=(const PauseHistogram& other) {
   for (std::size_t i = 0; i < buckets.size(); ++i) buckets[i] += other.buckets[i];
   sum += other.sum;
@@ -61,7 +68,8 @@ PauseHistogram Pauses::of_collector() const {
 
 Pauses since(const Pauses& now, const Pauses& earlier) {
   return {since(now.sweep_termination, earlier.sweep_termination),
-          since(now.mark_termination, earlier.mark_termination), since(now.other, earlier.other)};
+          since(now.mark_termination, earlier.mark_termination), since(now.other, earlier.other),
+          since(now.marking, earlier.marking)};
 }
 
 }  // namespace gopacer

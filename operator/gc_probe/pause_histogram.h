@@ -25,6 +25,9 @@ struct PauseHistogram {
   bool operator==(const PauseHistogram&) const = default;
 };
 
+/// How many were shorter than 2^octave ns, which is a bucket's edge.
+std::uint64_t below_octave(const PauseHistogram& pauses, unsigned octave);
+
 /// The shortest pause of a bucket, or of the one behind the last: nothing for the first.
 std::chrono::nanoseconds lower_edge(std::size_t bucket);
 
@@ -37,6 +40,8 @@ struct Pauses {
   PauseHistogram sweep_termination;  ///< one at the beginning of each collection
   PauseHistogram mark_termination;   ///< at least one at its end; more when some marking was found to be left
   PauseHistogram other;              ///< profiles, traces, heap dumps, ReadMemStats, new settings
+  /// No pauses: for how long each collection marked beside the running program, between the two.
+  PauseHistogram marking = {};
 
   /// Collections that began.
   std::uint64_t collections() const { return sweep_termination.count(); }

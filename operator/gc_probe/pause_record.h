@@ -21,6 +21,7 @@ enum { kStopForMarkTermination = 1, kStopForSweepTermination = 2 };
 // Places in PauseRecord.kinds.
 enum { kSweepTermination = 0, kMarkTermination = 1, kOtherStop = 2 };
 
+// Also of times in which the world runs.
 struct PauseCounts {
   __u64 sum_ns;
   __u64 longest_ns;
@@ -40,6 +41,8 @@ struct PauseRecord {
   struct PauseCounts kinds[kPauseKinds];
   __u64 cycles;                              // that began
   __u64 cycle_ns;                            // stopped so far in the latest of them
+  __u64 marks_since;                         // it began to mark beside the program then, ns; 0 while it does not
+  struct PauseCounts marking;                // how long it did
   struct CyclePauses latest[kLatestCycles];  // that ended; number n is at n modulo kLatestCycles
 };
 

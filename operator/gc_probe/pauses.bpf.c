@@ -25,6 +25,16 @@ static struct PauseRecord* record_of_this(void* context) {
   return bpf_map_lookup_elem(&records, &program);
 }
 
+static void count(struct PauseCounts* counts, __u64 ns) {
+  __u32 bucket = pause_bucket(ns);
+  // The compiler knows that this is never so and would leave it out; the kernel's verifier wants to see it.
+  barrier_var(bucket);
+  if (bucket >= kPauseBuckets) return;
+  counts->buckets[bucket] += 1;
+  counts->sum_ns += ns;
+  if (ns > counts->longest_ns) counts->longest_ns = ns;
+}
+
 SEC("uprobe")
 int on_stop(struct pt_regs* registers) {
   struct PauseRecord* const record = record_of_this(registers);
@@ -41,24 +51,23 @@ int on_started(struct pt_regs* registers) {
   struct PauseRecord* const record = record_of_this(registers);
   // Without a beginning it stood still already when the probe came.
   if (!record || record->stopped_at == 0) return 0;
-  const __u64 ns = now - record->stopped_at;
+  const __u64 stopped_at = record->stopped_at;
+  const __u64 ns = now - stopped_at;
   record->stopped_at = 0;
 
   struct PauseCounts* counts = &record->kinds[kOtherStop];
   if (record->reason == kStopForSweepTermination) counts = &record->kinds[kSweepTermination];
   if (record->reason == kStopForMarkTermination) counts = &record->kinds[kMarkTermination];
-  __u32 bucket = pause_bucket(ns);
-  // The compiler knows that this is never so and would leave it out; the kernel's verifier wants to see it.
-  barrier_var(bucket);
-  if (bucket >= kPauseBuckets) return 0;
-  counts->buckets[bucket] += 1;
-  counts->sum_ns += ns;
-  if (ns > counts->longest_ns) counts->longest_ns = ns;
+  count(counts, ns);
 
   if (record->reason == kStopForSweepTermination) {
     record->cycles += 1;
     record->cycle_ns = ns;
+    record->marks_since = now;
   } else if (record->reason == kStopForMarkTermination && record->cycles > 0) {
+    // Where some marking was found to be left it goes on, and is stopped again: what is counted ends at the first stop.
+    if (record->marks_since > 0) count(&record->marking, stopped_at - record->marks_since);
+    record->marks_since = 0;
     record->cycle_ns += ns;
     struct CyclePauses* const cycle = &record->latest[record->cycles & (kLatestCycles - 1)];
     cycle->ended_at = now;

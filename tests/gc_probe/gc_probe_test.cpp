@@ -20,8 +20,8 @@
 #include <thread>
 #include <vector>
 
-#include "gc_probe/pause_windows.h"
 #include "gc_probe/probe_places.h"
+#include "gopacer/domain/episodes.h"
 #include "runtime_memory/churn.h"
 
 namespace gopacer {
@@ -119,6 +119,18 @@ class GcProbeTest : public ::testing::Test {
     return *found;
   }
 
+  /// As an agent tells it.
+  Sample reading(int pid) const {
+    Sample sample;
+    sample.at = Time(steady_clock::now().time_since_epoch());
+    MemStats& mem = sample.mem.emplace();
+    mem.num_gc = static_cast<std::uint32_t>(read(pid).collections());
+    const auto latest = probe_->latest(pid);
+    if (!latest) return sample;
+    for (const CyclePause& cycle : *latest) mem.pauses.push_back({Time(cycle.end.time_since_epoch()), cycle.pause});
+    return sample;
+  }
+
   std::optional<GcProbe> probe_;
 };
 
@@ -145,6 +157,7 @@ const std::vector<std::string> kSteady{"-live=1048576", "-rate=40000000"};
 TEST_P(GcProbeOf, SeesThePausesThatTheRuntimeCounts) {
   Churn churn(GetParam(), kSteady);
   ASSERT_NO_FATAL_FAILURE(watch(churn.pid()));
+  const auto began = std::chrono::steady_clock::now();
   const Both begin = both(churn);
   until("40 collections", [&] { return read(churn.pid()).collections() >= begin.pauses.collections() + 40; });
   const Both end = both(churn);
@@ -159,11 +172,15 @@ TEST_P(GcProbeOf, SeesThePausesThatTheRuntimeCounts) {
   const double own = end.told.pause_seconds - begin.told.pause_seconds;
   EXPECT_GE(in_seconds(collector.sum), own - in_seconds(collector.longest));
   EXPECT_LE(in_seconds(collector.sum), own + 2e-3 * static_cast<double>(collector.count())) << "if not for a busy CPU";
-  std::cout << GetParam() << ": " << seen.collections() << " collections, stopped for "
-            << in_seconds(collector.sum) * 1e3 << " ms (the runtime: " << own * 1e3 << "); at their beginning "
-            << describe(seen.sweep_termination) << ", at their end " << describe(seen.mark_termination) << ", all "
-            << describe(collector) << " (the runtime: up to " << end.told.pause_median * 1e6 << " and "
-            << end.told.pause_p99 * 1e6 << ")\n";
+  // Each collection marks once between its stops, and the two and what is between them fit into the time that went by.
+  EXPECT_NEAR(static_cast<double>(seen.marking.count()), static_cast<double>(seen.collections()), 1);
+  EXPECT_GT(seen.marking.sum, collector.sum / 10);
+  EXPECT_LT(seen.marking.sum + collector.sum, std::chrono::steady_clock::now() - began);
+  std::cout << GetParam() << ": " << seen.collections() << " collections, marking " << describe(seen.marking)
+            << ", stopped for " << in_seconds(collector.sum) * 1e3 << " ms (the runtime: " << own * 1e3
+            << "); at their beginning " << describe(seen.sweep_termination) << ", at their end "
+            << describe(seen.mark_termination) << ", all " << describe(collector) << " (the runtime: up to "
+            << end.told.pause_median * 1e6 << " and " << end.told.pause_p99 * 1e6 << ")\n";
 }
 
 TEST_P(GcProbeOf, CountsStopsForOtherReasonsApart) {
@@ -277,14 +294,14 @@ TEST_F(GcProbeTest, ShowsAnAllocationStormInWindows) {
   Churn steady("static", kSteady);
   Churn idle("static", {"-rate=1"});
   for (const Churn* churn : {&steady, &idle}) ASSERT_NO_FATAL_FAILURE(watch(churn->pid()));
-  PauseWindows of_steady;
-  PauseWindows of_idle;
+  SampleRow of_steady;
+  SampleRow of_idle;
   until("eight collections with short pauses", [&] {
-    of_steady.add(steady_clock::now(), read(steady.pid()));
-    of_idle.add(steady_clock::now(), read(idle.pid()));
-    return of_steady.allocation_storm().has_value();
+    of_steady.push_back(reading(steady.pid()));
+    of_idle.push_back(reading(idle.pid()));
+    return allocation_storm(of_steady).has_value();
   });
-  EXPECT_FALSE(of_idle.allocation_storm());
+  EXPECT_FALSE(allocation_storm(of_idle));
 }
 
 TEST_F(GcProbeTest, SaysThatAProgramHasEnded) {

@@ -38,6 +38,18 @@ TEST(PauseHistogram, TellsQuantilesToAQuarter) {
   EXPECT_FALSE(PauseHistogram{}.quantile(0.5));
 }
 
+TEST(PauseHistogram, CountsWhatIsBelowAnOctavesEdge) {
+  PauseHistogram pauses;
+  ++pauses.buckets[pause_bucket(1)];
+  ++pauses.buckets[pause_bucket((1U << 14U) - 1)];
+  ++pauses.buckets[pause_bucket(1U << 14U)];
+  ++pauses.buckets[pause_bucket(1ULL << 40U)];
+  EXPECT_EQ(below_octave(pauses, 10), 0U) << "the first bucket reaches to above 2^10";
+  EXPECT_EQ(below_octave(pauses, 14), 2U);
+  EXPECT_EQ(below_octave(pauses, 15), 3U);
+  EXPECT_EQ(below_octave(pauses, 60), 4U);
+}
+
 TEST(PauseHistogram, TellsWhatCameSince) {
   const PauseHistogram earlier = pauses_of({microseconds(20), milliseconds(5)});
   PauseHistogram now = earlier;

@@ -1,0 +1,132 @@
+#include "gopacer/domain/episodes.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+namespace gopacer {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr seconds kStormTime(10);
+constexpr int kStormCollections = 8;
+constexpr milliseconds kStormPause(1);
+
+constexpr int kLongFactor = 3;
+/// Shorter ones nobody notices, however much longer than others they are.
+constexpr milliseconds kLeastLong(1);
+/// A P95 of fewer is the longest but a few.
+constexpr std::size_t kLeastHistory = 100;
+
+/// The latest reading of MemStats of those before `end`, null when there is none.
+const Sample* latest_mem(const SampleRow& samples, std::size_t end) {
+  while (end > 0 && !samples[end - 1].mem) --end;
+  return end == 0 ? nullptr : &samples[end - 1];
+}
+
+/// The last two readings of MemStats; the earlier one is null when there is only one.
+struct LatestTwo {
+  const Sample* last = nullptr;
+  const Sample* before = nullptr;
+  std::size_t end = 0;  ///< the number of readings up to the last of them
+};
+
+LatestTwo latest_two(const SampleRow& samples, std::size_t end) {
+  LatestTwo two;
+  while (end > 0 && !samples[end - 1].mem) --end;
+  if (end == 0) return two;
+  two.end = end;
+  two.last = &samples[end - 1];
+  two.before = latest_mem(samples, end - 1);
+  return two;
+}
+
+/// The value that a share `q` of them is not above (nearest rank).
+Duration quantile(std::vector<Duration>& values, double q) {
+  const auto rank = static_cast<std::ptrdiff_t>(std::ceil(q * static_cast<double>(values.size())));
+  const auto at = values.begin() + std::max<std::ptrdiff_t>(0, rank - 1);
+  std::nth_element(values.begin(), at, values.end());
+  return *at;
+}
+
+/// To a hundredth of a millisecond: a pause below a microsecond is none.
+std::string in_milliseconds(Duration pause) {
+  return format_duration(std::chrono::round<std::chrono::duration<std::int64_t, std::ratio<1, 100'000>>>(pause));
+}
+
+std::optional<AllocationStorm> storm_of(const LatestTwo& two) {
+  if (two.before == nullptr) return std::nullopt;
+  const MemStats& mem = *two.last->mem;
+  if (mem.num_gc <= two.before->mem->num_gc) return std::nullopt;
+  if (mem.pauses.empty()) {
+    const Duration within = two.last->at - two.before->at;
+    const auto collections = static_cast<int>(mem.num_gc - two.before->mem->num_gc);
+    // As many as that in ten seconds, whatever the time between two readings is.
+    const bool often = within > Duration(0) && collections > 1 &&
+                       collections * to_seconds(kStormTime) >= kStormCollections * to_seconds(within);
+    return often ? std::optional(AllocationStorm{collections, within, {}}) : std::nullopt;
+  }
+  std::vector<Duration> pauses;
+  for (const GcPause& pause : mem.pauses) {
+    if (mem.pauses.back().end - pause.end <= kStormTime) pauses.push_back(pause.pause);
+  }
+  if (pauses.size() < kStormCollections) return std::nullopt;
+  const Duration p99 = quantile(pauses, 0.99);
+  if (p99 >= kStormPause) return std::nullopt;
+  return AllocationStorm{static_cast<int>(pauses.size()), kStormTime, p99};
+}
+
+}  // namespace
+
+std::optional<AllocationStorm> allocation_storm(const SampleRow& samples) {
+  return storm_of(latest_two(samples, samples.size()));
+}
+
+bool storm_began(const SampleRow& samples) {
+  const LatestTwo now = latest_two(samples, samples.size());
+  if (!storm_of(now)) return false;
+  const LatestTwo before = latest_two(samples, now.end - 1);
+  return before.before != nullptr && !storm_of(before);
+}
+
+std::optional<LongPause> long_pause(const SampleRow& samples) {
+  const LatestTwo two = latest_two(samples, samples.size());
+  if (two.before == nullptr || two.before->mem->pauses.empty()) return std::nullopt;
+  const Time known_until = two.before->mem->pauses.back().end;
+  const GcPause* longest = nullptr;
+  for (const GcPause& pause : two.last->mem->pauses) {
+    if (pause.end > known_until && (longest == nullptr || pause.pause > longest->pause)) longest = &pause;
+  }
+  if (longest == nullptr || longest->pause < kLeastLong) return std::nullopt;
+  // Readings overlap, as the runtime keeps 256 pauses: each of them counts once.
+  std::vector<Duration> usual;
+  Time counted_until{};
+  for (const Sample& sample : samples) {
+    if (!sample.mem) continue;
+    for (const GcPause& pause : sample.mem->pauses) {
+      if (pause.end <= counted_until || pause.end > known_until) continue;
+      counted_until = pause.end;
+      usual.push_back(pause.pause);
+    }
+  }
+  if (usual.size() < kLeastHistory) return std::nullopt;
+  const Duration p95 = quantile(usual, 0.95);
+  if (longest->pause <= kLongFactor * p95) return std::nullopt;
+  return LongPause{longest->end, longest->pause, p95};
+}
+
+std::string describe(const AllocationStorm& storm) {
+  std::string text = std::to_string(storm.collections) + " collections within " +
+                     format_duration(std::chrono::round<seconds>(storm.within));
+  if (storm.p99) text += ", 99 % of them with pauses of at most " + in_milliseconds(*storm.p99);
+  return text + ": it allocates fast for the heap that it may have; a larger GOGC makes it collect less often.";
+}
+
+std::string describe(const LongPause& pause) {
+  return "A collection stopped it for " + in_milliseconds(pause.pause) + " at " + format_time(pause.end) +
+         ", where 95 % of those before took at most " + in_milliseconds(pause.usual) + ".";
+}
+
+}  // namespace gopacer
