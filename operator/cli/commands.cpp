@@ -48,6 +48,9 @@ int run(int argc, char** argv) {
   operate->add_option(
       "--prometheus", options.prometheus,
       "URL of a Prometheus server that SLOs may ask; may be given several times, the first is the default");
+  operate->add_flag("--captures", options.captures,
+                    "Take a CPU and a heap profile of a pod whose collections stand out, and serve them on the health "
+                    "port as /captures");
   operate->add_option("--prometheus-ca-file", options.prometheus_ca_file,
                       "PEM bundle that Prometheus servers' certificates are checked against; default: the system's");
   operate->add_option("--kubelet-insecure", options.kubelet_insecure, "Believe whoever answers at a kubelet's address");

@@ -27,6 +27,7 @@ struct OperatorOptions {
   std::string kubelet_ca_file;
   bool kubelet_insecure = false;
   std::vector<std::string> prometheus;  ///< URLs of the servers that may be asked; the first where an SLO names none
+  bool captures = false;                ///< profiles are taken of pods whose collections stand out
   std::string prometheus_ca_file;       ///< PEM bundle; empty: the system's
 };
 

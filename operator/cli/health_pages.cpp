@@ -34,4 +34,14 @@ HttpServer::Answer agents_ready_page(const Agent& agent) {
   return trouble.empty() ? good("ok") : bad(trouble);
 }
 
+HttpServer::Answer captures_page(const Captures& captures) { return {200, captures.list(), "application/json"}; }
+
+std::optional<HttpServer::Answer> capture_page(const Captures& captures, const std::string& path) {
+  constexpr std::string_view kBefore = "/captures/";
+  if (!path.starts_with(kBefore)) return std::nullopt;
+  auto body = captures.body(path.substr(kBefore.size()));
+  if (!body) return std::nullopt;
+  return HttpServer::Answer{200, std::move(*body), "application/octet-stream"};
+}
+
 }  // namespace gopacer

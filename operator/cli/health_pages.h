@@ -1,10 +1,12 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "agent/agent.h"
 #include "control/controller.h"
 #include "net/http_server.h"
+#include "record/captures.h"
 
 namespace gopacer {
 
@@ -22,5 +24,9 @@ HttpServer::Answer standbys_ready_page(const std::string& trouble);
 /// The same of a node's agent. One whose thread hangs is started anew, and puts back what it had changed.
 HttpServer::Answer health_page(const Agent& agent);
 HttpServer::Answer agents_ready_page(const Agent& agent);
+
+/// What was captured of pods, and one of these by its path, "/captures/NAME"; none when there is no such.
+HttpServer::Answer captures_page(const Captures& captures);
+std::optional<HttpServer::Answer> capture_page(const Captures& captures, const std::string& path);
 
 }  // namespace gopacer

@@ -26,6 +26,7 @@
 #include "net/fetcher.h"
 #include "net/http_server.h"
 #include "observe/scraper.h"
+#include "record/captures.h"
 #include "record/operator_metrics.h"
 
 namespace gopacer {
@@ -46,11 +47,12 @@ std::string prometheus_ca(const OperatorOptions& options) {
 
 /// Most of what grows with the number of pods is their histories, and most of what strangers can make grow are readings
 /// under way: each gets a part of the memory that the container may use. Three eighths are left for the rest.
-ScraperOptions scraper_options(const OperatorOptions& operator_options) {
+ScraperOptions scraper_options(const OperatorOptions& operator_options, CaptureStore& captures) {
   constexpr double kPart = 3.0 / 8;
   constexpr double kReadingPart = 1.0 / 4;
   ScraperOptions options;
   options.prometheus = operator_options.prometheus;
+  if (operator_options.captures) options.captures = &captures;
   if (const auto limit = own_memory_limit({})) {
     options.history.bytes = static_cast<std::size_t>(kPart * limit->value());
     options.reading_bytes = static_cast<std::size_t>(kReadingPart * limit->value());
@@ -70,6 +72,7 @@ void publish(const ScraperProbe& probe, OperatorMetrics& metrics) {
     }
   }
   metrics.scrapes(static_cast<double>(all), static_cast<double>(failed), static_cast<double>(bytes));
+  metrics.episodes(static_cast<double>(probe.long_pauses), static_cast<double>(probe.storms));
   metrics.histories(static_cast<double>(probe.history_bytes), static_cast<double>(probe.history_limit),
                     static_cast<double>(probe.shed.by_pod), static_cast<double>(probe.shed.outside_trials),
                     static_cast<double>(probe.shed.inside_trials));
@@ -86,7 +89,7 @@ class Operator {
         metrics_api_(api),
         prometheus_fetcher_(TlsTrust{prometheus_ca(options), false}, FetcherLimits{.names = true}),
         secrets_(api),
-        scraper_(fetcher_, clock_, &kubelet_tokens_, &metrics_api_, scraper_options(options),
+        scraper_(fetcher_, clock_, &kubelet_tokens_, &metrics_api_, scraper_options(options, captures_),
                  {&prometheus_fetcher_, &secrets_}),
         feed_(scraper_),
         events_(api, clock_, steady_, kube::EventWriterOptions{.instance = own_name()}),
@@ -103,8 +106,11 @@ class Operator {
   Result<void> serve_pages() {
     auto pages = HttpServer::listen(options_.metrics_port, {{"/metrics", [this] { return metrics_page(); }}});
     if (!pages) return tl::unexpected(pages.error());
-    auto health = HttpServer::listen(options_.health_port, {{"/healthz", [this] { return health_page(controller_); }},
-                                                            {"/readyz", [this] { return ready_page(); }}});
+    std::map<std::string, HttpServer::Page> pages_of_health{{"/healthz", [this] { return health_page(controller_); }},
+                                                            {"/readyz", [this] { return ready_page(); }}};
+    if (options_.captures) pages_of_health["/captures"] = [this] { return captures_page(captures_); };
+    auto health = HttpServer::listen(options_.health_port, std::move(pages_of_health),
+                                     [this](const std::string& path) { return capture_page(captures_, path); });
     if (!health) return tl::unexpected(health.error());
     metrics_server_ = std::move(*pages);
     health_server_ = std::move(*health);
@@ -197,6 +203,7 @@ class Operator {
   MetricsApi metrics_api_;
   Fetcher prometheus_fetcher_;
   SecretReader secrets_;
+  Captures captures_;
   Scraper scraper_;
   ObservationFeed feed_;
   kube::EventWriter events_;

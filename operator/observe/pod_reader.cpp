@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <utility>
 
+#include "gopacer/domain/episodes.h"
 #include "gopacer/domain/histogram.h"
 #include "observe/agent_page.h"
 #include "observe/app_metrics.h"
 #include "observe/cpu_profile.h"
 #include "observe/expvar.h"
 #include "observe/heap_trailer.h"
+#include "observe/raw_page.h"
 
 namespace gopacer {
 namespace {
@@ -22,6 +24,8 @@ constexpr const char* kExpvarPath = "/debug/vars";
 /// At most, and not more than a few intervals: without profiles a trial of short windows would learn nothing meanwhile.
 constexpr Duration kProfileRetry = minutes(2);
 constexpr Duration kBusyProfileRetry = seconds(30);
+/// Long enough for some hundred stacks, and short enough for what goes on now.
+constexpr seconds kCaptureLength(5);
 
 /// A page that several SLOs may share.
 struct MetricsPage {
@@ -283,10 +287,12 @@ void PodReader::finish(const CyclePtr& cycle) {
   pod.notes = std::move(cycle->notes);
   pod.unread = std::move(cycle->unread);
   for (const ObjectKey& profile : pod.profiles) pages_.announce(profile);
+  const bool read_mem = cycle->sample.mem.has_value();
   if (cycle->got_something) {
     ++pages_.probe.samples;
     histories_.append(pod.kept, std::move(cycle->sample), cycle->plan.keep);
   }
+  if (read_mem && look_for_episodes(cycle, now)) return;
   // A pod whose pprof cannot be reached has no CPU profile either.
   if (!pod.error.empty() || !profile_is_due(pod, now) || !take_profile(cycle, now)) end(cycle->pod);
 }
@@ -294,6 +300,52 @@ void PodReader::finish(const CyclePtr& cycle) {
 void PodReader::end(const PodPtr& pod) {
   pod->busy = false;
   on_end_(pod);
+}
+
+/// Whether something is captured, with which the cycle ends.
+bool PodReader::look_for_episodes(const CyclePtr& cycle, Time now) {
+  const PodState& pod = *cycle->pod;
+  const SampleRow& samples = pod.kept.history().samples();
+  const auto pause = long_pause(samples);
+  const auto storm = storm_began(samples) ? allocation_storm(samples) : std::nullopt;
+  if (pause) ++pages_.probe.long_pauses;
+  if (storm) ++pages_.probe.storms;
+  // A trial wants the CPU profiles itself, and says what it saw.
+  const bool in_trial = pod.profiling == Profiling::kTrial;
+  if ((!pause && !storm) || in_trial || options_.captures == nullptr) return false;
+  Capture wanted;
+  wanted.profile = pod.owner();
+  wanted.pod = pod.target.pod.name;
+  wanted.uid = pod.target.uid;
+  wanted.at = now;
+  wanted.reason = pause ? kLongPause : kAllocationStorm;
+  wanted.what = pause ? describe(*pause) : describe(*storm);
+  wanted.kind = "cpu";
+  return options_.captures->admit(wanted.profile, now) && capture(cycle, std::move(wanted));
+}
+
+/// The pod's CPU profile of the next seconds, then one of its heap. False when no place is free.
+bool PodReader::capture(const CyclePtr& cycle, Capture wanted) {
+  const MetricsEndpoint& endpoint = cycle->plan.endpoint;
+  const bool of_cpu = wanted.kind == "cpu";
+  const std::string page = of_cpu ? "/profile?seconds=" + std::to_string(kCaptureLength.count()) : "/heap";
+  HttpRequest request = request_to(*cycle->pod, endpoint.port, endpoint.path + page, RawPage::kMostBytes);
+  if (of_cpu) request.timeout += kCaptureLength;
+  const PageKind kind = of_cpu ? PageKind::kCpuProfile : PageKind::kHeap;
+  return pages_.read(pages_.profiles, true, cycle->pod->owner(), kind, request, std::make_shared<RawPage>(),
+                     gopacer::wanted(cycle->pod),
+                     [this, cycle, request, kind, wanted](const tl::expected<std::string, PageError>& read) {
+                       Capture taken = wanted;
+                       if (read) taken.body = *read;
+                       if (!read) {
+                         taken.error = failure_text(kind, cycle->pod->target.pod.text(), request, read.error());
+                       }
+                       options_.captures->keep(std::move(taken));
+                       Capture of_heap = wanted;
+                       of_heap.kind = "heap";
+                       const bool goes_on = kind == PageKind::kCpuProfile && read && !cycle->is_stale();
+                       if (!goes_on || !capture(cycle, std::move(of_heap))) end(cycle->pod);
+                     });
 }
 
 /// Half of a trial's interval, so that the pod is idle for the other half.

@@ -66,6 +66,7 @@ using PodPtr = std::shared_ptr<PodState>;
 using AgentAddresses = std::map<std::string, NodeAddress>;
 
 /// Reads one pod once: its MemStats, then the metrics pages, then, when it is due, a CPU profile; one fetch at a time.
+/// Where its collections stand out, what it does then is captured instead.
 /// Called with the lock of the PageReader held.
 class PodReader {
  public:
@@ -100,6 +101,8 @@ class PodReader {
   void end(const PodPtr& pod);
   int profile_seconds(const PodState& pod, const ScrapePlan& plan) const;
   bool take_profile(const CyclePtr& cycle, Time now);
+  bool look_for_episodes(const CyclePtr& cycle, Time now);
+  bool capture(const CyclePtr& cycle, Capture capture);
   void miss_profile(PodState& pod, Duration interval, const HttpRequest& request, int length, const PageError& error);
 
   PageReader& pages_;

@@ -10,6 +10,7 @@
 #include "observe/history_budget.h"
 #include "observe/plan.h"
 #include "observe/scraper_probe.h"
+#include "ports/capture_store.h"
 #include "ports/http_fetcher.h"
 #include "ports/secret_source.h"
 #include "ports/token_source.h"
@@ -34,6 +35,9 @@ struct ScraperOptions {
   Duration fallback_interval = std::chrono::seconds(15);
   Duration background_profile_every = std::chrono::minutes(2);
   Duration background_profile_length = std::chrono::seconds(10);
+  /// Where profiles of pods go whose collections stand out; they are taken where there is one. Must outlive the
+  /// scraper.
+  CaptureStore* captures = nullptr;
   /// In [0, 1): spreads the pods over the interval. The default is a seeded generator.
   std::function<double()> random;
   /// Called after each reading of a pod of this profile, good or bad, so that nobody has to look again and again. From

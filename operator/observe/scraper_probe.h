@@ -44,6 +44,8 @@ struct ScraperProbe {
   std::array<Pages, kPageKinds> pages{};  ///< by PageKind
   std::uint64_t cycles = 0;
   std::uint64_t samples = 0;
+  std::uint64_t long_pauses = 0;  ///< readings with one
+  std::uint64_t storms = 0;       ///< that began
   std::uint64_t skipped = 0;      ///< cycles that fell out because the one before took too long
   std::size_t pods = 0;           ///< now
   std::size_t in_flight = 0;      ///< fetches now

@@ -78,6 +78,11 @@ struct OperatorMetrics::Impl {
                                                              .Name("gopacer_scraped_bytes")
                                                              .Help("Bytes read from pods since the start")
                                                              .Register(registry);
+  prometheus::Family<prometheus::Counter>& episodes =
+      prometheus::BuildCounter()
+          .Name("gopacer_episodes_total")
+          .Help("Readings of pods in which a pause stood out, and storms of allocations that began")
+          .Register(registry);
   prometheus::Family<prometheus::Gauge>& history_bytes = prometheus::BuildGauge()
                                                              .Name("gopacer_history_bytes")
                                                              .Help("Memory that the samples of all pods take")
@@ -163,6 +168,11 @@ void OperatorMetrics::scrapes(double total, double failed, double bytes) {
   impl_->scrape_counts.Add({{"result", "all"}}).Set(total);
   impl_->scrape_counts.Add({{"result", "failed"}}).Set(failed);
   impl_->scraped_bytes.Add({}).Set(bytes);
+}
+
+void OperatorMetrics::episodes(double long_pauses, double storms) {
+  raise(impl_->episodes.Add({{"kind", "long_pause"}}), long_pauses);
+  raise(impl_->episodes.Add({{"kind", "allocation_storm"}}), storms);
 }
 
 void OperatorMetrics::histories(double bytes, double limit, double shed_by_pod, double shed_outside_trials,

@@ -29,6 +29,8 @@ class OperatorMetrics {
   /// Since the start.
   void events_dropped(double total);
   void scrapes(double total, double failed, double bytes);
+  /// Readings of pods in which a pause stood out, and storms of allocations that began, since the start.
+  void episodes(double long_pauses, double storms);
   /// What the histories of pods take, and how many samples were given up since the start to keep within that.
   void histories(double bytes, double limit, double shed_by_pod, double shed_outside_trials, double shed_in_trials);
 

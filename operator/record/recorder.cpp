@@ -9,6 +9,7 @@
 
 #include "codec/resources.h"
 #include "codec/trial.h"
+#include "gopacer/domain/episodes.h"
 #include "ports/api_server.h"
 #include "ports/event_sink.h"
 #include "record/operator_metrics.h"
@@ -23,6 +24,9 @@ using record::Pass;
 /// watcher of the profile, and a cluster has hundreds of them.
 constexpr Duration kQuietTime = std::chrono::minutes(1);
 constexpr double kNotableDrift = 0.1;
+
+/// What pods do again and again is told of once in so long.
+constexpr Duration kQuietAboutPods = std::chrono::minutes(10);
 
 /// A merge patch that makes `before` into `after`: a member that goes has to be named for that.
 json replacing(const json& before, const json& after) {
@@ -93,6 +97,27 @@ bool notable(double before, double now) {
   return std::abs(before - now) > kNotableDrift * std::max(std::abs(before), std::abs(now));
 }
 
+/// The worst of what the pods' latest readings show, by the events' reasons.
+std::map<std::string, std::string> episodes_of(const Observation& observed) {
+  std::map<std::string, std::string> told;
+  std::optional<LongPause> longest;
+  std::optional<AllocationStorm> fastest;
+  for (const PodSeries& pod : observed.pods) {
+    const auto pause = long_pause(pod.samples);
+    if (pause && (!longest || pause->pause > longest->pause)) {
+      longest = pause;
+      told[kLongPause] = "Pod " + pod.pod + ": " + describe(*pause);
+    }
+    if (!storm_began(pod.samples)) continue;
+    const auto storm = allocation_storm(pod.samples);
+    if (!fastest || storm->collections > fastest->collections) {
+      fastest = storm;
+      told[kAllocationStorm] = "Pod " + pod.pod + ": " + describe(*storm);
+    }
+  }
+  return told;
+}
+
 /// Of the figures that a profile's status shows.
 bool has_drifted(const std::optional<Estimate>& before, const std::optional<Estimate>& now) {
   if (before.has_value() != now.has_value()) return true;
@@ -118,6 +143,7 @@ struct Recorder::Written {
   std::optional<Estimate> estimate;
   Time at;
   std::optional<Settings> told_recommendation;
+  std::map<std::string, Time> told_episodes;  ///< by their events' reasons
 };
 
 Recorder::Recorder(ApiServer& api, EventSink& events, OperatorMetrics& metrics)
@@ -228,6 +254,12 @@ void Recorder::tell(const Pass& pass) {
       // By the annotation, or by updateMode.
       const bool as_asked = pass.step.reason == "Undone" || pass.step.reason == "Followed";
       events_.post(event_about(profile, !as_asked, pass.step.reason, pass.step.message, step));
+    }
+    for (const auto& [reason, note] : episodes_of(pass.facts.observed)) {
+      const auto told = last->told_episodes.find(reason);
+      if (told != last->told_episodes.end() && pass.facts.now - told->second < kQuietAboutPods) continue;
+      last->told_episodes[reason] = pass.facts.now;
+      events_.post(event_about(profile, reason == kLongPause, reason, note, "Observe"));
     }
     const std::vector<Condition> now = record::conditions(pass);
     const auto tell_change = [&](const char* type, bool bad, bool before, const char* reason) {

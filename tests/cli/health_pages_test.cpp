@@ -118,5 +118,24 @@ TEST(StandbysReadyPage, IsGoodUnlessTheLeaseCannotBeFollowed) {
   EXPECT_EQ(standbys_ready_page("the lease cannot be read").body, "the lease cannot be read\n");
 }
 
+TEST(CapturePages, AreListedAndServedByTheirNames) {
+  Captures captures;
+  EXPECT_EQ(captures_page(captures).body, "[]\n");
+  Capture capture;
+  capture.profile = {"shop", "checkout"};
+  capture.pod = "checkout-abc";
+  capture.kind = "heap";
+  capture.body = "of the heap";
+  captures.keep(capture);
+  EXPECT_EQ(captures_page(captures).content_type, "application/json");
+  EXPECT_THAT(captures_page(captures).body, HasSubstr("shop-checkout-abc-1.heap.pb.gz"));
+  const auto served = capture_page(captures, "/captures/shop-checkout-abc-1.heap.pb.gz");
+  ASSERT_TRUE(served);
+  EXPECT_EQ(served->body, "of the heap");
+  EXPECT_EQ(served->content_type, "application/octet-stream");
+  EXPECT_FALSE(capture_page(captures, "/captures/shop-checkout-abc-2.heap.pb.gz"));
+  EXPECT_FALSE(capture_page(captures, "/shop-checkout-abc-1.heap.pb.gz"));
+}
+
 }  // namespace
 }  // namespace gopacer

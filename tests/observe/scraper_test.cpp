@@ -17,6 +17,7 @@ namespace gopacer {
 namespace {
 
 using std::chrono::hours;
+using std::chrono::microseconds;
 using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
@@ -1031,6 +1032,113 @@ TEST_F(ScraperOfAgents, HandsOnTheAgentsNote) {
   pass(seconds(0));
   EXPECT_THAT(series("a").notes, Contains("The agent: GOGC=4000 is out of bounds."));
   EXPECT_EQ(series("a").error, "");
+}
+
+class RecordedCaptures final : public CaptureStore {
+ public:
+  bool admit(const ObjectKey&, Time) override { return admits; }
+  void keep(Capture capture) override { kept.push_back(std::move(capture)); }
+  bool admits = true;
+  std::vector<Capture> kept;
+};
+
+class ScraperOfEpisodes : public ScraperOfAgents {
+ protected:
+  ScraperOfEpisodes() {
+    ScraperOptions options;
+    options.captures = &captures_;
+    make(options);
+    scraper_->set_agent("node-1", NodeAddress{"10.9.0.1", 9443});
+    fetcher_.on("10.0.0.1/debug/pprof/profile?seconds=5", {"of the CPU"});
+    fetcher_.on("10.0.0.1/debug/pprof/heap", {"of the heap"});
+  }
+
+  /// Reads the pod after collections of its, each with that pause.
+  void read(int collections, Duration pause) {
+    for (int i = 0; i < collections; ++i) {
+      ++told_.sample.mem->num_gc;
+      told_.sample.mem->pauses.push_back({clock_.now() + i * milliseconds(50), pause});
+    }
+    fetcher_.on(kPlace, {body(told_)});
+    pass(seconds(15));
+  }
+  /// So that there is something to compare with.
+  void read_at_first() {
+    scraper_->set_targets(kProfile, by_agent({pod("a", "10.0.0.1")}));
+    read(110, microseconds(100));
+  }
+
+  RecordedCaptures captures_;
+  codec::AgentSample told_ = said();
+};
+
+TEST_F(ScraperOfEpisodes, CapturesWhatAPodDoesAfterALongPause) {
+  read_at_first();
+  read(3, microseconds(100));
+  EXPECT_THAT(captures_.kept, IsEmpty());
+  read(1, milliseconds(5));
+  ASSERT_EQ(captures_.kept.size(), 2U);
+  const Capture& cpu = captures_.kept[0];
+  EXPECT_EQ(cpu.profile, kProfile);
+  EXPECT_EQ(cpu.pod, "a");
+  EXPECT_EQ(cpu.uid, "uid-a");
+  EXPECT_EQ(cpu.at, clock_.now());
+  EXPECT_EQ(cpu.reason, "LongPause");
+  EXPECT_THAT(cpu.what, HasSubstr("stopped it for 5ms"));
+  EXPECT_EQ(cpu.kind, "cpu");
+  EXPECT_EQ(cpu.body, "of the CPU");
+  EXPECT_EQ(captures_.kept[1].kind, "heap");
+  EXPECT_EQ(captures_.kept[1].body, "of the heap");
+  EXPECT_EQ(scraper_->probe().long_pauses, 1U);
+
+  read(1, microseconds(100));
+  EXPECT_EQ(captures_.kept.size(), 2U) << "that is over, and the pod is read as before";
+  EXPECT_EQ(series("a").samples.size(), 4U);
+}
+
+TEST_F(ScraperOfEpisodes, CapturesWhereAStormBegins) {
+  told_.sample.mem->pauses.clear();
+  scraper_->set_targets(kProfile, by_agent({pod("a", "10.0.0.1")}));
+  read(1, microseconds(100));
+  read(1, microseconds(100));
+  read(20, microseconds(100));
+  read(20, microseconds(100));
+  ASSERT_EQ(captures_.kept.size(), 2U) << "and not again while it goes on";
+  EXPECT_EQ(captures_.kept[0].reason, "AllocationStorm");
+  EXPECT_EQ(scraper_->probe().storms, 1U);
+}
+
+TEST_F(ScraperOfEpisodes, SaysWhyThereIsNoProfile) {
+  fetcher_.on("10.0.0.1/debug/pprof/profile?seconds=5", {.body = {}, .failure = FetchFailure::kRefused});
+  read_at_first();
+  read(1, milliseconds(5));
+  ASSERT_EQ(captures_.kept.size(), 1U) << "where there is no profile of the CPU there is none of the heap";
+  EXPECT_EQ(captures_.kept[0].body, "");
+  EXPECT_THAT(captures_.kept[0].error, HasSubstr("import net/http/pprof"));
+  read(1, microseconds(100));
+  EXPECT_EQ(series("a").samples.size(), 3U);
+}
+
+TEST_F(ScraperOfEpisodes, KeepsNoProfileThatIsTooLong) {
+  fetcher_.on("10.0.0.1/debug/pprof/profile?seconds=5", {std::string((1 << 20) + 1, 'x')});
+  read_at_first();
+  read(1, milliseconds(5));
+  ASSERT_EQ(captures_.kept.size(), 1U);
+  EXPECT_THAT(captures_.kept[0].error, HasSubstr("longer than 1 MiB"));
+}
+
+TEST_F(ScraperOfEpisodes, CapturesNothingThatIsNotAdmittedOrInATrial) {
+  captures_.admits = false;
+  read_at_first();
+  read(1, milliseconds(5));
+  EXPECT_EQ(scraper_->probe().long_pauses, 1U);
+  captures_.admits = true;
+  ScrapePlan trial = by_agent({pod("a", "10.0.0.1")});
+  trial.profiling = Profiling::kTrial;
+  scraper_->set_targets(kProfile, trial);
+  read(1, milliseconds(5));
+  EXPECT_EQ(scraper_->probe().long_pauses, 2U);
+  EXPECT_THAT(captures_.kept, IsEmpty());
 }
 
 TEST_F(ScraperOfAgents, SaysThatNoAgentRunsOnTheNode) {

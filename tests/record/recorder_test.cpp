@@ -18,10 +18,15 @@ namespace {
 using builders::change;
 using builders::new_settings;
 using nlohmann::json;
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
 using std::chrono::seconds;
+using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::SizeIs;
 
 constexpr const char* kProfileWrite = "patch GoRuntimeProfile shop/checkout";
@@ -117,6 +122,70 @@ TEST(Recorder, WritesWhatIsNewAboutATroubleWithinAMinute) {
   desk.scene.now += seconds(60);
   ASSERT_TRUE(desk.write());
   EXPECT_THAT(desk.api.writes(), SizeIs(1));
+}
+
+std::vector<std::string> told(const RecordedEvents& events) {
+  std::vector<std::string> texts;
+  for (const Event& event : events.all) texts.push_back(event.reason + ": " + event.note);
+  return texts;
+}
+
+/// A reading with so many collections since the program began, the latest of them with that pause.
+Sample reading(Time at, int collections, Duration last_pause) {
+  Sample sample;
+  sample.at = at;
+  MemStats& mem = sample.mem.emplace();
+  mem.num_gc = static_cast<std::uint32_t>(collections);
+  for (int i = std::max(0, collections - 256); i < collections; ++i) {
+    mem.pauses.push_back({Time{} + i * seconds(1), i + 1 < collections ? microseconds(100) : last_pause});
+  }
+  return sample;
+}
+
+TEST(Recorder, TellsOfLongPausesOnceInTenMinutes) {
+  Desk desk;
+  desk.scene.observed.pods.resize(2);
+  int collections = 200;
+  const auto pause = [&](const std::string& pod, Duration length) {
+    PodSeries& series = desk.scene.observed.pods[pod == "a" ? 0 : 1];
+    series.pod = pod;
+    series.samples = {reading(desk.scene.now, collections, microseconds(100)),
+                      reading(desk.scene.now + seconds(1), collections + 1, length)};
+    ++collections;
+  };
+  pause("a", milliseconds(5));
+  pause("b", milliseconds(8));
+  ASSERT_TRUE(desk.write());
+  EXPECT_THAT(told(desk.events), Contains(HasSubstr("LongPause: Pod b: A collection stopped it for 8ms")));
+  EXPECT_THAT(told(desk.events), Not(Contains(HasSubstr("Pod a"))));
+  desk.events.all.clear();
+  desk.scene.now += minutes(10) - seconds(1);
+  pause("a", milliseconds(9));
+  ASSERT_TRUE(desk.write());
+  EXPECT_THAT(told(desk.events), Not(Contains(HasSubstr("LongPause"))));
+  desk.scene.now += seconds(1);
+  ASSERT_TRUE(desk.write());
+  EXPECT_THAT(told(desk.events), Contains(HasSubstr("LongPause: Pod a: A collection stopped it for 9ms")));
+}
+
+TEST(Recorder, TellsOfAStormWhereItBegins) {
+  Desk desk;
+  desk.scene.observed.pods.resize(1);
+  PodSeries& series = desk.scene.observed.pods[0];
+  series.pod = "a";
+  const auto read = [&](int after, int collections) {
+    Sample sample;
+    sample.at = desk.scene.now + seconds(after);
+    sample.mem.emplace().num_gc = static_cast<std::uint32_t>(collections);
+    series.samples.push_back(sample);
+  };
+  read(0, 10);
+  read(10, 12);
+  ASSERT_TRUE(desk.write());
+  EXPECT_THAT(told(desk.events), Not(Contains(HasSubstr("AllocationStorm"))));
+  read(20, 32);
+  ASSERT_TRUE(desk.write());
+  EXPECT_THAT(told(desk.events), Contains(HasSubstr("AllocationStorm: Pod a: 20 collections within 10s")));
 }
 
 TEST(Recorder, WritesWhatLastsAtOnce) {
