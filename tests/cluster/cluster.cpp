@@ -151,6 +151,7 @@ void Cluster::install(const std::vector<std::string>& values) {
                                      "--set=image.tag=dev",
                                      "--set=agent.enabled=true",
                                      "--set=agent.pauses=true",
+                                     "--set=captures.enabled=true",
                                      "--set-string=podAnnotations." + stamp_key + "=" + stamp_};
   for (const std::string& value : values) arguments.push_back("--set-string=" + value);
   helm(arguments);

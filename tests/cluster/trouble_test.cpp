@@ -235,5 +235,44 @@ TEST_F(Trouble, SaysWhatIsWrongWithATarget) {
   }
 }
 
+class Captured : public ClusterTest {
+ protected:
+  /// A page of the operator's health port.
+  std::string page(const std::string& path) {
+    const json pods = json::parse(cluster().kubectl(
+        {"get", "pods", "-n", "gopacer", "-l", "app.kubernetes.io/name=gopacer", "-o", "json"}))["items"];
+    return cluster().kubectl(
+        {"get", "--raw",
+         "/api/v1/namespaces/gopacer/pods/" + text(pods.at(0), "/metadata/name") + ":8081/proxy" + path});
+  }
+  /// The names of this namespace's, by kind.
+  std::map<std::string, std::string> names() {
+    std::map<std::string, std::string> names;
+    for (const json& entry : json::parse(page("/captures"))) {
+      if (text(entry, "/profile") == ns() + "/checkout") names[text(entry, "/kind")] = text(entry, "/name");
+    }
+    return names;
+  }
+};
+
+TEST_F(Captured, IsWhatAServiceDoesWhenItsCollectionsFollowOneAnother) {
+  Workload checkout;
+  checkout.arguments = {"--live-heap=2MiB", "--drain=0s"};
+  deploy(checkout);
+  send_load(checkout, 2);
+  tune("checkout", {{"updatePolicy", {{"updateMode", "Off"}}}});
+  eventually("it is read", [&] { return number(profile(), "/status/observed/gcCyclesPerMinute") >= 0; });
+  EXPECT_THAT(names(), testing::IsEmpty());
+  send_load(checkout, 300);
+  eventually("a storm of allocations is told of",
+             [&] { return kubectl({"get", "events"}).find("AllocationStorm") != std::string::npos; });
+  eventually("and captured", [&] { return names().size() == 2; });
+  for (const auto& [kind, name] : names()) {
+    const std::string body = page("/captures/" + name);
+    EXPECT_TRUE(body.starts_with("\x1f\x8b")) << kind << ": " << body.substr(0, 200);
+    EXPECT_GT(body.size(), 500U) << kind;
+  }
+}
+
 }  // namespace
 }  // namespace gopacer::cluster

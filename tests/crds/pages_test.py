@@ -8,12 +8,12 @@ import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Where reasons of conditions, trials and events come from.
-SOURCES = ["record/profile_status.cpp", "record/recorder.cpp", "policy", "rollout", "decide", "judge"]
+SOURCES = ["record/profile_status.cpp", "record/recorder.cpp", "../include/gopacer/domain/episodes.h", "policy", "rollout", "decide", "judge"]
 # Capitalized words in these files that are no reasons: kinds, words of enumerations, names of steps and of actions.
 NO_REASONS = {
     "Deployment", "True", "False", "GCCPUFraction", "Trial", "Tuned", "Change", "Keep", "Refuse", "Hold", "End", "Revert", "RunCanary",
     "RetireCanary", "StartTrial", "NoteTrial", "ForgetTrial", "TrialForgotten", "TrialNoted", "BegunAnew", "Failed", "Succeeded", "ReplicaSet",
-    "Evicted", "Pending", "StatefulSet", "Mi", "Promoting", "PutBack", "Recommend", "Observe", "ProfileGone", "TrialEnded", "RollingBack",
+    "Evicted", "Pending", "StatefulSet", "Mi", "Promoting", "PutBack", "Persist", "Persisting", "Recommend", "Observe", "ProfileGone", "TrialEnded", "RollingBack",
 }
 
 
@@ -46,7 +46,7 @@ class Pages(unittest.TestCase):
         self.assertEqual(named - known - verdicts, set())
 
     def test_every_metric_is_explained_and_none_is_made_up(self):
-        sources = ("operator/record/operator_metrics.cpp", "operator/cli/agent_command.cpp")
+        sources = ("operator/record/operator_metrics.cpp", "operator/cli/agent_metrics.cpp")
         given = {name for source in sources for name in re.findall(r'"(gopacer_\w+)"', (ROOT / source).read_text())}
         self.assertGreater(len(given), 5)
         self.assertEqual(given, set(re.findall(r"^\| `(gopacer_\w+)`", (ROOT / "docs/metrics.md").read_text(), re.MULTILINE)))
