@@ -49,8 +49,8 @@ ScrapePlan scrape_plan(const Desired& desired) {
     // Eight are added up where requests are few; a period of turns is a window.
     if (const auto& live = desired.trial->spec.live) plan.keep = std::max(plan.keep, 10 * 2 * live->block);
   }
-  // Its figures of collection are exact, and the program need not serve any.
-  if (plan.endpoint.source == RuntimeSource::kAgent) plan.profiling = Profiling::kNever;
+  // What it counts of collection is the same in both arms, and the program need not serve anything.
+  if (plan.endpoint.source == RuntimeSource::kAgent && plan.in_trial) plan.profiling = Profiling::kNever;
   for (const Slo& slo : plan.slos) {
     // What is compared at once has to be there as a whole.
     if (const PrometheusQuery* const query = slo.query())

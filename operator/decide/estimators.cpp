@@ -72,12 +72,18 @@ Estimate combine(const std::vector<PodEstimate>& pods, const std::vector<PodEsti
 
   for (const PodEstimate& pod : with_cpu) all.cpu += *pod.cpu / static_cast<double>(with_cpu.size());
   if (!with_cpu.empty()) {
-    const GcCpu gc = gc_cpu_of(with_cpu, all.cpu);
+    const std::vector<GcCpu> by_source = gc_cpu_of(with_cpu, all.cpu);
+    const GcCpu& gc = by_source.front();
     all.gc_cpu = gc.cores;
     all.gc_cpu_rel_error = gc.rel_error;
     all.gc_cpu_source = gc.source;
     all.gc_cpu_fraction = all.cpu > 0 ? gc.cores / all.cpu : 0;
     all.gc_cpu_per_cycle = cycles_per_second > 0 ? gc.cores / cycles_per_second : 0;
+    for (std::size_t i = 1; i < by_source.size(); ++i) {
+      if (by_source[i].source == kGuessed || all.cpu <= 0) continue;
+      all.gc_cpu_others += (all.gc_cpu_others.empty() ? "" : ", ") + by_source[i].source + " " +
+                           format_fixed(100 * by_source[i].cores / all.cpu, 1) + "%";
+    }
   }
   return all;
 }

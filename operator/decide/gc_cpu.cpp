@@ -18,7 +18,7 @@ constexpr double kLiveHeapError = 0.5;
 
 }  // namespace
 
-GcCpu gc_cpu_of(const std::vector<PodEstimate>& pods, double cpu) {
+std::vector<GcCpu> gc_cpu_of(const std::vector<PodEstimate>& pods, double cpu) {
   const double count = static_cast<double>(pods.size());
   ProfiledGc profiled;
   double by_metrics = 0, by_fraction = 0, by_heap = 0;
@@ -37,9 +37,10 @@ GcCpu gc_cpu_of(const std::vector<PodEstimate>& pods, double cpu) {
   // They count time on a processor as the runtime sees it: where threads wait for CPUs, it may be more than there was.
   if (has_metrics && by_metrics < cpu) found.push_back({by_metrics, kRuntimeMetricsError, "runtime metrics"});
   if (has_fraction && by_fraction < cpu) found.push_back({by_fraction, kFractionError, "GCCPUFraction"});
-  found.push_back({std::min(by_heap, cpu), kLiveHeapError, "live heap"});
-  return *std::min_element(found.begin(), found.end(),
-                           [](const GcCpu& one, const GcCpu& other) { return one.rel_error < other.rel_error; });
+  found.push_back({std::min(by_heap, cpu), kLiveHeapError, kGuessed});
+  std::stable_sort(found.begin(), found.end(),
+                   [](const GcCpu& one, const GcCpu& other) { return one.rel_error < other.rel_error; });
+  return found;
 }
 
 }  // namespace gopacer::deciding

@@ -7,14 +7,17 @@
 
 namespace gopacer::deciding {
 
+/// The source that is none: a guess by the live heap.
+inline constexpr const char* kGuessed = "live heap";
+
 struct GcCpu {
   double cores = 0;
   double rel_error = 0;  ///< relative standard error
   std::string source;    ///< "CPU profile", "runtime metrics", "GCCPUFraction" or "live heap"
 };
 
-/// Mean cores of collection over the pods, from the source with the least error of those that all of them have. `cpu`:
-/// mean cores in use.
-GcCpu gc_cpu_of(const std::vector<PodEstimate>& pods, double cpu);
+/// Mean cores of collection over the pods by each of the sources that all of them have, the one with the least error
+/// first; there is always one. `cpu`: mean cores in use.
+std::vector<GcCpu> gc_cpu_of(const std::vector<PodEstimate>& pods, double cpu);
 
 }  // namespace gopacer::deciding

@@ -373,16 +373,19 @@ bool PodReader::take_profile(const CyclePtr& cycle, Time now) {
                          cycle->pod->taken_profile = *page;
                          cycle->pod->profile_note.clear();
                        } else {
-                         miss_profile(*cycle->pod, cycle->plan.interval, request, length, page.error());
+                         miss_profile(*cycle->pod, cycle->plan, request, length, page.error());
                        }
                      });
 }
 
-void PodReader::miss_profile(PodState& pod, Duration interval, const HttpRequest& request, int length,
+void PodReader::miss_profile(PodState& pod, const ScrapePlan& plan, const HttpRequest& request, int length,
                              const PageError& error) {
   const Time now = clock_.now();
-  pod.profile_note = failure_text(PageKind::kCpuProfile, pod.target.pod.text(), request, error);
-  pod.profile_due = std::max(pod.profile_due, now + std::min(kProfileRetry, 8 * interval));
+  pod.profile_due = std::max(pod.profile_due, now + std::min(kProfileRetry, 8 * plan.interval));
+  // Where an agent reads the program nobody asked for a page of its own: one that it has is welcome.
+  const bool is_welcome = plan.endpoint.source == RuntimeSource::kAgent;
+  if (!is_welcome) pod.profile_note = failure_text(PageKind::kCpuProfile, pod.target.pod.text(), request, error);
+  if (is_welcome && error.failure != PageFailure::kStatus) pod.no_profiles = true;
   if (error.failure != PageFailure::kStatus) return;
   if (error.status == 400 && length > 1) {
     // The server's WriteTimeout is shorter than the profile.
@@ -390,7 +393,7 @@ void PodReader::miss_profile(PodState& pod, Duration interval, const HttpRequest
     pod.profile_due = now;
   } else if (error.status >= 500) {
     // Somebody else profiles it just now.
-    pod.profile_due = now + std::min(kBusyProfileRetry, 2 * interval);
+    pod.profile_due = now + std::min(kBusyProfileRetry, 2 * plan.interval);
   } else {
     pod.no_profiles = true;
   }

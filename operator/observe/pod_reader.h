@@ -103,7 +103,8 @@ class PodReader {
   bool take_profile(const CyclePtr& cycle, Time now);
   bool look_for_episodes(const CyclePtr& cycle, Time now);
   bool capture(const CyclePtr& cycle, Capture capture);
-  void miss_profile(PodState& pod, Duration interval, const HttpRequest& request, int length, const PageError& error);
+  void miss_profile(PodState& pod, const ScrapePlan& plan, const HttpRequest& request, int length,
+                    const PageError& error);
 
   PageReader& pages_;
   UsageReader& usage_;

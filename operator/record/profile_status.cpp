@@ -178,6 +178,7 @@ json observed_part(const Pass& pass) {
                      {"liveHeap", sourced(estimate.live_heap_source, estimate.live_heap_rel_error)},
                      {"cpu", sourced(estimate.cpu_source, estimate.cpu_rel_error)},
                      {"gcCpu", sourced(estimate.gc_cpu_source, estimate.gc_cpu_rel_error)}};
+  part["sources"]["gcCpuOthers"] = estimate.gc_cpu_others.empty() ? json(nullptr) : json(estimate.gc_cpu_others);
   if (!estimate.memory_source.empty()) part["sources"]["memory"] = estimate.memory_source;
   return part;
 }

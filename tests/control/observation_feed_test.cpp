@@ -147,7 +147,7 @@ TEST_F(ObservationFeedTest, AsksTheAgentWhereSettingsAreSetLive) {
   EXPECT_NE(plan().profiling, Profiling::kNever);
   profile.spec.metrics.source = RuntimeSource::kAgent;
   EXPECT_EQ(plan().endpoint.source, RuntimeSource::kAgent);
-  EXPECT_EQ(plan().profiling, Profiling::kNever) << "the program need not serve a profile";
+  EXPECT_EQ(plan().profiling, Profiling::kBackground) << "which is welcome where the program serves it";
   profile.spec.metrics.source = RuntimeSource::kPages;
   profile.spec.apply = ApplyMode::kLive;
   EXPECT_EQ(plan().endpoint.source, RuntimeSource::kAgent);

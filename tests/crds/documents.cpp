@@ -189,6 +189,7 @@ json profile_status() {
   decision.binding = "bounds.maxAllowed.goMemLimitPercent";
   decision.estimate.emplace();
   decision.estimate->gc_cpu_source = "CPU profile";
+  decision.estimate->gc_cpu_others = "runtime metrics 3.5%, GCCPUFraction 1.0%";
   decision.estimate->container_limit = Bytes(512 << 20);
   decision.predicted.emplace();
 

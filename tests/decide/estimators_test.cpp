@@ -15,6 +15,7 @@ using std::chrono::seconds;
 using testing::GoService;
 using ::testing::HasSubstr;
 using testing::kNow;
+using ::testing::MatchesRegex;
 
 Estimation estimate(const DecideInput& input) { return deciding::estimate(input, kNow); }
 Estimation estimate(const GoService& service) { return estimate(service.input(kNow)); }
@@ -69,6 +70,7 @@ TEST(Estimators, PreferCpuProfilesThenMetricsThenTheFraction) {
   GoService service;
   service.runtime_metrics = true;
   EXPECT_EQ(estimate(service).estimate->gc_cpu_source, "CPU profile");
+  EXPECT_THAT(estimate(service).estimate->gc_cpu_others, MatchesRegex("runtime metrics .*%, GCCPUFraction .*%"));
   service.profiles = false;
   EXPECT_EQ(estimate(service).estimate->gc_cpu_source, "runtime metrics");
   EXPECT_NEAR_REL(service.gc_share(), estimate(service).estimate->gc_cpu_fraction, 0.02);
@@ -83,6 +85,7 @@ TEST(Estimators, DoNotBelieveAFractionThatIsMoreThanAllOfTheCpu) {
   // As on a node with too much to do: collections take longer by the clock than they get of the CPUs.
   service.fraction_factor = 1.1 / service.gc_share();
   EXPECT_EQ(estimate(service).estimate->gc_cpu_source, "live heap");
+  EXPECT_EQ(estimate(service).estimate->gc_cpu_others, "");
   EXPECT_LT(estimate(service).estimate->gc_cpu_fraction, 1);
 }
 

@@ -29,41 +29,41 @@ ProfiledGc profile(std::int64_t stacks) {
 }
 
 TEST(GcCpu, IsGuessedFromTheLiveHeapWhereNothingElseTells) {
-  const GcCpu gc = gc_cpu_of({collecting()}, 0.5);
+  const GcCpu gc = gc_cpu_of({collecting()}, 0.5).front();
   // 0.4 ns · 10⁸ bytes · 2 a second.
   EXPECT_NEAR(gc.cores, 0.08, 1e-12);
   EXPECT_EQ(gc.rel_error, 0.5);
   EXPECT_EQ(gc.source, "live heap");
   PodEstimate idle = collecting();
   idle.cycles = 0;
-  EXPECT_NEAR(gc_cpu_of({collecting(), idle}, 0.5).cores, 0.04, 1e-12) << "the mean of the two";
-  EXPECT_EQ(gc_cpu_of({collecting()}, 0.05).cores, 0.05) << "never more than there is";
+  EXPECT_NEAR(gc_cpu_of({collecting(), idle}, 0.5).front().cores, 0.04, 1e-12) << "the mean of the two";
+  EXPECT_EQ(gc_cpu_of({collecting()}, 0.05).front().cores, 0.05) << "never more than there is";
 }
 
 TEST(GcCpu, OfAProfileHasTheErrorOfItsStacks) {
   PodEstimate pod = collecting();
   pod.profiled = profile(400);
-  const GcCpu gc = gc_cpu_of({pod}, 0.6);
+  const GcCpu gc = gc_cpu_of({pod}, 0.6).front();
   EXPECT_NEAR(gc.cores, 0.15, 1e-12);
   EXPECT_NEAR(gc.rel_error, 1.2 / 10, 1e-12) << "of a hundred stacks, and a little for their coming in bursts";
   EXPECT_EQ(gc.source, "CPU profile");
-  EXPECT_NEAR(gc_cpu_of({pod, pod}, 0.6).rel_error, 1.2 / std::sqrt(200), 1e-12);
+  EXPECT_NEAR(gc_cpu_of({pod, pod}, 0.6).front().rel_error, 1.2 / std::sqrt(200), 1e-12);
   pod.profiled = profile(4'000'000);
-  EXPECT_EQ(gc_cpu_of({pod}, 0.6).rel_error, 0.03) << "no profile is better than that";
+  EXPECT_EQ(gc_cpu_of({pod}, 0.6).front().rel_error, 0.03) << "no profile is better than that";
 }
 
 TEST(GcCpu, ComesFromTheSourceWithTheLeastError) {
   PodEstimate pod = collecting();
   pod.gc_by_fraction = 0.1;
-  EXPECT_EQ(gc_cpu_of({pod}, 0.6).source, "GCCPUFraction");
-  EXPECT_EQ(gc_cpu_of({pod}, 0.6).rel_error, 0.5);
+  EXPECT_EQ(gc_cpu_of({pod}, 0.6).front().source, "GCCPUFraction");
+  EXPECT_EQ(gc_cpu_of({pod}, 0.6).front().rel_error, 0.5);
   pod.gc_by_metrics = 0.2;
-  EXPECT_EQ(gc_cpu_of({pod}, 0.6).source, "runtime metrics");
-  EXPECT_EQ(gc_cpu_of({pod}, 0.6).rel_error, 0.25);
+  EXPECT_EQ(gc_cpu_of({pod}, 0.6).front().source, "runtime metrics");
+  EXPECT_EQ(gc_cpu_of({pod}, 0.6).front().rel_error, 0.25);
   pod.profiled = profile(64);  // sixteen stacks: 1.2/4
-  EXPECT_EQ(gc_cpu_of({pod}, 0.6).source, "runtime metrics");
+  EXPECT_EQ(gc_cpu_of({pod}, 0.6).front().source, "runtime metrics");
   pod.profiled = profile(100);
-  EXPECT_EQ(gc_cpu_of({pod}, 0.6).source, "CPU profile");
+  EXPECT_EQ(gc_cpu_of({pod}, 0.6).front().source, "CPU profile");
 }
 
 TEST(GcCpu, IsTheMeanOfThePodsWhichAllHaveToTell) {
@@ -72,24 +72,24 @@ TEST(GcCpu, IsTheMeanOfThePodsWhichAllHaveToTell) {
   one.gc_by_metrics = 0.1;
   one.gc_by_fraction = 0.1;
   other.gc_by_fraction = 0.3;
-  EXPECT_EQ(gc_cpu_of({one, other}, 0.6).source, "GCCPUFraction");
-  EXPECT_NEAR(gc_cpu_of({one, other}, 0.6).cores, 0.2, 1e-12);
+  EXPECT_EQ(gc_cpu_of({one, other}, 0.6).front().source, "GCCPUFraction");
+  EXPECT_NEAR(gc_cpu_of({one, other}, 0.6).front().cores, 0.2, 1e-12);
   other.gc_by_metrics = 0.5;
-  EXPECT_NEAR(gc_cpu_of({one, other}, 0.6).cores, 0.3, 1e-12);
+  EXPECT_NEAR(gc_cpu_of({one, other}, 0.6).front().cores, 0.3, 1e-12);
   other.gc_by_fraction.reset();
   other.gc_by_metrics.reset();
-  EXPECT_EQ(gc_cpu_of({one, other}, 0.6).source, "live heap");
+  EXPECT_EQ(gc_cpu_of({one, other}, 0.6).front().source, "live heap");
 }
 
 TEST(GcCpu, IsNotBelievedWhereItIsAllOfTheCpu) {
   PodEstimate pod = collecting();
   pod.gc_by_metrics = 0.6;
-  EXPECT_EQ(gc_cpu_of({pod}, 0.6).source, "live heap");
-  EXPECT_EQ(gc_cpu_of({pod}, 0.7).source, "runtime metrics");
+  EXPECT_EQ(gc_cpu_of({pod}, 0.6).front().source, "live heap");
+  EXPECT_EQ(gc_cpu_of({pod}, 0.7).front().source, "runtime metrics");
   pod.gc_by_metrics.reset();
   pod.gc_by_fraction = 0.6;
-  EXPECT_EQ(gc_cpu_of({pod}, 0.6).source, "live heap");
-  EXPECT_EQ(gc_cpu_of({pod}, 0.7).source, "GCCPUFraction");
+  EXPECT_EQ(gc_cpu_of({pod}, 0.6).front().source, "live heap");
+  EXPECT_EQ(gc_cpu_of({pod}, 0.7).front().source, "GCCPUFraction");
 }
 
 }  // namespace

@@ -1141,6 +1141,25 @@ TEST_F(ScraperOfEpisodes, CapturesNothingThatIsNotAdmittedOrInATrial) {
   EXPECT_THAT(captures_.kept, IsEmpty());
 }
 
+TEST_F(ScraperOfAgents, WelcomesACpuProfileAndAsksForNone) {
+  fetcher_.on(kPlace, {body(said())});
+  fetcher_.on("10.0.0.1/debug/pprof/profile", {.body = {}, .failure = FetchFailure::kRefused});
+  scraper_->set_agent("node-1", NodeAddress{"10.9.0.1", 9443});
+  ScrapePlan plan = by_agent({pod("a", "10.0.0.1")});
+  plan.profiling = Profiling::kBackground;
+  scraper_->set_targets(kProfile, plan);
+  for (int i = 0; i < 40; ++i) pass(seconds(15));
+  EXPECT_EQ(fetches("10.0.0.1/debug/pprof/profile"), 1);
+  EXPECT_THAT(series("a").notes, Not(Contains(HasSubstr("pprof")))) << "nobody was asked to serve it";
+
+  fetcher_.on("10.0.0.1/debug/pprof/profile", {profile_body()});
+  plan.pods.front().restarts = 1;
+  scraper_->set_targets(kProfile, plan);
+  for (int i = 0; i < 20; ++i) pass(seconds(15));
+  const SampleRow samples = series("a").samples;
+  EXPECT_TRUE(std::any_of(samples.begin(), samples.end(), [](const Sample& sample) { return sample.profile; }));
+}
+
 TEST_F(ScraperOfAgents, SaysThatNoAgentRunsOnTheNode) {
   scraper_->set_targets(kProfile, by_agent({pod("a", "10.0.0.1")}));
   pass(seconds(0));

@@ -45,6 +45,8 @@ struct Estimate {
   double gc_cpu_fraction = 0;   ///< gc_cpu / cpu
   double gc_cpu_rel_error = 0;  ///< relative standard error of gc_cpu
   std::string gc_cpu_source;    ///< "CPU profile", "runtime metrics", "GCCPUFraction" or "live heap"
+  /// What the other sources say of gc_cpu_fraction, where there are any: "runtime metrics 3.5%, GCCPUFraction 1.0%".
+  std::string gc_cpu_others;
   double cycles_per_minute = 0;
   double max_procs = 0;  ///< GOMAXPROCS as read, or as Go derives it from the CPU limit; 0 when unknown
   Bytes peak_memory;     ///< of the highest container; what the runtime has mapped where no container is read
