@@ -17,6 +17,10 @@ using judging::Window;
 constexpr std::int64_t kFewestWindows = 3;
 constexpr std::int64_t kMostWindows = 6;
 
+/// Windows end so much of their length after a reading. A pod that is read once a window is never read on the dot: with
+/// edges where the readings are, chance would have it in the next one.
+constexpr std::int64_t kAfterReading = 4;
+
 struct LookBack {
   Duration window;
   std::int64_t count = 0;
@@ -83,7 +87,7 @@ Verdict guard(const GuardPlan& plan, const Observation& observed, Time now) {
   for (const Slo& slo : plan.slos) {
     if (!slo.max) continue;
     const auto [length, count] = look_back(slo, plan.interval);
-    Time to = told_until(pods, length, now);
+    Time to = told_until(pods, length, now) + length / kAfterReading;
     double latest = 0;
     std::int64_t broken = 0;
     for (; broken < count; ++broken, to -= length) {

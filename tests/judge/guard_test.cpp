@@ -67,6 +67,19 @@ TEST(Guard, HoldsABrokenPromiseAgainstTheSettingsOnceItWasBrokenForSoLong) {
   EXPECT_THAT(verdict.message, HasSubstr("with GOGC=200."));
 }
 
+TEST(Guard, IsNotPutOffByReadingsThatComeALittleEarlyOrLate) {
+  Guarded target;
+  target.plan.slos[0].max_for = 0s;
+  target.plan.interval = 1s;
+  target.pod.median_seconds = 0.2;
+  target.pod.requests_per_second = 1000;
+  for (int i = 0; i < 12; ++i) {
+    target.now = kStart + (i + 1) * 1s + (i % 3 - 1) * 20ms;
+    target.pod.advance(target.now, target.random);
+    EXPECT_EQ(target.verdict().outcome, i < 2 ? Outcome::kUndecided : Outcome::kWorse) << i;
+  }
+}
+
 TEST(Guard, NeedsThreeWindowsWhereNothingElseIsSaid) {
   Guarded target;
   target.plan.slos[0].max_for = 0s;
