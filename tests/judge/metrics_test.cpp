@@ -38,7 +38,8 @@ TEST(LogSlowdown, IsTheRatioOfTheQuantilesWhereBucketsAreNarrow) {
 /// Requests of a log-normal service time with σ = 0.5, as many as it takes for no chance to be left.
 Histogram log_normal(double median, double first_bound) {
   std::map<double, double> cumulative;
-  for (double bound = first_bound; bound < 1; bound *= 1.6) {
+  for (int i = 0; first_bound * std::pow(1.6, i) < 1; ++i) {
+    const double bound = first_bound * std::pow(1.6, i);
     cumulative[bound] = 1e9 * 0.5 * std::erfc(-std::log(bound / median) / 0.5 / std::sqrt(2));
   }
   cumulative[kInfinity] = 1e9;
@@ -47,7 +48,8 @@ Histogram log_normal(double median, double first_bound) {
 
 TEST(LogSlowdown, IsTheSameWhereverTheQuantileLiesInItsBucket) {
   for (const double change : {1.06, 1.15, 1.2}) {
-    for (double first = 0.001; first < 0.0016; first += 0.00005) {
+    for (int step = 0; step < 100; ++step) {
+      const double first = 0.001 * std::pow(1.6, step / 100.0);
       const double seen = *log_slowdown(log_normal(0.010 * change, first), log_normal(0.010, first), 0.99);
       EXPECT_NEAR(seen, std::log(change), 0.15 * std::log(change)) << change << " from " << first;
     }

@@ -45,8 +45,12 @@ const Row kRows[] = {
      [](RolloutWorld& world) { world.placement = Placement::kWithinPods; }},
     {"withinPodsReplicas1", "within the only pod of a target, by turns",
      [](RolloutWorld& world) { world.placement = Placement::kWithinPods, world.replicas = 1; }},
-    {"withinPodsRequests20", "within two of the 4 pods, with 20 requests a second",
-     [](RolloutWorld& world) { world.placement = Placement::kWithinPods, world.requests_per_second = 20; }},
+    // Turns are so long then that gopacer begins no trial of half an hour.
+    {"withinPodsRequests20", "within two of the 4 pods, with 20 requests a second and maxDuration 2 h",
+     [](RolloutWorld& world) {
+       world.placement = Placement::kWithinPods, world.requests_per_second = 20;
+       world.canary.max_duration = minutes(120);
+     }},
     {"requests400warmUp30s", "400 requests a second, warm-up of 30 s",
      [](RolloutWorld& world) { world.requests_per_second = 400, world.canary.warm_up = seconds(30); }},
 };
