@@ -1,22 +1,10 @@
 #include "agent/made_up_proc.h"
 
 #include <fstream>
-#include <stdexcept>
 
 namespace gopacer::testing {
 
 namespace fs = std::filesystem;
-
-TemporaryDirectory::TemporaryDirectory() {
-  std::string path = (fs::temp_directory_path() / "gopacer-agent-XXXXXX").string();
-  if (::mkdtemp(path.data()) == nullptr) throw std::runtime_error("mkdtemp");
-  path_ = path;
-}
-
-TemporaryDirectory::~TemporaryDirectory() {
-  std::error_code ignored;
-  fs::remove_all(path_, ignored);
-}
 
 void MadeUpProc::write(const std::string& file, const std::string& text) const {
   const fs::path path = this->path() / file;

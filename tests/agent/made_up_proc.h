@@ -3,21 +3,9 @@
 #include <filesystem>
 #include <string>
 
+#include "fakes/temporary_directory.h"
+
 namespace gopacer::testing {
-
-/// A directory that goes with this.
-class TemporaryDirectory {
- public:
-  TemporaryDirectory();
-  ~TemporaryDirectory();
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 /// A /proc whose processes are those of the machine, in containers that a test says.
 class MadeUpProc {
