@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds churn in one of the ways in which Go programs are linked, and prints its path:
-#   build.sh static|symbols|arm64|pie|cgo|cgo-pie [GO_VERSION]       all but "symbols" and "arm64", which has them, too, are stripped
+#   build.sh [arm64-]static|symbols|pie|cgo|cgo-pie [GO_VERSION]       all but "symbols" are stripped
 . "$(dirname "$0")/../../tools/common.sh"
 mode=${1:?build.sh MODE [GO_VERSION]}
 version=${2:-installed}
@@ -8,10 +8,10 @@ version=${2:-installed}
 go=$("$ROOT/tools/runtime_layouts.sh" --toolchain "$version")
 source=$ROOT/tests/runtime_memory/churn
 flags=(-trimpath) link='-s -w' cgo=0
-case $mode in
+case $mode in arm64-*) export GOARCH=arm64 CC=aarch64-linux-gnu-gcc ;; esac
+case ${mode#arm64-} in
   static) ;;
   symbols) link='' ;;
-  arm64) link='' && export GOARCH=arm64 ;;
   pie) flags+=(-buildmode=pie) ;;
   cgo) cgo=1 flags+=(-tags=with_cgo) ;;
   cgo-pie) cgo=1 flags+=(-tags=with_cgo -buildmode=pie) ;;
@@ -24,6 +24,6 @@ hash=$({
 program=$CACHE/workloads/churn-$hash/churn-$mode
 if [ ! -e "$program" ]; then
   mkdir -p "${program%/*}"
-  (cd "$source" && GOTOOLCHAIN=local CGO_ENABLED=$cgo nice "$go" build "${flags[@]}" -ldflags "$link" -o "$program.new" . && mv "$program.new" "$program")
+  (cd "$source" && GOTOOLCHAIN=local CGO_ENABLED=$cgo nice "$go" build "${flags[@]}" -ldflags "$link" -o "$program.$$" . && mv "$program.$$" "$program")
 fi
 echo "$program"

@@ -1,8 +1,11 @@
 #pragma once
 
+#include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "fakes/temporary_directory.h"
 #include "observe/go_process.h"
 
 namespace gopacer::testing {
@@ -28,6 +31,23 @@ struct Told {
 /// Path of the program, linked in a way of build.sh by that Go; built first unless it is there.
 std::string built_churn(const std::string& mode, const std::string& version = "installed");
 
+/// Why a program that is linked so can't be built or run here; empty where it can. Those of arm64 want an emulator.
+std::string cannot_run(const std::string& mode);
+
+/// What /proc would have of a program that an emulator runs in its own process: the program's file, and what it was
+/// told at its start, instead of the emulator's. Their memory is the same, and so are addresses where the emulator
+/// finds those free that the program is linked at; elsewhere nothing would be found in it.
+class EmulatedProc {
+ public:
+  const std::filesystem::path& path() const { return directory_.path(); }
+  /// A file that the program itself has to write: only it can ask the emulator.
+  std::filesystem::path told_at_start() const { return path() / "auxv"; }
+  void add(int pid, const std::string& program) const;
+
+ private:
+  TemporaryDirectory directory_;
+};
+
 /// The Go program of tests/runtime_memory/churn, which allocates until this is destroyed.
 class Churn {
  public:
@@ -36,6 +56,8 @@ class Churn {
                  const std::string& version = "installed");
 
   int pid() const { return process_.pid(); }
+  /// Where it is found by its number: /proc, or a directory like it.
+  std::filesystem::path proc() const;
   Told tell();
   /// Lets it set the GOGC of its own command line.
   Told set_its_own();
@@ -44,6 +66,9 @@ class Churn {
   void kill();
 
  private:
+  Churn(const std::string& mode, const std::string& program, std::vector<std::string> arguments);
+
+  std::unique_ptr<EmulatedProc> emulated_;  ///< none of a program that the machine itself runs
   GoProcess process_;
 };
 

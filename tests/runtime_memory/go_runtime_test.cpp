@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -13,6 +14,7 @@
 #include "runtime_memory/churn.h"
 #include "runtime_memory/function_table.h"
 #include "runtime_memory/locate.h"
+#include "runtime_memory/look.h"
 
 namespace gopacer {
 namespace {
@@ -43,20 +45,33 @@ GcState until(const GoRuntime& runtime, const std::string& what, const std::func
   }
 }
 
-GoRuntime opened(int pid) {
-  auto runtime = GoRuntime::open(pid);
+GoRuntime opened(const Churn& churn) {
+  auto runtime = GoRuntime::open(churn.pid(), churn.proc());
   if (!runtime) throw std::runtime_error(runtime.error().message);
   return std::move(*runtime);
 }
 
-class GoRuntimeOf : public ::testing::TestWithParam<const char*> {};
+bool has_symbols(std::string_view mode) { return mode.ends_with("symbols"); }
+
+/// Of a program that is linked in that way.
+class GoRuntimeOf : public ::testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    if (const std::string why = testing::cannot_run(GetParam()); !why.empty()) GTEST_SKIP() << why;
+  }
+};
+
+std::string name_of(const ::testing::TestParamInfo<const char*>& of) {
+  std::string name = of.param;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+}
 
 TEST_P(GoRuntimeOf, ReadsWhatTheRuntimeKnowsOfItself) {
   Churn churn(GetParam());
-  const GoRuntime runtime = opened(churn.pid());
+  const GoRuntime runtime = opened(churn);
   EXPECT_THAT(runtime.go_version(), HasSubstr("go1."));
-  const bool has_symbols = std::string(GetParam()) == "symbols";
-  if (has_symbols) {
+  if (has_symbols(GetParam())) {
     EXPECT_THAT(runtime.locators(), ElementsAre("pattern", "symbol", "code"));
   } else {
     EXPECT_THAT(runtime.locators(), ElementsAre("pattern", "code"));
@@ -74,7 +89,7 @@ TEST_P(GoRuntimeOf, ReadsWhatTheRuntimeKnowsOfItself) {
 
 TEST_P(GoRuntimeOf, PutsSettingsInForce) {
   Churn churn(GetParam());
-  GoRuntime runtime = opened(churn.pid());
+  GoRuntime runtime = opened(churn);
   const auto receipt = runtime.write(settings(400, mib(200)));
   ASSERT_TRUE(receipt) << receipt.error().message;
   EXPECT_EQ(receipt->before.settings(), settings(100));
@@ -93,18 +108,45 @@ TEST_P(GoRuntimeOf, PutsSettingsInForce) {
     return told.goal < 2 * told.live;
   });
   EXPECT_EQ(told.gogc, 50);
+
+  ASSERT_TRUE(runtime.put_back(receipt->before.settings()));
+  until(runtime, "its own settings are in force", in_force);
+  const double collections = churn.tell().collections;
+  until(runtime, "it goes on collecting", [&](const GcState&) {
+    told = churn.tell();
+    return told.collections > collections + 1;
+  });
+  EXPECT_EQ(told.gogc, 100);
+  EXPECT_EQ(told.go_mem_limit, static_cast<double>(kNoMemoryLimit));
 }
 
-INSTANTIATE_TEST_SUITE_P(AllWays, GoRuntimeOf, ::testing::Values("static", "symbols", "pie", "cgo", "cgo-pie"),
-                         [](const auto& of) {
-                           std::string name = of.param;
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
-                         });
+TEST_P(GoRuntimeOf, IsFoundAtTheSamePlaceByAllThatCanTell) {
+  const Churn churn(GetParam());
+  const auto process = churn.proc() / std::to_string(churn.pid());
+  const auto program = RandomAccessFile::open(process / "exe", RandomAccessFile::Mode::kRead);
+  const auto held = RandomAccessFile::open(process / "mem", RandomAccessFile::Mode::kRead);
+  const auto headers = told_at_start(process, AT_PHDR);
+  ASSERT_TRUE(program && held && headers);
+  const ReadAt file = [&](std::uint64_t at, std::span<std::byte> into) { return program->read(at, into); };
+  const ReadAt memory = [&](std::uint64_t at, std::span<std::byte> into) { return held->read(at, into); };
+  const ElfImage image = read_elf(file).value();
+  const RunningImage running{image, file, memory, *headers - image.headers};
+  const auto pattern = locate_by_pattern(running, layout_of(go_version_of(image, file).value()).value());
+  ASSERT_EQ(pattern.size(), 1U);
+  EXPECT_THAT(locate_by_code(running), ::testing::Contains(pattern[0]));
+  if (has_symbols(GetParam())) {
+    EXPECT_EQ(locate_by_symbol(running), pattern[0]);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(AllWays, GoRuntimeOf,
+                         ::testing::Values("static", "symbols", "pie", "cgo", "cgo-pie", "arm64-static",
+                                           "arm64-symbols", "arm64-pie", "arm64-cgo", "arm64-cgo-pie"),
+                         name_of);
 
 class CodeOf : public ::testing::TestWithParam<const char*> {};
 
-/// A program that does not run: arm64 can't here. What is in memory at first is in the file.
+/// A program that does not run. What is in memory at first is in the file.
 class ProgramFile {
  public:
   explicit ProgramFile(const std::string& path)
@@ -146,19 +188,23 @@ TEST_P(CodeOf, TellsWhereItReturns) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Machines, CodeOf, ::testing::Values("symbols", "arm64"),
-                         [](const auto& of) { return std::string(of.param); });
+INSTANTIATE_TEST_SUITE_P(Machines, CodeOf, ::testing::Values("symbols", "arm64-symbols"), name_of);
 
-TEST(GoRuntime, RefusesWhatIsNoGoProgramOrHasEnded) {
+TEST(GoRuntime, RefusesWhatIsNoGoProgramOrIsNotThere) {
   const auto self = GoRuntime::open(::getpid());
   ASSERT_FALSE(self);
   EXPECT_THAT(self.error().message, HasSubstr("it is no Go program"));
   const auto nobody = GoRuntime::open(1 << 30);
   ASSERT_FALSE(nobody);
   EXPECT_EQ(nobody.error().kind, ErrorKind::kNotFound);
+}
 
-  Churn churn("static");
-  GoRuntime runtime = opened(churn.pid());
+/// Of each machine, where it does not matter how the program is linked.
+class GoRuntimeOn : public GoRuntimeOf {};
+
+TEST_P(GoRuntimeOn, RefusesWhatHasEnded) {
+  Churn churn(GetParam());
+  GoRuntime runtime = opened(churn);
   churn.kill();
   const auto deadline = steady_clock::now() + std::chrono::seconds(10);
   while (runtime.read() && steady_clock::now() < deadline) std::this_thread::sleep_for(milliseconds(1));
@@ -169,7 +215,7 @@ TEST(GoRuntime, RefusesWhatIsNoGoProgramOrHasEnded) {
 
 TEST(GoRuntime, TouchesNoOtherProgramThatTheProcessBecomes) {
   Churn churn("static", {"-become=/bin/sleep"});
-  GoRuntime runtime = opened(churn.pid());
+  GoRuntime runtime = opened(churn);
   churn.become_another();
   const auto deadline = steady_clock::now() + std::chrono::seconds(10);
   while (runtime.read() && steady_clock::now() < deadline) std::this_thread::sleep_for(milliseconds(1));
@@ -181,7 +227,7 @@ TEST(GoRuntime, TouchesNoOtherProgramThatTheProcessBecomes) {
 
 TEST(GoRuntime, RefusesSettingsThatWouldHarmTheProgram) {
   Churn churn("static", {"-live=33554432"});
-  GoRuntime runtime = opened(churn.pid());
+  GoRuntime runtime = opened(churn);
   until(runtime, "it has its heap", [](const GcState& state) { return state.heap_marked > (20U << 20U); });
   for (const auto& [bad, why] :
        std::vector<std::pair<Settings, std::string>>{{settings(-1), "without GOMEMLIMIT"},
@@ -197,17 +243,17 @@ TEST(GoRuntime, RefusesSettingsThatWouldHarmTheProgram) {
   EXPECT_EQ(churn.tell().gogc, 100) << "nothing was written";
 }
 
-TEST(GoRuntime, SeesThatTheProgramSetsItsOwn) {
-  Churn churn("static", {"-set-gogc=70"});
-  GoRuntime runtime = opened(churn.pid());
+TEST_P(GoRuntimeOn, SeesThatTheProgramSetsItsOwn) {
+  Churn churn(GetParam(), {"-set-gogc=70"});
+  GoRuntime runtime = opened(churn);
   ASSERT_TRUE(runtime.write(settings(300)));
   EXPECT_EQ(churn.set_its_own().gogc, 70);
   EXPECT_EQ(runtime.read()->settings(), settings(70));
 }
 
-TEST(GoRuntime, TurnsCollectionByPercentOffAndOnAgain) {
-  Churn churn("static");
-  GoRuntime runtime = opened(churn.pid());
+TEST_P(GoRuntimeOn, TurnsCollectionByPercentOffAndOnAgain) {
+  Churn churn(GetParam());
+  GoRuntime runtime = opened(churn);
   ASSERT_TRUE(runtime.write(settings(-1, mib(100))));
   until(runtime, "off is in force", in_force);
   EXPECT_GT(churn.tell().gogc, 1e18) << "as the runtime tells off";
@@ -220,9 +266,9 @@ TEST(GoRuntime, TurnsCollectionByPercentOffAndOnAgain) {
   EXPECT_EQ(churn.tell().gogc, 100);
 }
 
-TEST(GoRuntime, MarkTimesAreThoseThatTheRuntimeAddsUp) {
-  Churn churn("static", {"-rate=40000000"});
-  const GoRuntime runtime = opened(churn.pid());
+TEST_P(GoRuntimeOn, MarkTimesAreThoseThatTheRuntimeAddsUp) {
+  Churn churn(GetParam(), {"-rate=40000000"});
+  const GoRuntime runtime = opened(churn);
   // The runtime tells of collections that have ended.
   const auto sum = [](const Told& told) { return told.assist_seconds + told.dedicated_seconds + told.idle_seconds; };
   const Told begin = churn.tell();
@@ -251,7 +297,7 @@ struct Built {
 /// Random settings again and again, under load.
 void bear(const Built& built, int writes) {
   Churn churn(built.mode, {"-live=4194304"}, built.version);
-  GoRuntime runtime = opened(churn.pid());
+  GoRuntime runtime = opened(churn);
   std::mt19937 random(1);
   int written = 0;
   for (int i = 0; i < writes; ++i) {
@@ -272,15 +318,22 @@ void bear(const Built& built, int writes) {
   std::cout << built.mode << " " << runtime.go_version() << ": " << written << " writes\n";
 }
 
-TEST(GoRuntime, BearsManyWritesUnderLoad) { bear({"static", "installed"}, 20'000); }
+TEST_P(GoRuntimeOn, BearsManyWritesUnderLoad) { bear({GetParam(), "installed"}, 20'000); }
+
+INSTANTIATE_TEST_SUITE_P(Machines, GoRuntimeOn, ::testing::Values("static", "arm64-static"), name_of);
 
 TEST(GoRuntime, BearsAMillionWritesInAllVersions) {
   if (std::getenv("GOPACER_LONG") == nullptr) GTEST_SKIP() << "fetches seven tool chains: set GOPACER_LONG=1";
   for (const char* version : {"1.21.13", "1.22.12", "1.23.12", "1.24.13", "1.25.5", "1.26.8", "1.27.4"}) {
-    bear({"static", version}, 40'000);
-    bear({"pie", version}, 40'000);
-    bear({"cgo", version}, 40'000);
-    bear({"cgo-pie", version}, 40'000);
+    for (const char* mode : {"static", "pie", "cgo", "cgo-pie", "arm64-static", "arm64-symbols", "arm64-pie",
+                             "arm64-cgo", "arm64-cgo-pie"}) {
+      const std::string why = testing::cannot_run(mode);
+      if (why.empty()) {
+        bear({mode, version}, 40'000);
+      } else {
+        std::cout << mode << " " << version << " is left out: " << why << "\n";
+      }
+    }
   }
 }
 

@@ -1,9 +1,10 @@
 // churn allocates as fast as it may, keeps some of it, and says on SIGUSR1 what the runtime knows of itself: what
 // gopacer reads and writes from outside is compared with it.
 //
-//	churn [-live BYTES] [-rate BYTES] [-stops] [-set-gogc N] [-become PROGRAM]
+//	churn [-live BYTES] [-rate BYTES] [-stops] [-set-gogc N] [-become PROGRAM] [-auxv FILE]
 //
 // rate 0: as fast as it may. With -stops it allocates nothing, and stops its world again and again instead. On SIGUSR2 it sets its own GOGC, or becomes another program.
+// With -auxv it copies its /proc/self/auxv: what it was told at its start, also where an emulator told it that.
 package main
 
 import (
@@ -86,7 +87,18 @@ func main() {
 	stop := flag.Bool("stops", false, "stop the world again and again instead of allocating")
 	own := flag.Int("set-gogc", 300, "GOGC that it sets by itself on SIGUSR2")
 	other := flag.String("become", "", "program that it becomes on SIGUSR2 instead; it gets a minute's sleep as argument")
+	auxv := flag.String("auxv", "", "file that gets a copy of its /proc/self/auxv")
 	flag.Parse()
+
+	if *auxv != "" {
+		told, err := os.ReadFile("/proc/self/auxv")
+		if err == nil {
+			err = os.WriteFile(*auxv, told, 0o600)
+		}
+		if err != nil {
+			panic(err)
+		}
+	}
 
 	asked := make(chan os.Signal, 1)
 	signal.Notify(asked, syscall.SIGUSR1, syscall.SIGUSR2)
