@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <array>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -106,11 +107,28 @@ int simulate_all(const SimulateOptions& options, simulate::Plan plan) {
   return static_cast<int>(killed ? SimulateExit::kKilled : SimulateExit::kFine);
 }
 
+/// An option that takes the names of a table, in small letters as well, and lists them in its help. CLI11's own way
+/// from names to an enumeration lists, and takes, the numbers behind them, too.
+template <typename Value, std::size_t N>
+void add_choice(CLI::App& app, const std::string& option, Value& value,
+                const std::array<std::pair<const char*, Value>, N>& names, const std::string& help) {
+  std::vector<std::string> words;
+  for (const auto& [word, named] : names) words.emplace_back(word);
+  app.add_option_function<std::string>(
+         option,
+         [&value, &names](const std::string& word) {
+           for (const auto& [name, named] : names) {
+             if (word == name) value = named;
+           }
+         },
+         help)
+      ->transform(CLI::IsMember(words, CLI::ignore_case))
+      ->default_str(to_string(value));
+}
+
 }  // namespace
 
 void describe_simulate(CLI::App& app, SimulateOptions& options) {
-  const std::map<std::string, Objective> objectives(kObjectiveNames.begin(), kObjectiveNames.end());
-  const std::map<std::string, Strategy> strategies(kStrategyNames.begin(), kStrategyNames.end());
   app.add_option("FILE", options.file, "Trace as JSON; docs/simulate.md has the schema");
   app.add_option("--trace", options.trace, "A made-up trace: " + CLI::detail::join(simulate::trace_names(), ", "));
   app.add_flag("--all", options.all, "All made-up traces, and a summary");
@@ -119,12 +137,8 @@ void describe_simulate(CLI::App& app, SimulateOptions& options) {
   app.add_option("--seeds", options.seeds, "With --all: so many seeds, from --seed on")
       ->check(CLI::Range(std::uint64_t{1}, kMostSeeds))
       ->capture_default_str();
-  app.add_option("--objective", options.objective, "What to weigh")
-      ->transform(CLI::CheckedTransformer(objectives, CLI::ignore_case))
-      ->default_str(to_string(options.objective));
-  app.add_option("--strategy", options.strategy, "What computes the settings")
-      ->transform(CLI::CheckedTransformer(strategies, CLI::ignore_case))
-      ->default_str(to_string(options.strategy));
+  add_choice(app, "--objective", options.objective, kObjectiveNames, "What to weigh");
+  add_choice(app, "--strategy", options.strategy, kStrategyNames, "What computes the settings");
   app.add_option("--min-gogc", options.bounds.min_gogc, "Lowest GOGC that may be set")
       ->check(CLI::Range(1, 10000))
       ->capture_default_str();

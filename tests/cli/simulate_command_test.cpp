@@ -80,6 +80,22 @@ TEST(SimulateCommand, TriesAPersonsOwnSettings) {
   EXPECT_THAT(answer.out, HasSubstr("Go's defaults -> GOGC=200"));
 }
 
+TEST(SimulateCommand, ItsHelpNamesStrategiesAndObjectivesInWords) {
+  const Answer answer = simulate_with({"--help"});
+  EXPECT_EQ(answer.status, 0);
+  EXPECT_THAT(answer.out, HasSubstr("--objective TEXT:{Balanced,Throughput,Latency,Memory}=Balanced"));
+  EXPECT_THAT(answer.out,
+              HasSubstr("--strategy TEXT:{Model,Fixed,LatencyMemoryRate,TwoFactor,PauseFeedback,WaterLevel}=Model"));
+}
+
+TEST(SimulateCommand, TakesNamesInSmallLetters) {
+  const TraceFile file(kTrace);
+  const Answer answer = simulate_with(
+      {file.path(), "--strategy", "fixed", "--objective", "memory", "--gogc", "200", "--gomemlimit", "400MiB"});
+  EXPECT_EQ(answer.status, 0) << answer.error;
+  EXPECT_THAT(answer.out, HasSubstr("Go's defaults -> GOGC=200"));
+}
+
 TEST(SimulateCommand, TellsByItsStatusThatTheKernelWouldHaveKilledTheProcess) {
   const TraceFile file(R"({"memoryLimit": "512Mi", "points": [
       {"at": "0s", "requestRate": 400, "liveHeap": "64Mi"}, {"at": "2h", "offHeap": "250Mi"}]})");
@@ -107,6 +123,7 @@ TEST(SimulateCommand, SaysWhatIsWrongAndEndsWithTwo) {
            {{"--trace", "steady", "--cool-down", "never"}, "--cool-down"},
            {{"--trace", "steady", "--strategy", "Fixed"}, "wants --gogc"},
            {{"--trace", "steady", "--gogc", "100"}, "--strategy Fixed"},
+           {{"--trace", "steady", "--strategy", "3"}, "--strategy: 3 not in {Model,Fixed"},
            {{"--trace", "steady", "--strategy", "Fixed", "--gomemlimit", "400Mi"}, "400MiB"},
            {{"--trace", "steady", "--min-gogc", "500"}, "--min-gogc is above"},
            {{"--trace", "steady", "--procs", "0"}, "--procs"}}) {
