@@ -131,10 +131,11 @@ void add_choice(CLI::App& app, const std::string& option, Value& value,
 void describe_simulate(CLI::App& app, SimulateOptions& options) {
   app.add_option("FILE", options.file, "Trace as JSON; docs/simulate.md has the schema");
   app.add_option("--trace", options.trace, "A made-up trace: " + CLI::detail::join(simulate::trace_names(), ", "));
-  app.add_flag("--all", options.all, "All made-up traces, and a summary");
+  CLI::Option* const all = app.add_flag("--all", options.all, "All made-up traces, and a summary");
   app.add_option("--seed", options.seed, "What chance decides in a made-up trace and in readings")
       ->capture_default_str();
-  app.add_option("--seeds", options.seeds, "With --all: so many seeds, from --seed on")
+  app.add_option("--seeds", options.seeds, "So many seeds, from --seed on")
+      ->needs(all)
       ->check(CLI::Range(std::uint64_t{1}, kMostSeeds))
       ->capture_default_str();
   add_choice(app, "--objective", options.objective, kObjectiveNames, "What to weigh");

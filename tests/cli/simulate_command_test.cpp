@@ -115,6 +115,7 @@ TEST(SimulateCommand, SaysWhatIsWrongAndEndsWithTwo) {
   for (const auto& [words, message] : std::vector<std::pair<std::vector<std::string>, std::string>>{
            {{}, "say what to simulate"},
            {{"--all", "--trace", "steady"}, "just one of them"},
+           {{"--trace", "steady", "--seeds", "3"}, "--seeds requires --all"},
            {{"--trace", "nope"}, "choose one of steady"},
            {{"/no/such/file"}, "can't read the trace /no/such/file"},
            {{::testing::TempDir()}, "can't read the trace"},
