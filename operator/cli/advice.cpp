@@ -182,14 +182,16 @@ std::string advice_json(const Advice& advice) {
 std::string advice_yaml(const Advice& advice) {
   const ProfileSpec& spec = advice.input.spec;
   const Bounds& bounds = spec.bounds;
+  // YAML would take some names for numbers or truth values: 2024, true.
+  const std::string name = "\"" + advice.name + "\"";
   std::string text;
   const bool change = advice.decision.kind == Decision::Kind::kChange;
   text += "# " + advice.decision.reason + ": " +
           (change ? describe(advice.decision.settings) : describe(advice.input.current) + " stays") + "\n";
   text +=
       "# updateMode \"Off\" only recommends; Canary tries new settings on canary pods and applies what is better.\n";
-  text += "apiVersion: gopacer.dev/v1alpha1\nkind: GoRuntimeProfile\nmetadata:\n  name: " + advice.name + "\nspec:\n";
-  text += "  targetRef: {apiVersion: apps/v1, kind: Deployment, name: " + advice.name + "}\n";
+  text += "apiVersion: gopacer.dev/v1alpha1\nkind: GoRuntimeProfile\nmetadata:\n  name: " + name + "\nspec:\n";
+  text += "  targetRef: {apiVersion: apps/v1, kind: Deployment, name: " + name + "}\n";
   text += "  updatePolicy: {updateMode: \"Off\"}\n";
   text += "  objective: {type: " + to_string(spec.objective) + ", strategy: " + to_string(spec.strategy) + "}\n";
   text += "  bounds:\n    minAllowed: {gogc: " + std::to_string(bounds.min_gogc) +

@@ -54,6 +54,22 @@ Result<void> check_bounds(const Bounds& bounds) {
   return {};
 }
 
+/// As the API server wants names of Deployments and profiles: a DNS subdomain.
+bool is_object_name(const std::string& name) {
+  constexpr std::size_t kLongestName = 253;
+  if (name.empty() || name.size() > kLongestName) return false;
+  bool within_part = false;
+  for (std::size_t i = 0; i < name.size(); ++i) {
+    const char c = name[i];
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+    const bool ends_part = i + 1 == name.size() || name[i + 1] == '.';
+    const bool allowed = plain || (within_part && !ends_part && c == '-') || (within_part && c == '.');
+    if (!allowed) return false;
+    within_part = c != '.';
+  }
+  return within_part;
+}
+
 Result<void> read_places(const AdviseOptions& options, Request& request) {
   if (!options.samples.empty()) {
     const bool live =
@@ -89,6 +105,11 @@ Result<void> read_places(const AdviseOptions& options, Request& request) {
 Result<Request> read_options(const AdviseOptions& options) {
   Request request;
   if (const auto checked = check_bounds(options.bounds); !checked) return tl::unexpected(checked.error());
+  if (!is_object_name(options.name)) {
+    return invalid("--name '" + options.name +
+                   "' can be no Deployment's: names are of small letters, digits, '-' and '.', each part between dots "
+                   "begins and ends with a letter or a digit, and all has 253 characters at most: my-service");
+  }
   if (const auto places = read_places(options, request); !places) return tl::unexpected(places.error());
   const auto limit = optional_of<Bytes>("--limit", options.limit, parse_quantity);
   if (!limit) return tl::unexpected(limit.error());
@@ -432,7 +453,7 @@ void describe_advise(CLI::App& app, AdviseOptions& options) {
   app.add_option("--current-gogc", options.current_gogc, "GOGC of the process, when it does not tell");
   app.add_option("--current-gomemlimit", options.current_go_mem_limit,
                  "GOMEMLIMIT of the process, when it does not tell");
-  app.add_option("--name", options.name, "Name of the Deployment, for -o yaml")->capture_default_str();
+  app.add_option("--name", options.name, "Name of the Deployment and its profile, for -o yaml")->capture_default_str();
   app.add_option("-o,--output", options.output, "text, json or yaml (a GoRuntimeProfile)")
       ->check(CLI::IsMember({"text", "json", "yaml"}))
       ->capture_default_str();

@@ -232,6 +232,33 @@ TEST(AdviseUsage, RefusesWhatCannotBeMeant) {
   EXPECT_THAT(error_of([](auto& o) { o.pid = 999999999; }), HasSubstr("does not exist"));
 }
 
+TEST(AdviseUsage, RefusesANameThatTheApiServerWouldRefuse) {
+  AdviseOptions options;
+  for (const std::string& name :
+       {std::string(), std::string("Check_Out"), std::string("check out"), std::string("-checkout"),
+        std::string("checkout-"), std::string("shop..checkout"), std::string("shop.-checkout"), std::string("shop-."),
+        std::string("a\nspec: {}"), std::string("käse"), std::string(254, 'a')}) {
+    options.name = name;
+    const Answer answer = advise(options);
+    EXPECT_EQ(answer.status, AdviseExit::kUsage);
+    EXPECT_THAT(answer.err, HasSubstr("--name '" + name + "' can be no Deployment's"));
+  }
+  for (const std::string& name : {std::string("a"), std::string("2024"), std::string("shop.check-out"),
+                                  std::string("a--b.c"), std::string(253, 'a')}) {
+    options.name = name;
+    EXPECT_THAT(advise(options).err, HasSubstr("nothing to read")) << "the name is not what is wrong";
+  }
+}
+
+TEST_F(AdviseOnARecording, QuotesTheNameInYaml) {
+  recorded_.write(directory());
+  AdviseOptions options;
+  options.output = "yaml";
+  options.name = "2024";
+  const std::string profile = advise(options).out;
+  EXPECT_THAT(profile, AllOf(HasSubstr("\n  name: \"2024\"\n"), HasSubstr("kind: Deployment, name: \"2024\"}")));
+}
+
 TEST(AdviseUsage, ExitsWith2OnAnUnknownOption) {
   std::string program = "gopacer", command = "advise", option = "--speed";
   char* argv[] = {program.data(), command.data(), option.data(), nullptr};
