@@ -334,6 +334,10 @@ void decide_by_model(const DecideInput& input, const Physics& physics, Decision&
   if (held_by_missing_limit && model.present_gogc() > kMostGogcWithoutLimit) {
     // Lowering a person's choice would cost CPU; what is missing is the limit.
     decision.binding = candidate.binding;
+    if (now.go_mem_limit && candidate.binding != kOldGo) {
+      return keep("NoMemoryLimit", now_text + " stay: without a memory limit nothing tells what would be too much: " +
+                                       limit_advice(model) + ".");
+    }
     return keep("NoMemoryLimit", "Nothing is behind " + now_text + " that would stop the heap: " + limit_advice(model) +
                                      ". Until then nothing is changed.");
   }

@@ -195,6 +195,11 @@ TEST(Model, NeverExceedsOneHundredWithoutAMemoryLimit) {
   EXPECT_EQ(decision.message,
             "Nothing is behind GOGC=300 that would stop the heap: set resources.limits.memory. Until then nothing is "
             "changed.");
+
+  service.settings.go_mem_limit = mib(400);
+  EXPECT_EQ(decide(service).message,
+            "GOGC=300 GOMEMLIMIT=400MiB stay: without a memory limit nothing tells what would be too much: set "
+            "resources.limits.memory.");
 }
 
 TEST(Model, SaysHowMuchMemoryIsNeeded) {
