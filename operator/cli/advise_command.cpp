@@ -14,6 +14,7 @@
 #include "cli/memory_sampling.h"
 #include "cli/page_url.h"
 #include "cli/recording.h"
+#include "decide/guards.h"
 #include "net/fetcher.h"
 
 namespace gopacer {
@@ -226,7 +227,8 @@ void add_notes(const Request& request, Advice& advice) {
   const Estimate& estimate = *advice.decision.estimate;
   if (!estimate.container_limit) {
     advice.notes.push_back(
-        "No memory limit is known, so only GOGC is recommended, and no more than 100: give --limit.");
+        "No memory limit is known, so only GOGC is recommended, and none above 100 that nothing would stop: give "
+        "--limit.");
   }
   if (!estimate.non_go_known) {
     advice.notes.push_back(
@@ -246,6 +248,16 @@ void add_notes(const Request& request, Advice& advice) {
   }
 }
 
+/// More than Go's own GOGC is in force and nothing would stop the heap: to leave that as it is can't be fine, although
+/// nothing is recommended before there is a limit.
+bool heap_has_no_bound(const Decision& decision) {
+  if (decision.reason != "NoMemoryLimit" || !decision.estimate) return false;
+  const Settings& now = decision.estimate->settings;
+  const Gogc gogc = now.gogc.value_or(Gogc(Gogc::kDefaultPercent));
+  const bool limited = now.go_mem_limit && decision.binding != deciding::kOldGo;
+  return !limited && (gogc.is_off() || gogc.percent() > Gogc::kDefaultPercent);
+}
+
 AdviseExit exit_of(const Decision& decision) {
   switch (decision.kind) {
     case Decision::Kind::kChange:
@@ -257,7 +269,7 @@ AdviseExit exit_of(const Decision& decision) {
     case Decision::Kind::kKeep:
       break;
   }
-  const bool act_first = decision.needs_memory || decision.reason == "HeapGrowing";
+  const bool act_first = decision.needs_memory || decision.reason == "HeapGrowing" || heap_has_no_bound(decision);
   return act_first ? AdviseExit::kActFirst : AdviseExit::kFine;
 }
 
@@ -458,6 +470,15 @@ void describe_advise(CLI::App& app, AdviseOptions& options) {
       ->check(CLI::IsMember({"text", "json", "yaml"}))
       ->capture_default_str();
   app.add_flag("--progress", options.progress, "Say on stderr how far it is, even if that is no terminal");
+  app.footer(
+      "Exit status:\n"
+      "  0  there is nothing to change\n"
+      "  1  other settings are recommended\n"
+      "  2  the command line, or the recording, is of no use, or the process may not be read\n"
+      "  3  the process could not be read, or gave too little\n"
+      "  4  something stands against tuning and a person has to change it first; the text says what\n"
+      "Without a memory limit no GOGC above 100 is recommended that nothing would stop: 0 where up to 100 is in force\n"
+      "and more would need a limit, 4 where more is in force and neither a limit nor GOMEMLIMIT would stop the heap.");
 }
 
 AdviseExit run_advise(const AdviseOptions& options, std::ostream& out, std::ostream& err) {

@@ -35,9 +35,9 @@ struct AdviseOptions {
   bool progress = false;
 };
 
-/// The exit statuses of `gopacer advise`; docs/advise.md has them too.
+/// The exit statuses of `gopacer advise`; its --help and docs/advise.md have them too.
 enum class AdviseExit {
-  kFine = 0,      ///< what is in force should stay
+  kFine = 0,      ///< what is in force should stay, perhaps only for want of a memory limit
   kChange = 1,    ///< other settings are recommended
   kUsage = 2,     ///< the command line, or a recording, is of no use
   kNoData = 3,    ///< nothing could be read, or too little

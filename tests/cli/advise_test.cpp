@@ -114,6 +114,42 @@ TEST_F(AdviseOnARecording, SetsGogcOnlyWithoutALimit) {
   EXPECT_THAT(answer["notes"].dump(), HasSubstr("give --limit"));
 }
 
+TEST_F(AdviseOnARecording, IsFineWithoutALimitAtGosOwnGogcAndSaysWhatALimitWouldAllow) {
+  recorded_.write(directory());
+  const json answer = advise_json();
+  EXPECT_EQ(status_, AdviseExit::kFine);
+  EXPECT_EQ(answer["reason"], "NoMemoryLimit");
+  EXPECT_THAT(answer["message"], HasSubstr("A larger GOGC would save CPU, but without a memory limit"));
+}
+
+TEST_F(AdviseOnARecording, WantsSomebodyToActWhereNothingWouldStopTheHeapOfALargerGogc) {
+  recorded_.service.settings.gogc = Gogc(300);
+  recorded_.write(directory());
+  const json answer = advise_json();
+  EXPECT_EQ(status_, AdviseExit::kActFirst);
+  EXPECT_EQ(answer["decision"], "Keep");
+  EXPECT_EQ(answer["reason"], "NoMemoryLimit");
+}
+
+TEST_F(AdviseOnARecording, IsFineWithoutALimitWhereGomemlimitStopsTheHeap) {
+  recorded_.service.settings = {Gogc(300), mib(400)};
+  recorded_.write(directory());
+  const json answer = advise_json();
+  EXPECT_EQ(status_, AdviseExit::kFine);
+  EXPECT_EQ(answer["reason"], "NoMemoryLimit");
+  EXPECT_THAT(answer["message"], HasSubstr("GOMEMLIMIT=400MiB stay"));
+}
+
+TEST_F(AdviseOnARecording, DoesNotTakeGomemlimitForABoundBeforeGo119) {
+  recorded_.go_version = "go1.18.10";
+  recorded_.service.settings = {Gogc(300), mib(400)};
+  recorded_.write(directory());
+  AdviseOptions options;
+  options.limit = "512Mi";
+  EXPECT_EQ(advise_json(options)["reason"], "NoMemoryLimit");
+  EXPECT_EQ(status_, AdviseExit::kActFirst);
+}
+
 TEST_F(AdviseOnARecording, SetsGogcOnlyForGoBefore119AndSaysSo) {
   recorded_.go_version = "go1.18.10";
   recorded_.service.settings.gogc = Gogc(50);
@@ -257,6 +293,18 @@ TEST_F(AdviseOnARecording, QuotesTheNameInYaml) {
   options.name = "2024";
   const std::string profile = advise(options).out;
   EXPECT_THAT(profile, AllOf(HasSubstr("\n  name: \"2024\"\n"), HasSubstr("kind: Deployment, name: \"2024\"}")));
+}
+
+TEST(AdviseUsage, ItsHelpHasAllExitStatuses) {
+  std::string program = "gopacer", command = "advise", option = "--help";
+  char* argv[] = {program.data(), command.data(), option.data(), nullptr};
+  ::testing::internal::CaptureStdout();
+  EXPECT_EQ(run(3, argv), 0);
+  const std::string help = ::testing::internal::GetCapturedStdout();
+  for (const char* const status : {"\n  0  ", "\n  1  ", "\n  2  ", "\n  3  ", "\n  4  "}) {
+    EXPECT_THAT(help, HasSubstr(status));
+  }
+  EXPECT_THAT(help, HasSubstr("Without a memory limit"));
 }
 
 TEST(AdviseUsage, ExitsWith2OnAnUnknownOption) {
