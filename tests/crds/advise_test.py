@@ -71,6 +71,9 @@ class Advise(unittest.TestCase):
         profile = self.advise("--name", "second", "--strategy", "PauseFeedback")
         self.assertEqual(self.created(profile)["spec"]["objective"]["strategy"], "PauseFeedback")
 
+    def test_a_name_that_yaml_would_take_for_a_number_is_accepted(self):
+        self.assertEqual(self.created(self.advise("--name", "2024"))["metadata"]["name"], "2024")
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)
