@@ -111,18 +111,21 @@ Order order_for(const LocalContainer& container, const Profile& profile, const T
   const bool goes_back = is_its_trial && trial->status.phase == TrialPhase::kRollingBack;
   // Bad settings wait for no second write.
   if (goes_back && usual == trial->spec.to) usual = trial->spec.from;
-  const bool tries = spec.update_mode == UpdateMode::kCanary && !spec.suspend && lease_holds && is_its_trial &&
-                     trial->status.live && !trial->deleting && !goes_back &&
-                     trial->status.phase != TrialPhase::kEnded && trial->spec.from == usual &&
-                     has_turn(container, *trial);
+  const bool in_turns = spec.update_mode == UpdateMode::kCanary && !spec.suspend && lease_holds && is_its_trial &&
+                        trial->status.live && !trial->deleting && !goes_back &&
+                        trial->status.phase != TrialPhase::kEnded && has_turn(container, *trial);
+  // In the watch a turn is with the old settings, so that there is something to compare the new ones with.
+  const bool watched = in_turns && trial->status.phase == TrialPhase::kWatching;
+  const bool tries = in_turns && usual == (watched ? trial->spec.to : trial->spec.from);
   usual = fitted(container, profile, usual);
   const LocalContainer given = as_it_was_given(container, profile);
   std::string refused = out_of_bounds(given, spec, usual);
   if (!refused.empty()) usual = environment;
   if (!tries) return {usual, usual, false, std::move(refused)};
-  refused = out_of_bounds(given, spec, trial->spec.to);
+  const Settings& turn = watched ? trial->spec.from : trial->spec.to;
+  refused = out_of_bounds(given, spec, turn);
   if (!refused.empty()) return {usual, usual, false, std::move(refused)};
-  return {trial->spec.to, usual, true, {}};
+  return {turn, usual, true, {}};
 }
 
 }  // namespace gopacer

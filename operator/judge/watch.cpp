@@ -43,8 +43,10 @@ class Watch {
     verdict_.outcome = Outcome::kUndecided;
     for (const PodSeries& pod : observed.pods) {
       if (pod.track == Track::kStable && pod.settings == plan.settings) pods_.push_back(&pod);
+      if (pod.track == Track::kCanary && plan.within_pods) compared_.push_back(&pod);
       if (pod.track != Track::kBaseline) continue;
-      witnesses_.push_back(&pod);
+      // Of processes that take turns nobody knows whose doing it was that they ended.
+      if (!plan.within_pods) witnesses_.push_back(&pod);
       if (plan.beside_baseline) baseline_.push_back(&pod);
     }
   }
@@ -165,6 +167,7 @@ class Watch {
 
   /// What a rollout, which moves pods to other nodes, may make of the difference between target and baseline.
   double move_margin(const Slo& slo) const {
+    if (plan_.within_pods) return 0;
     const MetricEvidence* const before = find(plan_.before, slo.name);
     const MetricEvidence trial = before != nullptr ? *before : MetricEvidence{};
     const double places = 1.0 / static_cast<double>(baseline_.size()) + 1.0 / static_cast<double>(pods_.size());
@@ -193,7 +196,7 @@ class Watch {
   bool compare_with_baseline(MetricEvidence& metric, const Slo& slo, const Window& window) {
     if (baseline_.empty()) return false;
     Arm warm;
-    for (const PodSeries* pod : pods_) {
+    for (const PodSeries* pod : plan_.within_pods ? compared_ : pods_) {
       if (pod->started + plan_.warm_up <= metric.pending_since.value_or(window.from)) warm.push_back(pod);
     }
     const judging::Pooled pooled = judging::pool(metric, warm, baseline_, window, slo, plan_.interval);
@@ -252,7 +255,9 @@ class Watch {
       }
       if (metric.state == MetricState::kFail) {
         const judging::Harm harm = judging::harm_of(slo);
-        return worse(harm.reason, harm.in_target + "the baseline beside it: " + judging::tell(metric) + ".");
+        const char* const reference =
+            plan_.within_pods ? "the same pods with the old settings, by turns: " : "the baseline beside it: ";
+        return worse(harm.reason, harm.in_target + reference + judging::tell(metric) + ".");
       }
       if (metric.stats.n > 0 && slo.is_latency() && !verdict_.p99_change)
         verdict_.p99_change = std::expm1(metric.stats.mean);
@@ -281,6 +286,7 @@ class Watch {
   const WatchPlan& plan_;
   const Time now_;
   Arm pods_;
+  Arm compared_;   ///< of pods that take turns, what they do with the new settings
   Arm baseline_;   ///< empty once it is gone, or no longer the one that was measured
   Arm witnesses_;  ///< the baseline whether or not: what kills it kills the target's pods, too
   Verdict verdict_;

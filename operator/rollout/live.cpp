@@ -149,6 +149,33 @@ LiveTurn turn_at(const Trial& trial, Time since, const std::vector<std::string>&
   return turn;
 }
 
+Duration watch_interval(const TrialSpec& spec) {
+  const Duration period = 2 * spec.live->block;
+  return (spec.canary.interval + period - Duration(1)) / period * period;
+}
+
+std::vector<std::string> witnesses(const Facts& facts) {
+  constexpr int kFewestWindows = 10;
+  const Trial& trial = *facts.desired.trial;
+  const std::size_t ready = ready_pods(facts).size();
+  if (ready < 2 || trial.spec.watch_for < kFewestWindows * watch_interval(trial.spec)) return {};
+  std::vector<std::string> left = live_pods_left(facts);
+  const std::size_t most = std::max<std::size_t>(1, static_cast<std::size_t>(trial.arm_replicas()));
+  left.resize(std::min(left.size(), std::clamp<std::size_t>(ready / 4, 1, most)));
+  return left;
+}
+
+LiveTurn watch_turn_at(const Facts& facts, Time since) {
+  const std::vector<std::string> all = witnesses(facts);
+  LiveTurn turn = turn_at(*facts.desired.trial, since, all, facts.now);
+  std::vector<std::string> others;
+  for (const std::string& process : all) {
+    if (!contains(turn.pods, pod_of(process))) others.push_back(pod_of(process));
+  }
+  turn.pods = std::move(others);
+  return turn;
+}
+
 LiveTurn growing_turn(const Facts& facts, std::int64_t stage, const std::vector<std::string>& before, Time now) {
   std::vector<LivePod> pods = ready_pods(facts);
   const std::size_t quarter = std::clamp<std::size_t>(pods.size() / 4, 1, kMostLivePods);

@@ -27,6 +27,16 @@ int restarts_since_begun(const Facts& facts);
 /// leaves to them. None where it is, or where settings of ours are in force.
 std::optional<Settings> own_settings(const Facts& facts);
 
+/// Windows of a live trial's watch: whole periods of its turns, as long as the others'.
+Duration watch_interval(const TrialSpec& spec);
+/// Those of the trial's processes that go on taking turns in the watch: what the new settings do there is compared with
+/// what the old ones do at the same time in the same pods. A quarter of the target's pods, and no more than an arm has,
+/// but one at least. None where the target has one pod only, which is to show what the settings do all the time, and
+/// where the watch has no room for ten windows.
+std::vector<std::string> witnesses(const Facts& facts);
+/// Who of them has the old settings now.
+LiveTurn watch_turn_at(const Facts& facts, Time since);
+
 /// Whose turn it is now, of those of the trial's processes that are `left`.
 LiveTurn turn_at(const Trial& trial, Time since, const std::vector<std::string>& left, Time now);
 

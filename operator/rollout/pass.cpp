@@ -1,6 +1,7 @@
 #include "gopacer/rollout/pass.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <string>
 #include <utility>
@@ -40,6 +41,14 @@ std::optional<Time> first_turn(const TrialStatus& status) {
   return first == status.steps.end() ? status.measuring_since : first->at;
 }
 
+/// Of the running live trial.
+Crossover crossover_of(const Facts& facts) {
+  const TrialSpec& spec = facts.desired.trial->spec;
+  const TrialStatus& status = facts.desired.trial->status;
+  const Time since = status.live ? status.live->since : facts.now + kNotYet;
+  return {spec.live->own.value_or(spec.from), spec.to, since, spec.live->block, first_turn(status)};
+}
+
 Verdict judge_arms(const Facts& facts) {
   const TrialSpec& spec = facts.desired.trial->spec;
   const TrialStatus& status = facts.desired.trial->status;
@@ -59,9 +68,7 @@ Verdict judge_arms(const Facts& facts) {
   plan.pairs = std::max(1, static_cast<int>(live_pods_left(facts).size()));
   // The windows of such a comparison are the periods, in which each pod has both settings once.
   plan.interval = 2 * spec.live->block;
-  const Time since = status.live ? status.live->since : facts.now + kNotYet;
-  const Crossover crossover{spec.live->own.value_or(spec.from), spec.to, since, spec.live->block, first_turn(status)};
-  const Observation crossed = crossed_over(crossover, restarts_of(status.arm_pods), facts.observed);
+  const Observation crossed = crossed_over(crossover_of(facts), restarts_of(status.arm_pods), facts.observed);
   return judge(plan, status.evidence, crossed, facts.now);
 }
 
@@ -78,7 +85,14 @@ Verdict judge_target(const Facts& facts) {
   plan.interval = spec.canary.interval;
   plan.usual_restarts_per_day = spec.usual_restarts_per_day;
   if (!spec.live) return watch_after_promotion(plan, status.watch_evidence, facts.observed, facts.now);
-  return watch_after_promotion(plan, status.watch_evidence, since_they_run(facts, spec.to), facts.now);
+  plan.beside_baseline = plan.within_pods = status.phase == TrialPhase::kWatching && status.live.has_value();
+  plan.interval = watch_interval(spec);
+  Observation observed = since_they_run(facts, spec.to);
+  if (plan.within_pods) {
+    Observation turns = crossed_over(crossover_of(facts), restarts_of(witnesses(facts)), facts.observed);
+    std::move(turns.pods.begin(), turns.pods.end(), std::back_inserter(observed.pods));
+  }
+  return watch_after_promotion(plan, status.watch_evidence, observed, facts.now);
 }
 
 /// Length of the windows in which the guard looks for broken promises, at least.
@@ -102,7 +116,7 @@ Decision decide_on(const Facts& facts) {
     none.message = "spec.updatePolicy.suspend is true.";
     return none;
   }
-  if (desired.trial && desired.trial->status.live) {
+  if (desired.trial && desired.trial->status.live && desired.trial->status.phase != TrialPhase::kWatching) {
     none.reason = "Trial";
     none.message = "The target's pods change their settings by turns: what is recommended is what the trial tries.";
     return none;
@@ -117,6 +131,10 @@ Decision decide_on(const Facts& facts) {
   input.current = desired.current;
   input.template_hash = desired.target->template_hash;
   input.observed = facts.observed;
+  if (desired.trial && desired.trial->status.live) {
+    const std::map<std::string, int> turns = restarts_of(witnesses(facts));
+    std::erase_if(input.observed.pods, [&](const PodSeries& pod) { return turns.contains(pod.uid); });
+  }
   if (const ContainerSpec* const container = container_named(desired.target->containers, desired.container)) {
     input.memory_request = container->memory_request;
     input.env_from = container->env_from;

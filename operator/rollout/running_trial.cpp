@@ -308,11 +308,18 @@ class RunningTrial {
     if (turn.block != last.block || turn.pods != last.pods || is_due(last, now_)) next_.live = turn;
   }
 
+  void take_turns_in_the_watch() {
+    const LiveTurn& last = *trial_.status.live;
+    const LiveTurn turn = watch_turn_at(facts_, last.since);
+    if (turn.block != last.block || turn.pods != last.pods || is_due(last, now_)) next_.live = turn;
+    if (witnesses(facts_).empty()) next_.live.reset();
+  }
+
   /// Until the next turn, or until the agents want to hear of us.
   Duration until_turn() const {
     const LiveTurn& live = *next_.live;
     Time next = std::min<Time>(now_ + seconds(1), live.renewed + kRenewal);
-    if (next_.phase == TrialPhase::kMeasuring) {
+    if (next_.phase != TrialPhase::kPromoting) {
       next = std::min(next, live.since + (live.block + 1) * trial_.spec.live->block);
     }
     return std::clamp<Duration>(next - now_, std::chrono::milliseconds(50), seconds(1));
@@ -500,6 +507,7 @@ class RunningTrial {
     if (now == Spread::kDone) {
       next_.watching_since = now_;
       next_.live.reset();
+      if (is_live() && !witnesses(facts_).empty()) next_.live = watch_turn_at(facts_, now_);
       next_.watched_replicas = target()->replicas;
       const std::string who = is_live() ? who_runs(trial_.spec.to, facts_) : "All of the target's pods run";
       enter(TrialPhase::kWatching,
@@ -563,6 +571,7 @@ class RunningTrial {
     // Whatever another version left out: a trial has to end some day.
     if (!next_.watching_since) next_.watching_since = now_;
     next_.watch_evidence = verdict_.evidence;
+    if (next_.live) take_turns_in_the_watch();
     next_.watched_replicas = std::min(next_.watched_replicas, target()->replicas);
     if (verdict_.outcome == Outcome::kWorse) return worse_than_before();
     // Pods that are warming up show nothing.

@@ -241,7 +241,9 @@ void Invariants::has_its_turn(const Cluster::LivingPod& living, const Cluster::A
   // Whoever has just come, or hears again, takes what is there for news.
   const Time since = deaf ? agent.heard : std::max({live_since_, agent.since, agent.deaf_until});
   const std::string what = living.pod.series().pod + " runs " + describe(runs) + " instead of " + describe(usual);
-  expect(trial && trial->running() && trial->status.live && !trial->deleting && runs == trial->spec.to,
+  const bool watched = trial && trial->status.phase == TrialPhase::kWatching;
+  expect(trial && trial->running() && trial->status.live && !trial->deleting &&
+             runs == (watched ? trial->spec.from : trial->spec.to),
          what + ", which no trial asks for");
   expect(now - since <= kLiveLease + kLateAgent, what + ", although nobody has cared for longer than the lease");
 }

@@ -229,6 +229,21 @@ TEST(Order, IsWhatTheTrialBeganWithWhileItRollsBack) {
   EXPECT_THAT(bounded.refused, HasSubstr("bounds allow a GOGC of 160"));
 }
 
+TEST(Order, IsTheOldSettingsForThoseWhoseTurnItIsInTheWatch) {
+  Profile profile = live_profile();
+  Trial trial = live_trial();
+  trial.spec.from = settings(150);
+  trial.status.phase = TrialPhase::kWatching;
+  confirm(profile, trial.spec.to);
+  EXPECT_EQ(order(profile, trial), (Order{settings(150), trial.spec.to, true, ""}));
+  EXPECT_EQ(order(profile, live_trial("another")).settings, trial.spec.to);
+  EXPECT_EQ(order_for(container(), profile, &trial, false).settings, trial.spec.to) << "the others' as well";
+  profile.spec.bounds.min_gogc = 160;
+  EXPECT_EQ(order(profile, trial).settings, trial.spec.to) << "what is out of bounds by now is no measure";
+  profile.memory.forget_applied();
+  EXPECT_EQ(order(profile, trial).settings, Settings{}) << "the profile does not know of the promotion";
+}
+
 TEST(Order, TriesNothingWhileTheTrialRollsBack) {
   Profile profile = live_profile();
   Trial trial = live_trial();

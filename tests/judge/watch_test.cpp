@@ -121,6 +121,45 @@ TEST(WatchBesideABaseline, SeesHarmThatBeginsLate) {
   EXPECT_EQ(target.run(60).reason, "LatencyRegression");
 }
 
+/// What one of the target's pods does by turns with the new settings and with the old ones.
+void add_turns(PromotedImposter& target) {
+  target.plan.slos[0].max.reset();
+  target.plan.within_pods = true;
+  for (PodImposter* pod : {&add_baseline(target), &add_baseline(target)}) pod->median_seconds *= 3;
+  target.pods.back().series.track = Track::kCanary;
+  target.pods.back().series.pod = "by turns";
+}
+
+TEST(WatchWithinPods, ComparesPodsThatAreUnlikeTheOthersWithThemselves) {
+  PromotedImposter target;
+  add_turns(target);
+  const Verdict verdict = target.run(100);
+  EXPECT_EQ(verdict.outcome, Outcome::kUndecided) << verdict.message;
+  EXPECT_EQ(metric(verdict.evidence, "p99").source, "baseline");
+  EXPECT_NEAR(*verdict.p99_change, 0, 0.05);
+}
+
+TEST(WatchWithinPods, SeesHarmThatBeginsLate) {
+  PromotedImposter target;
+  add_turns(target);
+  EXPECT_EQ(target.run(60).outcome, Outcome::kUndecided);
+  for (PodImposter& pod : target.pods) pod.median_seconds *= pod.series.track == Track::kBaseline ? 1 : 1.5;
+  const Verdict verdict = target.run(60);
+  EXPECT_EQ(verdict.reason, "LatencyRegression");
+  EXPECT_THAT(verdict.message, HasSubstr("Slower than the same pods with the old settings, by turns: "));
+}
+
+TEST(WatchWithinPods, StillSeesAKill) {
+  PromotedImposter target;
+  add_turns(target);
+  target.run(10);
+  for (PodImposter& pod : target.pods) {
+    pod.series.oom_killed = true;
+    ++pod.series.restarts;
+  }
+  EXPECT_EQ(target.run(1).reason, "OOMKilled") << "which ended with the process whatever it ran then";
+}
+
 TEST(WatchBesideABaseline, TakesNoGainThatGoesWithTheLoadForHarm) {
   PromotedImposter target;
   target.plan.slos[0].max.reset();

@@ -168,10 +168,10 @@ void print_verdicts(const json& report) {
          "Within pods a verdict comes sooner where collections are frequent: nothing has to start and to warm up. "
          "What pods and nodes differ by is no part of the difference, so pods that are unlike, a tight tolerance "
          "and a target of one pod cost little, and smaller differences show (see CPU below). It is worse at what "
-         "is rare or begins after the promotion. A trial that is over sooner has seen fewer windows, and fewer "
-         "bursts in them. And no pod keeps the old settings beside the target, so of SLOs only `max` counts in the "
-         "watch: nothing is taken back for load or drift, and nothing for a harm that begins late, unless it "
-         "breaks `max`, kills pods or is one of collection. A trial also tries its settings on the target's own "
+         "is rare. A trial that is over sooner has seen fewer windows, and fewer bursts in them. In the watch only a "
+         "quarter of the target's pods go on taking turns, one here, so what begins after the promotion is seen later "
+         "than beside a baseline, and in a target of one pod only where it breaks `max`, kills the pod or is one of "
+         "collection. A trial also tries its settings on the target's own "
          "pods, half of the time of each that takes part; what outlasts a block, such as a heap that has grown, is "
          "in both arms; and where collections are rare, blocks and so the trial are longer.\n\n";
 }

@@ -163,7 +163,9 @@ struct LiveScene {
     const Settings usual = current();
     for (LiveProcess& process : processes) {
       if (!process.runs || !process.obeys) continue;
-      Settings ordered = has_turn(process.uid, usual) ? scene.trial->spec.to : usual;
+      const bool watched = scene.trial && scene.trial->status.phase == TrialPhase::kWatching;
+      Settings ordered = usual;
+      if (has_turn(process.uid, usual)) ordered = watched ? scene.trial->spec.from : scene.trial->spec.to;
       if (!ordered.gogc) ordered.gogc = Gogc(100);
       if (process.runs != ordered) process.since = scene.now;
       process.runs = ordered;
@@ -210,7 +212,9 @@ struct LiveScene {
   bool has_turn(const std::string& uid, const Settings& usual) const {
     const Profile& profile = scene.profile;
     if (!scene.trial || !scene.trial->status.live || scene.trial->deleting) return false;
-    if (profile.spec.apply != ApplyMode::kLive || profile.spec.suspend || scene.trial->spec.from != usual) return false;
+    const bool watched = scene.trial->status.phase == TrialPhase::kWatching;
+    const Settings& rest = watched ? scene.trial->spec.to : scene.trial->spec.from;
+    if (profile.spec.apply != ApplyMode::kLive || profile.spec.suspend || rest != usual) return false;
     if (profile.memory.active_trial != scene.trial->key.name) return false;
     const auto& pods = scene.trial->status.live->pods;
     return std::find(pods.begin(), pods.end(), uid) != pods.end();

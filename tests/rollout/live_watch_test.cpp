@@ -1,6 +1,9 @@
 // What is held against settings that agents put in force in running processes.
 #include <gmock/gmock.h>
 
+#include <map>
+#include <utility>
+
 #include "gopacer/rollout/pass.h"
 #include "rollout/live_scene.h"
 
@@ -89,10 +92,61 @@ Verdict watched(const Settings& runs) {
 }
 
 TEST(LiveWatch, CountsOnlyWhatRunsThem) {
-  EXPECT_GE(watched(new_settings()).evidence.windows, 10);
+  EXPECT_GE(watched(new_settings()).evidence.windows, 5) << "of whole periods";
   const Verdict verdict = watched({Gogc(100), std::nullopt});
   EXPECT_EQ(verdict.evidence.windows, 0) << "they are in the profile's status, and in no process";
-  EXPECT_GE(verdict.evidence.empty_windows, 10);
+  EXPECT_GE(verdict.evidence.empty_windows, 5);
+}
+
+/// How often each process ran the old settings and the new ones, from the promotion to the trial's end.
+std::map<std::string, std::pair<int, int>> turns_in_the_watch(LiveScene live, Duration watch_for) {
+  live.scene.trial->spec.watch_for = watch_for;
+  EXPECT_TRUE(live.run_until_phase(TrialPhase::kWatching));
+  live.scene.verdict = builders::undecided();
+  live.scene.verdict.evidence.windows = 40;
+  std::map<std::string, std::pair<int, int>> ran;
+  EXPECT_TRUE(live.run_until([&] {
+    if (!live.scene.trial || live.status().phase != TrialPhase::kWatching) return true;
+    for (const LiveProcess& process : live.processes) {
+      auto& [before, after] = ran[process.uid];
+      ++(about_equal(*process.runs, new_settings()) ? after : before);
+    }
+    return false;
+  }));
+  EXPECT_TRUE(live.run_to_the_end());
+  EXPECT_EQ(live.uids_with(new_settings()).size(), live.processes.size());
+  return ran;
+}
+
+TEST(LiveWatch, LetsOneOfTheTrialsPodsGoOnTakingTurns) {
+  auto ran = turns_in_the_watch(LiveScene(TrialPhase::kPromoting), minutes(20));
+  EXPECT_GT(ran["a"].first, 50);
+  EXPECT_NEAR(ran["a"].first, ran["a"].second, 0.3 * ran["a"].first);
+  EXPECT_EQ(ran["b"].first + ran["c"].first, 0);
+}
+
+TEST(LiveWatch, LetsAPodThatIsTheOnlyOneKeepTheSettings) {
+  LiveScene live(TrialPhase::kPromoting);
+  live.processes.resize(1, LiveProcess("a"));
+  live.of_replicas(1);
+  live.status().arm_pods = {"a"};
+  EXPECT_EQ(turns_in_the_watch(live, minutes(20))["a"].first, 0);
+}
+
+TEST(LiveWatch, ComparesNothingWhereItIsTooShortForThat) {
+  EXPECT_EQ(turns_in_the_watch(LiveScene(TrialPhase::kPromoting), minutes(3))["a"].first, 0);
+}
+
+TEST(LiveWatch, ComparesWithWhatTakesTurnsAndNotWithTheOthers) {
+  LiveScene live(TrialPhase::kWatching);
+  live.scene.trial->spec.watch_for = minutes(20);
+  live.status().live = LiveTurn{live.scene.now, 0, {"a"}, live.scene.now};
+  live.status().watching_since = live.scene.now;
+  live.obey();
+  EXPECT_THAT(live.uids_with(old_settings()), testing::ElementsAre("a"));
+  EXPECT_THAT(judge_trial(live.facts()).message, testing::Not(HasSubstr("no baseline")));
+  live.scene.decision = builders::keep();
+  EXPECT_NE(decide_on(live.facts()).reason, "Trial") << "what the others show is what was promised";
 }
 
 TEST(LiveWatch, ConfirmsNothingThatIsNotInForce) {

@@ -51,12 +51,12 @@ struct LivePlan {
   bool operator==(const LivePlan&) const = default;
 };
 
-/// Who has a live trial's settings at the moment, in its comparison and while it is promoted. The node agents go by it,
-/// and take the settings back where it has not changed for kLiveLease.
+/// Who has a live trial's settings at the moment, in its comparison and while it is promoted, and in its watch who has
+/// the old ones. The node agents go by it, and take that back where it has not changed for kLiveLease.
 struct LiveTurn {
   Time since;                     ///< the first block began; of a promotion: this stage of it
   std::int64_t block = 0;         ///< its number, from 0 on; of a promotion: the stage's
-  std::vector<std::string> pods;  ///< uids of those that have the trial's settings; the others have their own
+  std::vector<std::string> pods;  ///< uids of those that have other settings than the rest
   Time renewed;
   bool operator==(const LiveTurn&) const = default;
 };

@@ -52,8 +52,11 @@ struct WatchPlan {
   Settings settings;            ///< what was promoted; pods with other settings are not looked at
   Evidence before;              ///< the promoted trial's
   bool beside_baseline = true;  ///< the baseline's pods are those that were measured then
-  Time since;                   ///< all of the target's pods run the new settings
-  Duration warm_up{0};          ///< of each pod; not held against it
+  /// The baseline is what some of the target's pods do with the old settings by turns, and it is compared with what
+  /// they do with the new ones (crossed_over(), whose periods are the windows) and not with the others.
+  bool within_pods = false;
+  Time since;           ///< all of the target's pods run the new settings
+  Duration warm_up{0};  ///< of each pod; not held against it
   Duration interval = std::chrono::seconds(15);
   double usual_restarts_per_day = 0;  ///< of a pod, before the trial
   double alpha = 0.05;
