@@ -91,8 +91,6 @@ Result<std::optional<Receipt>> Actor::act(const Desired& desired, const Step& st
     }
     case StepKind::kPutBack:
       return with_receipt(put(desired, *step.settings, act::put_back_cause(step)));
-    case StepKind::kPersist:
-      return with_receipt(put_into_template(desired, *step.settings, ""));
     case StepKind::kRevert:
       return without_receipt(revert(desired));
     case StepKind::kEnd: {
@@ -113,17 +111,13 @@ Result<void> Actor::note_trial(const Desired& desired, const Step& step) {
   return trials_.check_free({desired.key.ns, step.memory->active_trial});
 }
 
+/// Only onto what the pass has seen: a person may have changed the target a moment ago.
 Result<Receipt> Actor::put(const Desired& desired, const Settings& settings, const std::string& why) {
   if (leaves_the_template(desired)) return Receipt{desired.target->generation};
-  return put_into_template(desired, settings, why);
-}
-
-/// Only onto what the pass has seen: a person may have changed the target a moment ago.
-Result<Receipt> Actor::put_into_template(const Desired& desired, const Settings& settings, const std::string& why) {
   const SettingsPlace place = place_of(desired);
   const Result<SettingsInForce> in_force = applier_.read(place);
   if (!in_force) return tl::unexpected(in_force.error());
-  if (in_force->settings != desired.environment || in_force->template_hash != desired.target->template_hash) {
+  if (in_force->settings != desired.current || in_force->template_hash != desired.target->template_hash) {
     return fail(ErrorKind::kConflict, describe(*desired.target) + " has changed; going on with the new version");
   }
   return applier_.put(place, settings, in_force->version, why);

@@ -36,7 +36,6 @@ class Actor {
   Result<std::optional<Receipt>> act(const Desired& desired, const Step& step);
   Result<void> note_trial(const Desired& desired, const Step& step);
   Result<Receipt> put(const Desired& desired, const Settings& settings, const std::string& why);
-  Result<Receipt> put_into_template(const Desired& desired, const Settings& settings, const std::string& why);
   Result<void> check_unpatched(const Desired& desired);
   Result<void> untell(const Desired& desired);
   void untell_put_back(const Desired& desired);

@@ -232,11 +232,6 @@ ProfileSpec decode_spec(const json& from, Reader& reader) {
     reader.complain(
         "spec.updatePolicy.updateMode Continuous goes with apply: Live only: each change would restart the pods");
   }
-  spec.persist = reader.choice(from, spec_field("updatePolicy.persist"), kPersistModeNames);
-  if (spec.persist == PersistMode::kEnv && spec.apply != ApplyMode::kLive) {
-    reader.complain(
-        "spec.updatePolicy.persist goes with apply: Live only: else the pod template has the settings anyway");
-  }
   spec.suspend = reader.boolean(from, spec_field("updatePolicy.suspend"));
   spec.revert_on_deletion = reader.boolean(from, spec_field("updatePolicy.revertOnDeletion"));
 
@@ -308,7 +303,6 @@ ProfileMemory decode_memory(const json& status) {
     memory.applied_uid = text(child(status, "applied"), "targetUid");
     memory.applied_container = text(child(status, "applied"), "container");
     memory.applied_beside = optional_settings(child(status, "applied"), "beside");
-    memory.in_template = optional_settings(child(status, "applied"), "inTemplate");
   }
   memory.putting_back = decode_put_back(status);
   memory.cool_down_until = time(status, "coolDownUntil");

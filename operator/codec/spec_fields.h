@@ -35,7 +35,6 @@ inline constexpr std::array kSpecFields{
     SpecField{"containerName", ""},
     SpecField{"updatePolicy.updateMode", "Off"},
     SpecField{"updatePolicy.apply", "Restart"},
-    SpecField{"updatePolicy.persist", "Agent"},
     SpecField{"updatePolicy.suspend", "false", FieldKind::kBoolean},
     SpecField{"updatePolicy.revertOnDeletion", "false", FieldKind::kBoolean},
     SpecField{"objective.type", "Balanced"},

@@ -31,25 +31,14 @@ bool is_own_limit(const LocalContainer& container, const Settings& settings) {
   return settings.go_mem_limit && container.own && container.own->go_mem_limit == settings.go_mem_limit;
 }
 
-/// With less GOMEMLIMIT where the container has no room for it any more. One of the environment's that is not ours
-/// stays.
-Settings fitted(const LocalContainer& container, const Profile& profile, Settings settings) {
-  const ProfileSpec& spec = profile.spec;
+/// With less GOMEMLIMIT where the container has no room for it any more.
+Settings fitted(const LocalContainer& container, const ProfileSpec& spec, Settings settings) {
   const auto most = most_allowed(container, spec.bounds);
-  const bool is_given = settings.go_mem_limit == container.environment.go_mem_limit &&
-                        (spec.apply != ApplyMode::kLive || profile.memory.in_template != container.environment);
-  if (!settings.go_mem_limit || !most || is_given) return settings;
+  if (!settings.go_mem_limit || !most || settings.go_mem_limit == container.environment.go_mem_limit) return settings;
   const bool no_bounds = given_by_person(spec, settings).go_mem_limit || is_own_limit(container, settings);
   const bool fits = no_bounds ? *settings.go_mem_limit < *container.memory_limit : *settings.go_mem_limit <= *most;
   if (!fits) settings.go_mem_limit = mib(std::floor(most->value() / mib(1).value()));
   return settings;
-}
-
-/// The container without a limit of ours that its environment has by now: to have none again is nothing that a bound of
-/// ours could be against.
-LocalContainer as_it_was_given(LocalContainer container, const Profile& profile) {
-  if (profile.memory.in_template == container.environment) container.environment.go_mem_limit.reset();
-  return container;
 }
 
 /// What the profile notes of the container, whether or not it fits.
@@ -64,7 +53,7 @@ Settings noted_for(const LocalContainer& container, const Profile& profile) {
 }  // namespace
 
 Settings confirmed_for(const LocalContainer& container, const Profile& profile) {
-  return fitted(container, profile, noted_for(container, profile));
+  return fitted(container, profile.spec, noted_for(container, profile));
 }
 
 std::string out_of_bounds(const LocalContainer& container, const ProfileSpec& spec, const Settings& settings) {
@@ -117,13 +106,12 @@ Order order_for(const LocalContainer& container, const Profile& profile, const T
   // In the watch a turn is with the old settings, so that there is something to compare the new ones with.
   const bool watched = in_turns && trial->status.phase == TrialPhase::kWatching;
   const bool tries = in_turns && usual == (watched ? trial->spec.to : trial->spec.from);
-  usual = fitted(container, profile, usual);
-  const LocalContainer given = as_it_was_given(container, profile);
-  std::string refused = out_of_bounds(given, spec, usual);
+  usual = fitted(container, spec, usual);
+  std::string refused = out_of_bounds(container, spec, usual);
   if (!refused.empty()) usual = environment;
   if (!tries) return {usual, usual, false, std::move(refused)};
   const Settings& turn = watched ? trial->spec.from : trial->spec.to;
-  refused = out_of_bounds(given, spec, turn);
+  refused = out_of_bounds(container, spec, turn);
   if (!refused.empty()) return {usual, usual, false, std::move(refused)};
   return {turn, usual, true, {}};
 }

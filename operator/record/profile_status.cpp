@@ -218,7 +218,6 @@ json applied_or_null(const ProfileMemory& memory) {
   object["container"] = text_or_null(memory.applied_container);
   object["over"] = settings_or_null(memory.applied_over);
   object["beside"] = settings_or_null(memory.applied_beside);
-  object["inTemplate"] = settings_or_null(memory.in_template);
   return object;
 }
 

@@ -261,9 +261,6 @@ void Recorder::tell(const Pass& pass) {
       last->told_episodes[reason] = pass.facts.now;
       events_.post(event_about(profile, reason == kLongPause, reason, note, "Observe"));
     }
-    if (pass.step.kind == StepKind::kPersist && !pass.error) {
-      events_.post(event_about(profile, false, "Persisted", pass.step.message, step));
-    }
     const std::vector<Condition> now = record::conditions(pass);
     const auto tell_change = [&](const char* type, bool bad, bool before, const char* reason) {
       const Condition& condition = *find(now, type);

@@ -5,7 +5,6 @@
 #include "gopacer/domain/orders.h"
 #include "rollout/continuous.h"
 #include "rollout/live.h"
-#include "rollout/persist.h"
 #include "rollout/put_back.h"
 #include "rollout/running_trial.h"
 #include "rollout/steps.h"
@@ -140,7 +139,7 @@ Step yield_to_person(const Facts& facts) {
   const Profile& profile = *facts.desired.profile;
   Step step = hold("SettingsChanged",
                    "Somebody changed the target from " + describe(*profile.memory.applied) + " to " +
-                       describe(facts.desired.environment) +
+                       describe(facts.desired.current) +
                        "; that stands, and the old settings are not tried again for this pod "
                        "template.",
                    kIdlePass);
@@ -183,9 +182,7 @@ std::optional<Step> applied_elsewhere(const Facts& facts) {
 std::optional<Step> applied_out_of_bounds(const Facts& facts) {
   const Profile& profile = *facts.desired.profile;
   const ContainerSpec* const spec = container_named(facts.desired.target->containers, facts.desired.container);
-  // What is in the template by now stays there: the agents fit their containers.
-  const bool is_there = profile.memory.in_template == facts.desired.environment;
-  if (spec == nullptr || profile.memory.applied != facts.desired.current || is_there) return std::nullopt;
+  if (spec == nullptr || profile.memory.applied != facts.desired.current) return std::nullopt;
   LocalContainer container = local_container(facts.desired, *spec);
   // Each agent fits its own container; what no pod has room for is not in force anywhere.
   for (const OwnedPod& owned : facts.desired.pods) {
@@ -278,13 +275,8 @@ Step advance_idle(const Facts& facts) {
   if (asked) return *asked;
   if (profile.memory.applied) {
     if (auto step = applied_elsewhere(facts)) return *step;
-    // What was taken out of the template again is what the agents kept something beside before.
-    const auto& in_template = profile.memory.in_template;
-    const bool taken_out = in_template && facts.desired.environment != *in_template &&
-                           facts.desired.environment != *profile.memory.applied;
-    if (*profile.memory.applied != facts.desired.current || taken_out) return yield_to_person(facts);
+    if (*profile.memory.applied != facts.desired.current) return yield_to_person(facts);
   }
-  if (const auto step = persist(facts)) return *step;
   const auto against = policy::first_objection(policy::may_start(), facts);
   // What a person decided comes first, then what the model says, then what stands against carrying it out.
   const bool noted = !profile.memory.active_trial.empty();
@@ -335,8 +327,6 @@ std::string to_string(StepKind kind) {
       return "RollBack";
     case StepKind::kPutBack:
       return "PutBack";
-    case StepKind::kPersist:
-      return "Persist";
     case StepKind::kRevert:
       return "Revert";
     case StepKind::kEnd:

@@ -20,21 +20,19 @@ Duration pass_of(const Facts& facts) {
 /// What the program has without gopacer: its environment's settings, or a GOMEMLIMIT of its own.
 Settings had_without_us(const Facts& facts) {
   const Settings& environment = facts.desired.environment;
-  const ProfileMemory& memory = facts.desired.profile->memory;
-  const bool is_ours = memory.applied == environment && memory.applied_over;
-  if (is_ours) return *memory.applied_over;
   if (facts.desired.current == environment) return own_settings(facts).value_or(environment);
+  const ProfileMemory& memory = facts.desired.profile->memory;
   return memory.changes.empty() ? environment : memory.applied_over.value_or(environment);
 }
 
 }  // namespace
 
 std::optional<Time> following_since(const ProfileMemory& memory) {
-  // Where the template has what was followed there is nothing beside it.
-  const auto& without_us = memory.applied_beside ? memory.applied_beside : memory.applied_over;
-  if (memory.changes.empty() || !without_us || memory.changes.back().to == *without_us) return std::nullopt;
+  if (memory.changes.empty() || !memory.applied_beside || memory.changes.back().to == *memory.applied_beside) {
+    return std::nullopt;
+  }
   const auto first = std::find_if(memory.changes.rbegin(), memory.changes.rend(),
-                                  [&](const AppliedChange& change) { return change.from == *without_us; });
+                                  [&](const AppliedChange& change) { return change.from == *memory.applied_beside; });
   return first == memory.changes.rend() ? memory.changes.front().at : first->at;
 }
 

@@ -122,7 +122,6 @@ bool is_applied_live(const Facts& facts) { return facts.desired.profile->spec.ap
 
 void note_applied(ProfileMemory& memory, const Settings& settings, const std::optional<Settings>& over,
                   const std::string& target_uid, const std::string& container, const Facts& facts) {
-  const auto in_template = std::exchange(memory.in_template, std::nullopt);
   memory.forget_applied();
   // A trial's settings are where it put them, whatever the profile asks for by now.
   const bool live = leaves_the_template(facts.desired);
@@ -132,9 +131,7 @@ void note_applied(ProfileMemory& memory, const Settings& settings, const std::op
   memory.applied_over = over;
   memory.applied_uid = target_uid;
   memory.applied_container = container;
-  if (!live) return;
-  memory.applied_beside = facts.desired.environment;
-  if (in_template == facts.desired.environment) memory.in_template = in_template;
+  if (live) memory.applied_beside = facts.desired.environment;
 }
 
 std::optional<Settings> settings_before(const Settings& settings, const Facts& facts) {

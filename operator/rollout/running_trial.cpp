@@ -825,7 +825,6 @@ std::optional<Step> after_refusal(const Facts& facts, const Step& step, const st
     case StepKind::kRetireCanary:
     case StepKind::kRollBack:
     case StepKind::kPutBack:
-    case StepKind::kPersist:
     case StepKind::kRevert:
     case StepKind::kEnd:
       break;

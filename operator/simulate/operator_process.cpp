@@ -149,7 +149,6 @@ std::optional<Error> OperatorProcess::act(const Objects& seen, const std::shared
     case StepKind::kPromote:
     case StepKind::kRollBack:
     case StepKind::kPutBack:
-    case StepKind::kPersist:
       return put();
     case StepKind::kEnd: {
       const Objects& there = api_.objects;

@@ -87,8 +87,7 @@ struct Cluster {
     if (!target().is_null()) {
       desired.target = std::make_shared<Workload>(*codec::decode_deployment(target()));
       desired.container = "app";
-      desired.environment = desired.current =
-          *parse_settings({env_value(target(), "GOGC"), env_value(target(), "GOMEMLIMIT")});
+      desired.current = *parse_settings({env_value(target(), "GOGC"), env_value(target(), "GOMEMLIMIT")});
     }
     if (!trial().is_null()) {
       auto trial_now = std::make_shared<Trial>(*codec::decode_trial(trial()));
@@ -155,22 +154,6 @@ TEST(LiveSteps, LeaveTheDeploymentAsItIs) {
     }
     EXPECT_TRUE(cluster.canary().is_null());
   }
-}
-
-TEST(LiveSteps, PersistWritesTheTemplateAsThePassHasSeenIt) {
-  Cluster cluster;
-  Cluster::must(cluster.api.merge_patch(
-      objects::profile_path(),
-      {{"spec", {{"updatePolicy", {{"apply", "Live"}, {"persist", "Env"}, {"updateMode", "Canary"}}}}}}, ""));
-  Desired old = cluster.desired();
-  const Step step = settings_step(StepKind::kPersist, new_settings());
-  EXPECT_TRUE(cluster.actor.perform(old, step).done());
-  EXPECT_EQ(env_value(cluster.target(), "GOGC"), "200");
-  EXPECT_FALSE(cluster.target()["metadata"]["annotations"].contains(kCause)) << "the revision is somebody else's";
-  const ActResult again = cluster.actor.perform(old, step);
-  ASSERT_TRUE(again.error);
-  EXPECT_EQ(again.error->kind, ErrorKind::kConflict) << "a picture from before";
-  EXPECT_TRUE(cluster.perform(step).done());
 }
 
 TEST(LiveSteps, NoteATrialWithoutARehearsalOnTheDeployment) {

@@ -187,28 +187,6 @@ TEST(Order, TriesNothingWhereTheProfileIsSuspendedOrOff) {
   }
 }
 
-TEST(Order, FitsALimitOfOursIntoAResizedContainerAlsoWhereTheTemplateHasIt) {
-  Profile profile = live_profile();
-  LocalContainer resized = container(settings(200, mib(430)));
-  resized.memory_limit = mib(256);
-  profile.memory.applied_container = "app";
-  EXPECT_EQ(confirmed_for(resized, profile), settings(200, mib(430))) << "a person gave it";
-  profile.memory.in_template = settings(200, mib(430));
-  EXPECT_EQ(confirmed_for(resized, profile), settings(200, mib(230)));
-  EXPECT_EQ(order_for(resized, profile, nullptr, false).settings, settings(200, mib(230)));
-  confirm(profile, settings(180, mib(430)), resized.environment);
-  EXPECT_EQ(confirmed_for(resized, profile), settings(180, mib(230))) << "and what came later";
-}
-
-TEST(Order, TakesALimitAwayThatTheTemplateHasFromUs) {
-  Profile profile = live_profile();
-  const LocalContainer persisted = container(settings(200, mib(430)));
-  confirm(profile, Settings{}, persisted.environment);
-  EXPECT_EQ(order_for(persisted, profile, nullptr, false).settings, persisted.environment) << "a person gave it";
-  profile.memory.in_template = persisted.environment;
-  EXPECT_EQ(order_for(persisted, profile, nullptr, false).settings, Settings{});
-}
-
 TEST(Order, IsWhatTheTrialBeganWithWhileItRollsBack) {
   Profile profile = live_profile();
   Trial trial = live_trial();

@@ -119,9 +119,6 @@ TEST(DecodeProfile, KnowsWhatTheGuardWasAboutToDo) {
 TEST(DecodeProfile, KnowsWhatTheTemplateHadBesideWhatTheAgentsKeep) {
   json object = profile();
   EXPECT_FALSE(codec::decode_profile(object)->memory.applied_beside);
-  EXPECT_FALSE(codec::decode_profile(object)->memory.in_template);
-  object["status"]["applied"]["inTemplate"] = {{"gogc", "90"}};
-  EXPECT_EQ(codec::decode_profile(object)->memory.in_template, (Settings{Gogc(90), std::nullopt}));
   object["status"]["applied"]["beside"] = {{"gogc", "80"}};
   EXPECT_EQ(codec::decode_profile(object)->memory.applied_beside, (Settings{Gogc(80), std::nullopt}));
   object["status"]["applied"]["beside"] = json::object();
@@ -134,11 +131,7 @@ TEST(DecodeProfile, SetsInRunningProcessesOnlyWhenItSaysSo) {
   json object = profile();
   EXPECT_EQ(codec::decode_profile(object)->spec.apply, ApplyMode::kRestart);
   EXPECT_EQ(codec::decode_profile(object)->spec.metrics.source, RuntimeSource::kPages);
-  EXPECT_EQ(codec::decode_profile(object)->spec.persist, PersistMode::kAgent);
-  object["spec"]["updatePolicy"]["persist"] = "Env";
-  EXPECT_THAT(codec::decode_profile(object)->unreadable, HasSubstr("persist goes with apply: Live only"));
   object["spec"]["updatePolicy"]["apply"] = "Live";
-  EXPECT_EQ(codec::decode_profile(object)->spec.persist, PersistMode::kEnv);
   object["spec"]["runtimeMetrics"]["source"] = "Agent";
   EXPECT_EQ(codec::decode_profile(object)->spec.apply, ApplyMode::kLive);
   EXPECT_EQ(codec::decode_profile(object)->spec.metrics.source, RuntimeSource::kAgent);

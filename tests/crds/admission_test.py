@@ -87,7 +87,6 @@ ACCEPTED = [
     ("nothing but a target", {}),
     ("the mode Off in quotes", {"updatePolicy": {"updateMode": "Off"}}),
     ("Continuous in running processes", {"updatePolicy": {"updateMode": "Continuous", "apply": "Live"}}),
-    ("settings of running processes, kept in the template", {"updatePolicy": {"apply": "Live", "persist": "Env"}}),
     ("Fixed with GOGC only", fixed(gogc=10)),
     ("Fixed with GOMEMLIMIT only", fixed(goMemLimit="440MiB")),
     ("Fixed with both, outside the bounds", fixed(gogc=10000, goMemLimit="1GiB")),
@@ -137,8 +136,6 @@ REFUSED = [
     ("an unknown mode", {"updatePolicy": {"updateMode": "Auto"}}, 'supported values: "Off", "Canary", "Continuous"'),
     ("Continuous with restarts", {"updatePolicy": {"updateMode": "Continuous"}},
      "updateMode Continuous needs apply: Live, since each change would restart the pods otherwise"),
-    ("persist with restarts", {"updatePolicy": {"persist": "Env"}},
-     "persist Env goes with apply: Live only, since the pod template has the settings anyway otherwise"),
     ("Off without quotes, which YAML reads as false", {"updatePolicy": {"updateMode": False}},
      "spec.updatePolicy.updateMode in body must be of type string"),
     ("Fixed without settings", {"objective": {"strategy": "Fixed"}},
@@ -299,7 +296,7 @@ TRIALS_REFUSED = [
 ]
 
 DEFAULTS = {
-    "updatePolicy": {"updateMode": "Off", "apply": "Restart", "persist": "Agent", "suspend": False, "revertOnDeletion": False},
+    "updatePolicy": {"updateMode": "Off", "apply": "Restart", "suspend": False, "revertOnDeletion": False},
     "objective": {"type": "Balanced", "strategy": "Model"},
     "bounds": {"minAllowed": {"gogc": 50}, "maxAllowed": {"gogc": 400, "goMemLimitPercent": 90}},
     "runtimeMetrics": {"source": "Pages", "port": 6060, "path": "/debug/pprof", "interval": "15s", "allowHostNetwork": False},

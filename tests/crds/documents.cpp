@@ -145,7 +145,6 @@ json profile_status() {
   memory.applied = settings(150, 400);
   memory.applied_over = settings(100, 300);
   memory.applied_beside = settings(75, 350);
-  memory.in_template = settings(150, 400);
   memory.applied_uid = "28f822e8-ef5d-4b0c-b96a-e4b5c34a9112";
   memory.applied_container = "app";
   memory.putting_back = PutBack{settings(120, 350), settings(100, 300), "SteppedDown", std::string(5000, 'b'),
@@ -232,7 +231,6 @@ json applied(const ProfileMemory& memory) {
   object["container"] = memory.applied_container;
   if (memory.applied_over) object["over"] = codec::encode(*memory.applied_over);
   if (memory.applied_beside) object["beside"] = codec::encode(*memory.applied_beside);
-  if (memory.in_template) object["inTemplate"] = codec::encode(*memory.in_template);
   return object;
 }
 

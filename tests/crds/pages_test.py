@@ -13,7 +13,7 @@ SOURCES = ["record/profile_status.cpp", "record/recorder.cpp", "../include/gopac
 NO_REASONS = {
     "Deployment", "True", "False", "GCCPUFraction", "Trial", "Tuned", "Change", "Keep", "Refuse", "Hold", "End", "Revert", "RunCanary",
     "RetireCanary", "StartTrial", "NoteTrial", "ForgetTrial", "TrialForgotten", "TrialNoted", "BegunAnew", "Failed", "Succeeded", "ReplicaSet",
-    "Evicted", "Pending", "StatefulSet", "Mi", "Promoting", "PutBack", "Persist", "Persisting", "Recommend", "Observe", "ProfileGone", "TrialEnded", "RollingBack",
+    "Evicted", "Pending", "StatefulSet", "Mi", "Promoting", "PutBack", "Recommend", "Observe", "ProfileGone", "TrialEnded", "RollingBack",
 }
 
 

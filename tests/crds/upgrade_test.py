@@ -68,7 +68,6 @@ class Upgrade(unittest.TestCase):
         self.assertIs(profile["spec"]["rollback"].pop("guard"), False)
         self.assertEqual(profile["spec"]["runtimeMetrics"].pop("source"), "Pages")
         self.assertEqual(profile["spec"]["updatePolicy"].pop("apply"), "Restart")
-        self.assertEqual(profile["spec"]["updatePolicy"].pop("persist"), "Agent")
         self.assertEqual(trial["spec"]["targetRef"].pop("kind"), "Deployment")
         self.assertEqual([profile, trial], before)
         container = live("deployment", "gopacer", "gopacer")["spec"]["template"]["spec"]["containers"][0]
@@ -84,8 +83,7 @@ class Upgrade(unittest.TestCase):
         profile["spec"]["canary"].pop("allowDuplicates", None)  # the definitions stay as they are
         profile["spec"]["runtimeMetrics"].pop("allowHostNetwork", None)
         profile["spec"]["rollback"].pop("guard", None)
-        del profile["spec"]["runtimeMetrics"]["source"]
-        del profile["spec"]["updatePolicy"]["apply"], profile["spec"]["updatePolicy"]["persist"]
+        del profile["spec"]["runtimeMetrics"]["source"], profile["spec"]["updatePolicy"]["apply"]
         self.assertEqual(profile, before[0])
         self.assertNotEqual(attempt("kubectl", "get", "validatingadmissionpolicy", "gopacer-operator")[0], 0)
 

@@ -348,8 +348,7 @@ TEST(Status, KeepsTheMemoryUntilAStepChangesIt) {
                                      {"targetUid", "target-uid"},
                                      {"container", "app"},
                                      {"over", {{"gogc", "100"}, {"goMemLimit", nullptr}}},
-                                     {"beside", {{"gogc", "80"}, {"goMemLimit", nullptr}}},
-                                     {"inTemplate", nullptr}}));
+                                     {"beside", {{"gogc", "80"}, {"goMemLimit", nullptr}}}}));
   EXPECT_EQ(status["puttingBack"], (json{{"gogc", "140"},
                                          {"goMemLimit", nullptr},
                                          {"over", nullptr},

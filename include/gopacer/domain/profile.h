@@ -30,14 +30,6 @@ enum class ApplyMode {
 inline constexpr std::array<std::pair<const char*, ApplyMode>, 2> kApplyModeNames{
     {{"Restart", ApplyMode::kRestart}, {"Live", ApplyMode::kLive}}};
 
-/// Where settings that got into force in running processes are kept.
-enum class PersistMode {
-  kAgent,  ///< by the node agents alone
-  kEnv,    ///< also in the pod template, with the next rollout that is not ours
-};
-inline constexpr std::array<std::pair<const char*, PersistMode>, 2> kPersistModeNames{
-    {{"Agent", PersistMode::kAgent}, {"Env", PersistMode::kEnv}}};
-
 /// Who tells what the runtime does.
 enum class RuntimeSource {
   kPages,  ///< the program's own pages, expvar or pprof
@@ -256,7 +248,6 @@ struct ProfileSpec {
   std::string container;  ///< empty: the pod's only one
   UpdateMode update_mode = UpdateMode::kOff;
   ApplyMode apply = ApplyMode::kRestart;
-  PersistMode persist = PersistMode::kAgent;
   bool suspend = false;
   bool revert_on_deletion = false;
   Objective objective = Objective::kBalanced;
@@ -329,9 +320,6 @@ struct ProfileMemory {
   /// Where the node agents keep `applied` in force in running processes: what the pod template had when they began.
   /// Where it has something else, a person has changed it, and that stands.
   std::optional<Settings> applied_beside;
-  /// What gopacer has put into the pod template since then, by persist Env: what the template has is no person's word
-  /// where it is that. As long as pods of the template before are left `applied_beside` stays what they have.
-  std::optional<Settings> in_template;
   /// The guard's announcement, written before its patch: what the target has after that is no person's change.
   std::optional<PutBack> putting_back;
   std::vector<AppliedChange> changes;  ///< of updateMode Continuous: at most kMostChanges, oldest first
@@ -351,7 +339,6 @@ struct ProfileMemory {
     applied_uid.clear();
     applied_container.clear();
     applied_beside.reset();
-    in_template.reset();
   }
   bool operator==(const ProfileMemory&) const = default;
 };

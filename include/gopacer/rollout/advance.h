@@ -22,7 +22,6 @@ enum class StepKind {
   kRetireCanary,  ///< delete the trial's canary; the trial goes on
   kRollBack,      ///< put back what the target had before
   kPutBack,       ///< put earlier settings into the target without a trial, as a person or a broken promise asks
-  kPersist,       ///< put what the agents keep in force into the target's pod template, too
   kRevert,        ///< release everything: the profile is being deleted and asks for it
   kEnd,           ///< delete the trial's two arms and close the trial
 };
@@ -35,7 +34,7 @@ struct Step {
   std::string reason;                   ///< CamelCase
   std::string message;                  ///< a sentence
   std::optional<TrialSpec> start;       ///< for kStartTrial
-  std::optional<Settings> settings;     ///< for kNoteTrial, kPromote, kRollBack, kPutBack and kPersist
+  std::optional<Settings> settings;     ///< for kNoteTrial, kPromote, kRollBack and kPutBack
   std::string cause;                    ///< for kPutBack: in brief, for the target's history
   std::optional<TrialStatus> trial;     ///< the running trial's status after the step
   std::optional<ProfileMemory> memory;  ///< the profile's memory after the step, when it changes
