@@ -24,6 +24,8 @@ constexpr std::pair<const char*, Bytes MemStats::*> kSizes[] = {{"heapAlloc", &M
 /// More is no process's: 2^60 bytes, 2^40 seconds.
 constexpr std::int64_t kMostBytes = std::int64_t{1} << 60;
 constexpr double kMostSeconds = 1e12;
+/// 13 days, in nanoseconds: longer ones are none.
+constexpr std::int64_t kLongestPause = std::int64_t{1} << 50;
 /// As many as the runtime keeps.
 constexpr std::size_t kMostPauses = 256;
 
@@ -54,7 +56,8 @@ std::vector<GcPause> pauses_of(const json& from) {
                          entry[1].is_number_integer() && entry[0] >= 0 && entry[1] >= 0 && entry[0] <= INT64_MAX &&
                          entry[1] <= INT64_MAX;
     if (!is_pair) continue;
-    const GcPause pause{Time(Duration(entry[0].get<std::int64_t>())), Duration(entry[1].get<std::int64_t>())};
+    const GcPause pause{Time(Duration(entry[0].get<std::int64_t>())),
+                        Duration(std::min<std::int64_t>(entry[1].get<std::int64_t>(), kLongestPause))};
     if (pauses.empty() || pause.end > pauses.back().end) pauses.push_back(pause);
   }
   return pauses;

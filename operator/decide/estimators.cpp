@@ -18,7 +18,7 @@ constexpr Duration kIdleAfter = std::chrono::minutes(5);
 /// Outside the Go heap of a plain Go program: text, runtime, cgo's share of nothing.
 constexpr double kGuessedNonGo = 16.0 * 1024 * 1024;
 
-Estimate combine(const std::vector<PodEstimate>& pods, const std::vector<PodEstimate>& with_cpu) {
+Estimate combine(const std::vector<PodEstimate>& pods, const std::vector<PodEstimate>& with_cpu, bool by_agent) {
   Estimate all;
   const double count = static_cast<double>(pods.size());
   double volume = 0, live = 0, cycles_per_second = 0;
@@ -72,7 +72,7 @@ Estimate combine(const std::vector<PodEstimate>& pods, const std::vector<PodEsti
 
   for (const PodEstimate& pod : with_cpu) all.cpu += *pod.cpu / static_cast<double>(with_cpu.size());
   if (!with_cpu.empty()) {
-    const std::vector<GcCpu> by_source = gc_cpu_of(with_cpu, all.cpu);
+    const std::vector<GcCpu> by_source = gc_cpu_of(with_cpu, all.cpu, by_agent);
     const GcCpu& gc = by_source.front();
     all.gc_cpu = gc.cores;
     all.gc_cpu_rel_error = gc.rel_error;
@@ -177,7 +177,8 @@ Estimation estimate(const DecideInput& input, Time now) {
     if (wanting.empty()) wanting = "no pod has all of it yet";
     return nothing("CollectingSamples", "Collecting samples: " + wanting + (error.empty() ? "." : ". " + error));
   }
-  result.estimate = combine(pods, with_cpu);
+  const bool by_agent = input.spec.apply == ApplyMode::kLive || input.spec.metrics.source == RuntimeSource::kAgent;
+  result.estimate = combine(pods, with_cpu, by_agent);
   if (with_cpu.empty()) {
     result.reason = "NoCpuMetrics";
     result.message =

@@ -17,7 +17,8 @@ struct GcCpu {
 };
 
 /// Mean cores of collection over the pods by each of the sources that all of them have, the one with the least error
-/// first; there is always one. `cpu`: mean cores in use.
-std::vector<GcCpu> gc_cpu_of(const std::vector<PodEstimate>& pods, double cpu);
+/// first; there is always one. `cpu`: mean cores in use. `by_agent`: what an agent counts is first, since a trial goes
+/// by it, too, and what was promised has to be what is measured.
+std::vector<GcCpu> gc_cpu_of(const std::vector<PodEstimate>& pods, double cpu, bool by_agent = false);
 
 }  // namespace gopacer::deciding

@@ -20,13 +20,7 @@ constexpr milliseconds kLeastLong(1);
 /// A P95 of fewer is the longest but a few.
 constexpr std::size_t kLeastHistory = 100;
 
-/// The latest reading of MemStats of those before `end`, null when there is none.
-const Sample* latest_mem(const SampleRow& samples, std::size_t end) {
-  while (end > 0 && !samples[end - 1].mem) --end;
-  return end == 0 ? nullptr : &samples[end - 1];
-}
-
-/// The last two readings of MemStats; the earlier one is null when there is only one.
+/// The last two readings of MemStats of those before `end`; null where there are none.
 struct LatestTwo {
   const Sample* last = nullptr;
   const Sample* before = nullptr;
@@ -35,12 +29,37 @@ struct LatestTwo {
 
 LatestTwo latest_two(const SampleRow& samples, std::size_t end) {
   LatestTwo two;
-  while (end > 0 && !samples[end - 1].mem) --end;
-  if (end == 0) return two;
-  two.end = end;
-  two.last = &samples[end - 1];
-  two.before = latest_mem(samples, end - 1);
+  for (; end > 0 && two.before == nullptr; --end) {
+    if (!samples[end - 1].mem) continue;
+    if (two.last == nullptr) {
+      two.last = &samples[end - 1];
+      two.end = end;
+    } else {
+      two.before = &samples[end - 1];
+    }
+  }
   return two;
+}
+
+/// The pauses of the time before the latest one that the first `end` readings tell of. A history keeps of each reading
+/// but the latest only what was new in it.
+std::vector<Duration> latest_pauses(const SampleRow& samples, std::size_t end, Duration time) {
+  std::vector<Duration> pauses;
+  std::optional<Time> latest;
+  Time counted_from = Time::max();
+  for (; end > 0; --end) {
+    const auto& mem = samples[end - 1].mem;
+    if (!mem || mem->pauses.empty()) continue;
+    if (!latest) latest = mem->pauses.back().end;
+    if (*latest - mem->pauses.back().end > time) break;
+    for (auto pause = mem->pauses.rbegin(); pause != mem->pauses.rend(); ++pause) {
+      if (*latest - pause->end > time) break;
+      if (pause->end >= counted_from) continue;
+      counted_from = pause->end;
+      pauses.push_back(pause->pause);
+    }
+  }
+  return pauses;
 }
 
 /// The value that a share `q` of them is not above (nearest rank).
@@ -56,7 +75,7 @@ std::string in_milliseconds(Duration pause) {
   return format_duration(std::chrono::round<std::chrono::duration<std::int64_t, std::ratio<1, 100'000>>>(pause));
 }
 
-std::optional<AllocationStorm> storm_of(const LatestTwo& two) {
+std::optional<AllocationStorm> storm_of(const SampleRow& samples, const LatestTwo& two) {
   if (two.before == nullptr) return std::nullopt;
   const MemStats& mem = *two.last->mem;
   if (mem.num_gc <= two.before->mem->num_gc) return std::nullopt;
@@ -68,10 +87,7 @@ std::optional<AllocationStorm> storm_of(const LatestTwo& two) {
                        collections * to_seconds(kStormTime) >= kStormCollections * to_seconds(within);
     return often ? std::optional(AllocationStorm{collections, within, {}}) : std::nullopt;
   }
-  std::vector<Duration> pauses;
-  for (const GcPause& pause : mem.pauses) {
-    if (mem.pauses.back().end - pause.end <= kStormTime) pauses.push_back(pause.pause);
-  }
+  std::vector<Duration> pauses = latest_pauses(samples, two.end, kStormTime);
   if (pauses.size() < kStormCollections) return std::nullopt;
   const Duration p99 = quantile(pauses, 0.99);
   if (p99 >= kStormPause) return std::nullopt;
@@ -81,14 +97,14 @@ std::optional<AllocationStorm> storm_of(const LatestTwo& two) {
 }  // namespace
 
 std::optional<AllocationStorm> allocation_storm(const SampleRow& samples) {
-  return storm_of(latest_two(samples, samples.size()));
+  return storm_of(samples, latest_two(samples, samples.size()));
 }
 
 bool storm_began(const SampleRow& samples) {
   const LatestTwo now = latest_two(samples, samples.size());
-  if (!storm_of(now)) return false;
+  if (!storm_of(samples, now)) return false;
   const LatestTwo before = latest_two(samples, now.end - 1);
-  return before.before != nullptr && !storm_of(before);
+  return before.before != nullptr && !storm_of(samples, before);
 }
 
 std::optional<LongPause> long_pause(const SampleRow& samples) {

@@ -17,9 +17,9 @@ using judging::Window;
 constexpr std::int64_t kFewestWindows = 3;
 constexpr std::int64_t kMostWindows = 6;
 
-/// Windows end so much of their length after a reading. A pod that is read once a window is never read on the dot: with
-/// edges where the readings are, chance would have it in the next one.
-constexpr std::int64_t kAfterReading = 4;
+/// Windows end so long after a reading, or a quarter of their length. A pod that is read once a window is never read on
+/// the dot: with edges where the readings are, chance would have it in the next one.
+constexpr Duration kAfterReading = std::chrono::seconds(1);
 
 struct LookBack {
   Duration window;
@@ -87,7 +87,7 @@ Verdict guard(const GuardPlan& plan, const Observation& observed, Time now) {
   for (const Slo& slo : plan.slos) {
     if (!slo.max) continue;
     const auto [length, count] = look_back(slo, plan.interval);
-    Time to = told_until(pods, length, now) + length / kAfterReading;
+    Time to = told_until(pods, length, now) + std::min(kAfterReading, length / 4);
     double latest = 0;
     std::int64_t broken = 0;
     for (; broken < count; ++broken, to -= length) {

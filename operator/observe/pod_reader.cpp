@@ -24,8 +24,9 @@ constexpr const char* kExpvarPath = "/debug/vars";
 /// At most, and not more than a few intervals: without profiles a trial of short windows would learn nothing meanwhile.
 constexpr Duration kProfileRetry = minutes(2);
 constexpr Duration kBusyProfileRetry = seconds(30);
+constexpr Duration kWelcomeRetry = minutes(30);
 /// Long enough for some hundred stacks, and short enough for what goes on now.
-constexpr seconds kCaptureLength(5);
+constexpr int kCaptureSeconds = 5;
 
 /// A page that several SLOs may share.
 struct MetricsPage {
@@ -302,17 +303,17 @@ void PodReader::end(const PodPtr& pod) {
   on_end_(pod);
 }
 
-/// Whether something is captured, with which the cycle ends.
+/// Whether something is captured, with which the cycle ends. A trial makes pods collect in other ways, and says itself
+/// what it saw.
 bool PodReader::look_for_episodes(const CyclePtr& cycle, Time now) {
   const PodState& pod = *cycle->pod;
+  if (cycle->plan.in_trial) return false;
   const SampleRow& samples = pod.kept.history().samples();
   const auto pause = long_pause(samples);
   const auto storm = storm_began(samples) ? allocation_storm(samples) : std::nullopt;
   if (pause) ++pages_.probe.long_pauses;
   if (storm) ++pages_.probe.storms;
-  // A trial wants the CPU profiles itself, and says what it saw.
-  const bool in_trial = pod.profiling == Profiling::kTrial;
-  if ((!pause && !storm) || in_trial || options_.captures == nullptr) return false;
+  if ((!pause && !storm) || options_.captures == nullptr) return false;
   Capture wanted;
   wanted.profile = pod.owner();
   wanted.pod = pod.target.pod.name;
@@ -321,19 +322,23 @@ bool PodReader::look_for_episodes(const CyclePtr& cycle, Time now) {
   wanted.reason = pause ? kLongPause : kAllocationStorm;
   wanted.what = pause ? describe(*pause) : describe(*storm);
   wanted.kind = "cpu";
-  return options_.captures->admit(wanted.profile, now) && capture(cycle, std::move(wanted));
+  return capture(cycle, std::move(wanted));
 }
 
-/// The pod's CPU profile of the next seconds, then one of its heap. False when no place is free.
+/// The pod's CPU profile of the next seconds, then one of its heap. False when no place is free, or none is admitted.
 bool PodReader::capture(const CyclePtr& cycle, Capture wanted) {
   const MetricsEndpoint& endpoint = cycle->plan.endpoint;
   const bool of_cpu = wanted.kind == "cpu";
-  const std::string page = of_cpu ? "/profile?seconds=" + std::to_string(kCaptureLength.count()) : "/heap";
+  const seconds length(std::min(kCaptureSeconds, cycle->pod->longest_profile));
+  const std::string page = of_cpu ? "/profile?seconds=" + std::to_string(length.count()) : "/heap";
   HttpRequest request = request_to(*cycle->pod, endpoint.port, endpoint.path + page, RawPage::kMostBytes);
-  if (of_cpu) request.timeout += kCaptureLength;
+  if (of_cpu) request.timeout += length;
   const PageKind kind = of_cpu ? PageKind::kCpuProfile : PageKind::kHeap;
+  const auto is_admitted = [this, pod = cycle->pod, profile = wanted.profile, at = wanted.at, of_cpu] {
+    return !pod->gone && (!of_cpu || options_.captures->admit(profile, at));
+  };
   return pages_.read(pages_.profiles, true, cycle->pod->owner(), kind, request, std::make_shared<RawPage>(),
-                     gopacer::wanted(cycle->pod),
+                     is_admitted,
                      [this, cycle, request, kind, wanted](const tl::expected<std::string, PageError>& read) {
                        Capture taken = wanted;
                        if (read) taken.body = *read;
@@ -385,7 +390,7 @@ void PodReader::miss_profile(PodState& pod, const ScrapePlan& plan, const HttpRe
   // Where an agent reads the program nobody asked for a page of its own: one that it has is welcome.
   const bool is_welcome = plan.endpoint.source == RuntimeSource::kAgent;
   if (!is_welcome) pod.profile_note = failure_text(PageKind::kCpuProfile, pod.target.pod.text(), request, error);
-  if (is_welcome && error.failure != PageFailure::kStatus) pod.no_profiles = true;
+  if (is_welcome) pod.profile_due = std::max(pod.profile_due, now + kWelcomeRetry);
   if (error.failure != PageFailure::kStatus) return;
   if (error.status == 400 && length > 1) {
     // The server's WriteTimeout is shorter than the profile.

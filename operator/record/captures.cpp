@@ -16,6 +16,10 @@ bool Captures::admit(const ObjectKey& profile, Time now) {
 
 void Captures::keep(Capture capture) {
   const std::lock_guard lock(mutex_);
+  // One failure tells as much as many, and takes no place of what was captured.
+  std::erase_if(kept_, [&](const Kept& kept) {
+    return !kept.capture.error.empty() && kept.capture.profile == capture.profile && kept.capture.kind == capture.kind;
+  });
   bytes_ += capture.body.size();
   const std::string name =
       capture.profile.ns + "-" + capture.pod + "-" + std::to_string(++number_) + "." + capture.kind + ".pb.gz";

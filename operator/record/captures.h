@@ -10,7 +10,8 @@
 
 namespace gopacer {
 
-/// Captures in memory, the latest of them: 16 MiB, 8 of a profile and 128 in all at most. They end with the process.
+/// Captures in memory, the latest of them: 16 MiB, 8 of a profile and 128 in all at most, and one failure of each kind.
+/// They end with the process.
 /// Thread-safe.
 class Captures final : public CaptureStore {
  public:

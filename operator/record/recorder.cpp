@@ -255,7 +255,9 @@ void Recorder::tell(const Pass& pass) {
       const bool as_asked = pass.step.reason == "Undone" || pass.step.reason == "Followed";
       events_.post(event_about(profile, !as_asked, pass.step.reason, pass.step.message, step));
     }
-    for (const auto& [reason, note] : episodes_of(pass.facts.observed)) {
+    // A trial makes pods collect in other ways.
+    const auto episodes = pass.facts.desired.trial ? decltype(episodes_of({})){} : episodes_of(pass.facts.observed);
+    for (const auto& [reason, note] : episodes) {
       const auto told = last->told_episodes.find(reason);
       if (told != last->told_episodes.end() && pass.facts.now - told->second < kQuietAboutPods) continue;
       last->told_episodes[reason] = pass.facts.now;

@@ -143,8 +143,11 @@ std::optional<Settings> own_settings(const Facts& facts) {
 LiveTurn turn_at(const Trial& trial, Time since, const std::vector<std::string>& left, Time now) {
   LiveTurn turn{since, std::max<std::int64_t>(0, (now - since) / trial.spec.live->block), {}, now};
   const std::vector<std::string>& all = trial.status.arm_pods;
+  // Who is named has other settings than the rest.
+  const bool named_run_new = trial.status.phase == TrialPhase::kMeasuring;
   for (std::size_t rank = 0; rank < all.size(); ++rank) {
-    if (runs_new(trial.uid, rank, turn.block) && contains(left, all[rank])) turn.pods.push_back(pod_of(all[rank]));
+    const bool named = runs_new(trial.uid, rank, turn.block) == named_run_new;
+    if (named && contains(left, all[rank])) turn.pods.push_back(pod_of(all[rank]));
   }
   return turn;
 }
@@ -157,23 +160,12 @@ Duration watch_interval(const TrialSpec& spec) {
 std::vector<std::string> witnesses(const Facts& facts) {
   constexpr int kFewestWindows = 10;
   const Trial& trial = *facts.desired.trial;
-  const std::size_t ready = ready_pods(facts).size();
-  if (ready < 2 || trial.spec.watch_for < kFewestWindows * watch_interval(trial.spec)) return {};
+  const int replicas = facts.desired.target ? facts.desired.target->replicas : 0;
+  if (replicas < 2 || trial.spec.watch_for < kFewestWindows * watch_interval(trial.spec)) return {};
   std::vector<std::string> left = live_pods_left(facts);
-  const std::size_t most = std::max<std::size_t>(1, static_cast<std::size_t>(trial.arm_replicas()));
-  left.resize(std::min(left.size(), std::clamp<std::size_t>(ready / 4, 1, most)));
+  const int most = std::clamp(replicas / 4, 1, std::max(1, trial.arm_replicas()));
+  left.resize(std::min(left.size(), static_cast<std::size_t>(most)));
   return left;
-}
-
-LiveTurn watch_turn_at(const Facts& facts, Time since) {
-  const std::vector<std::string> all = witnesses(facts);
-  LiveTurn turn = turn_at(*facts.desired.trial, since, all, facts.now);
-  std::vector<std::string> others;
-  for (const std::string& process : all) {
-    if (!contains(turn.pods, pod_of(process))) others.push_back(pod_of(process));
-  }
-  turn.pods = std::move(others);
-  return turn;
 }
 
 LiveTurn growing_turn(const Facts& facts, std::int64_t stage, const std::vector<std::string>& before, Time now) {

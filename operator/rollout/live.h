@@ -34,10 +34,8 @@ Duration watch_interval(const TrialSpec& spec);
 /// but one at least. None where the target has one pod only, which is to show what the settings do all the time, and
 /// where the watch has no room for ten windows.
 std::vector<std::string> witnesses(const Facts& facts);
-/// Who of them has the old settings now.
-LiveTurn watch_turn_at(const Facts& facts, Time since);
-
-/// Whose turn it is now, of those of the trial's processes that are `left`.
+/// Whose turn it is now, of those of the trial's processes that are `left`: in the comparison those that have the new
+/// settings, later those that have the old ones.
 LiveTurn turn_at(const Trial& trial, Time since, const std::vector<std::string>& left, Time now);
 
 /// The operator's word is to be given again: agents take a trial's settings back after kLiveLease without. Another

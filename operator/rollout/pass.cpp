@@ -89,8 +89,11 @@ Verdict judge_target(const Facts& facts) {
   plan.interval = watch_interval(spec);
   Observation observed = since_they_run(facts, spec.to);
   if (plan.within_pods) {
-    Observation turns = crossed_over(crossover_of(facts), restarts_of(witnesses(facts)), facts.observed);
-    std::move(turns.pods.begin(), turns.pods.end(), std::back_inserter(observed.pods));
+    const std::map<std::string, int> turns = restarts_of(witnesses(facts));
+    // Of those nobody knows whose doing it was that they ended.
+    std::erase_if(observed.pods, [&](const PodSeries& pod) { return turns.contains(pod.uid); });
+    Observation compared = crossed_over(crossover_of(facts), turns, facts.observed);
+    std::move(compared.pods.begin(), compared.pods.end(), std::back_inserter(observed.pods));
   }
   return watch_after_promotion(plan, status.watch_evidence, observed, facts.now);
 }

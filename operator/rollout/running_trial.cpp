@@ -308,11 +308,13 @@ class RunningTrial {
     if (turn.block != last.block || turn.pods != last.pods || is_due(last, now_)) next_.live = turn;
   }
 
-  void take_turns_in_the_watch() {
-    const LiveTurn& last = *trial_.status.live;
-    const LiveTurn turn = watch_turn_at(facts_, last.since);
-    if (turn.block != last.block || turn.pods != last.pods || is_due(last, now_)) next_.live = turn;
-    if (witnesses(facts_).empty()) next_.live.reset();
+  void take_turns_in_the_watch(Time since) {
+    const std::vector<std::string> pods = witnesses(facts_);
+    const LiveTurn turn = turn_at(trial_, since, pods, now_);
+    const std::optional<LiveTurn> last = std::exchange(next_.live, std::nullopt);
+    if (pods.empty()) return;
+    const bool news = !last || turn.block != last->block || turn.pods != last->pods || is_due(*last, now_);
+    next_.live = news ? turn : last;
   }
 
   /// Until the next turn, or until the agents want to hear of us.
@@ -507,7 +509,7 @@ class RunningTrial {
     if (now == Spread::kDone) {
       next_.watching_since = now_;
       next_.live.reset();
-      if (is_live() && !witnesses(facts_).empty()) next_.live = watch_turn_at(facts_, now_);
+      if (is_live()) take_turns_in_the_watch(now_);
       next_.watched_replicas = target()->replicas;
       const std::string who = is_live() ? who_runs(trial_.spec.to, facts_) : "All of the target's pods run";
       enter(TrialPhase::kWatching,
@@ -571,7 +573,7 @@ class RunningTrial {
     // Whatever another version left out: a trial has to end some day.
     if (!next_.watching_since) next_.watching_since = now_;
     next_.watch_evidence = verdict_.evidence;
-    if (next_.live) take_turns_in_the_watch();
+    if (next_.live) take_turns_in_the_watch(next_.live->since);
     next_.watched_replicas = std::min(next_.watched_replicas, target()->replicas);
     if (verdict_.outcome == Outcome::kWorse) return worse_than_before();
     // Pods that are warming up show nothing.

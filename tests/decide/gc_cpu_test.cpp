@@ -92,5 +92,17 @@ TEST(GcCpu, IsNotBelievedWhereItIsAllOfTheCpu) {
   EXPECT_EQ(gc_cpu_of({pod}, 0.7).front().source, "GCCPUFraction");
 }
 
+TEST(GcCpu, IsWhatAnAgentCountsWhereATrialGoesByThat) {
+  PodEstimate pod = collecting();
+  pod.gc_by_metrics = 0.01;
+  pod.profiled = profile(400);
+  const std::vector<GcCpu> found = gc_cpu_of({pod}, 0.5, true);
+  ASSERT_GE(found.size(), 2U);
+  EXPECT_EQ(found[0].source, "runtime metrics");
+  EXPECT_EQ(found[1].source, gc_cpu_of({pod}, 0.5).front().source) << "and the others are shown beside it";
+  pod.gc_by_metrics.reset();
+  EXPECT_EQ(gc_cpu_of({pod}, 0.5, true).front().source, gc_cpu_of({pod}, 0.5).front().source);
+}
+
 }  // namespace
 }  // namespace gopacer::deciding

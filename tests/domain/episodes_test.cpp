@@ -29,6 +29,13 @@ class Program {
   void rest(Duration time) { now_ += time; }
 
   void read(bool with_pauses = true) {
+    // Of all readings but the latest a history keeps only what was new.
+    if (!samples_.empty() && samples_.back().mem) {
+      samples_.change_last([this](Sample& sample) {
+        std::erase_if(sample.mem->pauses, [this](const GcPause& pause) { return pause.end <= known_until_; });
+        if (!sample.mem->pauses.empty()) known_until_ = sample.mem->pauses.back().end;
+      });
+    }
     Sample sample;
     sample.at = now_;
     sample.mem.emplace().num_gc = collections_;
@@ -46,6 +53,7 @@ class Program {
 
  private:
   Time now_ = kStart;
+  Time known_until_;
   std::uint32_t collections_ = 0;
   std::vector<GcPause> ring_;
   SampleRow samples_;
@@ -111,6 +119,22 @@ TEST(AllocationStorm, BeginsWhereTheReadingBeforeTellsOfNone) {
   program.read_in_vain();
   program.read();
   EXPECT_TRUE(storm_began(program.samples()));
+}
+
+TEST(AllocationStorm, BeginsOnceHoweverOftenAProgramIsRead) {
+  Program program;
+  program.read();
+  for (int i = 0; i < 4; ++i) {
+    program.collect(1, seconds(20));
+    program.read();
+  }
+  int begun = 0;
+  for (int i = 0; i < 20; ++i) {
+    program.collect(3, seconds(1));
+    program.read();
+    begun += storm_began(program.samples()) ? 1 : 0;
+  }
+  EXPECT_EQ(begun, 1);
 }
 
 TEST(LongPause, IsThreeTimesAsLongAsWhatTheProgramIsUsedTo) {

@@ -69,6 +69,17 @@ TEST(Captures, SayWhyThereIsNone) {
   EXPECT_EQ(captures.body("shop-checkout-abc-1.cpu.pb.gz"), std::nullopt);
 }
 
+TEST(Captures, KeepOneFailureOfEachKind) {
+  Captures captures;
+  captures.keep(capture(kCheckout, "body"));
+  Capture failed = capture(kCheckout, "");
+  failed.error = "nothing listens";
+  for (int i = 0; i < 20; ++i) captures.keep(failed);
+  EXPECT_EQ(count(captures, kCheckout), 2U);
+  captures.keep(capture(kCheckout, "another body"));
+  EXPECT_EQ(count(captures, kCheckout), 2U) << "which is over";
+}
+
 TEST(Captures, AreAdmittedOnceInTenMinutesForEachProfile) {
   Captures captures;
   EXPECT_TRUE(captures.admit(kCheckout, kStart));
