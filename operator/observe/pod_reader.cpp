@@ -322,11 +322,11 @@ bool PodReader::look_for_episodes(const CyclePtr& cycle, Time now) {
   wanted.reason = pause ? kLongPause : kAllocationStorm;
   wanted.what = pause ? describe(*pause) : describe(*storm);
   wanted.kind = "cpu";
-  return capture(cycle, std::move(wanted));
+  return capture(cycle, wanted);
 }
 
 /// The pod's CPU profile of the next seconds, then one of its heap. False when no place is free, or none is admitted.
-bool PodReader::capture(const CyclePtr& cycle, Capture wanted) {
+bool PodReader::capture(const CyclePtr& cycle, const Capture& wanted) {
   const MetricsEndpoint& endpoint = cycle->plan.endpoint;
   const bool of_cpu = wanted.kind == "cpu";
   const seconds length(std::min(kCaptureSeconds, cycle->pod->longest_profile));
@@ -349,7 +349,7 @@ bool PodReader::capture(const CyclePtr& cycle, Capture wanted) {
                        Capture of_heap = wanted;
                        of_heap.kind = "heap";
                        const bool goes_on = kind == PageKind::kCpuProfile && read && !cycle->is_stale();
-                       if (!goes_on || !capture(cycle, std::move(of_heap))) end(cycle->pod);
+                       if (!goes_on || !capture(cycle, of_heap)) end(cycle->pod);
                      });
 }
 

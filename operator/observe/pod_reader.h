@@ -102,7 +102,7 @@ class PodReader {
   int profile_seconds(const PodState& pod, const ScrapePlan& plan) const;
   bool take_profile(const CyclePtr& cycle, Time now);
   bool look_for_episodes(const CyclePtr& cycle, Time now);
-  bool capture(const CyclePtr& cycle, Capture capture);
+  bool capture(const CyclePtr& cycle, const Capture& wanted);
   void miss_profile(PodState& pod, const ScrapePlan& plan, const HttpRequest& request, int length,
                     const PageError& error);
 
