@@ -100,11 +100,13 @@ std::optional<AllocationStorm> allocation_storm(const SampleRow& samples) {
   return storm_of(samples, latest_two(samples, samples.size()));
 }
 
-bool storm_began(const SampleRow& samples) {
+std::optional<AllocationStorm> storm_began(const SampleRow& samples) {
   const LatestTwo now = latest_two(samples, samples.size());
-  if (!storm_of(samples, now)) return false;
+  auto storm = storm_of(samples, now);
+  if (!storm) return std::nullopt;
   const LatestTwo before = latest_two(samples, now.end - 1);
-  return before.before != nullptr && !storm_of(samples, before);
+  const bool is_new = before.before != nullptr && !storm_of(samples, before);
+  return is_new ? storm : std::nullopt;
 }
 
 std::optional<LongPause> long_pause(const SampleRow& samples) {

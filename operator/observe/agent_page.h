@@ -1,10 +1,10 @@
 #pragma once
 
-#include <algorithm>
 #include <string>
 #include <string_view>
 
 #include "codec/agent_sample.h"
+#include "observe/raw_page.h"
 
 namespace gopacer {
 
@@ -14,19 +14,17 @@ class AgentPage {
   static constexpr std::size_t kMostBytes = 16 << 10;
 
   /// False when the page is too long to be read.
-  bool feed(std::string_view piece) {
-    body_.append(piece.substr(0, kMostBytes + 1 - std::min(body_.size(), kMostBytes + 1)));
-    return body_.size() <= kMostBytes;
-  }
-  Result<codec::AgentSample> finish() const {
-    if (body_.size() > kMostBytes) return invalid("is longer than an agent's answer");
-    return codec::decode_agent_sample(body_);
+  bool feed(std::string_view piece) { return page_.feed(piece); }
+  Result<codec::AgentSample> finish() {
+    const Result<std::string> body = page_.finish();
+    if (!body) return tl::unexpected(body.error());
+    return codec::decode_agent_sample(*body);
   }
   /// Bytes that it keeps of the page now.
-  std::size_t kept() const { return body_.capacity(); }
+  std::size_t kept() const { return page_.kept(); }
 
  private:
-  std::string body_;
+  RawPage page_{kMostBytes, "is longer than an agent's answer"};
 };
 
 }  // namespace gopacer

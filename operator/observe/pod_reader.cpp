@@ -27,6 +27,7 @@ constexpr Duration kBusyProfileRetry = seconds(30);
 constexpr Duration kWelcomeRetry = minutes(30);
 /// Long enough for some hundred stacks, and short enough for what goes on now.
 constexpr int kCaptureSeconds = 5;
+constexpr std::size_t kCaptureBytes = std::size_t{1} << 20;
 
 /// A page that several SLOs may share.
 struct MetricsPage {
@@ -115,6 +116,14 @@ HttpRequest PodReader::request_to(const PodState& pod, int port, std::string tar
   request.target = std::move(target);
   request.timeout = options_.fetch_timeout;
   request.most_bytes = most;
+  return request;
+}
+
+HttpRequest PodReader::request_for_profile(const PodState& pod, const MetricsEndpoint& endpoint, int length,
+                                           std::size_t most) const {
+  HttpRequest request =
+      request_to(pod, endpoint.port, endpoint.path + "/profile?seconds=" + std::to_string(length), most);
+  request.timeout += seconds(length);
   return request;
 }
 
@@ -310,7 +319,7 @@ bool PodReader::look_for_episodes(const CyclePtr& cycle, Time now) {
   if (cycle->plan.in_trial) return false;
   const SampleRow& samples = pod.kept.history().samples();
   const auto pause = long_pause(samples);
-  const auto storm = storm_began(samples) ? allocation_storm(samples) : std::nullopt;
+  const auto storm = storm_began(samples);
   if (pause) ++pages_.probe.long_pauses;
   if (storm) ++pages_.probe.storms;
   if ((!pause && !storm) || options_.captures == nullptr) return false;
@@ -328,17 +337,17 @@ bool PodReader::look_for_episodes(const CyclePtr& cycle, Time now) {
 /// The pod's CPU profile of the next seconds, then one of its heap. False when no place is free, or none is admitted.
 bool PodReader::capture(const CyclePtr& cycle, const Capture& wanted) {
   const MetricsEndpoint& endpoint = cycle->plan.endpoint;
+  const PodState& pod = *cycle->pod;
   const bool of_cpu = wanted.kind == "cpu";
-  const seconds length(std::min(kCaptureSeconds, cycle->pod->longest_profile));
-  const std::string page = of_cpu ? "/profile?seconds=" + std::to_string(length.count()) : "/heap";
-  HttpRequest request = request_to(*cycle->pod, endpoint.port, endpoint.path + page, RawPage::kMostBytes);
-  if (of_cpu) request.timeout += length;
+  const HttpRequest request =
+      of_cpu ? request_for_profile(pod, endpoint, std::min(kCaptureSeconds, pod.longest_profile), kCaptureBytes)
+             : request_to(pod, endpoint.port, endpoint.path + "/heap", kCaptureBytes);
   const PageKind kind = of_cpu ? PageKind::kCpuProfile : PageKind::kHeap;
   const auto is_admitted = [this, pod = cycle->pod, profile = wanted.profile, at = wanted.at, of_cpu] {
     return !pod->gone && (!of_cpu || options_.captures->admit(profile, at));
   };
-  return pages_.read(pages_.profiles, true, cycle->pod->owner(), kind, request, std::make_shared<RawPage>(),
-                     is_admitted,
+  return pages_.read(pages_.profiles, true, cycle->pod->owner(), kind, request,
+                     std::make_shared<RawPage>(kCaptureBytes, "is longer than 1 MiB"), is_admitted,
                      [this, cycle, request, kind, wanted](const tl::expected<std::string, PageError>& read) {
                        Capture taken = wanted;
                        if (read) taken.body = *read;
@@ -363,10 +372,7 @@ int PodReader::profile_seconds(const PodState& pod, const ScrapePlan& plan) cons
 bool PodReader::take_profile(const CyclePtr& cycle, Time now) {
   PodState& pod = *cycle->pod;
   const int length = profile_seconds(pod, cycle->plan);
-  HttpRequest request = request_to(pod, cycle->plan.endpoint.port,
-                                   cycle->plan.endpoint.path + "/profile?seconds=" + std::to_string(length),
-                                   CpuProfileReader::kMostBytes);
-  request.timeout += seconds(length);
+  const HttpRequest request = request_for_profile(pod, cycle->plan.endpoint, length, CpuProfileReader::kMostBytes);
   const bool trial = pod.profiling == Profiling::kTrial;
   pod.profile_due = now + (trial ? Duration(0) : options_.background_profile_every);
   return pages_.read(pages_.profiles, true, pod.owner(), PageKind::kCpuProfile, request,

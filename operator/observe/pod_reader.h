@@ -90,6 +90,9 @@ class PodReader {
   using CyclePtr = std::shared_ptr<Cycle>;
 
   HttpRequest request_to(const PodState& pod, int port, std::string target, std::size_t most) const;
+  /// `length` in seconds.
+  HttpRequest request_for_profile(const PodState& pod, const MetricsEndpoint& endpoint, int length,
+                                  std::size_t most) const;
   void read_agent(const CyclePtr& cycle);
   void read_vars(const CyclePtr& cycle);
   void read_heap(const CyclePtr& cycle);

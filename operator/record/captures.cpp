@@ -27,22 +27,23 @@ void Captures::keep(Capture capture) {
   const ObjectKey profile = kept_.back().capture.profile;
   const auto of_it = [&](const Kept& kept) { return kept.capture.profile == profile; };
   if (std::count_if(kept_.begin(), kept_.end(), of_it) > static_cast<std::ptrdiff_t>(kMostOfProfile)) {
-    const auto oldest = std::find_if(kept_.begin(), kept_.end(), of_it);
-    bytes_ -= oldest->capture.body.size();
-    kept_.erase(oldest);
+    drop_oldest_of(profile);
   }
-  while (kept_.size() > kMost || bytes_ > kMostBytes) drop_one();
+  while (kept_.size() > kMost || bytes_ > kMostBytes) drop_oldest_of(who_has_most());
 }
 
-void Captures::drop_one() {
-  std::map<ObjectKey, std::size_t> bytes;
-  for (const Kept& kept : kept_) bytes[kept.capture.profile] += kept.capture.body.size() + 1;
-  const auto most =
-      std::max_element(bytes.begin(), bytes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+void Captures::drop_oldest_of(const ObjectKey& profile) {
   const auto oldest =
-      std::find_if(kept_.begin(), kept_.end(), [&](const Kept& kept) { return kept.capture.profile == most->first; });
+      std::find_if(kept_.begin(), kept_.end(), [&](const Kept& kept) { return kept.capture.profile == profile; });
   bytes_ -= oldest->capture.body.size();
   kept_.erase(oldest);
+}
+
+ObjectKey Captures::who_has_most() const {
+  std::map<ObjectKey, std::size_t> bytes;
+  for (const Kept& kept : kept_) bytes[kept.capture.profile] += kept.capture.body.size() + 1;
+  return std::max_element(bytes.begin(), bytes.end(), [](const auto& a, const auto& b) { return a.second < b.second; })
+      ->first;
 }
 
 std::string Captures::list() const {

@@ -11,8 +11,7 @@
 namespace gopacer {
 
 /// Captures in memory, the latest of them: 16 MiB, 8 of a profile and 128 in all at most, and one failure of each kind.
-/// They end with the process.
-/// Thread-safe.
+/// They end with the process. Thread-safe.
 class Captures final : public CaptureStore {
  public:
   static constexpr std::size_t kMostBytes = std::size_t{16} << 20;
@@ -33,8 +32,9 @@ class Captures final : public CaptureStore {
     std::string name;
     Capture capture;
   };
-  /// The oldest of the profile that has most: whoever has many pods takes nothing from the others.
-  void drop_one();
+  void drop_oldest_of(const ObjectKey& profile);
+  /// Whose captures give way: whoever has many pods takes nothing from the others.
+  ObjectKey who_has_most() const;
 
   mutable std::mutex mutex_;
   std::deque<Kept> kept_;  ///< oldest first

@@ -97,20 +97,21 @@ bool notable(double before, double now) {
   return std::abs(before - now) > kNotableDrift * std::max(std::abs(before), std::abs(now));
 }
 
-/// The worst of what the pods' latest readings show, by the events' reasons.
-std::map<std::string, std::string> episodes_of(const Observation& observed) {
+/// The worst of what the pods' latest readings show, by the events' reasons. Nothing in a trial, which makes pods
+/// collect in other ways.
+std::map<std::string, std::string> episodes_of(const Facts& facts) {
   std::map<std::string, std::string> told;
+  if (facts.desired.trial) return told;
   std::optional<LongPause> longest;
   std::optional<AllocationStorm> fastest;
-  for (const PodSeries& pod : observed.pods) {
+  for (const PodSeries& pod : facts.observed.pods) {
     const auto pause = long_pause(pod.samples);
     if (pause && (!longest || pause->pause > longest->pause)) {
       longest = pause;
       told[kLongPause] = "Pod " + pod.pod + ": " + describe(*pause);
     }
-    if (!storm_began(pod.samples)) continue;
-    const auto storm = allocation_storm(pod.samples);
-    if (!fastest || storm->collections > fastest->collections) {
+    const auto storm = storm_began(pod.samples);
+    if (storm && (!fastest || storm->collections > fastest->collections)) {
       fastest = storm;
       told[kAllocationStorm] = "Pod " + pod.pod + ": " + describe(*storm);
     }
@@ -255,9 +256,7 @@ void Recorder::tell(const Pass& pass) {
       const bool as_asked = pass.step.reason == "Undone" || pass.step.reason == "Followed";
       events_.post(event_about(profile, !as_asked, pass.step.reason, pass.step.message, step));
     }
-    // A trial makes pods collect in other ways.
-    const auto episodes = pass.facts.desired.trial ? decltype(episodes_of({})){} : episodes_of(pass.facts.observed);
-    for (const auto& [reason, note] : episodes) {
+    for (const auto& [reason, note] : episodes_of(pass.facts)) {
       const auto told = last->told_episodes.find(reason);
       if (told != last->told_episodes.end() && pass.facts.now - told->second < kQuietAboutPods) continue;
       last->told_episodes[reason] = pass.facts.now;

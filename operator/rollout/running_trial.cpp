@@ -300,21 +300,25 @@ class RunningTrial {
     return record("Measuring");
   }
 
-  /// Hands the turn on, and tells the agents that somebody still cares.
   void take_turns() {
     if (!trial_.status.live) return;
-    const LiveTurn& last = *trial_.status.live;
-    const LiveTurn turn = turn_at(trial_, last.since, live_pods_left(facts_), now_);
-    if (turn.block != last.block || turn.pods != last.pods || is_due(last, now_)) next_.live = turn;
+    hand_on(turn_at(trial_, trial_.status.live->since, live_pods_left(facts_), now_));
   }
 
   void take_turns_in_the_watch(Time since) {
     const std::vector<std::string> pods = witnesses(facts_);
-    const LiveTurn turn = turn_at(trial_, since, pods, now_);
-    const std::optional<LiveTurn> last = std::exchange(next_.live, std::nullopt);
-    if (pods.empty()) return;
+    if (pods.empty()) {
+      next_.live.reset();
+    } else {
+      hand_on(turn_at(trial_, since, pods, now_));
+    }
+  }
+
+  /// Hands the turn on, and tells the agents that somebody still cares.
+  void hand_on(LiveTurn turn) {
+    const auto& last = next_.live;
     const bool news = !last || turn.block != last->block || turn.pods != last->pods || is_due(*last, now_);
-    next_.live = news ? turn : last;
+    if (news) next_.live = std::move(turn);
   }
 
   /// Until the next turn, or until the agents want to hear of us.

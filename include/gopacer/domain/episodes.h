@@ -30,8 +30,8 @@ struct LongPause {
 /// At least 8 collections within 10 s and, where pauses are known, a P99 of them below 1 ms. It is about the time
 /// before the latest reading, and none is seen where nothing was collected since the one before that.
 std::optional<AllocationStorm> allocation_storm(const SampleRow& samples);
-/// Whether that began between the latest two readings.
-bool storm_began(const SampleRow& samples);
+/// The same where it began between the latest two readings.
+std::optional<AllocationStorm> storm_began(const SampleRow& samples);
 /// The longest pause since the last reading but one is 1 ms at least and above three times the P95 of those before, of
 /// which 100 at least are kept.
 std::optional<LongPause> long_pause(const SampleRow& samples);
