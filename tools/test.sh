@@ -9,7 +9,7 @@ cd "$ROOT"
 say "test 1/6: packages"
 tools/setup.sh
 say "test 2/6: what the cluster is made of"
-tests/cluster/build.sh kube metrics-server helm ${GOPACER_LONG:+neighbours} pause >/dev/null
+tests/cluster/build.sh kube metrics-server helm kinds ${GOPACER_LONG:+neighbours} pause >/dev/null
 say "test 3/6: programs"
 tools/build.sh asan
 # Of the release build only the operator and the cluster tests are needed.

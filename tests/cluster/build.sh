@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Builds what the test cluster is made of, each from its own pinned Go module, and keeps the result in the cache under a
 # hash of what went into it: a clean clone builds nothing twice.
-#   build.sh [kube|metrics-server|helm|neighbours|pause...]     without names: all but neighbours, which only tests need
-# Prints the directory that then holds kube (and kubectl, etcd… as links to it), metrics-server, helm, neighbours/ and pause.tar.
+#   build.sh [kube|metrics-server|helm|neighbours|kinds|pause...]     without names: all but neighbours, which only tests need
+# Prints the directory that then holds kube (and kubectl, etcd… as links to it), metrics-server, helm, neighbours/, kinds/ and pause.tar.
 . "$(dirname "$0")/../../tools/common.sh"
 here=$ROOT/tests/cluster
 store=$CACHE/cluster
@@ -76,17 +76,30 @@ helm() {
     "-X helm.sh/helm/v3/internal/version.version=$(version_of helm helm.sh/helm/v3)"
 }
 
-# The controllers that gopacer lives beside, and the definitions of their kinds: a directory with a program each, and crds/.
+# The controllers that gopacer lives beside: a directory with a program each.
+vpa=k8s.io/autoscaler/vertical-pod-autoscaler argo=github.com/argoproj/argo-rollouts flagger=github.com/fluxcd/flagger
 neighbours_here() { # OUT
-  local out=$1 vpa=k8s.io/autoscaler/vertical-pod-autoscaler argo=github.com/argoproj/argo-rollouts flagger=github.com/fluxcd/flagger
-  dir_of() { "$ROOT/tools/go.sh" list -mod=readonly -m -f '{{.Dir}}' "$1"; }
-  mkdir -p "$out/crds"
+  local out=$1
+  mkdir -p "$out"
   go_program neighbours "" $argo/cmd/rollouts-controller $vpa/pkg/{admission-controller,recommender,updater} ./flagger "$out/"
   for program in admission-controller recommender updater; do mv "$out/$program" "$out/vpa-$program"; done
-  cp "$(dir_of $vpa)/deploy/vpa-v1-crd-gen.yaml" "$out/crds/vpa.yaml"
-  cp "$(dir_of $argo)"/manifests/crds/*-crd.yaml "$out/crds/"
-  cp "$(dir_of $flagger)/artifacts/flagger/crd.yaml" "$out/crds/flagger.yaml"
+}
+# The definitions of their kinds, which all cluster tests want: they are in the modules, and nothing is compiled.
+kinds_here() { # OUT
+  local out=$1
+  dir_of() { "$ROOT/tools/go.sh" list -mod=readonly -m -f '{{.Dir}}' "$1"; }
+  cd "$here/neighbours"
+  "$ROOT/tools/go.sh" mod download $vpa $argo $flagger
+  mkdir -p "$out"
+  cp "$(dir_of $vpa)/deploy/vpa-v1-crd-gen.yaml" "$out/vpa.yaml"
+  cp "$(dir_of $argo)"/manifests/crds/*-crd.yaml "$out/"
+  cp "$(dir_of $flagger)/artifacts/flagger/crd.yaml" "$out/flagger.yaml"
   chmod -R u+w "$out"
+}
+kinds() {
+  local key
+  key=$({ cat "$here"/neighbours/go.* && declare -f kinds_here; } | hash_of)
+  provide kinds "kinds-$key" "a second, once their modules are here" kinds_here
 }
 neighbours() {
   local key
@@ -107,9 +120,9 @@ pause() { # the image of every pod's first process
 }
 
 mkdir -p "$bin"
-[ $# -gt 0 ] || set -- kube metrics-server helm pause
+[ $# -gt 0 ] || set -- kube metrics-server helm kinds pause
 for part in "$@"; do
-  [[ $part =~ ^(kube|metrics-server|helm|neighbours|pause)$ ]] || die "build: no part '$part'; take kube, metrics-server, helm, neighbours or pause"
+  [[ $part =~ ^(kube|metrics-server|helm|neighbours|kinds|pause)$ ]] || die "build: no part '$part'; take kube, metrics-server, helm, neighbours, kinds or pause"
 done
 for part in "$@"; do "$part"; done
 echo "$bin"

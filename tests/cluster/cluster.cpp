@@ -103,9 +103,9 @@ void Cluster::define_kinds_of_neighbours() {
   for (const char* const kind :
        {"verticalpodautoscalers.autoscaling.k8s.io", "rollouts.argoproj.io", "canaries.flagger.app"}) {
     if (known.find(kind) != std::string::npos) continue;
-    const std::string definitions = neighbours() + "/crds";
+    const std::string definitions = bin_ + "/kinds/.";  // kubectl follows no link to a directory
     if (!fs::exists(definitions))
-      throw std::runtime_error("there is no " + definitions + ": make it with tests/cluster/build.sh neighbours");
+      throw std::runtime_error("there is no " + definitions + ": make it with tests/cluster/build.sh kinds");
     try_kubectl({"create", "-f", definitions});
     kubectl({"wait", "--for=create", "--timeout=30s", "crd", kind});
     kubectl({"wait", "--for=condition=Established", "--timeout=30s", "crd", kind});
