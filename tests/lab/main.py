@@ -11,6 +11,8 @@ import sys
 import tempfile
 import time
 
+import blocks
+import blocks_report
 import plan
 import trial
 import tuners
@@ -41,6 +43,10 @@ def read_arguments(argv):
     parser.add_argument("--warm", type=float, default=4, help="time under load before it; default: 4")
     parser.add_argument("--advise-seconds", type=int, default=40, help="time that gopacer looks at a program, at "
                         "least 20; default: 40")
+    parser.add_argument("--blocks", action="store_true", help="settings within one process of each program, in place of a process "
+                        "for each trial: writes blocks.md")
+    parser.add_argument("--rounds", type=int, default=10, help="of blocks; default: 10")
+    parser.add_argument("--block-seconds", type=float, default=6, help="about so long is a block; default: 6")
     parser.add_argument("--seed", type=int, default=1, help="of the order of trials; default: 1")
     parser.add_argument("--quick", action="store_true", help="a thin run: " + ", ".join(f"{k} {v}" for k, v in QUICK.items()))
     parser.add_argument("--resume", action="store_true", help="go on with the data that is there, where it stopped")
@@ -62,7 +68,8 @@ def read_arguments(argv):
     options.scenarios = names(options.scenarios, ("steady", "changing"), "scenario")
     if options.quick and "changing" in options.scenarios:
         options.scenarios.remove("changing")
-    for name, low, high in (("repetitions", 1, 100), ("seconds", 2, 600), ("warm", 2, 600), ("advise_seconds", 20, 600)):
+    for name, low, high in (("repetitions", 1, 100), ("seconds", 2, 600), ("warm", 2, 600), ("advise_seconds", 20, 600), ("rounds", 2, 1000),
+                            ("block_seconds", 2, 30)):
         if not low <= getattr(options, name) <= high:
             raise SystemExit(f"lab: --{name.replace('_', '-')} must be {low} to {high}")
     return options
@@ -144,12 +151,44 @@ def run(options, data):
     return records
 
 
+def run_blocks(options, data):
+    started = time.monotonic()
+    path = data / "blocks.jsonl"
+    data.mkdir(parents=True, exist_ok=True)
+    records = read_records(path) if options.resume else []
+    done = {r["program"] for r in records}  # a program that was cut begins anew
+    if options.resume and records and sum(r["program"] == records[-1]["program"] for r in records) % options.rounds:
+        done.discard(records[-1]["program"])
+    records = [r for r in records if r["program"] in done]
+    os.sched_setaffinity(0, {trial.OTHER_CPU})
+    with tempfile.TemporaryDirectory(prefix="gopacer-lab-") as work, open(path, "w") as out:
+        out.writelines(json.dumps(r, separators=(",", ":")) + "\n" for r in records)
+        bench = trial.Bench(options.binaries, {"load": options.binaries / "load", "gcshare": options.binaries / "gcshare",
+                                               "gopacer": options.gopacer}, work, options.warm, {}, options.advise_seconds)
+        for name in options.programs:
+            if name in done:
+                continue
+            for record in blocks.run(bench, name, options.rounds, options.block_seconds, options.seed):
+                records.append(record)
+                out.write(json.dumps(record, separators=(",", ":")) + "\n")
+                out.flush()
+                say(started, f"{record['round']}/{options.rounds} {name} {record['arm']} {record['seconds']:.1f} s: {line_of(record)}")
+    return records
+
+
 def main(argv):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options = read_arguments(argv)
     root = pathlib.Path(__file__).resolve().parents[2]
     out = options.out or root / ("build" if options.quick else "docs") / "lab"
     data = out / "data"
+    if options.blocks:
+        if options.gopacer is None and not options.report_only:
+            raise SystemExit("lab: --blocks needs gopacer's program; tools/lab.sh builds it")
+        records = read_records(data / "blocks.jsonl") if options.report_only else run_blocks(options, data)
+        (out / "blocks.md").write_text(blocks_report.document(records, "./dev lab --blocks"))
+        print(out / "blocks.md")
+        return
     if options.report_only:
         records = read_records(data / "trials.jsonl")
     else:

@@ -9,6 +9,7 @@ import (
 	"net/http/pprof"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"runtime/metrics"
 	runtimepprof "runtime/pprof"
 	"sync/atomic"
@@ -35,6 +36,8 @@ func Start() {
 	mux.Handle("/metrics", promhttp.Handler())
 	mux.HandleFunc("/lab/stats", stats)
 	mux.HandleFunc("/lab/profile", profile)
+	// Collects, and gives back what the heap does not need: what the settings before have left is not in what follows.
+	mux.HandleFunc("/lab/free", func(http.ResponseWriter, *http.Request) { debug.FreeOSMemory() })
 	mux.HandleFunc("/lab/ready", func(w http.ResponseWriter, _ *http.Request) {
 		if !ready.Load() {
 			http.Error(w, "starting", http.StatusServiceUnavailable)

@@ -1,0 +1,138 @@
+"""What the blocks say: ratios within rounds, the oracle's saving and how much of it gopacer gets, predictions against what came."""
+import math
+import random
+import statistics
+
+import blocks
+import stats
+import tuners
+from programs import MIB, PROGRAMS
+
+PRICE = 0.083  # of a GiB in cores: objective.memoryPricePerGiBCores
+ENOUGH_CYCLES = 60
+# Two-sided 95 % of Student's t by degrees of freedom; beyond the last as for the normal distribution.
+T = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.20, 2.18, 2.16, 2.14, 2.13, 2.12, 2.11, 2.10, 2.09, 2.09)
+
+
+def t95(freedom):
+    return T[freedom - 1] if freedom <= len(T) else 1.96 + 2.5 / freedom
+
+
+def ratio(records, program, arm, metric):
+    """(ratio to the default, low, high) by the rounds that have both; None where fewer than two have."""
+    ours, theirs = (blocks.by_round(records, program, name, metric) for name in (arm, blocks.DEFAULT))
+    logs = [math.log(ours[n] / theirs[n]) for n in sorted(ours.keys() & theirs.keys()) if ours[n] > 0 and theirs[n] > 0]
+    if len(logs) < 2:
+        return None
+    middle = statistics.fmean(logs)
+    reach = t95(len(logs) - 1) * statistics.stdev(logs) / math.sqrt(len(logs))
+    return tuple(math.exp(x) for x in (middle, middle - reach, middle + reach))
+
+
+def oracle(records, program, cost):
+    """The point of the grid, the default included, that costs least over all rounds and kept to the memory rule. It has the luck
+    of being chosen by the same rounds in it, so that what others get of its saving reads low rather than high."""
+    found = {}
+    for arm in (blocks.DEFAULT, *tuners.ORACLE):
+        costs = blocks.by_round(records, program, arm, cost)
+        peaks = blocks.by_round(records, program, arm, lambda r: r["memory"]["peakBytes"] / r["limitBytes"])
+        if costs and max(peaks.values()) <= tuners.MOST_MEMORY:
+            found[arm] = statistics.fmean(costs.values())
+    return min(found, key=found.get) if found else None
+
+
+def share_of_oracle(records, programs, arm, cost, draws=2000):
+    """(share, low, high): the sum over programs of what the arm saves against the default, by that of the oracle; each relative to
+    the program's default. Rounds are drawn with replacement for the interval. None where the oracle saves nothing."""
+    table = []  # a program: (default, arm, oracle) of each round
+    for program in programs:
+        best = oracle(records, program, cost)
+        rows = [blocks.by_round(records, program, name, cost) for name in (blocks.DEFAULT, arm, best)]
+        common = set.intersection(*(set(row) for row in rows)) if best else ()
+        if common:
+            table.append([tuple(row[n] for row in rows) for n in sorted(common)])
+
+    def share(drawn):
+        won = possible = 0
+        for rounds in drawn:
+            default, ours, best = (statistics.fmean(column) for column in zip(*rounds))
+            won, possible = won + 1 - ours / default, possible + 1 - best / default
+        return won / possible if possible > 0 else None
+
+    value = share(table) if table else None
+    if value is None:
+        return None
+    source = random.Random(0)
+    drawn = [share([source.choices(rounds, k=len(rounds)) for rounds in table]) for _ in range(draws)]
+    drawn = [one for one in drawn if one is not None]
+    return value, stats.quantile(drawn, 0.025), stats.quantile(drawn, 0.975)
+
+
+def predictions(records, programs):
+    """Of each program and objective: (program, arm, GC's share predicted, measured by profiles, by the runtime's account, peak
+    predicted, measured)."""
+    rows = []
+    for program in programs:
+        advised = next((r["advice"] for r in records if r["program"] == program and "advice" in r), {})
+        for arm, document in advised.items():
+            said = document.get("predicted")
+            its = [r for r in records if r["program"] == program and (r["arm"] == arm or arm in r["alsoOf"])]
+            profiled = [r for r in its if "gcSeconds" in r["profile"]]
+            if not said or not profiled:
+                continue
+            whole = sum(r["cpuSeconds"] for r in its)
+            rows.append((program, arm, said["gcCpuFraction"],
+                         sum(r["profile"]["gcSeconds"] for r in profiled) / sum(r["cpuSeconds"] for r in profiled),
+                         sum(r["trace"]["cpuSeconds"] for r in its) / whole, said["peakMemoryBytes"],
+                         max(r["memory"]["peakBytes"] for r in its)))
+    return rows
+
+
+def change(found):
+    return "–" if found is None else f"{100 * (found[0] - 1):+.1f} % ({100 * (found[1] - 1):+.1f} to {100 * (found[2] - 1):+.1f})"
+
+
+def percent(found):
+    return "–" if found is None else f"{100 * found[0]:.1f} % ({100 * found[1]:.1f} to {100 * found[2]:.1f})"
+
+
+def program_table(records, program):
+    lines = ["| arm | settings | rounds | collections | CPU per request | GC % | mean MiB | peak MiB | p99 |", "|" + "---|" * 9]
+    names = list(dict.fromkeys(r["arm"] for r in records if r["program"] == program))
+    for arm in sorted(names, key=lambda name: (name != blocks.DEFAULT, name)):
+        its = [r for r in records if r["program"] == program and r["arm"] == arm]
+        settings = " ".join(f"{k}={v}" for k, v in its[0]["settings"].items()) or "Go's own"
+        label = ", ".join([arm, *its[0]["alsoOf"]])
+        share = sum(r["trace"]["cpuSeconds"] for r in its) / sum(r["cpuSeconds"] for r in its)
+        lines.append(f"| {label} | {settings} | {len(its)} | {blocks.cycles(records, program, arm)} | "
+                     f"{'–' if arm == blocks.DEFAULT else change(ratio(records, program, arm, blocks.cpu))} | {100 * share:.1f} | "
+                     f"{statistics.fmean(r['memory']['meanBytes'] for r in its) / MIB:.0f} | "
+                     f"{max(r['memory']['peakBytes'] for r in its) / MIB:.0f} | "
+                     f"{'–' if arm == blocks.DEFAULT else change(ratio(records, program, arm, lambda r: r['load']['p99Ms']))} |")
+    return "\n".join(lines) + "\n"
+
+
+def document(records, command):
+    programs = sorted({r["program"] for r in records})
+    costs = {"gopacer": ("Balanced", blocks.priced(PRICE)), "gopacer-throughput": ("Throughput", blocks.cpu)}
+    lines = ["# Lab: settings within one process", "", f"Written by `{command}`; do not edit. Each program runs once; `gopacer tune` changes "
+             "its settings, block after block, and each round has a block of every arm in an order drawn anew. Intervals are 95 %.", "",
+             "| figure | found | of it |", "|---|---|---|"]
+    for arm, (objective, cost) in costs.items():
+        each = "; ".join(f"{p} {percent(share_of_oracle(records, [p], arm, cost))} (oracle: {oracle(records, p, cost)})" for p in programs)
+        lines.append(f"| share of the oracle's saving, objective {objective} | {percent(share_of_oracle(records, programs, arm, cost))} | {each} |")
+    rows = predictions(records, programs)
+    for what, said, came in (("GC's share, by profiles", 2, 3), ("GC's share, by the runtime's account", 2, 4), ("peak memory", 5, 6)):
+        errors = [abs(row[said]["value"] / row[came] - 1) for row in rows if row[came]]
+        within = sum(row[said]["low"] <= row[came] <= row[said]["high"] for row in rows)
+        if errors:
+            lines.append(f"| error of the prediction of {what} | median {100 * statistics.median(errors):.1f} %, worst {100 * max(errors):.1f} % | "
+                         f"{within} of {len(rows)} within the interval; " + "; ".join(
+                             f"{row[0]} {row[1]} {row[said]['value'] / row[came] - 1:+.1%}" for row in rows if row[came]) + " |")
+    short = [f"{p} {arm} {blocks.cycles(records, p, arm)}" for p in programs for arm in dict.fromkeys(
+        r["arm"] for r in records if r["program"] == p) if blocks.cycles(records, p, arm) < ENOUGH_CYCLES]
+    lines += ["", f"Arms with fewer than {ENOUGH_CYCLES} collections: {', '.join(short) or 'none'}.", ""]
+    for program in programs:
+        lines += [f"## {program}", f"{PROGRAMS[program].what}; {PROGRAMS[program].rate} requests a second, "
+                  f"{PROGRAMS[program].limit // MIB} MiB.", "", program_table(records, program)]
+    return "\n".join(lines)
