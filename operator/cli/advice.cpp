@@ -79,6 +79,43 @@ std::string table(const std::vector<Row>& rows) {
   return text;
 }
 
+/// What is expected of the advised settings.
+std::optional<Prediction> predicted_of(const Decision& decision) {
+  return decision.destination ? std::optional(decision.destination->predicted) : decision.predicted;
+}
+
+/// What a person may choose from.
+std::string choices_table(const std::vector<Outlook>& choices) {
+  constexpr std::size_t kColumn = 11;
+  std::string lines[3] = {"  to choose from: GOGC     ", "  GC share of CPU          ", "  peak memory              "};
+  const auto cell = [](std::string& line, const std::string& text) {
+    line += std::string(kColumn - std::min(kColumn - 1, text.size()), ' ') + text;
+  };
+  for (const Outlook& choice : choices) {
+    cell(lines[0], *env_of(choice.settings).gogc);
+    cell(lines[1], percent(choice.predicted.gc_cpu_fraction));
+    cell(lines[2], format_bytes(choice.predicted.peak_memory));
+  }
+  return lines[0] + "\n" + lines[1] + "\n" + lines[2] + "\n";
+}
+
+Json prediction_json(const Prediction& predicted) {
+  return {{"gcCpuFraction",
+           interval_json(predicted.gc_cpu_fraction, predicted.gc_cpu_fraction_low, predicted.gc_cpu_fraction_high)},
+          {"peakMemoryBytes", interval_json(predicted.peak_memory.value(), predicted.peak_memory_low.value(),
+                                            predicted.peak_memory_high.value())},
+          {"cyclesPerMinute", interval_json(predicted.cycles_per_minute, predicted.cycles_per_minute_low,
+                                            predicted.cycles_per_minute_high)},
+          {"cycleVolumeBytes", predicted.cycle_volume.count()},
+          {"cpuSavingFraction", {{"value", predicted.saving}, {"low", predicted.saving_low}}}};
+}
+
+Json outlook_json(const Settings& settings, const std::optional<Prediction>& predicted) {
+  Json json = settings_json(settings);
+  json["predicted"] = predicted ? prediction_json(*predicted) : Json(nullptr);
+  return json;
+}
+
 std::string env_lines(const Settings& settings, const std::string& indent) {
   const EnvText env = env_of(settings);
   std::string lines = indent + "env:\n" + indent + "- name: GOGC\n" + indent + "  value: \"" + *env.gogc + "\"\n";
@@ -91,6 +128,7 @@ std::string env_lines(const Settings& settings, const std::string& indent) {
 }  // namespace
 
 const Settings& advised(const Advice& advice) {
+  if (advice.decision.destination) return advice.decision.destination->settings;
   return advice.decision.recommended ? *advice.decision.recommended : advice.decision.settings;
 }
 
@@ -103,12 +141,15 @@ std::string advice_text(const Advice& advice) {
   }
   text += "\n\n  current       " + describe(advice.input.current) + " (" + advice.settings_source + ")\n";
   const bool change = decision.kind == Decision::Kind::kChange;
-  text += "  recommended   " + (change ? describe(decision.settings) : std::string("no change")) + "\n";
+  text += "  recommended   " + (change ? describe(advised(advice)) : std::string("no change")) + "\n";
+  if (decision.destination)
+    text += "  first step    " + describe(decision.settings) + ", as far as a trial would go at once\n";
   if (!decision.binding.empty()) text += "  held by       " + decision.binding + "\n";
   text += "  why           " + decision.message + "\n";
-  if (decision.estimate) text += "\n" + table(rows_of(*decision.estimate, decision.predicted));
+  if (decision.estimate) text += "\n" + table(rows_of(*decision.estimate, predicted_of(decision)));
+  if (!decision.tradeoff.empty()) text += "\n" + choices_table(decision.tradeoff);
   if (change) {
-    text += "\nIn the container of your Deployment:\n\n" + env_lines(decision.settings, "        ");
+    text += "\nIn the container of your Deployment:\n\n" + env_lines(advised(advice), "        ");
   }
   for (const std::string& note : advice.notes) text += "\nnote: " + note;
   if (!advice.notes.empty()) text += "\n";
@@ -128,22 +169,19 @@ std::string advice_json(const Advice& advice) {
             {"currentSource", advice.settings_source},
             {"recommended", nullptr},
             {"predicted", nullptr},
+            {"firstStep", nullptr},
+            {"tradeoff", Json::array()},
             {"observed", nullptr},
             {"needsMemoryBytes", decision.needs_memory ? Json(decision.needs_memory->count()) : Json(nullptr)},
             {"readings", readings(advice)},
             {"notes", advice.notes}};
   if (decision.kind != Decision::Kind::kNoData) json["recommended"] = settings_json(advised(advice));
-  if (decision.predicted) {
-    const Prediction& predicted = *decision.predicted;
-    json["predicted"] = {
-        {"gcCpuFraction",
-         interval_json(predicted.gc_cpu_fraction, predicted.gc_cpu_fraction_low, predicted.gc_cpu_fraction_high)},
-        {"peakMemoryBytes", interval_json(predicted.peak_memory.value(), predicted.peak_memory_low.value(),
-                                          predicted.peak_memory_high.value())},
-        {"cyclesPerMinute",
-         interval_json(predicted.cycles_per_minute, predicted.cycles_per_minute_low, predicted.cycles_per_minute_high)},
-        {"cycleVolumeBytes", predicted.cycle_volume.count()},
-        {"cpuSavingFraction", {{"value", predicted.saving}, {"low", predicted.saving_low}}}};
+  if (const auto predicted = predicted_of(decision)) json["predicted"] = prediction_json(*predicted);
+  if (decision.kind == Decision::Kind::kChange) {
+    json["firstStep"] = outlook_json(decision.settings, decision.predicted);
+  }
+  for (const Outlook& choice : decision.tradeoff) {
+    json["tradeoff"].push_back(outlook_json(choice.settings, choice.predicted));
   }
   if (decision.estimate) {
     const Estimate& estimate = *decision.estimate;
@@ -173,6 +211,11 @@ std::string advice_json(const Advice& advice) {
           {"memory", estimate.memory_source},
           {"liveHeap", estimate.live_heap_source},
           {"cycleVolume", estimate.cycle_volume_source}}}};
+    if (estimate.cpu_uses) {
+      for (std::size_t i = 0; i < kCpuUseNames.size(); ++i) {
+        json["observed"]["cpuUses"][kCpuUseNames[i]] = estimate.cpu_uses->values[i];
+      }
+    }
     if (!estimate.go_version.empty()) json["observed"]["goVersion"] = estimate.go_version;
   }
   // What others wrote may not be UTF-8.
@@ -187,13 +230,17 @@ std::string advice_yaml(const Advice& advice) {
   std::string text;
   const bool change = advice.decision.kind == Decision::Kind::kChange;
   text += "# " + advice.decision.reason + ": " +
-          (change ? describe(advice.decision.settings) : describe(advice.input.current) + " stays") + "\n";
+          (change ? describe(advised(advice)) : describe(advice.input.current) + " stays") + "\n";
   text +=
       "# updateMode \"Off\" only recommends; Canary tries new settings on canary pods and applies what is better.\n";
   text += "apiVersion: gopacer.dev/v1alpha1\nkind: GoRuntimeProfile\nmetadata:\n  name: " + name + "\nspec:\n";
   text += "  targetRef: {apiVersion: apps/v1, kind: Deployment, name: " + name + "}\n";
   text += "  updatePolicy: {updateMode: \"Off\"}\n";
-  text += "  objective: {type: " + to_string(spec.objective) + ", strategy: " + to_string(spec.strategy) + "}\n";
+  text += "  objective: {type: " + to_string(spec.objective) + ", strategy: " + to_string(spec.strategy);
+  if (spec.memory_price != kUsualMemoryPrice) {
+    text += ", memoryPricePerGiBCores: \"" + format_fixed(spec.memory_price, 3) + "\"";
+  }
+  text += "}\n";
   text += "  bounds:\n    minAllowed: {gogc: " + std::to_string(bounds.min_gogc) +
           "}\n    maxAllowed: {gogc: " + std::to_string(bounds.max_gogc) +
           ", goMemLimitPercent: " + std::to_string(bounds.max_go_mem_limit_percent) + "}\n";
@@ -202,7 +249,7 @@ std::string advice_yaml(const Advice& advice) {
     text += "  slos:\n";
     for (const Slo& slo : spec.slos) {
       text += "  - name: " + slo.name + "\n    podHistogram: {port: " + std::to_string(slo.port) + ", path: \"" +
-              slo.path + "\", metric: " + slo.histogram().metric + "}\n";
+              slo.path + "\", metric: \"" + slo.histogram().metric + "\"}\n";
     }
   }
   return text;

@@ -55,6 +55,15 @@ Result<void> check_bounds(const Bounds& bounds) {
   return {};
 }
 
+/// As the profile's schema has it.
+bool is_metric_name(const std::string& name) {
+  constexpr std::size_t kLongest = 200;
+  const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == ':'; };
+  const auto fits = [&](char c) { return letter(c) || (c >= '0' && c <= '9'); };
+  return !name.empty() && name.size() <= kLongest && letter(name.front()) &&
+         std::all_of(name.begin(), name.end(), fits);
+}
+
 /// As the API server wants names of Deployments and profiles: a DNS subdomain.
 bool is_object_name(const std::string& name) {
   constexpr std::size_t kLongestName = 253;
@@ -83,6 +92,10 @@ Result<void> read_places(const AdviseOptions& options, Request& request) {
     if (options.metrics_url.empty() && options.record.empty() && options.latency_metric.empty()) return {};
     return invalid(
         "--metrics-url, --latency-metric and --record need --url: the process's memory tells of no requests");
+  }
+  if (!options.latency_metric.empty() && !is_metric_name(options.latency_metric)) {
+    return invalid("--latency-metric '" + options.latency_metric +
+                   "' can be no metric's name: http_request_duration_seconds");
   }
   if (options.url.empty()) return invalid("nothing to read: give --url, --pid, or --samples");
   auto url = parse_page_url("--url", options.url);
@@ -163,11 +176,14 @@ ProfileSpec spec_of(const AdviseOptions& options, const Request& request) {
   ProfileSpec spec;
   spec.target = options.name;
   spec.objective = named(kObjectiveNames, options.objective);
+  spec.memory_price = options.memory_price;
   spec.strategy = named(kStrategyNames, options.strategy);
   spec.bounds = options.bounds;
   spec.metrics = {request.url.port, request.url.path, request.interval};
   // The process has run before; what it was doing then is a person's business.
   spec.canary.warm_up = Duration(0);
+  // No trial follows.
+  spec.canary.replicas = 0;
   if (!options.latency_metric.empty()) {
     Slo slo;
     slo.name = kLatencySlo;
@@ -455,6 +471,10 @@ void describe_advise(CLI::App& app, AdviseOptions& options) {
       ->capture_default_str();
   app.add_option("--strategy", options.strategy, "What computes the settings")
       ->check(CLI::IsMember(strategies))
+      ->capture_default_str();
+  app.add_option("--memory-price", options.memory_price,
+                 "What a GiB of memory costs, in cores; the default is what clouds ask")
+      ->check(CLI::Range(kLeastMemoryPrice, kMostMemoryPrice))
       ->capture_default_str();
   app.add_option("--min-gogc", options.bounds.min_gogc, "Lowest GOGC that may be recommended")
       ->check(CLI::Range(1, 10000))

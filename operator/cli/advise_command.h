@@ -25,6 +25,7 @@ struct AdviseOptions {
   std::string duration = "60s";
   std::string interval;  ///< empty: a twelfth of the duration
   std::string objective = "Balanced";
+  double memory_price = kUsualMemoryPrice;  ///< of a GiB, in cores
   std::string strategy = "Model";
   Bounds bounds;
   std::string latency_metric;  ///< a histogram on the metrics page; empty: none

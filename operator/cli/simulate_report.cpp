@@ -194,7 +194,7 @@ std::string simulation_text(const simulate::Trace& trace, const simulate::Plan& 
     text += "It saved " + percent(score.saving) + " of the price (" +
             (score.price == simulate::Price::kCpu
                  ? std::string("CPU")
-                 : "CPU, and memory at " + format_fixed(deciding::kBytesPerCore / gib(1).value(), 0) + " GiB a core") +
+                 : "CPU, and memory at " + format_fixed(1 / kUsualMemoryPrice, 0) + " GiB a core") +
             "), " + percent(*share, 0) + " of what the best static settings save.\n";
   }
   text += "\nRollouts:\n";

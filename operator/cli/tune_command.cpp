@@ -170,6 +170,7 @@ Result<Settings> computed(const TuneOptions& options, const LiveSampling& sampli
   input.spec.bounds = options.bounds;
   input.spec.metrics.interval = kReadingInterval;
   input.spec.canary.warm_up = Duration(0);
+  input.spec.canary.replicas = 0;  // No trial follows.
   const auto state = runtime.read();
   if (!state) return tl::unexpected(state.error());
   input.current = state->settings();

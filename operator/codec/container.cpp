@@ -39,6 +39,22 @@ void put_env(std::vector<EnvEntry>& entries, EnvEntry entry) {
   }
 }
 
+/// What the entry's resourceFieldRef to the memory of its own container comes to, as the kubelet works it out; empty
+/// where it is none, or the container has no such figure.
+std::string of_resource_field(const json& entry, const ContainerSpec& container) {
+  const json& field = child(child(entry, "valueFrom"), "resourceFieldRef");
+  const std::string whose = text(field, "containerName");
+  if (!whose.empty() && whose != container.name) return {};
+  const std::string what = text(field, "resource");
+  const auto bytes = what == "limits.memory"     ? container.memory_limit
+                     : what == "requests.memory" ? container.memory_request
+                                                 : std::nullopt;
+  if (!bytes) return {};
+  const Result<Bytes> divisor = parse_quantity(text(field, "divisor"));
+  const std::int64_t by = divisor && divisor->count() > 0 ? divisor->count() : 1;
+  return std::to_string((bytes->count() - 1) / by + 1);
+}
+
 /// As ContainerSpec::env_from has it. Its keys are nobody's business here: gopacer may not read ConfigMaps and Secrets.
 std::string env_from(const json& container, const std::vector<EnvEntry>& env) {
   const auto may_bring = [&](const std::string& variable, const std::string& prefix) {
@@ -75,8 +91,11 @@ std::vector<ContainerSpec> containers_of(const json& pod_spec) {
     read_resources(child(from, "resources"), container);
     for (const json& entry : elements(from, "env")) {
       const std::string name = text(entry, "name");
-      if (is_ours(name))
-        put_env(container.env, {name, strange(entry, "value", kLongestEnv), entry.contains("valueFrom")});
+      if (!is_ours(name)) continue;
+      const bool from_source = entry.contains("valueFrom");
+      put_env(container.env,
+              {name, from_source ? of_resource_field(entry, container) : strange(entry, "value", kLongestEnv),
+               from_source});
     }
     container.env_from = env_from(from, container.env);
     out.push_back(std::move(container));

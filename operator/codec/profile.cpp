@@ -236,6 +236,9 @@ ProfileSpec decode_spec(const json& from, Reader& reader) {
   spec.revert_on_deletion = reader.boolean(from, spec_field("updatePolicy.revertOnDeletion"));
 
   spec.objective = reader.choice(from, spec_field("objective.type"), kObjectiveNames);
+  const double price = reader.decimal(from, spec_field("objective.memoryPricePerGiBCores")).value_or(0);
+  spec.memory_price = std::clamp(price, kLeastMemoryPrice, kMostMemoryPrice);
+  if (price != spec.memory_price) reader.complain("spec.objective.memoryPricePerGiBCores must be from 0.001 to 10");
   spec.strategy = reader.choice(from, spec_field("objective.strategy"), kStrategyNames);
   const std::optional<int> gogc = reader.optional_integer(from, spec_field("objective.settings.gogc"));
   if (gogc) spec.fixed.gogc = Gogc(*gogc);

@@ -38,6 +38,7 @@ inline constexpr std::array kSpecFields{
     SpecField{"updatePolicy.suspend", "false", FieldKind::kBoolean},
     SpecField{"updatePolicy.revertOnDeletion", "false", FieldKind::kBoolean},
     SpecField{"objective.type", "Balanced"},
+    SpecField{"objective.memoryPricePerGiBCores", "0.083"},
     SpecField{"objective.strategy", "Model"},
     SpecField{"objective.settings.gogc", "", FieldKind::kInteger, 1, 10000},
     SpecField{"objective.settings.goMemLimit", ""},

@@ -449,6 +449,7 @@ json trial_object(const ObjectKey& key, const TrialSpec& spec) {
   put(body["predicted"], "savingPercent", spec.predicted.saving_percent);
   put(body["predicted"], "peakMemory", spec.predicted.peak_memory);
   put(body["predicted"], "cycleVolume", spec.predicted.cycle_volume);
+  put(body["predicted"], "destination", spec.predicted.destination);
   return {{"apiVersion", api_version(resources::kTrials)},
           {"kind", resources::kTrials.kind},
           {"metadata",
@@ -537,7 +538,8 @@ Result<Trial> decode_trial(const json& object) {
   trial.spec.reason = text(spec, "reason");
   const json& predicted = child(spec, "predicted");
   trial.spec.predicted = {text(predicted, "gcCpuPercent"), text(predicted, "savingPercent"),
-                          text(predicted, "peakMemory"), text(predicted, "cycleVolume")};
+                          text(predicted, "peakMemory"), text(predicted, "cycleVolume"),
+                          text(predicted, "destination")};
   trial.spec.template_hash = text(spec, "templateHash");
   for (const json& slo : bounded_list(complaints, spec, "slos", kMostSlos)) {
     trial.spec.slos.push_back(decode_slo(slo, complaints));

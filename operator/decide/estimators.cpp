@@ -70,6 +70,12 @@ Estimate combine(const std::vector<PodEstimate>& pods, const std::vector<PodEsti
   all.effective_gogc = 100 * volume / scanned;
   all.non_go = Bytes::of(all.non_go_known ? non_go : kGuessedNonGo);
 
+  ProfiledGc profiled;
+  for (const PodEstimate& pod : pods) profiled.add(pod.profiled);
+  if (!profiled.empty()) {
+    CpuUses& uses = all.cpu_uses.emplace();
+    for (std::size_t i = 0; i < uses.values.size(); ++i) uses.values[i] = profiled.share_of(static_cast<CpuUse>(i));
+  }
   for (const PodEstimate& pod : with_cpu) all.cpu += *pod.cpu / static_cast<double>(with_cpu.size());
   if (!with_cpu.empty()) {
     const std::vector<GcCpu> by_source = gc_cpu_of(with_cpu, all.cpu, by_agent);
@@ -77,6 +83,7 @@ Estimate combine(const std::vector<PodEstimate>& pods, const std::vector<PodEsti
     all.gc_cpu = gc.cores;
     all.gc_cpu_rel_error = gc.rel_error;
     all.gc_cpu_source = gc.source;
+    all.sweep_part = gc.sweep_part;
     all.gc_cpu_fraction = all.cpu > 0 ? gc.cores / all.cpu : 0;
     all.gc_cpu_per_cycle = cycles_per_second > 0 ? gc.cores / cycles_per_second : 0;
     for (std::size_t i = 1; i < by_source.size(); ++i) {

@@ -14,6 +14,8 @@ struct GcCpu {
   double cores = 0;
   double rel_error = 0;  ///< relative standard error
   std::string source;    ///< "CPU profile", "runtime metrics", "GCCPUFraction" or "live heap"
+  /// Of `cores`, what sweeping takes; 0 where the source leaves it out.
+  double sweep_part = 0;
 };
 
 /// Mean cores of collection over the pods by each of the sources that all of them have, the one with the least error

@@ -13,6 +13,7 @@ namespace {
 /// A GOMEMLIMIT above this share of the container stops no heap in time, whatever else is in the container.
 constexpr double kMostOfContainer = 0.95;
 constexpr double kMiB = 1024.0 * 1024;
+constexpr const char* kTrustRegion = "trust region";
 
 /// Below it collections crowd near the limit: then the limit must not be tightened, more memory is needed.
 constexpr double kLeastEffectiveGogc = 50;
@@ -22,6 +23,8 @@ constexpr int kMostGogc = 800;
 constexpr int kMostGogcWithoutLimit = 100;
 /// Where more memory would save next to nothing.
 constexpr double kEnoughShare = 0.02;
+/// The same for those who ask for memory to be spent.
+constexpr double kEnoughShareForSpenders = 0.01;
 /// Latency's upper quantiles flatten when marking takes less than this share of the time.
 constexpr double kEnoughDuty = 0.01;
 /// Memory may cost at most so much CPU.
@@ -31,10 +34,21 @@ constexpr double kMostShareForBalance = 0.05;
 constexpr double kMemoryWeight = 4;
 constexpr double kStepUp = 2;
 constexpr double kStepUpWithRoom = 4;
-/// Of the container's CPU: less is not worth a restart.
-constexpr double kLeastSaving = 0.02;
+/// Of the container's CPU: less is not worth anybody's attention.
+constexpr double kLeastSaving = 0.01;
 constexpr double kLeastStandardErrors = 3;
+/// In this time a change has to have saved what trying it and rolling it out costs.
+constexpr double kRepaidWithin = 7 * 24 * 3600;  // seconds
+/// CPU seconds until a fresh pod serves as an old one does: more than most Go services take.
+constexpr double kStartOfAPod = 30;
+/// The judge's least.
+constexpr double kWindowsOfATrial = 20;
+/// Relative standard error of a saving from which on more readings would tell more.
+constexpr double kRoughError = 0.15;
 constexpr double kCrowded = 0.9;
+constexpr double kLeastRelief = 0.02;
+/// So many points draw the trade-off.
+constexpr int kChoices = 5;
 /// A trial, the watch after it, and the time in which a growth is seen at all.
 constexpr double kHoursAhead = 1.5;
 
@@ -79,20 +93,16 @@ class Model {
     return limit_ ? nullptr : kNoContainerLimit;
   }
 
-  Candidate wanted() const {
+  /// The settings that the objective asks for: as far as one step may go, or all the way.
+  Candidate wanted(bool in_steps) const {
     Candidate candidate;
     candidate.binding = "objective";
     double volume = wanted_volume();
-    if (limit_) {
-      const go_pacer::Heap heap{estimate_.live_heap, estimate_.roots};
-      const double most = physics_.volume_at(go_pacer::limit_goal(heap, *limit_, estimate_.non_heap));
-      if (volume > most) {
-        volume = most;
-        candidate.binding = "memory limit";
-      }
+    if (limit_ && volume > most_volume()) {
+      volume = most_volume();
+      candidate.binding = "memory limit";
     }
-    // A limit that the program's Go knows nothing of stays as it is.
-    candidate.settings.go_mem_limit = old_go_ ? input_.current.go_mem_limit : limit_;
+    candidate.settings.go_mem_limit = go_mem_limit();
     double gogc = physics_.gogc_for(volume);
     const auto bound = [&](double low, double high, const char* low_name, const char* high_name) {
       if (gogc > high) {
@@ -103,17 +113,25 @@ class Model {
         candidate.binding = low_name;
       }
     };
-    double highest = std::min(kMostGogc, input_.spec.bounds.max_gogc);
-    double lowest = std::min<double>(highest, std::max(kLeastGogc, input_.spec.bounds.min_gogc));
-    bound(0, present_gogc() * step(), "", "trust region");
-    bound(lowest, highest, "bounds.minAllowed.gogc", "bounds.maxAllowed.gogc");
-    if (missing_limit() != nullptr) {
-      highest = std::min<double>(highest, kMostGogcWithoutLimit);
-      lowest = std::min(lowest, highest);
-      bound(0, highest, "", missing_limit());
-    }
-    candidate.settings.gogc = rounded(gogc, lowest, highest);
+    if (in_steps) bound(0, present_gogc() * step(), "", kTrustRegion);
+    bound(bounded(kLeastGogc), bounded(kMostGogc), "bounds.minAllowed.gogc", "bounds.maxAllowed.gogc");
+    if (missing_limit() != nullptr) bound(0, highest_gogc(), "", missing_limit());
+    candidate.settings.gogc = rounded(gogc, lowest_gogc(), highest_gogc());
     return candidate;
+  }
+
+  /// Settings from the smallest GOGC that is sensible to the largest, evenly by their ratio.
+  std::vector<Settings> choices() const {
+    const double lowest = lowest_gogc();
+    double highest = highest_gogc();
+    if (limit_) highest = std::min(highest, physics_.gogc_for(most_volume()));
+    std::vector<Settings> choices;
+    for (int i = 0; i < kChoices; ++i) {
+      const double gogc = lowest * std::pow(std::max(1.0, highest / lowest), i / (kChoices - 1.0));
+      const Settings one{rounded(gogc, lowest_gogc(), highest_gogc()), go_mem_limit()};
+      if (choices.empty() || choices.back() != one) choices.push_back(one);
+    }
+    return choices;
   }
 
   /// GOGC for people: a multiple of 5 where the bounds leave one.
@@ -123,19 +141,37 @@ class Model {
   }
 
  private:
+  /// A limit that the program's Go knows nothing of stays as it is.
+  std::optional<Bytes> go_mem_limit() const { return old_go_ ? input_.current.go_mem_limit : limit_; }
+
+  /// V where GOMEMLIMIT begins to start the collections.
+  double most_volume() const {
+    const go_pacer::Heap heap{estimate_.live_heap, estimate_.roots};
+    return physics_.volume_at(go_pacer::limit_goal(heap, *limit_, estimate_.non_heap));
+  }
+
+  /// Within the person's bounds, of which the upper one counts more.
+  int bounded(int gogc) const {
+    return std::min({kMostGogc, input_.spec.bounds.max_gogc, std::max(gogc, input_.spec.bounds.min_gogc)});
+  }
+  int highest_gogc() const { return std::min(bounded(kMostGogc), missing_limit() ? kMostGogcWithoutLimit : kMostGogc); }
+  int lowest_gogc() const { return std::min(bounded(kLeastGogc), highest_gogc()); }
+
   /// Step 4: V by the objective, without any bound.
   double wanted_volume() const {
     // min p_cpu·A·m/V + p_mem·V, in cores: V* = √(A·m·bytes per core).
-    const double traded = std::sqrt(estimate_.alloc_rate * estimate_.gc_cpu_per_cycle * kBytesPerCore);
+    const double traded =
+        std::sqrt(estimate_.alloc_rate * estimate_.gc_cpu_per_cycle * bytes_per_core(input_.spec.memory_price));
     // Memory that the container has requested is paid for, used or not: up to it more is free, while it still helps.
     const double enough = physics_.volume_for_share(kEnoughShare);
     const double paid = input_.memory_request ? std::min(enough, physics_.volume_within(*input_.memory_request)) : 0;
     const double balanced = std::max(traded, paid);
     switch (input_.spec.objective) {
       case Objective::kThroughput:
-        return std::max(traded, enough);
+        return std::max(traded, physics_.volume_for_share(kEnoughShareForSpenders));
       case Objective::kLatency:
-        return std::max({traded, enough, physics_.volume_for_duty(kEnoughDuty)});
+        return std::max(
+            {traded, physics_.volume_for_share(kEnoughShareForSpenders), physics_.volume_for_duty(kEnoughDuty)});
       case Objective::kMemory:
         return std::min(traded,
                         std::max(traded / std::sqrt(kMemoryWeight), physics_.volume_for_share(kMostShareForMemory)));
@@ -164,13 +200,34 @@ std::string limit_advice(const Model& model) {
   return "set resources.limits.memory";
 }
 
+/// What trying a change and rolling it out costs at most, in CPU seconds: fresh pods, and those of the trial beside the
+/// target's. A running process is changed for nothing.
+double cost_of_change(const DecideInput& input, const Estimate& estimate) {
+  if (input.spec.apply == ApplyMode::kLive) return 0;
+  const CanaryPlan& plan = input.spec.canary;
+  double arm = plan.replicas;
+  if (!plan.steps.empty()) arm = std::ceil(input.replicas * plan.steps.back().percent / 100.0);
+  const double compared = to_seconds(plan.warm_up) + kWindowsOfATrial * to_seconds(plan.interval);
+  const double of_baseline = compared + to_seconds(plan.warm_up + input.spec.rollback.watch_for);
+  return (input.replicas + 2 * arm) * kStartOfAPod + arm * (compared + of_baseline) * estimate.cpu;
+}
+
 /// Step 7: is it worth a restart?
 struct Worth {
   bool enough = false;
   std::string why;  ///< for the message
   bool urgent = false;
-  bool unsure = false;  ///< it may well be worth it, but the estimate is too rough to tell
+  bool unsure = false;      ///< it may well be worth it, but the estimate is too rough to tell
+  double repaid_after = 0;  ///< seconds in which it saves what it costs; negative: never
+  double memory_price = 0;  ///< of more memory, where it counts: as a share of the pod's CPU
 };
+
+/// What the memory costs by which the peak grows beyond what is requested, and so paid for anyway.
+double price_of_growth(const DecideInput& input, const Estimate& estimate, const Prediction& predicted) {
+  const Bytes paid = std::max(estimate.peak_memory, input.memory_request.value_or(Bytes(0)));
+  const Bytes growth = std::max(Bytes(0), predicted.peak_memory - paid);
+  return growth.value() / bytes_per_core(input.spec.memory_price) / std::max(1e-9, estimate.cpu);
+}
 
 Worth worth_of(const DecideInput& input, const Estimate& estimate, const Settings& wanted,
                const Prediction& predicted) {
@@ -181,35 +238,76 @@ Worth worth_of(const DecideInput& input, const Estimate& estimate, const Setting
     return {true, "Memory outside the Go heap has grown, and leaves less of the container to it. ", true};
   }
   if (estimate.container_limit && estimate.peak_memory > *estimate.container_limit * kCrowded &&
-      predicted.peak_memory < estimate.peak_memory - *estimate.container_limit * 0.05) {
+      predicted.peak_memory < estimate.peak_memory - *estimate.container_limit * kLeastRelief) {
     return {true, "The container is close to its memory limit. ", true};
   }
+  // `share`: of a pod's CPU, or of what memory is worth in CPU.
+  const auto repaid_after = [&](double share) {
+    const double cores = input.replicas * estimate.cpu * share;
+    return cores > 0 ? cost_of_change(input, estimate) / cores : -1;
+  };
+  const auto in_time = [](double seconds) { return seconds >= 0 && seconds <= kRepaidWithin; };
   const double error = (predicted.saving - predicted.saving_low) / 2;
+  const bool balanced = input.spec.objective == Objective::kBalanced;
   if (predicted.saving > 0) {
-    const bool much = predicted.saving_low >= kLeastSaving;
+    Worth worth;
+    if (balanced) worth.memory_price = price_of_growth(input, estimate, predicted);
+    const double least = predicted.saving_low - worth.memory_price;
+    const double likely = predicted.saving - worth.memory_price;
+    worth.repaid_after = repaid_after(least);
+    const bool much = least >= kLeastSaving && in_time(worth.repaid_after);
     const bool sure = predicted.saving >= kLeastStandardErrors * error;
-    return {much && sure, "", false, much && !sure};
+    worth.enough = much && sure;
+    // Where the best guess is worth it and only the least is not, better readings may still show it.
+    worth.unsure = !worth.enough && likely >= kLeastSaving && in_time(repaid_after(likely)) &&
+                   error > kRoughError * predicted.saving;
+    return worth;
   }
   // Less memory for more CPU: only where the objective weighs the two.
-  const bool balanced = input.spec.objective == Objective::kBalanced;
   if (!balanced && input.spec.objective != Objective::kMemory) return {};
   if (predicted.gc_cpu_fraction_high > (balanced ? kMostShareForBalance : 1.2 * kMostShareForMemory)) return {};
   const Bytes freed = estimate.peak_memory - predicted.peak_memory;
   if (freed < std::max(mib(16), estimate.peak_memory * 0.05)) return {};
-  const double cores = freed.value() / kBytesPerCore * (balanced ? 1 : kMemoryWeight);
-  return {cores / std::max(1e-9, estimate.cpu) + predicted.saving_low >= kLeastSaving,
-          "It frees " + format_bytes(freed) + " of memory. "};
+  const double cores = freed.value() / bytes_per_core(input.spec.memory_price) * (balanced ? 1 : kMemoryWeight);
+  const double net = cores / std::max(1e-9, estimate.cpu) + predicted.saving_low;
+  Worth worth{.why = "It frees " + format_bytes(freed) + " of memory. ", .repaid_after = repaid_after(net)};
+  worth.enough = net >= kLeastSaving && in_time(worth.repaid_after);
+  return worth;
+}
+
+/// "40m", "14h", "9d": for people, and rounded up.
+std::string in_words(double seconds) {
+  const auto whole = [](double count) { return format_fixed(std::ceil(count), 0); };
+  if (seconds <= 2 * 3600) return whole(seconds / 60) + "m";
+  return seconds <= 48 * 3600 ? whole(seconds / 3600) + "h" : whole(seconds / 86400) + "d";
 }
 
 /// What is saved, and why that is no reason to restart anything.
 std::string too_little(const Prediction& predicted, const Worth& worth) {
   if (predicted.saving <= 0) return "no CPU.";
-  const std::string saved = format_fixed(predicted.saving * 100, 1) + " % of the CPU, ";
-  const std::string least = format_fixed(predicted.saving_low * 100, 1) + " %";
+  const auto share = [](double value) { return format_fixed(value * 100, 1) + " %"; };
+  const std::string saved = share(predicted.saving) + " of the CPU, ";
+  const std::string memory =
+      worth.memory_price > 0 ? ", and costs memory that is worth " + share(worth.memory_price) : "";
   if (worth.unsure) {
-    return saved + "or only " + least + ": too rough an estimate to act on yet. More readings make it better.";
+    return saved + "or only " + share(predicted.saving_low) + memory +
+           ": the estimate is too rough to act on yet. More readings, and CPU profiles above all, make it better.";
   }
-  return saved + "at least " + least + "; a change has to save " + format_fixed(kLeastSaving * 100, 0) + " %.";
+  if (predicted.saving_low - worth.memory_price >= kLeastSaving) {
+    return saved + "which a trial and a rollout to fresh pods cost so much that it takes " +
+           in_words(worth.repaid_after) + " to repay them; it has to be " + in_words(kRepaidWithin) + " at most.";
+  }
+  return saved + "at least " + share(predicted.saving_low) + memory + "; a change has to save " +
+         format_fixed(kLeastSaving * 100, 0) + " %" + (memory.empty() ? "." : " more than that.");
+}
+
+std::string destination_text(const Decision& decision) {
+  return decision.destination ? " Steps like this one lead to " + describe(decision.destination->settings) + "." : "";
+}
+
+/// When the change has paid for itself; empty where it costs nothing, or is no question of cost.
+std::string repaid_text(const Worth& worth) {
+  return worth.repaid_after > 0 ? " Its rollout is repaid within " + in_words(worth.repaid_after) + "." : "";
 }
 
 /// Too much of a good thing: less of it may be right. A missing benefit, or a person who put the old settings back,
@@ -236,9 +334,22 @@ std::optional<Candidate> avoid_bans(const DecideInput& input, const Model& model
 
 }  // namespace
 
+namespace {
+
+/// What stays free between GOMEMLIMIT and what the container has for Go: for memory that grew since it was read. In all
+/// groups of the lab peaks stayed 5 to 28 MiB below GOMEMLIMIT itself. What is outside of Go nobody bounds: of that a
+/// fifth more may come. Where the container's memory is a guess, or may hold page cache, more may be wrong.
+double margin_of(double container, const Estimate& estimate) {
+  const bool is_known = estimate.memory_source == "container";
+  const double least = is_known ? std::clamp(estimate.non_go.value() / 5, 8 * kMiB, 32 * kMiB) : 32 * kMiB;
+  return std::max({0.03 * container, least, estimate.spike.value()});
+}
+
+}  // namespace
+
 Bytes safe_limit(Bytes container, const Estimate& estimate, int max_percent) {
   const double c = container.value();
-  const double margin = std::max({0.03 * c, 32 * kMiB, estimate.spike.value()});
+  const double margin = margin_of(c, estimate);
   const double safe = std::min(kMostOfContainer * c, c - 1.1 * estimate.non_go.value()) - margin;
   return mib(std::floor(std::min(safe, c * max_percent / 100) / kMiB));
 }
@@ -265,7 +376,7 @@ Bytes container_needed(const Estimate& estimate, int max_percent) {
   double container = limit;
   // The margin is a share of the result: a few rounds settle it.
   for (int round = 0; round < 30; ++round) {
-    const double margin = std::max({0.03 * container, 32 * kMiB, estimate.spike.value()});
+    const double margin = margin_of(container, estimate);
     container =
         std::max({(limit + margin) / 0.95, limit + margin + 1.1 * estimate.non_go.value(), limit * 100 / max_percent});
   }
@@ -329,7 +440,10 @@ void decide_by_model(const DecideInput& input, const Physics& physics, Decision&
                                    ": a leak, or a cache that still fills. Nothing is changed until it is steady.");
   }
 
-  Candidate candidate = model.wanted();
+  for (const Settings& choice : model.choices()) {
+    decision.tradeoff.push_back({choice, physics.predict(as_run(choice))});
+  }
+  Candidate candidate = model.wanted(true);
   const bool held_by_missing_limit = candidate.binding == kNoContainerLimit || candidate.binding == kOldGo;
   if (held_by_missing_limit && model.present_gogc() > kMostGogcWithoutLimit) {
     // Lowering a person's choice would cost CPU; what is missing is the limit.
@@ -367,6 +481,10 @@ void decide_by_model(const DecideInput& input, const Physics& physics, Decision&
                     (no_limit ? " A larger GOGC needs a memory limit: " + limit_advice(model) + "." : ""));
   }
 
+  const Settings all_the_way = model.wanted(false).settings;
+  if (candidate.binding == kTrustRegion && all_the_way != candidate.settings) {
+    decision.destination = Outlook{all_the_way, physics.predict(as_run(all_the_way))};
+  }
   decision.predicted = predicted;
   decision.binding = candidate.binding;
   decision.urgent = worth.urgent;
@@ -374,7 +492,8 @@ void decide_by_model(const DecideInput& input, const Physics& physics, Decision&
   decision.settings = candidate.settings;
   decision.reason = "Recommended";
   decision.message = describe(candidate.settings) + " instead of " + now_text + ". " + worth.why +
-                     expectation(estimate, predicted) + " Held by: " + candidate.binding + ".";
+                     expectation(estimate, predicted) + " Held by: " + candidate.binding + "." +
+                     destination_text(decision) + repaid_text(worth);
 }
 
 }  // namespace gopacer::deciding

@@ -18,9 +18,8 @@ constexpr double kModelError = 0.03;
 constexpr double kModelErrorPerDoubling = 0.06;
 /// The runtime collects at least once in so many seconds.
 constexpr double kForcedPeriod = 120;
-/// Of a collection's CPU at GOGC=100, what grows with the heap: sweeping. Seen in profiles of a real service: 0.1 ms
-/// for each 2.3 MiB more, of 90 ms. Beyond some size it is not known, and it must not be made up.
-constexpr double kSweepShare = 0.04;
+/// Sweeping goes over all of the heap that has grown, M + V. Beyond some size what it costs is not known, and must not
+/// be made up.
 constexpr double kMostGrowthSwept = 8;
 /// A grown heap has more fragments and more bookkeeping beside it.
 constexpr double kHeapOverhead = 1.05;
@@ -38,17 +37,17 @@ Physics::Physics(const Estimate& estimate) : estimate_(estimate) {
   if (estimate.cycles > 0 && per_second > 1.5 / kForcedPeriod) {
     forced_per_second_ = per_second * static_cast<double>(estimate.forced) / static_cast<double>(estimate.cycles);
   }
-  const double scanned = std::max(1.0, (heap.live + heap.roots).value());
-  const double sweeping = kSweepShare * std::min(kMostGrowthSwept, estimate.cycle_volume.value() / scanned);
-  const double at_one_hundred = estimate.gc_cpu_per_cycle / (1 - kSweepShare + sweeping);
-  marking_ = (1 - kSweepShare) * at_one_hundred;
-  sweeping_per_byte_ = kSweepShare * at_one_hundred / scanned;
+  const double swept = std::max(1.0, heap.live.value() + swept_growth(estimate.cycle_volume.value()));
+  sweeping_per_byte_ = estimate.sweep_part * estimate.gc_cpu_per_cycle / swept;
+  marking_ = estimate.gc_cpu_per_cycle - sweeping_per_byte_ * swept_growth(estimate.cycle_volume.value());
 }
 
-double Physics::cpu_per_cycle(double volume) const {
+double Physics::swept_growth(double volume) const {
   const double scanned = (estimate_.mean_live_heap + estimate_.roots).value();
-  return marking_ + sweeping_per_byte_ * std::min(volume, kMostGrowthSwept * std::max(1.0, scanned));
+  return std::min(volume, kMostGrowthSwept * std::max(1.0, scanned));
 }
+
+double Physics::cpu_per_cycle(double volume) const { return marking_ + sweeping_per_byte_ * swept_growth(volume); }
 
 double Physics::cycles_per_second(double volume) const {
   return std::max(estimate_.alloc_rate / volume + forced_per_second_, 1 / kForcedPeriod);
@@ -89,7 +88,7 @@ double Physics::gc_cpu(double volume) const {
 
 double Physics::volume_for_share(double share) const {
   const double working = std::max(0.0, estimate_.cpu - estimate_.gc_cpu);
-  // Sweeping costs as much for each byte allocated, however large the heap is.
+  // Sweeping what was allocated costs as much, however large the heap is.
   const double collecting = share / (1 - share) * working - estimate_.gc_cpu_per_cycle * forced_per_second_ -
                             estimate_.alloc_rate * sweeping_per_byte_;
   if (collecting <= 0) return std::numeric_limits<double>::infinity();

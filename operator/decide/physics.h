@@ -33,6 +33,8 @@ class Physics {
 
  private:
   double volume_of(double growth) const;
+  /// Of V, what sweeping is known to grow with.
+  double swept_growth(double volume) const;
   double cpu_per_cycle(double volume) const;
   double cycles_per_second(double volume) const;
   /// What of the settings the program's Go looks at.
@@ -44,11 +46,11 @@ class Physics {
   double growth_ = 1;
   double pacing_ = 1;
   double forced_per_second_ = 0;
-  double marking_ = 0;            ///< of m, what does not depend on V; CPU seconds
+  double marking_ = 0;            ///< of m, what does not depend on V; CPU seconds. Sweeping what lives is in it
   double sweeping_per_byte_ = 0;  ///< of m, for each byte of V
 };
 
-/// Memory that is worth as much as one core: clouds sell a core for the price of 8 to 13 GiB.
-inline constexpr double kBytesPerCore = 12.0 * 1024 * 1024 * 1024;
+/// Memory that is worth as much as one core where a GiB costs `price` cores.
+inline double bytes_per_core(double price) { return gib(1).value() / price; }
 
 }  // namespace gopacer::deciding

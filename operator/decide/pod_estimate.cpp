@@ -364,11 +364,24 @@ void SeriesReader::read_cpu_in_use() {
        "runtime metrics", kBusyClassError);
 }
 
+/// Collections that ended while the sample's profile was taken, where a ring of theirs goes back so far.
+std::optional<int> SeriesReader::collections_in(const Sample& sample) const {
+  const GcProfile& profile = *sample.profile;
+  const auto later = std::find_if(with_mem_.begin(), with_mem_.end(),
+                                  [&](const Sample* candidate) { return candidate->at >= sample.at; });
+  if (!profile.began || later == with_mem_.end()) return std::nullopt;
+  const std::vector<GcPause>& ring = (*later)->mem->pauses;
+  if (ring.empty() || ring.front().end > *profile.began) return std::nullopt;
+  return static_cast<int>(std::count_if(ring.begin(), ring.end(), [&](const GcPause& pause) {
+    return pause.end > *profile.began && pause.end <= *profile.began + profile.length;
+  }));
+}
+
 void SeriesReader::read_profiles() {
   for (const Sample* sample : samples_) {
     if (!sample->profile) continue;
     std::optional<double> cores = rate_over(cpu_readings_, sample->at - sample->profile->length, sample->at);
-    found_.profiled.add(*sample->profile, cores ? cores : found_.cpu);
+    found_.profiled.add(*sample->profile, cores ? cores : found_.cpu, collections_in(*sample));
   }
 }
 

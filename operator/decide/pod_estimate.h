@@ -82,6 +82,7 @@ class SeriesReader {
   void read_cpu();
   void read_cpu_in_use();
   void read_profiles();
+  std::optional<int> collections_in(const Sample& sample) const;
   void read_memory();
   std::optional<double> cycle_seconds() const;
   bool tells_settings() const { return process_ != nullptr && process_->gogc; }

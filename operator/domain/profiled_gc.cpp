@@ -5,25 +5,37 @@
 
 namespace gopacer {
 
-void ProfiledGc::add(const GcProfile& profile, std::optional<double> cores) {
+namespace {
+
+/// Fewer give no mean.
+constexpr int kFewestCollections = 5;
+
+}  // namespace
+
+void ProfiledGc::add(const GcProfile& profile, std::optional<double> cores, std::optional<int> collections) {
   const auto is_amount = [](double value) { return std::isfinite(value) && value >= 0; };
   if (!is_amount(profile.gc_cpu_seconds) || !is_amount(profile.total_cpu_seconds)) return;
   const double seconds = to_seconds(profile.length);
   seconds_ += seconds;
   gc_ += profile.gc_cpu_seconds;
-  assist_ += is_amount(profile.assist_cpu_seconds) ? profile.assist_cpu_seconds : 0;
+  if (std::ranges::all_of(profile.uses.values, is_amount)) uses_ += profile.uses;
   profiled_ += profile.total_cpu_seconds;
   used_ += cores ? *cores * seconds : profile.total_cpu_seconds;
   stacks_ += static_cast<double>(profile.stacks);
+  ++profiles_;
+  if (collections) ++counted_, collections_ += *collections;
 }
 
 void ProfiledGc::add(const ProfiledGc& other) {
   seconds_ += other.seconds_;
   gc_ += other.gc_;
-  assist_ += other.assist_;
+  uses_ += other.uses_;
   profiled_ += other.profiled_;
   used_ += other.used_;
   stacks_ += other.stacks_;
+  profiles_ += other.profiles_;
+  counted_ += other.counted_;
+  collections_ += other.collections_;
 }
 
 double ProfiledGc::share_of(double seconds) const {
@@ -31,14 +43,14 @@ double ProfiledGc::share_of(double seconds) const {
   return whole > 0 ? std::clamp(seconds / whole, 0.0, 1.0) : 0;
 }
 
+std::optional<double> ProfiledGc::per_collection() const {
+  if (counted_ < profiles_ || collections_ < kFewestCollections) return std::nullopt;
+  return gc_ / collections_;
+}
+
 double ProfiledGc::share() const { return share_of(gc_); }
 
-double ProfiledGc::assist_share() const { return share_of(assist_); }
-
-double ProfiledGc::rel_error() const {
-  const double of_collection = empty() ? 0 : stacks_ * gc_ / profiled_;
-  return of_collection > 0 ? std::min(1.0, 1 / std::sqrt(of_collection)) : 1;
-}
+double ProfiledGc::rel_error() const { return gc_stacks() > 0 ? std::min(1.0, 1 / std::sqrt(gc_stacks())) : 1; }
 
 double ProfiledGc::profiled_cores_error() const { return stacks_ > 0 ? 1 / std::sqrt(stacks_) : 1; }
 

@@ -13,7 +13,8 @@ const ContainerSpec* container_named(const std::vector<ContainerSpec>& container
 EnvText env_of(const ContainerSpec& container) {
   EnvText env;
   for (const EnvEntry& entry : container.env) {
-    if (!entry.from_source) (entry.name == kGogcVariable ? env.gogc : env.go_mem_limit) = entry.value;
+    const bool known = !entry.from_source || !entry.value.empty();
+    if (known) (entry.name == kGogcVariable ? env.gogc : env.go_mem_limit) = entry.value;
   }
   return env;
 }

@@ -280,7 +280,7 @@ std::optional<GcProfile> profiled_in(const PodSeries& pod, const Stretch& stretc
     sum->length += sample.profile->length;
     sum->total_cpu_seconds += sample.profile->total_cpu_seconds;
     sum->gc_cpu_seconds += sample.profile->gc_cpu_seconds;
-    sum->assist_cpu_seconds += sample.profile->assist_cpu_seconds;
+    sum->uses += sample.profile->uses;
     sum->stacks += sample.profile->stacks;
   }
   return sum;
@@ -299,7 +299,7 @@ OfArms<std::optional<GcProfile>> profiles_in(const PodSeries& pod, const Period&
     profile->length = std::chrono::round<Duration>(std::chrono::duration<double>(to_seconds(shorter) * stretched));
     profile->total_cpu_seconds *= part;
     profile->gc_cpu_seconds *= part;
-    profile->assist_cpu_seconds *= part;
+    profile->uses *= part;
   }
   return profiles;
 }

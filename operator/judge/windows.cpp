@@ -300,7 +300,7 @@ std::optional<double> any_gc_share_in(const Arm& arm, const Window& window) {
 
 std::optional<double> assist_share_in(const Arm& arm, const Window& window) {
   const ProfiledGc profiled = profiled_in(arm, window);
-  return profiled.empty() ? std::nullopt : std::optional(profiled.assist_share());
+  return profiled.empty() ? std::nullopt : std::optional(profiled.share_of(CpuUse::kAssist));
 }
 
 bool tells_gc_cpu(const PodSeries& pod) {

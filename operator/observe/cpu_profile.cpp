@@ -5,9 +5,10 @@
 #include <zlib.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <functional>
+#include <limits>
+#include <utility>
 #include <vector>
 
 #include "observe/lines.h"
@@ -21,45 +22,76 @@ using google::protobuf::io::CodedInputStream;
 
 // Go cuts stacks at 128 frames (1,024 if told to): nothing in a profile but the profile itself comes near this.
 constexpr std::size_t kLongestPart = std::size_t{64} * 1024;
-// Of functions and of places in them that count as GC; a few hundred in a real profile.
+// Of functions and of places in them that are of some kind; a few hundred in a real profile.
 constexpr std::size_t kMostIds = std::size_t{16} * 1024;
 // Places that all stacks and lines together refer to: a profile of a minute has one million.
 constexpr std::size_t kMostReferences = std::size_t{4} << 20;
 
 /// The fields of perftools.profiles.Profile.
-enum ProfileField { kSampleType = 1, kSample = 2, kLocation = 4, kFunction = 5, kString = 6, kDuration = 10 };
+enum ProfileField {
+  kSampleType = 1,
+  kSample = 2,
+  kLocation = 4,
+  kFunction = 5,
+  kString = 6,
+  kTime = 9,
+  kDuration = 10
+};
 
 constexpr const char* kWhatToDo = "something else than net/http/pprof answers there";
 
-/// Ids that the profile chooses: they are sorted, because a hash table can be filled so that each look takes long.
-class Ids {
- public:
-  /// False when there are too many.
-  bool add(std::uint64_t id) {
-    ids_.push_back(id);
-    return ids_.size() <= kMostIds;
+/// Kinds of stacks, a bit each: collection, and those of CpuUse from the second bit on.
+using Kinds = std::uint32_t;
+constexpr Kinds kGc = 1;
+constexpr Kinds bit(CpuUse use) { return Kinds{2} << static_cast<unsigned>(use); }
+
+/// Of which kinds a stack is that goes through `function`.
+Kinds kinds_of(std::string_view function) {
+  constexpr std::string_view kRuntime = "runtime.";
+  if (function == "sync.(*Mutex).lockSlow" || function == "internal/sync.(*Mutex).lockSlow") {
+    return bit(CpuUse::kLocking);
   }
-  /// Before the first look.
-  void sort() { std::sort(ids_.begin(), ids_.end()); }
-  bool contains(std::uint64_t id) const { return std::binary_search(ids_.begin(), ids_.end(), id); }
-
- private:
-  std::vector<std::uint64_t> ids_;
-};
-
-/// gcAssistAlloc, gcAssistAlloc1 and their closures.
-bool is_assist(std::string_view function) { return function.starts_with("runtime.gcAssistAlloc"); }
-
-bool is_gc(std::string_view function) {
-  return function == "runtime.gcBgMarkWorker" || function == "runtime.bgsweep" || is_assist(function);
+  if (!function.starts_with(kRuntime)) return 0;
+  const std::string_view name = function.substr(kRuntime.size());
+  // gcAssistAlloc, gcAssistAlloc1 and their closures.
+  if (name.starts_with("gcAssistAlloc")) return kGc | bit(CpuUse::kAssist);
+  if (name == "gcBgMarkWorker") return kGc;
+  if (name == "bgsweep") return kGc | bit(CpuUse::kSweeping);
+  if (name == "gcDrainMarkWorkerIdle") return bit(CpuUse::kIdleMarking);
+  if (name == "bgscavenge" || name.starts_with("(*pageAlloc).scavenge")) return bit(CpuUse::kScavenging);
+  if (name == "mallocgc") return bit(CpuUse::kAllocating);
+  if (name == "memmove") return bit(CpuUse::kCopying);
+  if (name == "lock2" || name == "unlock2") return bit(CpuUse::kLocking);
+  if (name == "futex") return bit(CpuUse::kFutex);
+  return 0;
 }
 
-/// Functions of one kind, as the profile refers to them.
-struct Kind {
-  bool (*has)(std::string_view function);
-  Ids names;
-  Ids functions;
-  Ids places;
+/// Kinds by ids that the profile chooses. They are sorted, because a hash table can be filled so that each look takes
+/// long.
+class KindsById {
+ public:
+  /// False when there are too many.
+  bool add(std::uint64_t id, Kinds kinds) {
+    if (kinds != 0) known_.emplace_back(id, kinds);
+    return known_.size() <= kMostIds;
+  }
+  /// Before the first look. An id that is there many times is of all kinds that it came with.
+  void sort() {
+    std::sort(known_.begin(), known_.end());
+    std::vector<std::pair<std::uint64_t, Kinds>> each;
+    for (const auto& [id, kinds] : known_) {
+      if (each.empty() || each.back().first != id) each.emplace_back(id, 0);
+      each.back().second |= kinds;
+    }
+    known_ = std::move(each);
+  }
+  Kinds of(std::uint64_t id) const {
+    const auto at = std::lower_bound(known_.begin(), known_.end(), std::pair{id, Kinds{0}});
+    return at != known_.end() && at->first == id ? at->second : 0;
+  }
+
+ private:
+  std::vector<std::pair<std::uint64_t, Kinds>> known_;
 };
 
 Result<std::string> inflated(const std::string& body) {
@@ -139,12 +171,12 @@ Result<GcProfile> read(const std::string& profile) {
   };
 
   // The names come last in the profile, and everything else refers to them.
-  std::array<Kind, 2> kinds{Kind{is_gc, {}, {}, {}}, Kind{is_assist, {}, {}, {}}};
-  const auto in_each = [&](const auto& done) { return std::all_of(kinds.begin(), kinds.end(), done); };
+  KindsById names, functions, places;
   std::int64_t cpu_name = -1;
   std::int64_t samples_name = -1;
   std::int64_t strings = 0;
   std::uint64_t duration = 0;
+  std::uint64_t began = 0;
   bool good = for_each_field(
       profile,
       [&](int field, std::string_view text) {
@@ -152,10 +184,11 @@ Result<GcProfile> read(const std::string& profile) {
         if (text == "cpu") cpu_name = strings;
         if (text == "samples") samples_name = strings;
         const auto name = static_cast<std::uint64_t>(strings++);
-        return in_each([&](Kind& kind) { return !kind.has(text) || kind.names.add(name); });
+        return names.add(name, kinds_of(text));
       },
       [&](int field, std::uint64_t value) {
         if (field == kDuration) duration = value;
+        if (field == kTime) began = value;
         return true;
       });
   if (!good || strings == 0) return damaged();
@@ -170,14 +203,13 @@ Result<GcProfile> read(const std::string& profile) {
   });
   if (!good || cpu_column < 0 || samples_column < 0) return damaged();
 
-  for (Kind& kind : kinds) kind.names.sort();
+  names.sort();
   good = for_each<pprof::Function>(profile, kFunction, [&](const pprof::Function& function) {
-    const auto name = static_cast<std::uint64_t>(function.name());
-    return in_each([&](Kind& kind) { return !kind.names.contains(name) || kind.functions.add(function.id()); });
+    return functions.add(function.id(), names.of(static_cast<std::uint64_t>(function.name())));
   });
   if (!good) return damaged();
 
-  for (Kind& kind : kinds) kind.functions.sort();
+  functions.sort();
   std::size_t references = 0;
   const auto refer = [&](int count) {
     references += static_cast<std::size_t>(count);
@@ -185,15 +217,12 @@ Result<GcProfile> read(const std::string& profile) {
   };
   good = for_each<pprof::Location>(profile, kLocation, [&](const pprof::Location& location) {
     if (!refer(location.line_size())) return false;
-    return in_each([&](Kind& kind) {
-      const bool is_one = std::any_of(location.line().begin(), location.line().end(), [&](const pprof::Line& line) {
-        return kind.functions.contains(line.function_id());
-      });
-      return !is_one || kind.places.add(location.id());
-    });
+    Kinds kinds = 0;
+    for (const pprof::Line& line : location.line()) kinds |= functions.of(line.function_id());
+    return places.add(location.id(), kinds);
   });
   if (!good) return damaged();
-  for (Kind& kind : kinds) kind.places.sort();
+  places.sort();
 
   GcProfile result;
   good = for_each<pprof::Sample>(profile, kSample, [&](const pprof::Sample& sample) {
@@ -206,17 +235,20 @@ Result<GcProfile> read(const std::string& profile) {
     const double seconds = static_cast<double>(nanoseconds) / 1e9;
     result.total_cpu_seconds += seconds;
     result.stacks = std::min(result.stacks + count, kMost);
-    const auto goes_through = [&](const Kind& kind) {
-      return std::any_of(sample.location_id().begin(), sample.location_id().end(),
-                         [&](std::uint64_t id) { return kind.places.contains(id); });
-    };
-    if (goes_through(kinds[0])) result.gc_cpu_seconds += seconds;
-    if (goes_through(kinds[1])) result.assist_cpu_seconds += seconds;
+    Kinds kinds = 0;
+    for (const std::uint64_t id : sample.location_id()) kinds |= places.of(id);
+    if ((kinds & kGc) != 0) result.gc_cpu_seconds += seconds;
+    for (std::size_t i = 0; i < result.uses.values.size(); ++i) {
+      if ((kinds & bit(static_cast<CpuUse>(i))) != 0) result.uses.values[i] += seconds;
+    }
     return true;
   });
   constexpr std::uint64_t kLongest = 3600ULL * 1'000'000'000;
+  // What comes after it is no time, and far from overflow.
+  constexpr std::uint64_t kLatest = std::numeric_limits<std::int64_t>::max() / 2;
   if (!good || duration == 0 || duration > kLongest) return damaged();
   result.length = Duration(static_cast<std::int64_t>(duration));
+  if (began > 0 && began <= kLatest) result.began = Time(Duration(static_cast<std::int64_t>(began)));
   return result;
 }
 

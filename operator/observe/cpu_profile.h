@@ -11,7 +11,7 @@ namespace gopacer {
 /// Reads the GC's share out of a CPU profile of Go: gzipped protobuf, as /debug/pprof/profile writes it.
 ///
 /// A stack counts as GC when one of its functions marks in the background (gcBgMarkWorker), marks for an allocation
-/// (gcAssistAlloc) or sweeps in the background (bgsweep), and it counts once.
+/// (gcAssistAlloc) or sweeps in the background (bgsweep), and it counts once. CpuUse has the other kinds.
 class CpuProfileReader {
  public:
   static constexpr std::size_t kMostBytes = 1 << 20;     ///< compressed

@@ -20,7 +20,8 @@ constexpr Rule kMayBeTuned[] = {
     {"ContainerAmbiguous", "The pod has several containers, and containerName is not set.", container_ambiguous,
      kUnsupported},
     {"ContainerNotFound", "The pod has no container of the name in containerName.", container_not_found, kUnsupported},
-    {"EnvFromSource", "GOGC or GOMEMLIMIT comes from valueFrom.", env_from_source, kUnsupported},
+    {"EnvFromSource", "GOGC or GOMEMLIMIT comes from a valueFrom whose value gopacer does not know.", env_from_source,
+     kUnsupported},
     {"EnvDuplicated", "GOGC or GOMEMLIMIT is set twice.", env_duplicated, kUnsupported},
     {"EnvInvalid", "GOGC or GOMEMLIMIT has a value that Go can't read.", env_invalid, kUnsupported},
     {"TargetPaused", "The Deployment is paused.", target_paused},
@@ -29,6 +30,7 @@ constexpr Rule kMayBeTuned[] = {
 constexpr Rule kMayStart[] = {
     {"Suspended", "spec.updatePolicy.suspend is true.", suspended},
     {"RecommendOnly", "updateMode is Off.", recommend_only},
+    {"EnvFromSource", "GOGC or GOMEMLIMIT comes from valueFrom.", env_from_field, kUnsupported},
     {"MemoryAutoscaler", "An autoscaler goes by the memory of the container.", memory_autoscaler, kUnsupported},
     {"StrategyRecreate", "The Deployment has strategy Recreate, and allowDuplicates is not set.", recreates,
      kUnsupported},

@@ -22,6 +22,7 @@ Answer target_taken(const Facts& facts);
 Answer container_ambiguous(const Facts& facts);
 Answer container_not_found(const Facts& facts);
 Answer env_from_source(const Facts& facts);
+Answer env_from_field(const Facts& facts);
 Answer env_duplicated(const Facts& facts);
 Answer env_invalid(const Facts& facts);
 Answer memory_autoscaler(const Facts& facts);

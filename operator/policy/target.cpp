@@ -149,10 +149,25 @@ Answer env_from_source(const Facts& facts) {
   const ContainerSpec* const container = tuned(facts);
   if (container == nullptr) return std::nullopt;
   for (const EnvEntry& entry : container->env) {
-    if (!entry.from_source) continue;
+    if (!entry.from_source || !entry.value.empty()) continue;
     return entry.name + " of " + place_of(*container, facts) +
            " comes from valueFrom, which gopacer can't change: remove the entry, or give it a plain value and leave "
            "it to gopacer.";
+  }
+  return std::nullopt;
+}
+
+Answer env_from_field(const Facts& facts) {
+  const ContainerSpec* const container = tuned(facts);
+  // Beside the template it stays as it is.
+  if (container == nullptr || leaves_the_template(facts.desired)) return std::nullopt;
+  for (const EnvEntry& entry : container->env) {
+    if (!entry.from_source || entry.value.empty()) continue;
+    const EnvText advised = to_env(facts.decision.recommended.value_or(facts.decision.settings));
+    const auto& value = entry.name == kGogcVariable ? advised.gogc : advised.go_mem_limit;
+    return entry.name + " of " + place_of(*container, facts) + " comes from valueFrom (" + entry.value +
+           "), which gopacer can't change: put {name: " + entry.name + ", value: \"" + value.value_or(entry.value) +
+           "\"} in its place, and leave it to gopacer.";
   }
   return std::nullopt;
 }

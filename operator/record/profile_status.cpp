@@ -157,11 +157,17 @@ json sourced(const std::string& source, double rel_error) {
   return source + " ± " + format_fixed(100 * rel_error, rel_error < 0.1 ? 1 : 0) + "%";
 }
 
+/// "GOGC=200 GOMEMLIMIT=348MiB: collection takes 12.4% of the CPU, peak memory 234.3MiB".
+std::string in_a_line(const Outlook& choice) {
+  return describe(choice.settings) + ": collection takes " + percent(choice.predicted.gc_cpu_fraction) +
+         " of the CPU, peak memory " + format_bytes(choice.predicted.peak_memory);
+}
+
 json observed_part(const Pass& pass) {
   json part{{"pods", stable_pods(pass.facts.observed)}, {"podsScraped", scraped_pods(pass.facts.observed)}};
   // Merge patches keep members that are not named: what is not known any more must not stay.
   for (const char* const member : {"containerSource", "allocRate", "liveHeap", "gcCpuPercent", "gcCyclesPerMinute",
-                                   "peakMemory", "memoryLimit", "sources"}) {
+                                   "peakMemory", "memoryLimit", "sources", "cpuUses", "tradeoff"}) {
     part[member] = nullptr;
   }
   if (!pass.facts.observed.container_source.empty()) part["containerSource"] = pass.facts.observed.container_source;
@@ -180,6 +186,12 @@ json observed_part(const Pass& pass) {
                      {"gcCpu", sourced(estimate.gc_cpu_source, estimate.gc_cpu_rel_error)}};
   part["sources"]["gcCpuOthers"] = estimate.gc_cpu_others.empty() ? json(nullptr) : json(estimate.gc_cpu_others);
   if (!estimate.memory_source.empty()) part["sources"]["memory"] = estimate.memory_source;
+  if (estimate.cpu_uses) {
+    for (std::size_t i = 0; i < kCpuUseNames.size(); ++i) {
+      part["cpuUses"][kCpuUseNames[i]] = percent(estimate.cpu_uses->values[i]);
+    }
+  }
+  for (const Outlook& choice : pass.facts.decision.tradeoff) part["tradeoff"].push_back(in_a_line(choice));
   return part;
 }
 
@@ -190,6 +202,7 @@ json recommendation_part(const Pass& pass) {
   json part{{"reason", codec::clipped(decision.message, kLongestMessage)}, {"binding", decision.binding}};
   part["gogc"] = settings.gogc && !settings.gogc->is_off() ? json(settings.gogc->percent()) : json(nullptr);
   part["goMemLimit"] = settings.go_mem_limit ? json(format_go_size(*settings.go_mem_limit)) : json(nullptr);
+  part["destination"] = decision.destination ? json(describe(decision.destination->settings)) : json(nullptr);
   part["expectedSavingPercent"] = nullptr;
   part["predicted"] = nullptr;
   if (decision.predicted) {

@@ -21,10 +21,12 @@ constexpr Duration kStartAllowance = minutes(5);
 /// A person's settings may cost this share of the container's CPU: they asked for them, and the SLOs have the word.
 constexpr double kAcceptedLossOfFixed = 0.05;
 
-TrialPrediction in_words(const std::optional<Prediction>& predicted) {
-  if (!predicted) return {};
-  return {format_fixed(predicted->gc_cpu_fraction * 100, 1), format_fixed(predicted->saving * 100, 1),
-          format_bytes(predicted->peak_memory), format_go_size(predicted->cycle_volume)};
+TrialPrediction in_words(const Decision& decision) {
+  if (!decision.predicted) return {};
+  const Prediction& predicted = *decision.predicted;
+  return {format_fixed(predicted.gc_cpu_fraction * 100, 1), format_fixed(predicted.saving * 100, 1),
+          format_bytes(predicted.peak_memory), format_go_size(predicted.cycle_volume),
+          decision.destination ? describe(decision.destination->settings) : std::string()};
 }
 
 /// The sizes of the arms, growing; empty where one size is all.
@@ -87,7 +89,7 @@ TrialSpec trial_spec(const Facts& facts, int number) {
   spec.to = decision.settings;
   spec.strategy = profile.spec.strategy;
   spec.reason = decision.message + said_of_size(facts);
-  spec.predicted = in_words(decision.predicted);
+  spec.predicted = in_words(decision);
   spec.template_hash = target.template_hash;
   spec.slos = profile.spec.slos;
   spec.canary = profile.spec.canary;
@@ -338,7 +340,7 @@ std::string to_string(StepKind kind) {
 double least_saving(Strategy strategy, const std::optional<Prediction>& predicted) {
   if (strategy == Strategy::kFixed || !predicted) return -kAcceptedLossOfFixed;
   // A quarter of the promise is the least that is worth a restart; less means that the model is wrong here.
-  if (predicted->saving >= 0.02) return predicted->saving / 4;
+  if (predicted->saving >= 0.01) return predicted->saving / 4;
   // Settings that spend CPU on purpose (memory, latency) may spend what they promised, and three points more.
   return predicted->saving - 0.03;
 }
@@ -346,6 +348,10 @@ double least_saving(Strategy strategy, const std::optional<Prediction>& predicte
 Step advance(const Facts& facts) {
   Step step = facts.desired.trial ? advance_running(facts) : advance_idle(facts);
   clear_up(facts, step);
+  // Whatever else there is to wait for: a broken promise does not wait for it.
+  if (step.requeue_after > Duration(0) && is_guarded(facts)) {
+    step.requeue_after = std::min(step.requeue_after, guarded_interval(*facts.desired.profile));
+  }
   return step;
 }
 

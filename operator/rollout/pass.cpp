@@ -98,11 +98,6 @@ Verdict judge_target(const Facts& facts) {
   return watch_after_promotion(plan, status.watch_evidence, observed, facts.now);
 }
 
-/// Length of the windows in which the guard looks for broken promises, at least.
-Duration guarded_interval(const Profile& profile) {
-  return std::max(profile.spec.canary.interval, profile.spec.metrics.interval);
-}
-
 }  // namespace
 
 Decision decide_on(const Facts& facts) {
@@ -133,6 +128,7 @@ Decision decide_on(const Facts& facts) {
   });
   input.current = desired.current;
   input.template_hash = desired.target->template_hash;
+  input.replicas = std::max(1, desired.target->replicas);
   input.observed = facts.observed;
   if (desired.trial && desired.trial->status.live) {
     const std::map<std::string, int> turns = restarts_of(witnesses(facts));
@@ -161,10 +157,8 @@ Duration guarded_time(const Profile& profile) {
 
 Verdict judge_in_force(const Facts& facts) {
   const Desired& desired = facts.desired;
-  if (!desired.profile || !desired.target || !desired.profile->spec.guards()) return {};
-  if (desired.trial && !before_promotion(desired.trial->status.phase)) return {};
   // With nothing to go back to there is nothing to find out.
-  if (!guard_goes_back_to(facts)) return {};
+  if (!is_guarded(facts) || (desired.trial && !before_promotion(desired.trial->status.phase))) return {};
   GuardPlan plan{kept_promises(facts), desired.current, desired.profile->spec.canary.warm_up,
                  guarded_interval(*desired.profile)};
   if (desired.profile->spec.apply != ApplyMode::kLive) return guard(plan, facts.observed, facts.now);

@@ -118,6 +118,10 @@ std::optional<Step> go_on(const PutBack& wanted, const Facts& facts) {
 
 }  // namespace
 
+Duration guarded_interval(const Profile& profile) {
+  return std::max(profile.spec.canary.interval, profile.spec.metrics.interval);
+}
+
 bool is_applied_live(const Facts& facts) { return facts.desired.profile->spec.apply == ApplyMode::kLive; }
 
 void note_applied(ProfileMemory& memory, const Settings& settings, const std::optional<Settings>& over,
@@ -146,6 +150,11 @@ std::optional<Settings> guard_goes_back_to(const Facts& facts) {
   if (!memory.applied || *memory.applied != facts.desired.current) return std::nullopt;
   // An earlier version of gopacer did not note it.
   return memory.applied_over ? memory.applied_over : settings_before(*memory.applied, facts);
+}
+
+bool is_guarded(const Facts& facts) {
+  const Desired& desired = facts.desired;
+  return desired.profile && desired.target && desired.profile->spec.guards() && guard_goes_back_to(facts);
 }
 
 std::vector<Slo> kept_promises(const Facts& facts) {

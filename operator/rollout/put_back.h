@@ -22,6 +22,12 @@ std::optional<Settings> settings_before(const Settings& settings, const Facts& f
 /// What the guard would put back; none where the target has nothing of ours, or nothing is known that is better.
 std::optional<Settings> guard_goes_back_to(const Facts& facts);
 
+/// The target has settings of ours that the profile's guard looks after, and something to go back to.
+bool is_guarded(const Facts& facts);
+
+/// Length of the windows in which the guard looks for broken promises, at least.
+Duration guarded_interval(const Profile& profile);
+
 /// The SLOs whose promise the target keeps with other settings: of those that the latest confirmed trial compared,
 /// those that its baseline kept.
 std::vector<Slo> kept_promises(const Facts& facts);

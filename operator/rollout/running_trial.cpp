@@ -598,7 +598,10 @@ class RunningTrial {
       return start_rollback(TrialVerdict::kInconclusive, "Unconfirmed", message, message);
     }
     Step step = end(TrialVerdict::kPromote, trial_.status.reason, trial_.status.message);
-    if (step.memory) note_prediction(*step.memory);
+    if (!step.memory) return step;
+    const bool kept = note_prediction(*step.memory);
+    // The model has shown that it knows this service, and was held only by the length of a step.
+    if (kept && !trial_.spec.predicted.destination.empty()) step.memory->cool_down_until.reset();
     return step;
   }
 
@@ -610,17 +613,18 @@ class RunningTrial {
     return evidence.windows > 0 && evidence.windows >= evidence.empty_windows;
   }
 
-  /// Compares what the model promised with what the target's pods show now.
-  void note_prediction(ProfileMemory& memory) const {
+  /// Compares what the model promised with what the target's pods show now. False where it was missed, or can't be told.
+  bool note_prediction(ProfileMemory& memory) const {
     const TrialPrediction& words = trial_.spec.predicted;
     const Result<Bytes> volume = parse_go_size(words.cycle_volume);
-    if (!facts_.decision.estimate || words.gc_cpu_percent.empty() || !volume) return;
+    if (!facts_.decision.estimate || words.gc_cpu_percent.empty() || !volume) return false;
     Prediction promised;
     promised.gc_cpu_fraction = std::strtod(words.gc_cpu_percent.c_str(), nullptr) / 100;
     promised.cycle_volume = *volume;
     const bool missed = prediction_missed(promised, *facts_.decision.estimate);
     memory.missed_predictions = missed ? memory.missed_on(trial_.spec.template_hash) + 1 : 0;
     memory.missed_template = missed ? trial_.spec.template_hash : std::string();
+    return !missed;
   }
 
   Step rolling_back() {

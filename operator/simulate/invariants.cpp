@@ -140,7 +140,9 @@ void Invariants::trial_begun(const Trial& trial, const Objects& before, Time now
   const Trial& last = *before.trials.back();
   const TrialVerdict verdict = last.status.verdict;
   const bool by_others = verdict == TrialVerdict::kSuperseded || verdict == TrialVerdict::kAborted;
-  expect(by_others || last.status.reason == "Refused" || now >= free_since_ + kLeastPause,
+  const bool goes_on =
+      verdict == TrialVerdict::kPromote && !last.spec.predicted.destination.empty() && trial.spec.from == last.spec.to;
+  expect(by_others || goes_on || last.status.reason == "Refused" || now >= free_since_ + kLeastPause,
          "a trial begins too soon after " + story(last));
 }
 

@@ -80,6 +80,7 @@ void Pod::begin_profile() {
   profiling_ = true;
   profiled_cpu_ = process_.cpu_seconds();
   profiled_gc_ = process_.gc_cpu_seconds();
+  profiled_sweep_ = process_.sweep_cpu_seconds();
   profile_due_ = now_ + kProfileLength;
 }
 
@@ -89,12 +90,16 @@ void Pod::end_profile() {
   const double gc = std::clamp(process_.gc_cpu_seconds() - profiled_gc_, 0.0, cpu);
   GcProfile profile;
   profile.length = kProfileLength;
+  profile.began = kBegin + now_ - kProfileLength;
   // A sample is taken for every 10 ms of CPU time: how many hit the collector is chance.
   profile.stacks = cpu > 0 ? std::poisson_distribution<std::int64_t>(cpu * kStacksPerSecond)(random_) : 0;
   const auto hits =
       profile.stacks > 0 ? std::binomial_distribution<std::int64_t>(profile.stacks, gc / cpu)(random_) : 0;
   profile.total_cpu_seconds = static_cast<double>(profile.stacks) / kStacksPerSecond;
   profile.gc_cpu_seconds = static_cast<double>(hits) / kStacksPerSecond;
+  const double swept = gc > 0 ? std::clamp((process_.sweep_cpu_seconds() - profiled_sweep_) / gc, 0.0, 1.0) : 0;
+  const auto of_sweeping = hits > 0 ? std::binomial_distribution<std::int64_t>(hits, swept)(random_) : 0;
+  profile.uses[CpuUse::kSweeping] = static_cast<double>(of_sweeping) / kStacksPerSecond;
   profile_ = profile;
   profile_due_ += kProfileEvery - kProfileLength;
 }

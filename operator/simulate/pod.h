@@ -45,6 +45,7 @@ class Pod {
   bool profiling_ = false;
   double profiled_cpu_ = 0;
   double profiled_gc_ = 0;
+  double profiled_sweep_ = 0;
   std::optional<GcProfile> profile_;
   std::optional<ContainerUsage> usage_;
 };

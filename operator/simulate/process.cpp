@@ -182,6 +182,7 @@ void Process::end_mark() {
   const double sweeping = service_.sweep_seconds_per_byte * heap_;
   const double in_use_at_end = in_use();
   gc_cpu_ += sweeping;
+  sweep_cpu_ += sweeping;
 
   cycle_.end = now_;
   cycle_.peak = heap_;

@@ -214,11 +214,13 @@ Outcome run_fixed(const Trace& trace, const Settings& settings, std::uint64_t se
 
 Outcome run_strategy(const Trace& trace, const Plan& plan) { return Loop(trace, plan).run(); }
 
-double price_of(const Outcome& outcome, Duration length, Price price) {
+double price_of(const Outcome& outcome, const Trace& trace, Price price) {
   if (outcome.requests <= 0) return 0;
   double seconds = outcome.cpu_seconds;
   if (price == Price::kCpuAndMemory) {
-    seconds += outcome.mean_memory.value() / deciding::kBytesPerCore * to_seconds(length);
+    // What is requested is paid for, used or not.
+    const Bytes memory = std::max(outcome.mean_memory, trace.memory_request.value_or(Bytes(0)));
+    seconds += memory.value() / deciding::bytes_per_core(kUsualMemoryPrice) * to_seconds(trace.length());
   }
   return seconds / outcome.requests;
 }
@@ -229,7 +231,7 @@ std::optional<Oracle> best_static(const Trace& trace, Price price, const Bounds&
   const auto consider = [&](const Settings& settings) {
     Outcome outcome = run_fixed(trace, settings, seed);
     if (outcome.ooms > 0) return false;
-    const double found = price_of(outcome, trace.length(), price);
+    const double found = price_of(outcome, trace, price);
     if (!best || found < least) {
       best = Oracle{settings, std::move(outcome)};
       least = found;

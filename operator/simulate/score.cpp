@@ -21,7 +21,7 @@ Score score(const Trace& trace, const Plan& plan) {
   Score score;
   score.price =
       objective == Objective::kThroughput || objective == Objective::kLatency ? Price::kCpu : Price::kCpuAndMemory;
-  const auto price = [&](const Outcome& outcome) { return price_of(outcome, trace.length(), score.price); };
+  const auto price = [&](const Outcome& outcome) { return price_of(outcome, trace, score.price); };
   score.untouched = run_fixed(trace, trace.settings, plan.seed);
   score.run = run_strategy(trace, plan);
   score.oracle = best_static(trace, score.price, plan.spec.bounds, plan.seed);

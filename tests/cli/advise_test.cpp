@@ -85,6 +85,29 @@ TEST_F(AdviseOnARecording, DecidesAsTheOperatorDoesOnTheSameSamples) {
   EXPECT_EQ(answer["reason"], "Recommended");
 }
 
+TEST_F(AdviseOnARecording, RecommendsWhereTheStepsLeadAndSaysWhatTheFirstIs) {
+  recorded_.service.settings.gogc = Gogc(50);
+  recorded_.service.gc_seconds_per_cycle = 0.3;
+  recorded_.write(directory());
+  AdviseOptions options;
+  options.limit = "512Mi";
+  const json answer = advise_json(options);
+  const auto gogc = [](const json& settings) { return std::stoi(settings["gogc"].get<std::string>()); };
+  EXPECT_EQ(answer["binding"], "trust region");
+  EXPECT_EQ(gogc(answer["recommended"]), 400);
+  EXPECT_LE(gogc(answer["firstStep"]), 200);
+  EXPECT_GT(answer["predicted"]["cpuSavingFraction"]["value"],
+            answer["firstStep"]["predicted"]["cpuSavingFraction"]["value"]);
+  ASSERT_EQ(answer["tradeoff"].size(), 5U);
+  EXPECT_EQ(gogc(answer["tradeoff"][0]), 50);
+  EXPECT_GT(answer["tradeoff"][0]["predicted"]["gcCpuFraction"]["value"],
+            answer["tradeoff"][4]["predicted"]["gcCpuFraction"]["value"]);
+  options.output = "text";
+  const std::string text = advise(options).out;
+  EXPECT_THAT(text, AllOf(HasSubstr("recommended   GOGC=400 GOMEMLIMIT="), HasSubstr("\n  first step    GOGC="),
+                          HasSubstr("\n  to choose from: GOGC"), HasSubstr("          value: \"400\"")));
+}
+
 TEST_F(AdviseOnARecording, PrintsLinesToPaste) {
   recorded_.write(directory());
   AdviseOptions options;
@@ -266,6 +289,17 @@ TEST(AdviseUsage, RefusesWhatCannotBeMeant) {
   EXPECT_THAT(error_of([](auto& o) { o.latency_metric = "x"; }), HasSubstr("--metrics-url"));
   EXPECT_THAT(error_of([](auto& o) { o.metrics_url = "http://10.0.0.1/metrics"; }), HasSubstr("of another host"));
   EXPECT_THAT(error_of([](auto& o) { o.pid = 999999999; }), HasSubstr("does not exist"));
+}
+
+TEST(AdviseUsage, RefusesAMetricThatTheApiServerWouldRefuse) {
+  AdviseOptions options;
+  for (const std::string& metric :
+       {std::string("1st"), std::string("a b"), std::string("a\"}\n"), std::string(201, 'a')}) {
+    options.latency_metric = metric;
+    EXPECT_THAT(advise(options).err, HasSubstr("--latency-metric '" + metric + "' can be no metric's name"));
+  }
+  options.latency_metric = "shop:request_seconds";
+  EXPECT_THAT(advise(options).err, HasSubstr("nothing to read")) << "the name is not what is wrong";
 }
 
 TEST(AdviseUsage, RefusesANameThatTheApiServerWouldRefuse) {

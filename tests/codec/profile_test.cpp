@@ -21,7 +21,7 @@ json profile() {
     "spec": {
       "targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "checkout"}, "containerName": "app",
       "updatePolicy": {"updateMode": "Canary", "suspend": true, "revertOnDeletion": true},
-      "objective": {"type": "Latency", "strategy": "Fixed", "settings": {"gogc": 180, "goMemLimit": "430MiB"}},
+      "objective": {"type": "Latency", "memoryPricePerGiBCores": "0.25", "strategy": "Fixed", "settings": {"gogc": 180, "goMemLimit": "430MiB"}},
       "bounds": {"minAllowed": {"gogc": 60, "goMemLimit": "100MiB"}, "maxAllowed": {"gogc": 300, "goMemLimitPercent": 80}},
       "runtimeMetrics": {"port": 6061, "path": "/pprof", "interval": "5s", "allowHostNetwork": true},
       "slos": [{"name": "p99", "podHistogram": {"port": 9090, "path": "/m", "metric": "h", "quantile": "0.95", "labels": {"method": "GET"}},
@@ -46,6 +46,7 @@ TEST(DecodeProfile, ReadsTheWholeSpec) {
   EXPECT_EQ(spec.update_mode, UpdateMode::kCanary);
   EXPECT_TRUE(spec.suspend && spec.revert_on_deletion);
   EXPECT_EQ(spec.objective, Objective::kLatency);
+  EXPECT_EQ(spec.memory_price, 0.25);
   EXPECT_EQ(spec.strategy, Strategy::kFixed);
   EXPECT_EQ(spec.fixed, (Settings{Gogc(180), mib(430)}));
   EXPECT_EQ(spec.bounds.min_gogc, 60);
@@ -212,6 +213,7 @@ TEST(DecodeProfile, NamesWhatIsOutOfItsBounds) {
 
 TEST(DecodeProfile, SaysAllThatIsWrongInOneMessageAndReadsTheRest) {
   json object = profile();
+  object["spec"]["objective"]["memoryPricePerGiBCores"] = "0";
   object["spec"]["objective"]["strategy"] = "Voodoo";
   object["spec"]["canary"]["warmUp"] = "soon";
   object["spec"]["objective"]["settings"]["goMemLimit"] = "440Mi";
@@ -219,6 +221,7 @@ TEST(DecodeProfile, SaysAllThatIsWrongInOneMessageAndReadsTheRest) {
   ASSERT_TRUE(got) << "what runs for it must still be brought to an end";
   EXPECT_EQ(got->spec.target, "checkout");
   EXPECT_THAT(got->unreadable, HasSubstr("GoRuntimeProfile shop/checkout"));
+  EXPECT_THAT(got->unreadable, HasSubstr("spec.objective.memoryPricePerGiBCores must be from 0.001 to 10"));
   EXPECT_THAT(got->unreadable, HasSubstr("spec.objective.strategy 'Voodoo'"));
   EXPECT_THAT(got->unreadable, HasSubstr("use one of Model, Fixed"));
   EXPECT_THAT(got->unreadable, HasSubstr("spec.canary.warmUp"));

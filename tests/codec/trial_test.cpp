@@ -120,7 +120,7 @@ TEST(TrialObject, SpecComesBackAsItWas) {
   spec.from = builders::settings(150);
   spec.strategy = Strategy::kFixed;
   spec.reason = "Because a person asked.";
-  spec.predicted = {"3.2", "5.1", "410.0MiB", "120MiB"};
+  spec.predicted = {"3.2", "5.1", "410.0MiB", "120MiB", "GOGC=400 GOMEMLIMIT=900MiB"};
   spec.slos = {latency_slo(), errors_slo(), queue_slo()};
   for (Slo& slo : other_slos()) spec.slos.push_back(std::move(slo));
   spec.slos[0].histogram().unit = 1e-3;
@@ -145,6 +145,7 @@ TEST(TrialObject, SpecComesBackAsItWas) {
   EXPECT_EQ(back.predicted.saving_percent, "5.1");
   EXPECT_EQ(back.predicted.peak_memory, "410.0MiB");
   EXPECT_EQ(back.predicted.cycle_volume, "120MiB");
+  EXPECT_EQ(back.predicted.destination, "GOGC=400 GOMEMLIMIT=900MiB");
   EXPECT_EQ(back.template_hash, spec.template_hash);
   EXPECT_EQ(back.slos, spec.slos);
   EXPECT_EQ(back.canary.replicas, 3);

@@ -57,6 +57,24 @@ TEST(DecodeDeployment, ReadsWhatGopacerNeeds) {
   EXPECT_EQ(got.change_cause, "gopacer: GOGC=180");
 }
 
+TEST(DecodeDeployment, WorksOutWhatAFieldOfTheContainersMemoryComesTo) {
+  const auto comes_to = [](const json& field) {
+    json object = deployment();
+    json& app = object["spec"]["template"]["spec"]["containers"][0];
+    app["env"] = {{{"name", "GOMEMLIMIT"}, {"valueFrom", {{"resourceFieldRef", field}}}}};
+    const EnvEntry entry = codec::decode_deployment(object)->containers.at(0).env.at(0);
+    EXPECT_TRUE(entry.from_source);
+    return entry.value;
+  };
+  EXPECT_EQ(comes_to({{"resource", "limits.memory"}, {"divisor", "0"}}), "536870912");
+  EXPECT_EQ(comes_to({{"resource", "limits.memory"}, {"divisor", "1Mi"}}), "512") << "bytes, to Go";
+  EXPECT_EQ(comes_to({{"resource", "limits.memory"}, {"divisor", "1M"}}), "537") << "rounded up";
+  EXPECT_EQ(comes_to({{"resource", "requests.memory"}, {"containerName", "app"}}), "268435456");
+  EXPECT_EQ(comes_to({{"resource", "limits.memory"}, {"containerName", "side"}}), "") << "of another container";
+  EXPECT_EQ(comes_to({{"resource", "limits.cpu"}}), "");
+  EXPECT_EQ(comes_to({{"resource", 7}}), "");
+}
+
 TEST(DecodeDeployment, CountsThePodsThatMayBeMissingAsTheControllerDoes) {
   const auto with = [](const json& most, int replicas) {
     json object = deployment();
@@ -83,6 +101,7 @@ TEST(DecodeDeployment, KeepsOnlyOurVariablesInOrderWithDuplicates) {
   EXPECT_EQ(app.env[0].value, "180");
   EXPECT_EQ(app.env[1].name, "GOMEMLIMIT");
   EXPECT_TRUE(app.env[1].from_source);
+  EXPECT_EQ(app.env[1].value, "536870912") << "as the kubelet works it out";
   EXPECT_EQ(app.env[2].value, "50");
   EXPECT_EQ(app.memory_limit, mib(512));
   EXPECT_EQ(app.memory_request, mib(256));
@@ -119,7 +138,8 @@ TEST(DecodeDeployment, KeepsSoMuchOfEachListHoweverLongItIs) {
   EXPECT_EQ(got.change_cause_owners.size(), codec::kMostKept);
   std::vector<std::string> entries;
   for (const EnvEntry& entry : got.containers[0].env) entries.push_back(entry.name + "=" + entry.value);
-  EXPECT_THAT(entries, ElementsAre("GOGC=180", "GOMEMLIMIT=", "GOGC=999")) << "a duplicate shows, and the last counts";
+  EXPECT_THAT(entries, ElementsAre("GOGC=180", "GOMEMLIMIT=536870912", "GOGC=999"))
+      << "a duplicate shows, and the last counts";
 }
 
 TEST(DecodeDeployment, KeepsStrangersTextsShortAndWithoutControlCharacters) {

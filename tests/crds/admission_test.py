@@ -122,6 +122,7 @@ ACCEPTED = [
     ("what requests have to mark", runtime(figure="MarkAssist", max="5%")),
     ("milliseconds", slo(podHistogram={"unit": "Milliseconds"})),
     ("eight SLOs", {"slos": [slo(name=f"s{i}")["slos"][0] for i in range(8)]}),
+    ("memory that is cheap", {"objective": {"memoryPricePerGiBCores": "0.01"}}),
     ("a container by name", {"containerName": "app"}),
 ]
 
@@ -133,6 +134,10 @@ REFUSED = [
      'spec.objective.strategy: Unsupported value: "Fastest": supported values: "Model", "Fixed", "LatencyMemoryRate", "TwoFactor", "PauseFeedback", "WaterLevel"'),
     ("an unknown objective", {"objective": {"type": "Speed"}},
      'supported values: "Balanced", "Throughput", "Latency", "Memory"'),
+    ("memory for nothing", {"objective": {"memoryPricePerGiBCores": "0"}},
+     'must be a decimal number from 0.001 to 10, in quotes, such as "0.083"'),
+    ("memory that costs a fortune", {"objective": {"memoryPricePerGiBCores": "10.01"}}, "must be a decimal number from 0.001 to 10"),
+    ("a price in words", {"objective": {"memoryPricePerGiBCores": "cheap"}}, "must be a decimal number from 0.001 to 10"),
     ("an unknown mode", {"updatePolicy": {"updateMode": "Auto"}}, 'supported values: "Off", "Canary", "Continuous"'),
     ("Continuous with restarts", {"updatePolicy": {"updateMode": "Continuous"}},
      "updateMode Continuous needs apply: Live, since each change would restart the pods otherwise"),
@@ -297,7 +302,7 @@ TRIALS_REFUSED = [
 
 DEFAULTS = {
     "updatePolicy": {"updateMode": "Off", "apply": "Restart", "suspend": False, "revertOnDeletion": False},
-    "objective": {"type": "Balanced", "strategy": "Model"},
+    "objective": {"type": "Balanced", "strategy": "Model", "memoryPricePerGiBCores": "0.083"},
     "bounds": {"minAllowed": {"gogc": 50}, "maxAllowed": {"gogc": 400, "goMemLimitPercent": 90}},
     "runtimeMetrics": {"source": "Pages", "port": 6060, "path": "/debug/pprof", "interval": "15s", "allowHostNetwork": False},
     "canary": {

@@ -100,7 +100,7 @@ TrialSpec trial_spec() {
   spec.from = {Gogc::off(), std::nullopt};
   spec.to = settings(180, 430);
   spec.reason = "GOGC=180 GOMEMLIMIT=430MiB instead of Go's defaults. " + std::string(5000, 'x');
-  spec.predicted = {"4.1", "6.2", "310.0 MiB", "104857600B"};
+  spec.predicted = {"4.1", "6.2", "310.0 MiB", "104857600B", "GOGC=400 GOMEMLIMIT=900MiB"};
   spec.template_hash = "0123456789abcdef";
   spec.slos = all_slos();
   spec.canary = {40, {}, std::chrono::seconds(90), std::chrono::milliseconds(2500), std::chrono::hours(24), 12345};

@@ -68,6 +68,7 @@ class Upgrade(unittest.TestCase):
         self.assertIs(profile["spec"]["rollback"].pop("guard"), False)
         self.assertEqual(profile["spec"]["runtimeMetrics"].pop("source"), "Pages")
         self.assertEqual(profile["spec"]["updatePolicy"].pop("apply"), "Restart")
+        self.assertEqual(profile["spec"]["objective"].pop("memoryPricePerGiBCores"), "0.083")
         self.assertEqual(trial["spec"]["targetRef"].pop("kind"), "Deployment")
         self.assertEqual([profile, trial], before)
         container = live("deployment", "gopacer", "gopacer")["spec"]["template"]["spec"]["containers"][0]
@@ -84,6 +85,7 @@ class Upgrade(unittest.TestCase):
         profile["spec"]["runtimeMetrics"].pop("allowHostNetwork", None)
         profile["spec"]["rollback"].pop("guard", None)
         del profile["spec"]["runtimeMetrics"]["source"], profile["spec"]["updatePolicy"]["apply"]
+        del profile["spec"]["objective"]["memoryPricePerGiBCores"]
         self.assertEqual(profile, before[0])
         self.assertNotEqual(attempt("kubectl", "get", "validatingadmissionpolicy", "gopacer-operator")[0], 0)
 

@@ -45,11 +45,41 @@ TEST(GcCpu, OfAProfileHasTheErrorOfItsStacks) {
   pod.profiled = profile(400);
   const GcCpu gc = gc_cpu_of({pod}, 0.6).front();
   EXPECT_NEAR(gc.cores, 0.15, 1e-12);
-  EXPECT_NEAR(gc.rel_error, 1.2 / 10, 1e-12) << "of a hundred stacks, and a little for their coming in bursts";
+  // Of a hundred stacks, with what no number of them takes away, and one of eight collections more or less.
+  EXPECT_NEAR(gc.rel_error, std::hypot(0.6 / 10, 0.06, 0.4 / 8), 1e-9);
   EXPECT_EQ(gc.source, "CPU profile");
-  EXPECT_NEAR(gc_cpu_of({pod, pod}, 0.6).front().rel_error, 1.2 / std::sqrt(200), 1e-12);
-  pod.profiled = profile(4'000'000);
-  EXPECT_EQ(gc_cpu_of({pod}, 0.6).front().rel_error, 0.03) << "no profile is better than that";
+  EXPECT_NEAR(gc_cpu_of({pod, pod}, 0.6).front().rel_error,
+              std::hypot(0.6 / std::sqrt(200), 0.06, 0.4 * std::sqrt(2) / 16), 1e-9);
+}
+
+TEST(GcCpu, OfProfilesWhoseCollectionsAreCountedIsTheirNumberTimesWhatEachCosts) {
+  PodEstimate pod = collecting();
+  GcProfile three_of_eight;
+  three_of_eight.length = std::chrono::seconds(4);
+  three_of_eight.total_cpu_seconds = 4;
+  three_of_eight.gc_cpu_seconds = 0.25;
+  three_of_eight.stacks = 1600;
+  for (int i = 0; i < 2; ++i) pod.profiled.add(three_of_eight, std::nullopt, 3);
+  const GcCpu gc = gc_cpu_of({pod}, 0.6).front();
+  EXPECT_NEAR(gc.cores, 2 * 0.5 / 6, 1e-12) << "two a second, though the profiles happen to hold fewer";
+  EXPECT_NEAR(gc.rel_error, std::hypot(0.6 / std::sqrt(200), 0.06), 1e-9);
+  EXPECT_EQ(gc_cpu_of({pod}, 0.1).front().cores, 0.1) << "never more than there is";
+}
+
+TEST(GcCpu, KnowsThePartOfSweepingAsFarAsStacksTell) {
+  PodEstimate pod = collecting();
+  EXPECT_EQ(gc_cpu_of({pod}, 0.6).front().sweep_part, 0) << "no other source counts it";
+  pod.profiled = profile(4);
+  EXPECT_NEAR(gc_cpu_of({pod}, 0.6).back().sweep_part + gc_cpu_of({pod}, 0.6).front().sweep_part, 0.1 * 30 / 31, 1e-9);
+  GcProfile swept;
+  swept.length = std::chrono::seconds(4);
+  swept.total_cpu_seconds = 4;
+  swept.gc_cpu_seconds = 1;
+  swept.uses[CpuUse::kSweeping] = 0.3;
+  swept.stacks = 4 * 270;
+  pod.profiled = {};
+  pod.profiled.add(swept, std::nullopt);
+  EXPECT_NEAR(gc_cpu_of({pod}, 0.6).front().sweep_part, (0.3 * 270 + 0.1 * 30) / 300, 1e-9);
 }
 
 TEST(GcCpu, ComesFromTheSourceWithTheLeastError) {
@@ -60,9 +90,9 @@ TEST(GcCpu, ComesFromTheSourceWithTheLeastError) {
   pod.gc_by_metrics = 0.2;
   EXPECT_EQ(gc_cpu_of({pod}, 0.6).front().source, "runtime metrics");
   EXPECT_EQ(gc_cpu_of({pod}, 0.6).front().rel_error, 0.25);
-  pod.profiled = profile(64);  // sixteen stacks: 1.2/4
+  pod.profiled = profile(20);  // five stacks: 0.6/√5 = 0.268
   EXPECT_EQ(gc_cpu_of({pod}, 0.6).front().source, "runtime metrics");
-  pod.profiled = profile(100);
+  pod.profiled = profile(40);
   EXPECT_EQ(gc_cpu_of({pod}, 0.6).front().source, "CPU profile");
 }
 

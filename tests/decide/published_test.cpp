@@ -108,7 +108,7 @@ TEST(PauseFeedback, StartsFromTheGogcInForceAndPutsALimitBehindMoreThan100) {
   const Decision decision = decide(input, kNow);
   ASSERT_EQ(decision.kind, Kind::kChange) << decision.message;
   EXPECT_EQ(decision.settings.gogc, Gogc(200));  // 220, cut to 200
-  EXPECT_EQ(decision.settings.go_mem_limit, mib(454));
+  EXPECT_EQ(decision.settings.go_mem_limit, mib(460));
 }
 
 /// Of WaterLevel: a node of whose memory so much is in use, and requests of 40 to 60 ms.
@@ -128,7 +128,7 @@ TEST(WaterLevel, TightensTheLimitWhereTheNodesMemoryRunsShort) {
   service.settings.gogc = Gogc(100);
   const Decision first = decide(on_a_node(0.9, service), kNow);
   ASSERT_EQ(first.kind, Kind::kChange) << first.message;
-  EXPECT_EQ(first.settings, (Settings{Gogc(100), mib(454)})) << "90 % of 512 MiB, as safe as it may be";
+  EXPECT_EQ(first.settings, (Settings{Gogc(100), mib(460)})) << "90 % of 512 MiB, as safe as it may be";
   EXPECT_THAT(first.message, HasSubstr("WaterLevel wants GOGC=100.0 and GOMEMLIMIT at 90% of the container (p99 59.8 "
                                        "ms, 90 % of the node's memory in use)"));
   service.settings = first.settings;
@@ -136,7 +136,7 @@ TEST(WaterLevel, TightensTheLimitWhereTheNodesMemoryRunsShort) {
   const Decision between = decide(on_a_node(0.8, service), kNow);
   EXPECT_EQ(between.kind, Kind::kKeep) << between.message;
   service.settings.go_mem_limit = mib(384);
-  EXPECT_EQ(decide(on_a_node(0.5, service), kNow).settings.go_mem_limit, mib(454));
+  EXPECT_EQ(decide(on_a_node(0.5, service), kNow).settings.go_mem_limit, mib(460));
 }
 
 TEST(WaterLevel, LeavesWhatLivesItsMemory) {
@@ -159,7 +159,7 @@ TEST(WaterLevel, SetsNoLimitWhereTheContainerHasNone) {
 
 TEST(WaterLevel, WaitsUntilTheNodeWasReadWithTheSettingsThatThePodsRun) {
   GoService service;
-  service.settings = {Gogc(100), mib(454)};
+  service.settings = {Gogc(100), mib(460)};
   service.process_metrics = true;
   DecideInput input = on_a_node(0.9, service);
   ASSERT_TRUE(deciding::read_signals(input, kNow).node_share);
@@ -186,7 +186,7 @@ TEST(PublishedFormulas, CountALimitAboveTheContainersForNone) {
   const Decision decision = decide(input, kNow);
   ASSERT_EQ(decision.kind, Kind::kChange) << decision.message;
   EXPECT_EQ(decision.settings.gogc, Gogc(200));
-  EXPECT_EQ(decision.settings.go_mem_limit, mib(454)) << "and not the 600 MiB of a time when there were more";
+  EXPECT_EQ(decision.settings.go_mem_limit, mib(460)) << "and not the 600 MiB of a time when there were more";
 }
 
 TEST(PublishedFormulas, DoNotWaitWhereTheLimitInForceCannotHold) {
@@ -201,7 +201,7 @@ TEST(PublishedFormulas, DoNotWaitWhereTheLimitInForceCannotHold) {
     const Decision decision = in_cool_down(too_high);
     EXPECT_EQ(decision.kind, Kind::kChange) << decision.message;
     EXPECT_TRUE(decision.urgent);
-    EXPECT_EQ(decision.settings.go_mem_limit, mib(454));
+    EXPECT_EQ(decision.settings.go_mem_limit, mib(460));
     EXPECT_THAT(decision.message, HasSubstr("so nothing stops the heap in time."));
   }
   EXPECT_EQ(in_cool_down(460).reason, "CoolDown");
@@ -230,12 +230,12 @@ TEST(PublishedFormulas, KeepTheLimitWithinThePersonsBounds) {
   input.spec.bounds.min_go_mem_limit = mib(300);
   decision = decide(input, kNow);
   EXPECT_EQ(describe(decision.settings), "GOGC=200 GOMEMLIMIT=300MiB") << decision.message;
-  input.spec.bounds.min_go_mem_limit = mib(460);
+  input.spec.bounds.min_go_mem_limit = mib(461);
   decision = decide(input, kNow);
   EXPECT_EQ(decision.kind, Kind::kRefuse);
   EXPECT_EQ(decision.reason, "BoundsUnsatisfiable");
   EXPECT_EQ(decision.settings, service.settings);
-  EXPECT_THAT(decision.message, HasSubstr("safe in this container is 454MiB"));
+  EXPECT_THAT(decision.message, HasSubstr("safe in this container is 460MiB"));
 }
 
 TEST(PublishedFormulas, KeepALimitThatNoneCanTakeThePlaceOf) {

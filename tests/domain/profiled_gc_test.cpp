@@ -7,7 +7,7 @@ namespace {
 
 using std::chrono::seconds;
 
-GcProfile profile_of(double gc, double total, std::int64_t stacks) { return {seconds(10), total, gc, 0, stacks}; }
+GcProfile profile_of(double gc, double total, std::int64_t stacks) { return {seconds(10), total, gc, stacks}; }
 
 TEST(ProfiledGc, TakesTheProfileForTheWholeWhereNothingElseIsKnown) {
   ProfiledGc profiled;
@@ -28,14 +28,45 @@ TEST(ProfiledGc, KeepsToTheProfileWhereItHoldsMoreThanTheKernelsAccount) {
   EXPECT_DOUBLE_EQ(profiled.share(), 0.25);
 }
 
+TEST(ProfiledGc, TellsWhatACollectionCostsWhereAllAreCounted) {
+  ProfiledGc profiled;
+  profiled.add(profile_of(0.4, 5, 500), std::nullopt, 4);
+  EXPECT_FALSE(profiled.per_collection()) << "too few for a mean";
+  profiled.add(profile_of(0.2, 5, 500), std::nullopt, 2);
+  EXPECT_NEAR(*profiled.per_collection(), 0.1, 1e-12);
+  ProfiledGc both = profiled;
+  both.add(profiled);
+  EXPECT_NEAR(*both.per_collection(), 0.1, 1e-12);
+  EXPECT_EQ(both.profiles(), 4);
+  profiled.add(profile_of(0.3, 5, 500), std::nullopt);
+  EXPECT_FALSE(profiled.per_collection()) << "nobody knows how many the last one holds";
+}
+
+TEST(ProfiledGc, TellsWhichPartOfCollectionIsSweeping) {
+  GcProfile profile = profile_of(0.4, 5, 500);
+  profile.uses[CpuUse::kSweeping] = 0.1;
+  ProfiledGc profiled;
+  EXPECT_EQ(profiled.sweep_part(), 0);
+  profiled.add(profile, std::nullopt);
+  EXPECT_NEAR(profiled.sweep_part(), 0.25, 1e-12);
+  EXPECT_NEAR(profiled.gc_stacks(), 40, 1e-9);
+  profile.uses[CpuUse::kSweeping] = 5;
+  profiled.add(profile, std::nullopt);
+  EXPECT_EQ(profiled.sweep_part(), 1) << "no more than all of it";
+}
+
 TEST(ProfiledGc, TellsWhatRequestsHadToMarkThemselves) {
   ProfiledGc one, other;
-  one.add({seconds(10), 2, 0.5, 0.2, 200}, 0.4);
-  EXPECT_DOUBLE_EQ(one.assist_share(), 0.05);
-  other.add({seconds(10), 2, 0.5, 0.6, 200}, 0.4);
+  GcProfile profile = profile_of(0.5, 2, 200);
+  profile.uses[CpuUse::kAssist] = 0.2;
+  one.add(profile, 0.4);
+  EXPECT_DOUBLE_EQ(one.share_of(CpuUse::kAssist), 0.05);
+  profile.uses[CpuUse::kAssist] = 0.6;
+  other.add(profile, 0.4);
   one.add(other);
-  EXPECT_DOUBLE_EQ(one.assist_share(), 0.1);
-  EXPECT_DOUBLE_EQ(ProfiledGc().assist_share(), 0);
+  EXPECT_DOUBLE_EQ(one.share_of(CpuUse::kAssist), 0.1);
+  EXPECT_DOUBLE_EQ(one.share_of(CpuUse::kFutex), 0);
+  EXPECT_DOUBLE_EQ(ProfiledGc().share_of(CpuUse::kAssist), 0);
 }
 
 TEST(ProfiledGc, AddsUpProfilesOfOnePodAndOfSeveral) {

@@ -145,7 +145,7 @@ struct PodImposter {
       profile.length = std::chrono::seconds(2);
       profile.total_cpu_seconds = cores * 2;
       profile.gc_cpu_seconds = cores * 2 * share;
-      profile.assist_cpu_seconds = cores * 2 * assist_share;
+      profile.uses[CpuUse::kAssist] = cores * 2 * assist_share;
       profile.stacks = static_cast<std::int64_t>(cores * 200);
       sample.profile = profile;
     }

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <zlib.h>
 
+#include <cmath>
 #include <vector>
 
 #include "observe/recorded.h"
@@ -89,7 +90,7 @@ TEST_P(CpuProfileOfGo, HasWhatGoToolPprofCounts) {
   EXPECT_THAT(to_seconds(profile->length), DoubleNear(GetParam().seconds, 0.006));
   EXPECT_THAT(profile->total_cpu_seconds, DoubleNear(GetParam().total, 0.001));
   EXPECT_THAT(profile->gc_cpu_seconds, DoubleNear(GetParam().gc, 0.001));
-  EXPECT_THAT(profile->assist_cpu_seconds, DoubleNear(GetParam().assist, 0.001));
+  EXPECT_THAT(profile->uses[CpuUse::kAssist], DoubleNear(GetParam().assist, 0.001));
   // At 100 Hz a stack stands for 10 ms.
   EXPECT_THAT(static_cast<double>(profile->stacks), DoubleNear(GetParam().total * 100, 0.5));
 }
@@ -121,7 +122,36 @@ TEST(CpuProfile, CountsAStackOnceHoweverManyOfItsFunctionsAreOfTheGc) {
   EXPECT_EQ(read_back->stacks, 15);
   EXPECT_THAT(read_back->total_cpu_seconds, DoubleNear(0.15, 1e-9));
   EXPECT_THAT(read_back->gc_cpu_seconds, DoubleNear(0.09, 1e-9));
-  EXPECT_THAT(read_back->assist_cpu_seconds, DoubleNear(0.02, 1e-9));
+  EXPECT_THAT(read_back->uses[CpuUse::kAssist], DoubleNear(0.02, 1e-9));
+  EXPECT_THAT(read_back->uses[CpuUse::kSweeping], DoubleNear(0.04, 1e-9));
+}
+
+TEST(CpuProfile, TellsWhatItsStacksDo) {
+  const std::vector<std::string> names{
+      "main.work",     "runtime.mallocgc", "runtime.gcDrainMarkWorkerIdle", "runtime.memmove",
+      "runtime.futex", "runtime.lock2",    "sync.(*Mutex).lockSlow",        "runtime.(*pageAlloc).scavengeOne"};
+  const auto ten_ms = [](std::vector<std::uint64_t> places) { return Stack{std::move(places), 1, 10'000'000}; };
+  const Result<GcProfile> told = read(gzipped(profile(
+      {ten_ms({4, 2, 1}), ten_ms({2, 1}), ten_ms({3}), ten_ms({5, 6}), ten_ms({7, 1}), ten_ms({8}), ten_ms({1})},
+      names)));
+  ASSERT_TRUE(told) << told.error().message;
+  const auto hundredths = [&](CpuUse use) { return std::lround(told->uses[use] * 100); };
+  EXPECT_EQ(hundredths(CpuUse::kAllocating), 2);
+  EXPECT_EQ(hundredths(CpuUse::kCopying), 1) << "which is one of them, too";
+  EXPECT_EQ(hundredths(CpuUse::kIdleMarking), 1);
+  EXPECT_EQ(hundredths(CpuUse::kFutex), 1);
+  EXPECT_EQ(hundredths(CpuUse::kLocking), 2);
+  EXPECT_EQ(hundredths(CpuUse::kScavenging), 1);
+  EXPECT_EQ(told->gc_cpu_seconds, 0);
+}
+
+TEST(CpuProfile, TellsWhenItBegan) {
+  const std::string began = number(9, 1'700'000'000'000'000'123);
+  const Result<GcProfile> told = read(gzipped(profile({}, {}) + began));
+  ASSERT_TRUE(told) << told.error().message;
+  EXPECT_EQ(told->began, Time(Duration(1'700'000'000'000'000'123)));
+  EXPECT_FALSE(read(gzipped(profile({}, {})))->began);
+  EXPECT_FALSE(read(gzipped(profile({}, {}) + number(9, ~std::uint64_t{0})))->began) << "no time at all";
 }
 
 TEST(CpuProfile, OfAnIdleProcessHasNothing) {

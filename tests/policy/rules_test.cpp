@@ -110,6 +110,7 @@ TEST(MayBeTuned, AsksEachRule) {
 const Line kStarting[] = {
     {"Suspended", [](World& world) { world.profile.spec.suspend = true; }},
     {"RecommendOnly", [](World& world) { world.profile.spec.update_mode = UpdateMode::kOff; }},
+    {"EnvFromSource", [](World& world) { world.target.containers[0].env = {{"GOMEMLIMIT", "536870912", true}}; }},
     {"MemoryAutoscaler", go_by_memory},
     {"StrategyRecreate", [](World& world) { world.target.recreates = true; }},
     {"HostNetwork", [](World& world) { world.target.single_use = {{"HostNetwork", "it uses its node's network"}}; }},

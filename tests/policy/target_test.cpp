@@ -93,6 +93,19 @@ TEST(TargetRules, SayWhichVariableComesFromElsewhere) {
       "the entry, or give it a plain value and leave it to gopacer.");
 }
 
+TEST(TargetRules, ShowWhatToPutInThePlaceOfTheContainersLimit) {
+  World world;
+  world.target.containers[0].env = {{"GOMEMLIMIT", "536870912", true}};
+  world.facts.decision.settings = {Gogc(200), mib(471)};
+  EXPECT_EQ(
+      world.words(policy::may_start()),
+      "GOMEMLIMIT of container app of Deployment shop/checkout comes from valueFrom (536870912), which gopacer can't "
+      "change: put {name: GOMEMLIMIT, value: \"471MiB\"} in its place, and leave it to gopacer.");
+  EXPECT_THAT(world.reasons(policy::may_be_tuned()), IsEmpty()) << "what it comes to is known";
+  world.profile.spec.apply = ApplyMode::kLive;
+  EXPECT_THAT(world.reasons(policy::may_start()), IsEmpty()) << "the template stays as it is";
+}
+
 TEST(TargetRules, SayWhichVariableIsSetTwice) {
   World world;
   world.target.containers[0].env = {{"GOGC", "9", false}, {"GOMEMLIMIT", "1GiB", false}, {"GOMEMLIMIT", "2GiB", false}};

@@ -284,6 +284,25 @@ TEST(Status, ShowsTheRecommendation) {
   EXPECT_EQ(part["expectedSavingPercent"], "6.2%");
 }
 
+TEST(Status, ShowsWhereTheStepsLeadAndWhatAPersonMayChooseFrom) {
+  PassScene scene;
+  scene.decision = change();
+  scene.decision.estimate.emplace();
+  EXPECT_EQ(record::profile_status(scene.pass())["recommendation"]["destination"], nullptr);
+  scene.decision.destination = Outlook{{Gogc(400), mib(430)}, {}};
+  for (const int gogc : {50, 400}) {
+    Outlook& choice = scene.decision.tradeoff.emplace_back();
+    choice.settings = {Gogc(gogc), mib(430)};
+    choice.predicted.gc_cpu_fraction = 8.0 / gogc;
+    choice.predicted.peak_memory = mib(gogc);
+  }
+  const json status = record::profile_status(scene.pass());
+  EXPECT_EQ(status["recommendation"]["destination"], "GOGC=400 GOMEMLIMIT=430MiB");
+  EXPECT_EQ(status["observed"]["tradeoff"],
+            (json{"GOGC=50 GOMEMLIMIT=430MiB: collection takes 16.0% of the CPU, peak memory 50.0MiB",
+                  "GOGC=400 GOMEMLIMIT=430MiB: collection takes 2.0% of the CPU, peak memory 400.0MiB"}));
+}
+
 TEST(Status, SaysWhereEachFigureComesFromAndHowSureItIs) {
   PassScene scene;
   scene.decision = change();

@@ -106,8 +106,8 @@ TEST(Profile, AsksOfATrialAQuarterOfWhatWasPromised) {
     return scene.step().start->min_saving;
   };
   EXPECT_DOUBLE_EQ(asked(0.08), 0.02);
-  EXPECT_DOUBLE_EQ(asked(0.02), 0.005);
-  EXPECT_NEAR(asked(0.01), -0.02, 1e-12) << "little is promised: three points more than that may be lost";
+  EXPECT_DOUBLE_EQ(asked(0.01), 0.0025);
+  EXPECT_NEAR(asked(0.005), -0.025, 1e-12) << "little is promised: three points more than that may be lost";
   EXPECT_NEAR(asked(-0.05), -0.08, 1e-12) << "memory is bought with CPU";
   scene.profile.spec.strategy = Strategy::kFixed;
   EXPECT_DOUBLE_EQ(asked(0.08), -0.05) << "a person asked for it";

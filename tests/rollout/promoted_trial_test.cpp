@@ -531,6 +531,21 @@ TEST(RunningTrial, CountsAPredictionThatWasMissed) {
   EXPECT_EQ(at_the_end_of_the_watch("8.0", 0.13).step().memory->missed_predictions, 2);
 }
 
+TEST(RunningTrial, LetsTheNextStepOfOneThatKeptItsPromiseBeginAtOnce) {
+  const auto after = [](double seen, const char* destination) {
+    Scene scene = at_the_end_of_the_watch("8.0", seen);
+    scene.trial->spec.predicted.destination = destination;
+    return scene.step().memory->cool_down_until;
+  };
+  EXPECT_EQ(after(0.08, "GOGC=400 GOMEMLIMIT=900MiB"), std::nullopt);
+  EXPECT_TRUE(after(0.08, "")) << "nothing is left to do";
+  EXPECT_TRUE(after(0.13, "GOGC=400 GOMEMLIMIT=900MiB")) << "the model was wrong";
+  Scene unknown = at_the_end_of_the_watch("8.0", 0.08);
+  unknown.trial->spec.predicted.destination = "GOGC=400";
+  unknown.decision.estimate.reset();
+  EXPECT_TRUE(unknown.step().memory->cool_down_until) << "nothing tells whether it was";
+}
+
 TEST(RunningTrial, CountsMissedPredictionsOfOneProgramOnly) {
   Scene scene = at_the_end_of_the_watch("8.0", 0.13);
   EXPECT_EQ(scene.step().memory->missed_template, scene.trial->spec.template_hash);

@@ -88,6 +88,23 @@ TEST(PutBack, AnnouncesWritesAndNotes) {
   EXPECT_EQ(memory.banned[0].reason, "SloViolated");
 }
 
+TEST(PutBack, IsLookedForAsOftenAsItsWindowsAreLong) {
+  Scene scene = breach();
+  scene.guarded = {};
+  scene.profile.spec.canary.interval = std::chrono::seconds(1);
+  scene.profile.spec.metrics.interval = std::chrono::seconds(2);
+  scene.decision = {};
+  EXPECT_EQ(scene.step().requeue_after, std::chrono::seconds(2)) << "though nothing else is to be done";
+  scene.profile.spec.suspend = true;
+  EXPECT_EQ(scene.step().requeue_after, std::chrono::seconds(2)) << "or may be done";
+  scene.profile.spec.suspend = false;
+  scene.profile.spec.rollback.guard = false;
+  EXPECT_EQ(scene.step().requeue_after, std::chrono::seconds(15));
+  scene.profile.spec.rollback.guard = true;
+  scene.profile.spec.metrics.interval = std::chrono::minutes(2);
+  EXPECT_EQ(scene.step().requeue_after, std::chrono::seconds(15));
+}
+
 TEST(PutBack, IsDoneByASuccessorThatFindsThePatchWithoutItsNote) {
   Scene scene = breach();
   scene.profile.memory = *scene.step().memory;

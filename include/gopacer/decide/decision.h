@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "gopacer/base/clock.h"
 #include "gopacer/base/units.h"
@@ -47,6 +48,11 @@ struct Estimate {
   std::string gc_cpu_source;    ///< "CPU profile", "runtime metrics", "GCCPUFraction" or "live heap"
   /// What the other sources say of gc_cpu_fraction, where there are any: "runtime metrics 3.5%, GCCPUFraction 1.0%".
   std::string gc_cpu_others;
+  /// Of gc_cpu, what sweeping takes: by CPU profiles, drawn to what is usual where these are few. 0 where the source of
+  /// gc_cpu leaves sweeping out, as the runtime's own account does.
+  double sweep_part = 0;
+  /// Shares of the CPU in use, by CPU profiles; none where there are no profiles.
+  std::optional<CpuUses> cpu_uses;
   double cycles_per_minute = 0;
   double max_procs = 0;  ///< GOMAXPROCS as read, or as Go derives it from the CPU limit; 0 when unknown
   Bytes peak_memory;     ///< of the highest container; what the runtime has mapped where no container is read
@@ -80,6 +86,12 @@ struct Prediction {
   double cycles_per_minute_high = 0;  ///< two standard errors above
 };
 
+/// Settings, and what the model expects of them.
+struct Outlook {
+  Settings settings;
+  Prediction predicted;
+};
+
 struct Decision {
   enum class Kind {
     kNoData,  ///< nothing can be said yet, or the target can't be read
@@ -102,6 +114,12 @@ struct Decision {
   std::optional<Estimate> estimate;
   /// Of `recommended` where it is there, else of `settings`.
   std::optional<Prediction> predicted;
+  /// Strategy Model, where `settings` or `recommended` go only as far as one step may: where the steps lead as things
+  /// are.
+  std::optional<Outlook> destination;
+  /// Strategy Model: what other GOGCs would cost and save, from the smallest to the largest that the bounds and the
+  /// container allow; five at most. Empty where nothing was computed.
+  std::vector<Outlook> tradeoff;
   /// The container is about to run out of memory under what is in force: missed predictions do not hold the
   /// change back, and a cool-down for ten minutes at most.
   bool urgent = false;
@@ -116,6 +134,7 @@ struct DecideInput {
   std::string env_from;       ///< ContainerSpec::env_from there: the processes may run other settings than `current`
   std::string template_hash;  ///< Deployment::template_hash
   Observation observed;       ///< only its stable pods are looked at
+  int replicas = 1;           ///< of the target: each of them saves what one does
   /// The container's memory request: up to it memory is reserved on the node, used or not.
   std::optional<Bytes> memory_request;
   /// What is being done to the target's pods, in a sentence: a rollout, a scaling. Empty: they are as they will be.

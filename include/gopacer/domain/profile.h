@@ -221,6 +221,11 @@ const Slo* slo_named(const std::vector<Slo>& slos, const std::string& name);
 
 inline constexpr std::size_t kMostCanarySteps = 5;
 
+/// What a GiB of memory costs, in cores. Clouds sell a core for the price of 8 to 13 GiB.
+inline constexpr double kUsualMemoryPrice = 0.083;
+inline constexpr double kLeastMemoryPrice = 0.001;
+inline constexpr double kMostMemoryPrice = 10;
+
 struct CanaryPlan {
   int replicas = 1;               ///< pods of each arm; where there are steps, of the last one
   std::vector<CanaryStep> steps;  ///< growing; empty: one step with `replicas`
@@ -251,6 +256,7 @@ struct ProfileSpec {
   bool suspend = false;
   bool revert_on_deletion = false;
   Objective objective = Objective::kBalanced;
+  double memory_price = kUsualMemoryPrice;  ///< of a GiB, in cores
   Strategy strategy = Strategy::kModel;
   Settings fixed;  ///< for Strategy::kFixed
   Bounds bounds;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <optional>
 
 #include "gopacer/domain/sample.h"
@@ -15,14 +16,23 @@ namespace gopacer {
 class ProfiledGc {
  public:
   /// `cores`: in use while the profile was taken, by the kernel's account; none where that is not known.
-  void add(const GcProfile& profile, std::optional<double> cores);
+  /// `collections`: that ended in that time; none where nothing tells.
+  void add(const GcProfile& profile, std::optional<double> cores, std::optional<int> collections = std::nullopt);
   void add(const ProfiledGc& other);
 
   bool empty() const { return profiled_ <= 0; }
+  /// CPU seconds of a collection, where it is known for each profile how many there were. A profile of some seconds
+  /// holds whole collections, so that their share of its CPU is as much chance as how many happened to begin in it.
+  std::optional<double> per_collection() const;
+  int profiles() const { return profiles_; }
+  double seconds() const { return seconds_; }
   /// Within 0 and 1. The whole is the profile's own where it holds more than the kernel's account says.
   double share() const;
-  /// The part of share() that goroutines which allocate had to do themselves.
-  double assist_share() const;
+  /// What part of the CPU in use goes that way, within 0 and 1.
+  double share_of(CpuUse use) const { return share_of(uses_[use]); }
+  /// Of collection's CPU, what the background sweeper took, and how many of collection's stacks tell so.
+  double sweep_part() const { return gc_ > 0 ? std::clamp(uses_[CpuUse::kSweeping] / gc_, 0.0, 1.0) : 0; }
+  double gc_stacks() const { return profiled_ > 0 ? stacks_ * std::clamp(gc_ / profiled_, 0.0, 1.0) : 0; }
   /// Relative standard error of share(), as the number of stacks makes it; 1 when no stack is collection's.
   double rel_error() const;
   /// Cores that the profiles themselves show.
@@ -35,10 +45,13 @@ class ProfiledGc {
 
   double seconds_ = 0;
   double gc_ = 0;
-  double assist_ = 0;
+  CpuUses uses_;
   double profiled_ = 0;
   double used_ = 0;  ///< profiled_ where the kernel's account is missing
   double stacks_ = 0;
+  int profiles_ = 0;
+  int counted_ = 0;      ///< of them, whose collections are known
+  int collections_ = 0;  ///< in those
 };
 
 }  // namespace gopacer

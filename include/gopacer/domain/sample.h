@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
@@ -67,13 +68,45 @@ struct ProcessMetrics {
   std::optional<std::string> go_version;  ///< go_info{version=…}
 };
 
+/// What the stacks of a CPU profile do: of a kind is each stack that goes through one of its functions, so that one may
+/// be of several kinds.
+enum class CpuUse {
+  kAssist,       ///< gcAssistAlloc: what requests themselves have to mark
+  kIdleMarking,  ///< gcDrainMarkWorkerIdle, from Go 1.21 on: marking on CPUs that had nothing else to do
+  kSweeping,     ///< bgsweep
+  kScavenging,   ///< bgscavenge and the page allocator's scavenging: memory that goes back to the system
+  kAllocating,   ///< mallocgc, assists and sweeping for an allocation included
+  kCopying,      ///< memmove
+  kLocking,      ///< the runtime's own locks and sync.Mutex where somebody holds them
+  kFutex,        ///< futex: putting threads to sleep and waking them
+};
+inline constexpr std::array<const char*, 8> kCpuUseNames{"assist",     "idleMarking", "sweeping", "scavenging",
+                                                         "allocating", "copying",     "locking",  "futex"};
+
+/// CPU seconds, or shares of the CPU, by kind.
+struct CpuUses {
+  std::array<double, kCpuUseNames.size()> values{};
+  double& operator[](CpuUse use) { return values[static_cast<std::size_t>(use)]; }
+  double operator[](CpuUse use) const { return values[static_cast<std::size_t>(use)]; }
+  CpuUses& operator+=(const CpuUses& other) {
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] += other.values[i];
+    return *this;
+  }
+  CpuUses& operator*=(double factor) {
+    for (double& value : values) value *= factor;
+    return *this;
+  }
+};
+
 /// GC's share of a CPU profile: the best source of GC CPU, and a sample by nature.
 struct GcProfile {
   Duration length{0};  ///< wall time that the profile covers
   double total_cpu_seconds = 0;
-  double gc_cpu_seconds = 0;      ///< cumulative gcBgMarkWorker + gcAssistAlloc + bgsweep
-  double assist_cpu_seconds = 0;  ///< of these, what requests themselves had to mark: gcAssistAlloc
-  std::int64_t stacks = 0;        ///< number of stack samples behind it, for its standard error
+  double gc_cpu_seconds = 0;  ///< cumulative gcBgMarkWorker + gcAssistAlloc + bgsweep
+  std::int64_t stacks = 0;    ///< number of stack samples behind it, for its standard error
+  CpuUses uses{};             ///< CPU seconds
+  /// By the program's clock, as GcPause::end; none where the profile does not tell.
+  std::optional<Time> began = std::nullopt;
 };
 
 /// What the kernel charges a container with.

@@ -33,6 +33,7 @@ struct TrialPrediction {
   std::string saving_percent;
   std::string peak_memory;
   std::string cycle_volume;  ///< in GOMEMLIMIT's syntax, exact
+  std::string destination;   ///< where steps like this one lead; empty where the trial goes all the way
 };
 
 /// Arms of one size, and how long they are compared before they grow.

@@ -24,9 +24,12 @@ using Labels = std::map<std::string, std::string>;
 /// One of our two entries in a container's env list.
 struct EnvEntry {
   std::string name;
-  std::string value;
-  bool from_source = false;  ///< valueFrom: the value is not known here
-  bool operator==(const EnvEntry&) const = default;
+  std::string value;         ///< of a valueFrom: what it comes to where that is known here, else empty
+  bool from_source = false;  ///< valueFrom
+  /// One valueFrom may come to other values in pods that were resized.
+  bool operator==(const EnvEntry& other) const {
+    return name == other.name && from_source == other.from_source && (from_source || value == other.value);
+  }
 };
 
 struct ContainerSpec {
@@ -209,7 +212,8 @@ const ContainerSpec* container_named(const std::vector<ContainerSpec>& container
 /// Somebody else has set the variable (kGogcVariable or kGoMemLimitVariable) in that container.
 bool set_by_another(const Workload& workload, const std::string& container, const char* variable);
 
-/// The text of our two variables as a process of the container gets it: the last of equal names, nothing for valueFrom.
+/// The text of our two variables as a process of the container gets it: the last of equal names, nothing for a
+/// valueFrom that is not known here.
 EnvText env_of(const ContainerSpec& container);
 
 /// "Deployment shop/checkout".

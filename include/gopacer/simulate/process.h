@@ -62,6 +62,7 @@ class Process {
   const std::deque<double>& cycle_ends() const { return ends_; }  ///< the 256 latest, oldest first
   double cpu_seconds() const { return work_cpu_ + gc_cpu_; }
   double gc_cpu_seconds() const { return gc_cpu_; }
+  double sweep_cpu_seconds() const { return sweep_cpu_; }  ///< of them
   /// GCCPUFraction: of the processors' time since the beginning, without idle marking.
   double gc_fraction() const { return now_ > 0 ? background_time_ / (now_ * processors()) : 0; }
   double requests() const { return served_; }
@@ -113,6 +114,7 @@ class Process {
   double dropped_ = 0;
   double work_cpu_ = 0;
   double gc_cpu_ = 0;
+  double sweep_cpu_ = 0;
   double background_time_ = 0;
   double mark_seconds_ = 0;
   double limited_seconds_ = 0;

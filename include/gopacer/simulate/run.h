@@ -83,7 +83,7 @@ struct Oracle {
 /// under which the kernel kills the process do not count. None when there are no others.
 std::optional<Oracle> best_static(const Trace& trace, Price price, const Bounds& bounds, std::uint64_t seed);
 
-/// CPU seconds, and with kCpuAndMemory the memory's price, for each request.
-double price_of(const Outcome& outcome, Duration length, Price price);
+/// CPU seconds, and with kCpuAndMemory the price of the memory that is used or requested, for each request.
+double price_of(const Outcome& outcome, const Trace& trace, Price price);
 
 }  // namespace gopacer::simulate
