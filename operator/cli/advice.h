@@ -17,8 +17,8 @@ struct Advice {
   std::string name;                ///< of the profile and its Deployment, for YAML
 };
 
-/// The settings to use: where the steps of a trial would lead, else the recommended ones, or those in force where nothing
-/// better is known.
+/// The settings to use: where the steps of a trial would lead, else the recommended ones, or those in force where
+/// nothing better is known.
 const Settings& advised(const Advice& advice);
 
 /// For people.

@@ -613,7 +613,8 @@ class RunningTrial {
     return evidence.windows > 0 && evidence.windows >= evidence.empty_windows;
   }
 
-  /// Compares what the model promised with what the target's pods show now. False where it was missed, or can't be told.
+  /// Compares what the model promised with what the target's pods show now. False where it was missed, or can't be
+  /// told.
   bool note_prediction(ProfileMemory& memory) const {
     const TrialPrediction& words = trial_.spec.predicted;
     const Result<Bytes> volume = parse_go_size(words.cycle_volume);
