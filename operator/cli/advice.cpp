@@ -84,6 +84,11 @@ std::optional<Prediction> predicted_of(const Decision& decision) {
   return decision.destination ? std::optional(decision.destination->predicted) : decision.predicted;
 }
 
+/// What keeps them from going further.
+const std::string& binding_of(const Decision& decision) {
+  return decision.destination ? decision.destination->binding : decision.binding;
+}
+
 /// What a person may choose from.
 std::string choices_table(const std::vector<Outlook>& choices) {
   constexpr std::size_t kColumn = 11;
@@ -144,7 +149,7 @@ std::string advice_text(const Advice& advice) {
   text += "  recommended   " + (change ? describe(advised(advice)) : std::string("no change")) + "\n";
   if (decision.destination)
     text += "  first step    " + describe(decision.settings) + ", as far as a trial would go at once\n";
-  if (!decision.binding.empty()) text += "  held by       " + decision.binding + "\n";
+  if (const std::string& binding = binding_of(decision); !binding.empty()) text += "  held by       " + binding + "\n";
   text += "  why           " + decision.message + "\n";
   if (decision.estimate) text += "\n" + table(rows_of(*decision.estimate, predicted_of(decision)));
   if (!decision.tradeoff.empty()) text += "\n" + choices_table(decision.tradeoff);
@@ -162,7 +167,7 @@ std::string advice_json(const Advice& advice) {
             {"decision", to_string(decision.kind)},
             {"reason", decision.reason},
             {"message", decision.message},
-            {"binding", decision.binding},
+            {"binding", binding_of(decision)},
             {"strategy", to_string(advice.input.spec.strategy)},
             {"objective", to_string(advice.input.spec.objective)},
             {"current", settings_json(advice.input.current)},
@@ -179,6 +184,7 @@ std::string advice_json(const Advice& advice) {
   if (const auto predicted = predicted_of(decision)) json["predicted"] = prediction_json(*predicted);
   if (decision.kind == Decision::Kind::kChange) {
     json["firstStep"] = outlook_json(decision.settings, decision.predicted);
+    json["firstStep"]["binding"] = decision.binding;
   }
   for (const Outlook& choice : decision.tradeoff) {
     json["tradeoff"].push_back(outlook_json(choice.settings, choice.predicted));
@@ -238,7 +244,7 @@ std::string advice_yaml(const Advice& advice) {
   text += "  updatePolicy: {updateMode: \"Off\"}\n";
   text += "  objective: {type: " + to_string(spec.objective) + ", strategy: " + to_string(spec.strategy);
   if (spec.memory_price != kUsualMemoryPrice) {
-    text += ", memoryPricePerGiBCores: \"" + format_fixed(spec.memory_price, 3) + "\"";
+    text += ", memoryPricePerGiBCores: \"" + format_fixed(spec.memory_price, 6) + "\"";
   }
   text += "}\n";
   text += "  bounds:\n    minAllowed: {gogc: " + std::to_string(bounds.min_gogc) +

@@ -182,8 +182,6 @@ ProfileSpec spec_of(const AdviseOptions& options, const Request& request) {
   spec.metrics = {request.url.port, request.url.path, request.interval};
   // The process has run before; what it was doing then is a person's business.
   spec.canary.warm_up = Duration(0);
-  // No trial follows.
-  spec.canary.replicas = 0;
   if (!options.latency_metric.empty()) {
     Slo slo;
     slo.name = kLatencySlo;
@@ -509,6 +507,7 @@ AdviseExit run_advise(const AdviseOptions& options, std::ostream& out, std::ostr
   advice.name = options.name;
   advice.input.spec = spec_of(options, *request);
   advice.input.memory_request = request->memory_request;
+  advice.input.no_trial_follows = true;
   const bool recorded = !options.samples.empty();
   Result<Subject> subject = recorded              ? observe_recorded(options, *request, advice.input.spec)
                             : options.url.empty() ? observe_by_memory(options, *request, err)

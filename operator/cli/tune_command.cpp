@@ -170,7 +170,7 @@ Result<Settings> computed(const TuneOptions& options, const LiveSampling& sampli
   input.spec.bounds = options.bounds;
   input.spec.metrics.interval = kReadingInterval;
   input.spec.canary.warm_up = Duration(0);
-  input.spec.canary.replicas = 0;  // No trial follows.
+  input.spec.apply = ApplyMode::kLive;
   const auto state = runtime.read();
   if (!state) return tl::unexpected(state.error());
   input.current = state->settings();
@@ -180,7 +180,8 @@ Result<Settings> computed(const TuneOptions& options, const LiveSampling& sampli
   why = decision.message;
   const bool hopeless = decision.kind == Decision::Kind::kNoData || decision.kind == Decision::Kind::kRefuse;
   if (hopeless || (decision.needs_memory && decision.kind != Decision::Kind::kChange)) return invalid(decision.message);
-  return decision.kind == Decision::Kind::kChange ? decision.settings : input.current;
+  if (decision.kind != Decision::Kind::kChange) return input.current;
+  return decision.destination ? decision.destination->settings : decision.settings;
 }
 
 bool grows_without_bound(const GcState& state) { return state.gc_percent < 0 && state.memory_limit == kNoMemoryLimit; }

@@ -54,7 +54,9 @@ Estimate combine(const std::vector<PodEstimate>& pods, const std::vector<PodEsti
     highest(all.non_go_growth, pod.non_go_growth * 3600);
     highest(all.peak_memory, pod.peak);
     highest(all.ballast, pod.ballast);
-    if (all.memory_source.empty()) all.memory_source = pod.memory_source;
+    // Of several kinds the worse one counts.
+    const bool is_worse = all.memory_source.empty() || pod.memory_source != "container";
+    if (!pod.memory_source.empty() && is_worse) all.memory_source = pod.memory_source;
     all.non_go_known = all.non_go_known || pod.non_go;
     non_go = std::max(non_go, pod.non_go.value_or(0));
     all.heap_growth = std::max(all.heap_growth, pod.growth);

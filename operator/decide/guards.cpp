@@ -4,15 +4,22 @@
 #include <cmath>
 
 namespace gopacer::deciding {
-bool knows_memory_limit(std::string_view go_version) {
+namespace {
+
+/// Whether it is `go1.minor` or later. An unknown version counts as that.
+bool is_at_least(std::string_view go_version, int minor) {
   constexpr std::string_view kPrefix = "go1.";
-  constexpr int kFirstMinor = 19;
   if (!go_version.starts_with(kPrefix)) return true;
   const std::string_view digits = go_version.substr(kPrefix.size());
-  int minor = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), minor);
-  return error != std::errc() || minor >= kFirstMinor;
+  int found = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), found);
+  return error != std::errc() || found >= minor;
 }
+
+}  // namespace
+
+bool knows_memory_limit(std::string_view go_version) { return is_at_least(go_version, 19); }
+bool follows_cpu_limit(std::string_view go_version) { return is_at_least(go_version, 25); }
 
 Settings in_force(Settings settings, const Settings& current, const Settings& seen) {
   const bool elsewhere = !settings.gogc && !current.gogc;

@@ -6,12 +6,18 @@
 #include "decide/guards.h"
 #include "decide/strategies.h"
 #include "gopacer/decide/go_pacer.h"
+#include "gopacer/domain/trial.h"
 
 namespace gopacer::deciding {
 namespace {
 
 /// A GOMEMLIMIT above this share of the container stops no heap in time, whatever else is in the container.
 constexpr double kMostOfContainer = 0.95;
+/// Of the container, what GOMEMLIMIT and memory outside of Go may come to: trials and watches stop at 93 %, and nothing
+/// may be aimed above that.
+constexpr double kMostPeak = 0.92;
+/// Of the container: a GOMEMLIMIT that is lower by less is about the same.
+constexpr double kNotablyLower = 0.02;
 constexpr double kMiB = 1024.0 * 1024;
 constexpr const char* kTrustRegion = "trust region";
 
@@ -34,8 +40,6 @@ constexpr double kMostShareForBalance = 0.05;
 constexpr double kMemoryWeight = 4;
 constexpr double kStepUp = 2;
 constexpr double kStepUpWithRoom = 4;
-/// Of the container's CPU: less is not worth anybody's attention.
-constexpr double kLeastSaving = 0.01;
 constexpr double kLeastStandardErrors = 3;
 /// In this time a change has to have saved what trying it and rolling it out costs.
 constexpr double kRepaidWithin = 7 * 24 * 3600;  // seconds
@@ -43,8 +47,8 @@ constexpr double kRepaidWithin = 7 * 24 * 3600;  // seconds
 constexpr double kStartOfAPod = 30;
 /// The judge's least.
 constexpr double kWindowsOfATrial = 20;
-/// Relative standard error of a saving from which on more readings would tell more.
-constexpr double kRoughError = 0.15;
+/// Relative standard error of collection's CPU from which on more readings would tell more.
+constexpr double kRoughError = 0.1;
 constexpr double kCrowded = 0.9;
 constexpr double kLeastRelief = 0.02;
 /// So many points draw the trade-off.
@@ -161,7 +165,7 @@ class Model {
   double wanted_volume() const {
     // min p_cpu·A·m/V + p_mem·V, in cores: V* = √(A·m·bytes per core).
     const double traded =
-        std::sqrt(estimate_.alloc_rate * estimate_.gc_cpu_per_cycle * bytes_per_core(input_.spec.memory_price));
+        std::sqrt(estimate_.alloc_rate * physics_.marking() * bytes_per_core(input_.spec.memory_price));
     // Memory that the container has requested is paid for, used or not: up to it more is free, while it still helps.
     const double enough = physics_.volume_for_share(kEnoughShare);
     const double paid = input_.memory_request ? std::min(enough, physics_.volume_within(*input_.memory_request)) : 0;
@@ -200,16 +204,16 @@ std::string limit_advice(const Model& model) {
   return "set resources.limits.memory";
 }
 
-/// What trying a change and rolling it out costs at most, in CPU seconds: fresh pods, and those of the trial beside the
-/// target's. A running process is changed for nothing.
+/// What trying a change and rolling it out costs, in CPU seconds: fresh pods, and one arm of the trial for the shortest
+/// comparison, as if it served nothing of what the target's pods would serve otherwise. A running process is changed
+/// for nothing.
 double cost_of_change(const DecideInput& input, const Estimate& estimate) {
   if (input.spec.apply == ApplyMode::kLive) return 0;
+  if (input.no_trial_follows) return input.replicas * kStartOfAPod;
   const CanaryPlan& plan = input.spec.canary;
-  double arm = plan.replicas;
-  if (!plan.steps.empty()) arm = std::ceil(input.replicas * plan.steps.back().percent / 100.0);
+  const int arm = largest_arm(plan, input.replicas);
   const double compared = to_seconds(plan.warm_up) + kWindowsOfATrial * to_seconds(plan.interval);
-  const double of_baseline = compared + to_seconds(plan.warm_up + input.spec.rollback.watch_for);
-  return (input.replicas + 2 * arm) * kStartOfAPod + arm * (compared + of_baseline) * estimate.cpu;
+  return (input.replicas + 2 * arm) * kStartOfAPod + arm * compared * estimate.cpu;
 }
 
 /// Step 7: is it worth a restart?
@@ -218,6 +222,7 @@ struct Worth {
   std::string why;  ///< for the message
   bool urgent = false;
   bool unsure = false;      ///< it may well be worth it, but the estimate is too rough to tell
+  bool too_dear = false;    ///< it would be, but for what trial and rollout cost
   double repaid_after = 0;  ///< seconds in which it saves what it costs; negative: never
   double memory_price = 0;  ///< of more memory, where it counts: as a share of the pod's CPU
 };
@@ -231,7 +236,9 @@ double price_of_growth(const DecideInput& input, const Estimate& estimate, const
 
 Worth worth_of(const DecideInput& input, const Estimate& estimate, const Settings& wanted,
                const Prediction& predicted) {
-  const bool lower_limit = wanted.go_mem_limit && wanted.go_mem_limit < estimate.settings.go_mem_limit;
+  const auto& limit_now = estimate.settings.go_mem_limit;
+  const bool lower_limit = wanted.go_mem_limit && limit_now && estimate.container_limit &&
+                           *wanted.go_mem_limit + *estimate.container_limit * kNotablyLower < *limit_now;
   if (lower_limit && nothing_stops(estimate)) return {true, too_high_text(estimate) + " ", true};
   const Bytes soon = estimate.non_go_growth * kHoursAhead;
   if (lower_limit && estimate.peak_memory + soon > *estimate.container_limit * kCrowded) {
@@ -246,7 +253,7 @@ Worth worth_of(const DecideInput& input, const Estimate& estimate, const Setting
     const double cores = input.replicas * estimate.cpu * share;
     return cores > 0 ? cost_of_change(input, estimate) / cores : -1;
   };
-  const auto in_time = [](double seconds) { return seconds >= 0 && seconds <= kRepaidWithin; };
+  const auto is_in_time = [](double seconds) { return seconds >= 0 && seconds <= kRepaidWithin; };
   const double error = (predicted.saving - predicted.saving_low) / 2;
   const bool balanced = input.spec.objective == Objective::kBalanced;
   if (predicted.saving > 0) {
@@ -254,24 +261,28 @@ Worth worth_of(const DecideInput& input, const Estimate& estimate, const Setting
     if (balanced) worth.memory_price = price_of_growth(input, estimate, predicted);
     const double least = predicted.saving_low - worth.memory_price;
     const double likely = predicted.saving - worth.memory_price;
-    worth.repaid_after = repaid_after(least);
-    const bool much = least >= kLeastSaving && in_time(worth.repaid_after);
-    const bool sure = predicted.saving >= kLeastStandardErrors * error;
-    worth.enough = much && sure;
+    worth.repaid_after = repaid_after(likely);
+    // The trial tells how much it is; that CPU is saved, and no more memory taken than that is worth, is to be sure.
+    const bool is_sure =
+        predicted.saving_low >= kLeastSaving && least >= 0 && predicted.saving >= kLeastStandardErrors * error;
+    const bool in_time = is_in_time(worth.repaid_after);
+    worth.enough = is_sure && likely >= kLeastSaving && in_time;
+    worth.too_dear = is_sure && likely >= kLeastSaving && !in_time;
     // Where the best guess is worth it and only the least is not, better readings may still show it.
-    worth.unsure = !worth.enough && likely >= kLeastSaving && in_time(repaid_after(likely)) &&
-                   error > kRoughError * predicted.saving;
+    worth.unsure = !is_sure && likely >= kLeastSaving && in_time && estimate.gc_cpu_rel_error > kRoughError;
     return worth;
   }
   // Less memory for more CPU: only where the objective weighs the two.
   if (!balanced && input.spec.objective != Objective::kMemory) return {};
   if (predicted.gc_cpu_fraction_high > (balanced ? kMostShareForBalance : 1.2 * kMostShareForMemory)) return {};
-  const Bytes freed = estimate.peak_memory - predicted.peak_memory;
+  // What is requested is paid for, used or not.
+  const Bytes requested = input.memory_request.value_or(Bytes(0));
+  const Bytes freed = std::max(estimate.peak_memory, requested) - std::max(predicted.peak_memory, requested);
   if (freed < std::max(mib(16), estimate.peak_memory * 0.05)) return {};
   const double cores = freed.value() / bytes_per_core(input.spec.memory_price) * (balanced ? 1 : kMemoryWeight);
   const double net = cores / std::max(1e-9, estimate.cpu) + predicted.saving_low;
   Worth worth{.why = "It frees " + format_bytes(freed) + " of memory. ", .repaid_after = repaid_after(net)};
-  worth.enough = net >= kLeastSaving && in_time(worth.repaid_after);
+  worth.enough = net >= kLeastSaving && is_in_time(worth.repaid_after);
   return worth;
 }
 
@@ -293,7 +304,7 @@ std::string too_little(const Prediction& predicted, const Worth& worth) {
     return saved + "or only " + share(predicted.saving_low) + memory +
            ": the estimate is too rough to act on yet. More readings, and CPU profiles above all, make it better.";
   }
-  if (predicted.saving_low - worth.memory_price >= kLeastSaving) {
+  if (worth.too_dear) {
     return saved + "which a trial and a rollout to fresh pods cost so much that it takes " +
            in_words(worth.repaid_after) + " to repay them; it has to be " + in_words(kRepaidWithin) + " at most.";
   }
@@ -351,7 +362,8 @@ Bytes safe_limit(Bytes container, const Estimate& estimate, int max_percent) {
   const double c = container.value();
   const double margin = margin_of(c, estimate);
   const double safe = std::min(kMostOfContainer * c, c - 1.1 * estimate.non_go.value()) - margin;
-  return mib(std::floor(std::min(safe, c * max_percent / 100) / kMiB));
+  const double below_the_stop = kMostPeak * c - estimate.non_go.value();
+  return mib(std::floor(std::min({safe, below_the_stop, c * max_percent / 100}) / kMiB));
 }
 
 bool nothing_stops(const Estimate& estimate) {
@@ -377,8 +389,8 @@ Bytes container_needed(const Estimate& estimate, int max_percent) {
   // The margin is a share of the result: a few rounds settle it.
   for (int round = 0; round < 30; ++round) {
     const double margin = margin_of(container, estimate);
-    container =
-        std::max({(limit + margin) / 0.95, limit + margin + 1.1 * estimate.non_go.value(), limit * 100 / max_percent});
+    container = std::max({(limit + margin) / kMostOfContainer, limit + margin + 1.1 * estimate.non_go.value(),
+                          (limit + estimate.non_go.value()) / kMostPeak, limit * 100 / max_percent});
   }
   return mib(std::ceil(container / kMiB));
 }
@@ -441,7 +453,7 @@ void decide_by_model(const DecideInput& input, const Physics& physics, Decision&
   }
 
   for (const Settings& choice : model.choices()) {
-    decision.tradeoff.push_back({choice, physics.predict(as_run(choice))});
+    decision.tradeoff.push_back({choice, physics.predict(as_run(choice)), ""});
   }
   Candidate candidate = model.wanted(true);
   const bool held_by_missing_limit = candidate.binding == kNoContainerLimit || candidate.binding == kOldGo;
@@ -472,7 +484,7 @@ void decide_by_model(const DecideInput& input, const Physics& physics, Decision&
                               ". It is tried again once the pod template changes.");
   }
   candidate = *allowed;
-  const Prediction predicted = physics.predict(as_run(candidate.settings));
+  Prediction predicted = physics.predict(as_run(candidate.settings));
   const Worth worth = worth_of(input, estimate, candidate.settings, predicted);
   if (!worth.enough) {
     const bool no_limit = held_by_missing_limit && predicted.saving > 0;
@@ -481,10 +493,14 @@ void decide_by_model(const DecideInput& input, const Physics& physics, Decision&
                     (no_limit ? " A larger GOGC needs a memory limit: " + limit_advice(model) + "." : ""));
   }
 
-  const Settings all_the_way = model.wanted(false).settings;
-  if (candidate.binding == kTrustRegion && all_the_way != candidate.settings) {
-    decision.destination = Outlook{all_the_way, physics.predict(as_run(all_the_way))};
+  // What can't wait is no step on a way.
+  const auto all_the_way = avoid_bans(input, model, model.wanted(false));
+  const bool is_a_step = candidate.binding == kTrustRegion && !worth.urgent && all_the_way;
+  if (is_a_step && !about_equal(all_the_way->settings, candidate.settings)) {
+    decision.destination =
+        Outlook{all_the_way->settings, physics.predict(as_run(all_the_way->settings)), all_the_way->binding};
   }
+  predicted.memory_cost = worth.memory_price;
   decision.predicted = predicted;
   decision.binding = candidate.binding;
   decision.urgent = worth.urgent;

@@ -87,17 +87,16 @@ double Physics::gc_cpu(double volume) const {
 }
 
 double Physics::volume_for_share(double share) const {
+  // Sweeping what was allocated costs as much, however large the heap is: no V would bring it below the share.
   const double working = std::max(0.0, estimate_.cpu - estimate_.gc_cpu);
-  // Sweeping what was allocated costs as much, however large the heap is.
-  const double collecting = share / (1 - share) * working - estimate_.gc_cpu_per_cycle * forced_per_second_ -
-                            estimate_.alloc_rate * sweeping_per_byte_;
+  const double collecting = share / (1 - share) * working - estimate_.gc_cpu_per_cycle * forced_per_second_;
   if (collecting <= 0) return std::numeric_limits<double>::infinity();
   return estimate_.alloc_rate * marking_ / collecting;
 }
 
 double Physics::volume_for_duty(double duty) const {
-  const double procs = std::max(kLeastProcs, estimate_.max_procs);
-  const double mark_seconds = estimate_.gc_cpu_per_cycle / (kMarkingShare * procs);
+  const double procs = estimate_.max_procs > 0 ? estimate_.max_procs : kLeastProcs;
+  const double mark_seconds = marking_ / (kMarkingShare * procs);
   return estimate_.alloc_rate * mark_seconds / duty;
 }
 

@@ -19,7 +19,9 @@ class Physics {
   double gogc_for(double volume) const;
   /// Cores that collection takes at `volume`.
   double gc_cpu(double volume) const;
-  /// V at which collection takes `share` of the CPU in use; infinite when forced collections alone take more.
+  /// CPU seconds of a collection that do not depend on V.
+  double marking() const { return marking_; }
+  /// V at which what depends on it takes `share` of the CPU in use; infinite when forced collections alone take more.
   double volume_for_share(double share) const;
   /// V at which the time spent marking is `duty` of all time. GOMAXPROCS counts as two when it is unknown, the least
   /// that Go derives from a CPU limit.

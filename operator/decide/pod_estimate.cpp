@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 
 #include "decide/estimators.h"
 #include "decide/guards.h"
@@ -308,8 +309,8 @@ void SeriesReader::read_live_by_goal(double counted) {
 void SeriesReader::read_cpu() {
   if (process_ != nullptr && process_->max_procs) {
     found_.max_procs = *process_->max_procs;
-  } else if (pod_.cpu_limit) {
-    found_.max_procs = std::max(2.0, std::ceil(*pod_.cpu_limit));  // as Go 1.25 and later derive it
+  } else if (pod_.cpu_limit && follows_cpu_limit(found_.go_version)) {
+    found_.max_procs = std::max(2.0, std::ceil(*pod_.cpu_limit));
   }
   read_cpu_in_use();
   const auto by_metrics = rise_of(readings_of(samples_, [](const Sample& sample) {
@@ -364,25 +365,51 @@ void SeriesReader::read_cpu_in_use() {
        "runtime metrics", kBusyClassError);
 }
 
-/// Collections that ended while the sample's profile was taken, where a ring of theirs goes back so far.
+/// A sample has those that ended since the one before, or the whole ring; where there were more than it has, what lies
+/// between is a hole.
+void SeriesReader::note_collections() {
+  const Sample* before = nullptr;
+  for (const Sample* sample : with_mem_) {
+    const Time known = ends_.empty() ? Time{} : ends_.back();
+    const std::size_t first = ends_.size();
+    for (const GcPause& pause : sample->mem->pauses) {
+      if (ends_.empty() || pause.end > ends_.back()) ends_.push_back(pause.end);
+    }
+    const std::size_t found = ends_.size() - first;
+    const bool is_whole = before != nullptr && found >= sample->mem->num_gc - before->mem->num_gc;
+    if (!is_whole) holes_.push_back({known, found > 0 ? ends_[first] : sample->at});
+    before = sample;
+  }
+}
+
+/// Collections that ended while the sample's profile was taken; none where some may be missing.
 std::optional<int> SeriesReader::collections_in(const Sample& sample) const {
-  const GcProfile& profile = *sample.profile;
-  const auto later = std::find_if(with_mem_.begin(), with_mem_.end(),
-                                  [&](const Sample* candidate) { return candidate->at >= sample.at; });
-  if (!profile.began || later == with_mem_.end()) return std::nullopt;
-  const std::vector<GcPause>& ring = (*later)->mem->pauses;
-  if (ring.empty() || ring.front().end > *profile.began) return std::nullopt;
-  return static_cast<int>(std::count_if(ring.begin(), ring.end(), [&](const GcPause& pause) {
-    return pause.end > *profile.began && pause.end <= *profile.began + profile.length;
-  }));
+  if (!sample.profile->began || with_mem_.empty() || with_mem_.back()->at < sample.at) return std::nullopt;
+  const Time from = *sample.profile->began;
+  const Time to = from + sample.profile->length;
+  const bool is_whole =
+      std::none_of(holes_.begin(), holes_.end(), [&](const Window& hole) { return hole.from < to && from < hole.to; });
+  if (!is_whole) return std::nullopt;
+  return static_cast<int>(std::upper_bound(ends_.begin(), ends_.end(), to) -
+                          std::upper_bound(ends_.begin(), ends_.end(), from));
 }
 
 void SeriesReader::read_profiles() {
+  note_collections();
   for (const Sample* sample : samples_) {
     if (!sample->profile) continue;
     std::optional<double> cores = rate_over(cpu_readings_, sample->at - sample->profile->length, sample->at);
     found_.profiled.add(*sample->profile, cores ? cores : found_.cpu, collections_in(*sample));
   }
+}
+
+/// The sample with MemStats that was taken nearest to that time.
+const Sample* SeriesReader::nearest_mem(Time at) const {
+  const auto after = std::lower_bound(with_mem_.begin(), with_mem_.end(), at,
+                                      [](const Sample* sample, Time time) { return sample->at < time; });
+  if (after == with_mem_.end()) return with_mem_.back();
+  if (after == with_mem_.begin()) return *after;
+  return at - (*(after - 1))->at < (*after)->at - at ? *(after - 1) : *after;
 }
 
 void SeriesReader::read_memory() {
@@ -391,27 +418,39 @@ void SeriesReader::read_memory() {
   std::vector<Moment> over_time;
   std::vector<double> untouched;  // of the heap
   double before = 0;
+  Time latest{};
+  std::map<std::string, int> readings;
   for (const Sample* sample : with_mem_) {
     std::optional<double> whole;
+    Time at = sample->at;
     if (sample->usage) {
+      // A kubelet's reading is 10 to 15 s old, and in several samples: by now the heap is another one.
+      if (sample->usage->at != Time{}) at = sample->usage->at;
+      if (at == latest) continue;
+      latest = at;
       const ContainerUsage& usage = *sample->usage;
       if (usage.limit) found_.limit = usage.limit;
       whole = usage.kept().value();
-      found_.memory_source = usage.is_detailed() ? "container" : "working set";
+      ++readings[usage.is_detailed() ? "container" : "working set"];
     } else if (sample->process && sample->process->resident) {
       whole = sample->process->resident->value();
-      found_.memory_source = "process";
+      ++readings["process"];
     }
     if (!whole) continue;
-    untouched.push_back(sample->mem->heap_alloc.value() - *whole);
+    const MemStats& mem = *nearest_mem(at)->mem;
+    untouched.push_back(mem.heap_alloc.value() - *whole);
     found_.peak = std::max(found_.peak, *whole);
     // The runtime counts pages as mapped before they are touched: the difference may be negative.
-    const double rest = std::max(0.0, *whole - mapped_of(*sample->mem));
+    const double rest = std::max(0.0, *whole - mapped_of(mem));
     if (!outside.empty()) found_.spike = std::max(found_.spike, rest - before);
     before = rest;
     outside.push_back(rest);
-    over_time.push_back({sample->at, rest});
+    over_time.push_back({at, rest});
   }
+  // A kubelet that is late for once does not make the figures another kind's.
+  const auto most = std::max_element(readings.begin(), readings.end(),
+                                     [](const auto& one, const auto& other) { return one.second < other.second; });
+  if (most != readings.end()) found_.memory_source = most->first;
   if (!outside.empty()) found_.non_go = upper(outside, 0.99);
   if (!untouched.empty() && upper(untouched, 0.5) >= std::max(kLeastBallast, kLeastBallastShare * found_.live)) {
     found_.ballast = std::min(found_.live, upper(untouched, 0.9));

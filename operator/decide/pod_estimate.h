@@ -50,6 +50,12 @@ struct PodEstimate {
   std::optional<Bytes> limit;
 };
 
+/// Times between which something is not known.
+struct Window {
+  Time from;
+  Time to;
+};
+
 /// Reads one pod's samples of the latest ten minutes, without its warm-up and without what lies before a break in their
 /// times.
 class SeriesReader {
@@ -82,8 +88,10 @@ class SeriesReader {
   void read_cpu();
   void read_cpu_in_use();
   void read_profiles();
+  void note_collections();
   std::optional<int> collections_in(const Sample& sample) const;
   void read_memory();
+  const Sample* nearest_mem(Time at) const;
   std::optional<double> cycle_seconds() const;
   bool tells_settings() const { return process_ != nullptr && process_->gogc; }
   std::string from_env_from() const;
@@ -96,6 +104,8 @@ class SeriesReader {
   const ProcessMetrics* process_ = nullptr;
   std::string clock_trouble_;
   std::vector<Moment> cpu_readings_;  ///< CPU seconds by the kernel's account
+  std::vector<Time> ends_;            ///< of the collections that samples tell of, in their order
+  std::vector<Window> holes_;         ///< in which there may have been others
   double rate_scatter_ = 0;           ///< relative standard deviation of A between readings
   PodEstimate found_;
 };

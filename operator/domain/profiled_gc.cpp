@@ -23,7 +23,7 @@ void ProfiledGc::add(const GcProfile& profile, std::optional<double> cores, std:
   used_ += cores ? *cores * seconds : profile.total_cpu_seconds;
   stacks_ += static_cast<double>(profile.stacks);
   ++profiles_;
-  if (collections) ++counted_, collections_ += *collections;
+  if (collections) collections_ += *collections, counted_gc_ += profile.gc_cpu_seconds;
 }
 
 void ProfiledGc::add(const ProfiledGc& other) {
@@ -34,8 +34,8 @@ void ProfiledGc::add(const ProfiledGc& other) {
   used_ += other.used_;
   stacks_ += other.stacks_;
   profiles_ += other.profiles_;
-  counted_ += other.counted_;
   collections_ += other.collections_;
+  counted_gc_ += other.counted_gc_;
 }
 
 double ProfiledGc::share_of(double seconds) const {
@@ -44,8 +44,8 @@ double ProfiledGc::share_of(double seconds) const {
 }
 
 std::optional<double> ProfiledGc::per_collection() const {
-  if (counted_ < profiles_ || collections_ < kFewestCollections) return std::nullopt;
-  return gc_ / collections_;
+  if (collections_ < kFewestCollections) return std::nullopt;
+  return counted_gc_ / collections_;
 }
 
 double ProfiledGc::share() const { return share_of(gc_); }

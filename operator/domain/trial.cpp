@@ -71,6 +71,14 @@ std::string shortened(const std::string& name, std::size_t most) {
 
 }  // namespace
 
+int arm_size(int wanted, int replicas) { return std::max(1, std::min(wanted, replicas / 4)); }
+
+int arm_at(int percent, int replicas) { return std::clamp((replicas * percent + 99) / 100, 1, kMostArmReplicas); }
+
+int largest_arm(const CanaryPlan& plan, int replicas) {
+  return plan.steps.empty() ? arm_size(plan.replicas, replicas) : arm_at(plan.steps.back().percent, replicas);
+}
+
 bool before_promotion(TrialPhase phase) {
   switch (phase) {
     case TrialPhase::kPending:

@@ -59,7 +59,8 @@ Kinds kinds_of(std::string_view function) {
   if (name == "bgsweep") return kGc | bit(CpuUse::kSweeping);
   if (name == "gcDrainMarkWorkerIdle") return bit(CpuUse::kIdleMarking);
   if (name == "bgscavenge" || name.starts_with("(*pageAlloc).scavenge")) return bit(CpuUse::kScavenging);
-  if (name == "mallocgc") return bit(CpuUse::kAllocating);
+  // Newer compilers call its kinds directly: mallocgcSmallNoScanSC2.
+  if (name.starts_with("mallocgc")) return bit(CpuUse::kAllocating);
   if (name == "memmove") return bit(CpuUse::kCopying);
   if (name == "lock2" || name == "unlock2") return bit(CpuUse::kLocking);
   if (name == "futex") return bit(CpuUse::kFutex);

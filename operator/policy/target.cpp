@@ -149,7 +149,9 @@ Answer env_from_source(const Facts& facts) {
   const ContainerSpec* const container = tuned(facts);
   if (container == nullptr) return std::nullopt;
   for (const EnvEntry& entry : container->env) {
-    if (!entry.from_source || !entry.value.empty()) continue;
+    // What it comes to changes with the container, which nobody may take for a person's change.
+    const bool is_known = !entry.value.empty() && !leaves_the_template(facts.desired);
+    if (!entry.from_source || is_known) continue;
     return entry.name + " of " + place_of(*container, facts) +
            " comes from valueFrom, which gopacer can't change: remove the entry, or give it a plain value and leave "
            "it to gopacer.";
@@ -159,15 +161,18 @@ Answer env_from_source(const Facts& facts) {
 
 Answer env_from_field(const Facts& facts) {
   const ContainerSpec* const container = tuned(facts);
-  // Beside the template it stays as it is.
   if (container == nullptr || leaves_the_template(facts.desired)) return std::nullopt;
+  const Decision& decision = facts.decision;
+  const bool recommends = decision.kind == Decision::Kind::kChange || decision.recommended;
+  const EnvText advised = recommends ? to_env(decision.recommended.value_or(decision.settings)) : EnvText{};
   for (const EnvEntry& entry : container->env) {
     if (!entry.from_source || entry.value.empty()) continue;
-    const EnvText advised = to_env(facts.decision.recommended.value_or(facts.decision.settings));
     const auto& value = entry.name == kGogcVariable ? advised.gogc : advised.go_mem_limit;
     return entry.name + " of " + place_of(*container, facts) + " comes from valueFrom (" + entry.value +
-           "), which gopacer can't change: put {name: " + entry.name + ", value: \"" + value.value_or(entry.value) +
-           "\"} in its place, and leave it to gopacer.";
+           "), which gopacer can't change: remove the entry and leave it to gopacer" +
+           (value ? ", or, to have what is recommended by hand, put {name: " + entry.name + ", value: \"" + *value +
+                        "\"} in its place."
+                  : ".");
   }
   return std::nullopt;
 }

@@ -33,7 +33,7 @@ TrialPrediction in_words(const Decision& decision) {
 std::vector<ArmStep> arm_steps(const CanaryPlan& plan, int replicas) {
   std::vector<ArmStep> steps;
   for (const CanaryStep& step : plan.steps) {
-    const int size = std::clamp((replicas * step.percent + 99) / 100, 1, kMostArmReplicas);
+    const int size = arm_at(step.percent, replicas);
     if (!steps.empty() && steps.back().replicas >= size) {
       // A small target has no pods for the difference.
       steps.back().pause += step.pause;
@@ -43,9 +43,6 @@ std::vector<ArmStep> arm_steps(const CanaryPlan& plan, int replicas) {
   }
   return steps;
 }
-
-/// So that a trial's arms stay a small part of what serves: a quarter of the target's replicas, and one at least.
-int arm_size(int wanted, int replicas) { return std::max(1, std::min(wanted, replicas / 4)); }
 
 /// A sentence where the target is too small for as many pods as the profile asks for, with a space before it.
 std::string said_of_size(const Facts& facts) {
@@ -339,8 +336,10 @@ std::string to_string(StepKind kind) {
 
 double least_saving(Strategy strategy, const std::optional<Prediction>& predicted) {
   if (strategy == Strategy::kFixed || !predicted) return -kAcceptedLossOfFixed;
-  // A quarter of the promise is the least that is worth a restart; less means that the model is wrong here.
-  if (predicted->saving >= 0.01) return predicted->saving / 4;
+  // A quarter of the promise, beyond what its memory costs, is the least that is worth a restart; less means that the
+  // model is wrong here.
+  const double beyond = predicted->saving - predicted->memory_cost;
+  if (predicted->saving >= kLeastSaving) return predicted->memory_cost + std::max(0.0, beyond) / 4;
   // Settings that spend CPU on purpose (memory, latency) may spend what they promised, and three points more.
   return predicted->saving - 0.03;
 }

@@ -600,8 +600,11 @@ class RunningTrial {
     Step step = end(TrialVerdict::kPromote, trial_.status.reason, trial_.status.message);
     if (!step.memory) return step;
     const bool kept = note_prediction(*step.memory);
-    // The model has shown that it knows this service, and was held only by the length of a step.
-    if (kept && !trial_.spec.predicted.destination.empty()) step.memory->cool_down_until.reset();
+    // The model has shown that it knows this service, and was held only by the length of a step. What was waited for
+    // before is over, or still to be waited for.
+    if (kept && !trial_.spec.predicted.destination.empty()) {
+      step.memory->cool_down_until = facts_.desired.profile->memory.cool_down_until;
+    }
     return step;
   }
 
@@ -613,8 +616,8 @@ class RunningTrial {
     return evidence.windows > 0 && evidence.windows >= evidence.empty_windows;
   }
 
-  /// Compares what the model promised with what the target's pods show now. False where it was missed, or can't be
-  /// told.
+  /// Compares what the model promised with what the target's pods show now. Whether it was kept: not missed, with half
+  /// of the saving at least.
   bool note_prediction(ProfileMemory& memory) const {
     const TrialPrediction& words = trial_.spec.predicted;
     const Result<Bytes> volume = parse_go_size(words.cycle_volume);
@@ -625,7 +628,8 @@ class RunningTrial {
     const bool missed = prediction_missed(promised, *facts_.decision.estimate);
     memory.missed_predictions = missed ? memory.missed_on(trial_.spec.template_hash) + 1 : 0;
     memory.missed_template = missed ? trial_.spec.template_hash : std::string();
-    return !missed;
+    const double saving = std::strtod(words.saving_percent.c_str(), nullptr) / 100;
+    return !missed && facts_.decision.estimate->gc_cpu_fraction <= promised.gc_cpu_fraction + saving / 2;
   }
 
   Step rolling_back() {

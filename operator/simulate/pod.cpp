@@ -123,9 +123,15 @@ void Pod::sample() {
   for (const double end : process_.cycle_ends()) {
     mem.pauses.push_back({kBegin + started_ + of_seconds(end), std::chrono::microseconds(100)});
   }
-  // Of older samples only the newest collection is looked at.
-  if (!series_.samples.empty() && series_.samples.back().mem->pauses.size() > 1) {
-    series_.samples.change_last([](Sample& old) { old.mem->pauses = {old.mem->pauses.back()}; });
+  // As histories keep them: each collection in one sample, and the last one of each.
+  if (!series_.samples.empty()) {
+    series_.samples.change_last([&](Sample& old) {
+      std::vector<GcPause>& known = old.mem->pauses;
+      if (known.empty()) return;
+      const Time newest = known.back().end;
+      std::erase_if(known, [&](const GcPause& pause) { return pause.end <= known_until_ && pause.end != newest; });
+      known_until_ = newest;
+    });
   }
   sample.mem = std::move(mem);
   if (trace_.process_metrics) {

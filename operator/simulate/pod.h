@@ -46,6 +46,7 @@ class Pod {
   double profiled_cpu_ = 0;
   double profiled_gc_ = 0;
   double profiled_sweep_ = 0;
+  Time known_until_{};
   std::optional<GcProfile> profile_;
   std::optional<ContainerUsage> usage_;
 };

@@ -93,7 +93,8 @@ TEST_F(AdviseOnARecording, RecommendsWhereTheStepsLeadAndSaysWhatTheFirstIs) {
   options.limit = "512Mi";
   const json answer = advise_json(options);
   const auto gogc = [](const json& settings) { return std::stoi(settings["gogc"].get<std::string>()); };
-  EXPECT_EQ(answer["binding"], "trust region");
+  EXPECT_EQ(answer["binding"], "bounds.maxAllowed.gogc") << "of what is recommended";
+  EXPECT_EQ(answer["firstStep"]["binding"], "trust region");
   EXPECT_EQ(gogc(answer["recommended"]), 400);
   EXPECT_LE(gogc(answer["firstStep"]), 200);
   EXPECT_GT(answer["predicted"]["cpuSavingFraction"]["value"],

@@ -36,18 +36,18 @@ TEST(MemoryLimit, KeepsLessDistanceWhereTheContainersMemoryIsRead) {
   estimate = {};
   estimate.memory_source = "container";
   estimate.non_go = mib(100);
-  EXPECT_EQ(deciding::safe_limit(mib(512), estimate, 95), mib(382)) << "512 − 110, less a fifth of what nobody bounds";
+  EXPECT_EQ(deciding::safe_limit(mib(512), estimate, 95), mib(371)) << "92 %, where trials stop at 93, less 100";
   estimate.non_go = mib(250);
-  EXPECT_EQ(deciding::safe_limit(mib(512), estimate, 95), mib(205)) << "512 − 275 − 32";
+  EXPECT_EQ(deciding::safe_limit(mib(512), estimate, 95), mib(205)) << "512 − 275, less 32 that nobody bounds";
 }
 
 TEST(MemoryLimit, LeavesRoomForNonHeapMemory) {
   Estimate estimate;
   // 0.95·1024 = 972.8, less the margin of 3 % of 1024 = 30.7, so 32: 940.8.
   EXPECT_EQ(deciding::safe_limit(mib(1024), estimate, 95), mib(940));
-  // 1024 − 1.1·200 = 804, less 32.
+  // 1024 − 1.1·200 = 804, less 32, is more than 92 % of 1024 less 200.
   estimate.non_go = mib(200);
-  EXPECT_EQ(deciding::safe_limit(mib(1024), estimate, 95), mib(772));
+  EXPECT_EQ(deciding::safe_limit(mib(1024), estimate, 95), mib(742));
   // A spike of 100 takes the place of the margin.
   estimate.spike = mib(100);
   EXPECT_EQ(deciding::safe_limit(mib(1024), estimate, 95), mib(704));
@@ -146,8 +146,8 @@ TEST(Model, StopsSpendingMemoryAtOnePercentUnderThroughput) {
   service.work_cores = 0.6;
   const Decision decision = decide(service, Objective::kThroughput);
   ASSERT_EQ(decision.kind, Kind::kChange) << decision.message;
-  // A·m/V = 1/99·0.6 with m = 0.1 s, of which next to nothing is sweeping → V = 664 MB = 633 MiB of 201: 315 %.
-  EXPECT_EQ(decision.settings.gogc, Gogc(315));
+  // A·m/V = 1/99·0.6 with m = 0.1 s, of which next to nothing is sweeping → V = 658 MB = 628 MiB of 201: 310 %.
+  EXPECT_EQ(decision.settings.gogc, Gogc(310));
   EXPECT_NEAR(decision.predicted->gc_cpu_fraction, 0.01, 0.0005);
 }
 
@@ -157,8 +157,8 @@ TEST(Model, StaysWithinTheContainersMemory) {
   const Decision decision = decide(service, Objective::kLatency);
   ASSERT_EQ(decision.kind, Kind::kChange) << decision.message;
   EXPECT_EQ(decision.binding, "memory limit");
-  // 90 % of 230, as bounds.maxAllowed has it; (207 − 8)·0.97 − 64 = 129 of 65: 198 %, tidied to 200.
-  EXPECT_EQ(describe(decision.settings), "GOGC=200 GOMEMLIMIT=207MiB");
+  // 92 % of 230, less 10; (201 − 8)·0.97 − 64 = 123 of 65: 190 %.
+  EXPECT_EQ(describe(decision.settings), "GOGC=190 GOMEMLIMIT=201MiB");
   EXPECT_LT(decision.predicted->peak_memory, mib(230));
 }
 
@@ -629,7 +629,7 @@ TEST(Model, LowersALimitThatLeavesNoRoomWhateverElseHoldsItBack) {
   const Decision decision = gopacer::decide(input, kNow);
   EXPECT_EQ(decision.kind, Kind::kChange) << decision.message;
   EXPECT_TRUE(decision.urgent);
-  EXPECT_EQ(decision.settings.go_mem_limit, mib(382)) << "512 − 110 − 20";
+  EXPECT_EQ(decision.settings.go_mem_limit, mib(371)) << "92 % of 512, less 100";
 }
 
 TEST(Model, LetsAShortWhilePassBetweenUrgentTrials) {
@@ -663,7 +663,8 @@ TEST(Model, OnlyObservesAfterTwoMissedPredictions) {
 
 /// What the model says to a change to `gogc` of a service whose collections take `gc` of `cpu` cores, 100 MiB apart.
 /// Its container has room enough.
-Decision asked_for(int gogc, double gc, double cpu, Objective objective, double rel_error = 0, int replicas = 1) {
+Decision asked_for(int gogc, double gc, double cpu, Objective objective, double rel_error = 0, int replicas = 1,
+                   std::optional<Bytes> request = std::nullopt) {
   Decision decision;
   Estimate& estimate = decision.estimate.emplace();
   estimate.alloc_rate = mib(100).value();
@@ -681,6 +682,7 @@ Decision asked_for(int gogc, double gc, double cpu, Objective objective, double 
   estimate.container_limit = gib(4);
   DecideInput input;
   input.replicas = replicas;
+  input.memory_request = request;
   input.spec.objective = objective;
   input.spec.bounds.min_gogc = input.spec.bounds.max_gogc = gogc;
   deciding::decide_by_model(input, deciding::Physics(estimate), decision);
@@ -707,15 +709,15 @@ TEST(Worth, OfASavingIsLessByTheMemoryThatItTakes) {
 }
 
 TEST(Worth, IsWhatRepaysItsRolloutWithinAWeek) {
-  // A trial's two pods and the target's: three starts of 30 CPU seconds, and as much as a pod takes for 420 + 2340 s.
-  // At the least 82 µcores are saved: 91.4 s of CPU take 12.9 days.
+  // A trial's two pods and the target's: three starts of 30 CPU seconds, and as much as a pod takes for 420 s. By the
+  // best guess 100 µcores are saved: 90.2 s of CPU take 10.4 days.
   const Decision dear = asked_for(200, 0.0002, 0.0005, Objective::kThroughput);
   EXPECT_EQ(dear.reason, "NotWorthIt");
   EXPECT_THAT(dear.message, HasSubstr("would save 20.0 % of the CPU, which a trial and a rollout to fresh pods cost so "
-                                      "much that it takes 13d to repay them; it has to be 7d at most."));
+                                      "much that it takes 11d to repay them; it has to be 7d at most."));
   const Decision fleet = asked_for(200, 0.0002, 0.0005, Objective::kThroughput, 0, 10);
-  EXPECT_EQ(fleet.kind, Kind::kChange) << "twelve starts for ten times as much: 5.1 days";
-  EXPECT_THAT(fleet.message, HasSubstr("Its rollout is repaid within 6d."));
+  EXPECT_EQ(fleet.kind, Kind::kChange) << "twelve starts for ten times as much: 4.2 days";
+  EXPECT_THAT(fleet.message, HasSubstr("Its rollout is repaid within 5d."));
 }
 
 TEST(Worth, SaysWhereBetterReadingsMayTellMore) {
@@ -741,6 +743,13 @@ TEST(Worth, IsMemoryThatIsWorthMoreThanTheCpuItCosts) {
   for (const Objective other : {Objective::kThroughput, Objective::kLatency}) {
     EXPECT_EQ(asked_for(50, 0.002, 0.1, other).kind, Kind::kKeep);
   }
+}
+
+TEST(Worth, IsNoMemoryThatIsRequestedAnyway) {
+  EXPECT_EQ(asked_for(50, 0.002, 0.1, Objective::kMemory, 0, 1, mib(220)).kind, Kind::kChange) << "30 of 50 MiB";
+  EXPECT_EQ(asked_for(50, 0.002, 0.1, Objective::kMemory, 0, 1, mib(240)).kind, Kind::kKeep) << "10 MiB";
+  EXPECT_EQ(asked_for(200, 0.021, 0.45, Objective::kBalanced, 0, 1, mib(360)).kind, Kind::kChange)
+      << "and what is taken of it costs nothing";
 }
 
 TEST(Worth, IsNoMemoryOfLessThanSixteenMebibytes) {

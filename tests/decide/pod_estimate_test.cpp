@@ -366,6 +366,68 @@ TEST(PodEstimate, SeesWhatIsOutsideGo) {
   EXPECT_EQ(less.non_go, 0) << "pages that are mapped and not yet touched";
 }
 
+TEST(PodEstimate, SetsTheContainersReadingAgainstTheHeapOfThatTime) {
+  // Each reading is 11 s old, and so the heap's of one sample before; the heap has given memory back since.
+  const PodEstimate found = read(changed([](Sample& sample, int i) {
+    sample.usage->at = sample.at - seconds(11);
+    sample.usage->anonymous = mib(i == 16 ? 250 : 260);
+    sample.mem->heap_released = mib(i >= 15 ? 30 : 20);
+  }));
+  EXPECT_NEAR(in_mib(*found.non_go), 30, 1e-6)
+      << "260 of the 250 and 240 that were mapped, not of what was a moment later";
+  const PodEstimate steady = read(changed([](Sample& sample, int i) {
+    sample.usage->at = sample.at - seconds(11);
+    sample.usage->anonymous = mib(i >= 16 ? 250 : 260);
+    sample.mem->heap_released = mib(i >= 15 ? 30 : 20);
+  }));
+  EXPECT_NEAR(in_mib(*steady.non_go), 20, 1e-6);
+  EXPECT_NEAR(in_mib(steady.spike), 0, 1e-6) << "nothing outside of Go has changed";
+}
+
+TEST(PodEstimate, KnowsFromWhichGoOnGomaxprocsFollowsTheLimit) {
+  const auto procs_of = [](const char* version) {
+    return read(changed([&](Sample& sample, int) { sample.process.emplace().go_version = version; })).max_procs;
+  };
+  EXPECT_EQ(procs_of("go1.25.0"), 2);
+  EXPECT_EQ(procs_of("devel"), 2) << "as a new one";
+  EXPECT_EQ(procs_of("go1.24.7"), 0) << "the node's number of CPUs, which nobody tells";
+}
+
+/// A collection ends each ten seconds, five before each sample; the tenth sample and every fifth after it bring a
+/// profile of the thirty seconds before it.
+PodSeries profiled() {
+  return changed([](Sample& sample, int i) {
+    sample.mem->pauses.clear();
+    for (int ago = 395; ago > 0; ago -= 10) sample.mem->pauses.push_back({sample.at - seconds(ago), milliseconds(1)});
+    if (i < 10 || i % 5 != 0) return;
+    GcProfile& profile = sample.profile.emplace();
+    profile.length = seconds(30);
+    profile.total_cpu_seconds = 15;
+    profile.gc_cpu_seconds = 1.5;
+    profile.stacks = 1500;
+    profile.began = sample.at - seconds(31);
+  });
+}
+
+TEST(PodEstimate, CountsTheCollectionsOfAProfile) {
+  EXPECT_NEAR(*read(profiled()).profiled.per_collection(), 1.5 / 3, 1e-9) << "from whole rings";
+  const PodSeries kept =
+      changed(profiled(), [](Sample& sample, int) { sample.mem->pauses = {sample.mem->pauses.back()}; });
+  EXPECT_NEAR(*read(kept).profiled.per_collection(), 1.5 / 3, 1e-9) << "as histories keep them: each in one sample";
+}
+
+TEST(PodEstimate, CountsNoCollectionsWhereSomeMayBeMissing) {
+  PodSeries all_but_one = changed(profiled(), [](Sample& sample, int i) {
+    if (i >= 13) sample.mem->num_gc += 300;  // more than a ring holds, just before the fourteenth sample
+    if (i == 15) sample.profile->gc_cpu_seconds = 9;
+    sample.mem->pauses = {sample.mem->pauses.back()};
+  });
+  EXPECT_NEAR(*read(all_but_one).profiled.per_collection(), 1.5 / 3, 1e-9) << "by the others";
+  EXPECT_FALSE(read(changed(profiled(), [](Sample& sample, int) {
+                 if (sample.profile) sample.profile->began.reset();
+               })).profiled.per_collection());
+}
+
 TEST(PodEstimate, SeesWhatGrowsOutsideGo) {
   const auto growing = [](double mib_a_second) {
     return read(changed([&](Sample& sample, int i) { sample.usage->anonymous = mib(250 + mib_a_second * 10 * i); }));

@@ -158,7 +158,7 @@ HOW = f"""## How it was measured
   measure in turn what these came to, and so do the trials under changing load.
 - The strategies inside the process see the traffic that the program itself times. Their first tick is just before the
   measured time, the next ones every 5 s. heapUtil is HeapInuse / HeapSys.
-- The oracle is the best of GOGC {', '.join(map(str, tuners.GRID))} with the safe memory limit: min(0.95·C, C − 1.1·nonGo) − max(3 %·C, nonGo/5 within 8 to 32 MiB),
+- The oracle is the best of GOGC {', '.join(map(str, tuners.GRID))} with the safe memory limit: min(0.95·C, C − 1.1·nonGo) − max(3 %·C, nonGo/5 within 8 to 32 MiB) and at most 0.92·C − nonGo,
   C the container's limit, nonGo as the default's first trial showed it. Memory rule: no kill, and peak memory at most
   {100 * tuners.MOST_MEMORY:.0f} % of the limit. It is chosen by the least CPU per request in repetitions 1 to {plan.SHORT_REPETITIONS}, and measured by
   the later ones, so that its figure has no luck of the choice in it.

@@ -56,6 +56,20 @@ class Smoke(unittest.TestCase):
             self.assertEqual((len(lines), lines[0]), (2, kept))
 
 
+    @unittest.skipUnless(os.environ.get("GOPACER_LONG"), "a minute: GOPACER_LONG=1 runs it")
+    def test_changes_settings_block_by_block(self):
+        with tempfile.TemporaryDirectory() as directory:
+            out = pathlib.Path(directory)
+            subprocess.run([sys.executable, "-B", HERE / "main.py", "--binaries", self.binaries, "--out", out, "--programs", "checkout",
+                            "--gopacer", os.environ["GOPACER_BINARY"], "--blocks", "--rounds", "2", "--block-seconds", "2", "--warm", "2",
+                            "--advise-seconds", "20"], check=True)
+            records = [json.loads(line) for line in (out / "data" / "blocks.jsonl").read_text().splitlines()]
+            for record in records:
+                self.assertEqual(record["runtime"]["gogc"], float(record["settings"].get("GOGC", "100").replace("off", "-1")) % 2**64, record["arm"])
+            self.assertEqual({record["round"] for record in records}, {1, 2})
+            self.assertIn("## checkout", (out / "blocks.md").read_text())
+
+
 if __name__ == "__main__":
     if os.geteuid() != 0:
         print("skipped: only root may make cgroups")

@@ -43,11 +43,11 @@ MOST_MEMORY = 0.95
 
 
 def safe_limit(container, non_go):
-    """gopacer's own rule for GOMEMLIMIT, in bytes: min(0.95·C, C − 1.1·nonGo) − max(3 %·C, nonGo/5 within 8 to 32 MiB), whole MiB.
+    """gopacer's own rule for GOMEMLIMIT, in bytes: min(0.95·C, C − 1.1·nonGo) − max(3 %·C, nonGo/5 within 8 to 32 MiB), and at most 0.92·C − nonGo; whole MiB.
 
     `non_go` is memory of the container that Go's runtime doesn't count."""
     margin = max(0.03 * container, min(32 * MIB, max(8 * MIB, non_go / 5)))
-    return int((min(0.95 * container, container - 1.1 * non_go) - margin) // MIB) * MIB
+    return int(min(min(0.95 * container, container - 1.1 * non_go) - margin, 0.92 * container - non_go) // MIB) * MIB
 
 
 def size(count):

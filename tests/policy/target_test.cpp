@@ -97,13 +97,18 @@ TEST(TargetRules, ShowWhatToPutInThePlaceOfTheContainersLimit) {
   World world;
   world.target.containers[0].env = {{"GOMEMLIMIT", "536870912", true}};
   world.facts.decision.settings = {Gogc(200), mib(471)};
+  const std::string what =
+      "GOMEMLIMIT of container app of Deployment shop/checkout comes from valueFrom (536870912), which gopacer can't "
+      "change: remove the entry and leave it to gopacer";
+  EXPECT_EQ(world.words(policy::may_start()), what + ".") << "nothing is recommended yet";
+  world.facts.decision.kind = Decision::Kind::kChange;
   EXPECT_EQ(
       world.words(policy::may_start()),
-      "GOMEMLIMIT of container app of Deployment shop/checkout comes from valueFrom (536870912), which gopacer can't "
-      "change: put {name: GOMEMLIMIT, value: \"471MiB\"} in its place, and leave it to gopacer.");
+      what + ", or, to have what is recommended by hand, put {name: GOMEMLIMIT, value: \"471MiB\"} in its place.");
   EXPECT_THAT(world.reasons(policy::may_be_tuned()), IsEmpty()) << "what it comes to is known";
   world.profile.spec.apply = ApplyMode::kLive;
-  EXPECT_THAT(world.reasons(policy::may_start()), IsEmpty()) << "the template stays as it is";
+  EXPECT_THAT(world.reasons(policy::may_be_tuned()), ElementsAre("EnvFromSource"))
+      << "it changes with the container, and would look like a person's change";
 }
 
 TEST(TargetRules, SayWhichVariableIsSetTwice) {

@@ -289,7 +289,7 @@ TEST(Status, ShowsWhereTheStepsLeadAndWhatAPersonMayChooseFrom) {
   scene.decision = change();
   scene.decision.estimate.emplace();
   EXPECT_EQ(record::profile_status(scene.pass())["recommendation"]["destination"], nullptr);
-  scene.decision.destination = Outlook{{Gogc(400), mib(430)}, {}};
+  scene.decision.destination = Outlook{{Gogc(400), mib(430)}, {}, "objective"};
   for (const int gogc : {50, 400}) {
     Outlook& choice = scene.decision.tradeoff.emplace_back();
     choice.settings = {Gogc(gogc), mib(430)};

@@ -107,6 +107,10 @@ TEST(Profile, AsksOfATrialAQuarterOfWhatWasPromised) {
   };
   EXPECT_DOUBLE_EQ(asked(0.08), 0.02);
   EXPECT_DOUBLE_EQ(asked(0.01), 0.0025);
+  scene.decision.predicted->memory_cost = 0.02;
+  EXPECT_DOUBLE_EQ(asked(0.06), 0.03) << "and what the memory costs that is taken for it";
+  EXPECT_DOUBLE_EQ(asked(0.015), 0.02);
+  scene.decision.predicted->memory_cost = 0;
   EXPECT_NEAR(asked(0.005), -0.025, 1e-12) << "little is promised: three points more than that may be lost";
   EXPECT_NEAR(asked(-0.05), -0.08, 1e-12) << "memory is bought with CPU";
   scene.profile.spec.strategy = Strategy::kFixed;

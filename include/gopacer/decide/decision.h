@@ -77,8 +77,10 @@ struct Prediction {
   double gc_cpu_fraction_high = 0;  ///< two standard errors above
   double saving = 0;                ///< share of the container's present CPU; negative: a cost
   double saving_low = 0;            ///< two standard errors below
-  Bytes cycle_volume;               ///< V
-  Bytes peak_memory;                ///< of the container
+  /// What the memory that is taken for it is worth, where that counts: a share of the container's present CPU.
+  double memory_cost = 0;
+  Bytes cycle_volume;  ///< V
+  Bytes peak_memory;   ///< of the container
   Bytes peak_memory_low;
   Bytes peak_memory_high;
   double cycles_per_minute = 0;
@@ -90,7 +92,11 @@ struct Prediction {
 struct Outlook {
   Settings settings;
   Prediction predicted;
+  std::string binding;  ///< what keeps them from going further; empty where nothing was asked to
 };
+
+/// Least saving that is worth anybody's attention: a share of the container's CPU.
+inline constexpr double kLeastSaving = 0.01;
 
 struct Decision {
   enum class Kind {
@@ -135,6 +141,7 @@ struct DecideInput {
   std::string template_hash;  ///< Deployment::template_hash
   Observation observed;       ///< only its stable pods are looked at
   int replicas = 1;           ///< of the target: each of them saves what one does
+  bool no_trial_follows = false;
   /// The container's memory request: up to it memory is reserved on the node, used or not.
   std::optional<Bytes> memory_request;
   /// What is being done to the target's pods, in a sentence: a rollout, a scaling. Empty: they are as they will be.

@@ -21,7 +21,7 @@ class ProfiledGc {
   void add(const ProfiledGc& other);
 
   bool empty() const { return profiled_ <= 0; }
-  /// CPU seconds of a collection, where it is known for each profile how many there were. A profile of some seconds
+  /// CPU seconds of a collection, by the profiles of which it is known how many there were. A profile of some seconds
   /// holds whole collections, so that their share of its CPU is as much chance as how many happened to begin in it.
   std::optional<double> per_collection() const;
   int profiles() const { return profiles_; }
@@ -50,8 +50,8 @@ class ProfiledGc {
   double used_ = 0;  ///< profiled_ where the kernel's account is missing
   double stacks_ = 0;
   int profiles_ = 0;
-  int counted_ = 0;      ///< of them, whose collections are known
-  int collections_ = 0;  ///< in those
+  int collections_ = 0;    ///< in the profiles whose collections are known
+  double counted_gc_ = 0;  ///< CPU seconds, in those
 };
 
 }  // namespace gopacer

@@ -77,7 +77,7 @@ enum class CpuUse {
   kScavenging,   ///< bgscavenge and the page allocator's scavenging: memory that goes back to the system
   kAllocating,   ///< mallocgc, assists and sweeping for an allocation included
   kCopying,      ///< memmove
-  kLocking,      ///< the runtime's own locks and sync.Mutex where somebody holds them
+  kLocking,      ///< lock2 and unlock2, the runtime's own locks, and sync.Mutex where somebody holds it
   kFutex,        ///< futex: putting threads to sleep and waking them
 };
 inline constexpr std::array<const char*, 8> kCpuUseNames{"assist",     "idleMarking", "sweeping", "scavenging",

@@ -138,6 +138,13 @@ struct TrialStatus {
 inline constexpr std::size_t kMostTrialSteps = 30;
 /// Pods of an arm, whatever the target's size.
 inline constexpr int kMostArmReplicas = 40;
+
+/// So that a trial's arms stay a small part of what serves: a quarter of the target's replicas, and one at least.
+int arm_size(int wanted, int replicas);
+/// Pods of each arm at such a share of the target's replicas.
+int arm_at(int percent, int replicas);
+/// Pods of each arm at their most.
+int largest_arm(const CanaryPlan& plan, int replicas);
 inline constexpr double kMostRestartsPerDay = 10'000;
 
 /// When the trial entered the phase, the latest time; none when its steps do not tell.
