@@ -97,23 +97,38 @@ bool notable(double before, double now) {
   return std::abs(before - now) > kNotableDrift * std::max(std::abs(before), std::abs(now));
 }
 
-/// The worst of what the pods' latest readings show, by the events' reasons. Nothing in a trial, which makes pods
-/// collect in other ways.
-std::map<std::string, std::string> episodes_of(const Facts& facts) {
+/// The worst of what the pods' readings show since the last pass, by the events' reasons; of a pod that is new, the
+/// latest one. `read` has the times of those that were known, by pods' uids: a reading after which something is
+/// captured comes late, and the next one soon after it. Nothing in a trial, which makes pods collect in other ways.
+std::map<std::string, std::string> episodes_of(const Facts& facts, std::map<std::string, Time>& read) {
   std::map<std::string, std::string> told;
+  std::map<std::string, Time> read_before;
+  read_before.swap(read);
+  for (const PodSeries& pod : facts.observed.pods) {
+    if (!pod.samples.empty()) read[pod.uid] = pod.samples.back().at;
+  }
   if (facts.desired.trial) return told;
   std::optional<LongPause> longest;
   std::optional<AllocationStorm> fastest;
-  for (const PodSeries& pod : facts.observed.pods) {
-    const auto pause = long_pause(pod.samples);
+  const auto look = [&](const PodSeries& pod, const SampleRow& samples) {
+    const auto pause = long_pause(samples);
     if (pause && (!longest || pause->pause > longest->pause)) {
       longest = pause;
       told[kLongPause] = "Pod " + pod.pod + ": " + describe(*pause);
     }
-    const auto storm = storm_began(pod.samples);
+    const auto storm = storm_began(samples);
     if (storm && (!fastest || storm->collections > fastest->collections)) {
       fastest = storm;
       told[kAllocationStorm] = "Pod " + pod.pod + ": " + describe(*storm);
+    }
+  };
+  for (const PodSeries& pod : facts.observed.pods) {
+    const auto known = read_before.find(pod.uid);
+    SampleRow samples = pod.samples;
+    while (!samples.empty() && (known == read_before.end() || samples.back().at > known->second)) {
+      look(pod, samples);
+      if (known == read_before.end()) break;
+      samples.erase_if([latest = samples.back().at](const Sample& sample) { return sample.at >= latest; });
     }
   }
   return told;
@@ -145,6 +160,7 @@ struct Recorder::Written {
   Time at;
   std::optional<Settings> told_recommendation;
   std::map<std::string, Time> told_episodes;  ///< by their events' reasons
+  std::map<std::string, Time> read;           ///< latest readings, by uids of pods
 };
 
 Recorder::Recorder(ApiServer& api, EventSink& events, OperatorMetrics& metrics)
@@ -256,7 +272,7 @@ void Recorder::tell(const Pass& pass) {
       const bool as_asked = pass.step.reason == "Undone" || pass.step.reason == "Followed";
       events_.post(event_about(profile, !as_asked, pass.step.reason, pass.step.message, step));
     }
-    for (const auto& [reason, note] : episodes_of(pass.facts)) {
+    for (const auto& [reason, note] : episodes_of(pass.facts, last->read)) {
       const auto told = last->told_episodes.find(reason);
       if (told != last->told_episodes.end() && pass.facts.now - told->second < kQuietAboutPods) continue;
       last->told_episodes[reason] = pass.facts.now;

@@ -148,7 +148,7 @@ TEST(Recorder, TellsOfLongPausesOnceInTenMinutes) {
   int collections = 200;
   const auto pause = [&](const std::string& pod, Duration length) {
     PodSeries& series = desk.scene.observed.pods[pod == "a" ? 0 : 1];
-    series.pod = pod;
+    series.pod = series.uid = pod;
     series.samples = {reading(desk.scene.now, collections, microseconds(100)),
                       reading(desk.scene.now + seconds(1), collections + 1, length)};
     ++collections;
@@ -164,6 +164,10 @@ TEST(Recorder, TellsOfLongPausesOnceInTenMinutes) {
   ASSERT_TRUE(desk.write());
   EXPECT_THAT(told(desk.events), Not(Contains(HasSubstr("LongPause"))));
   desk.scene.now += seconds(1);
+  ASSERT_TRUE(desk.write());
+  EXPECT_THAT(told(desk.events), Not(Contains(HasSubstr("LongPause")))) << "of the same reading";
+  desk.scene.now += seconds(1);
+  pause("a", milliseconds(9));
   ASSERT_TRUE(desk.write());
   EXPECT_THAT(told(desk.events), Contains(HasSubstr("LongPause: Pod a: A collection stopped it for 9ms")));
 }
@@ -186,6 +190,30 @@ TEST(Recorder, TellsOfAStormWhereItBegins) {
   read(20, 32);
   ASSERT_TRUE(desk.write());
   EXPECT_THAT(told(desk.events), Contains(HasSubstr("AllocationStorm: Pod a: 20 collections within 10s")));
+}
+
+TEST(Recorder, TellsOfAStormAfterWhichAnotherReadingCameBeforeThePass) {
+  Desk desk;
+  desk.scene.observed.pods.resize(1);
+  PodSeries& series = desk.scene.observed.pods[0];
+  series.pod = series.uid = "a";
+  const auto read = [&](int after, int collections) {
+    Sample sample;
+    sample.at = desk.scene.now + seconds(after);
+    sample.mem.emplace().num_gc = static_cast<std::uint32_t>(collections);
+    series.samples.push_back(sample);
+  };
+  read(0, 10);
+  read(10, 12);
+  ASSERT_TRUE(desk.write());
+  read(20, 32);  // a profile was captured after it, so that it came late
+  read(30, 52);
+  ASSERT_TRUE(desk.write());
+  EXPECT_THAT(told(desk.events), Contains(HasSubstr("AllocationStorm: Pod a: 20 collections within 10s")));
+  desk.events.all.clear();
+  desk.scene.now += minutes(20);
+  ASSERT_TRUE(desk.write());
+  EXPECT_THAT(told(desk.events), Not(Contains(HasSubstr("AllocationStorm")))) << "nothing was read since";
 }
 
 TEST(Recorder, WritesWhatLastsAtOnce) {
