@@ -49,7 +49,7 @@ std::string quantity(const std::string& resource, double amount) {
   const auto whole = static_cast<std::int64_t>(std::min(amount, kMost));
   if (of_cpu(resource)) return whole % 1000 == 0 ? std::to_string(whole / 1000) : std::to_string(whole) + "m";
   if (!resource.ends_with("memory") && !resource.ends_with("storage")) return std::to_string(whole);
-  constexpr std::int64_t kMi = 1024 * 1024;
+  constexpr std::int64_t kMi = std::int64_t{1024} * 1024;
   return whole % kMi == 0 ? std::to_string(whole / kMi) + "Mi" : std::to_string(whole);
 }
 

@@ -61,7 +61,7 @@ class Advise(unittest.TestCase):
         profile = self.advise("--name", "first", "--limit", "512Mi", "--objective", "Throughput", "--max-gogc", "300")
         created = self.created(profile)
         self.assertEqual(created["spec"]["targetRef"]["name"], "first")
-        self.assertEqual(created["spec"]["objective"], {"type": "Throughput", "strategy": "Model"})
+        self.assertEqual(created["spec"]["objective"], {"type": "Throughput", "strategy": "Model", "memoryPricePerGiBCores": "0.083"})
         self.assertEqual(created["spec"]["bounds"]["maxAllowed"]["gogc"], 300)
         self.assertEqual(created["spec"]["runtimeMetrics"]["port"], 6061)
         self.assertEqual(created["spec"]["runtimeMetrics"]["path"], "/internal/pprof")

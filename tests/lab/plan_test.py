@@ -94,12 +94,12 @@ class Advice(unittest.TestCase):
 
 class SafeLimit(unittest.TestCase):
     def test_is_the_formula(self):
-        self.assertEqual(tuners.safe_limit(512 * MIB, 5 * MIB), 454 * MIB)  # 0.95·512 − 32
-        self.assertEqual(tuners.safe_limit(512 * MIB, 100 * MIB), 370 * MIB)  # 512 − 110 − 32
+        self.assertEqual(tuners.safe_limit(512 * MIB, 5 * MIB), 466 * MIB)  # 0.92·512 − 5, below 0.95·512 − 15.4
+        self.assertEqual(tuners.safe_limit(512 * MIB, 100 * MIB), 371 * MIB)  # 0.92·512 − 100, below 512 − 110 − 20
         self.assertEqual(tuners.safe_limit(4096 * MIB, 0), 3768 * MIB)  # 0.95·4096 − 0.03·4096
 
     def test_is_written_as_go_reads_it(self):
-        self.assertEqual(tuners.grid_environment("grid-400", 512 * MIB, 0), {"GOGC": "400", "GOMEMLIMIT": "454MiB"})
+        self.assertEqual(tuners.grid_environment("grid-400", 512 * MIB, 0), {"GOGC": "400", "GOMEMLIMIT": "471MiB"})
 
 
 class Time(unittest.TestCase):
