@@ -76,7 +76,7 @@ TEST(GcCpu, KnowsThePartOfSweepingAsFarAsStacksTell) {
   swept.total_cpu_seconds = 4;
   swept.gc_cpu_seconds = 1;
   swept.uses[CpuUse::kSweeping] = 0.3;
-  swept.stacks = 4 * 270;
+  swept.stacks = 1080;
   pod.profiled = {};
   pod.profiled.add(swept, std::nullopt);
   EXPECT_NEAR(gc_cpu_of({pod}, 0.6).front().sweep_part, (0.3 * 270 + 0.1 * 30) / 300, 1e-9);
