@@ -388,16 +388,16 @@ std::optional<int> SeriesReader::collections_in(const Sample& sample) const {
   const Time from = *sample.profile->began;
   const Time to = from + sample.profile->length;
   const bool is_whole =
-      std::none_of(holes_.begin(), holes_.end(), [&](const Window& hole) { return hole.from < to && from < hole.to; });
+      std::none_of(holes_.begin(), holes_.end(), [&](const Hole& hole) { return hole.from < to && from < hole.to; });
   if (!is_whole) return std::nullopt;
   return static_cast<int>(std::upper_bound(ends_.begin(), ends_.end(), to) -
                           std::upper_bound(ends_.begin(), ends_.end(), from));
 }
 
 void SeriesReader::read_profiles() {
-  note_collections();
   for (const Sample* sample : samples_) {
     if (!sample->profile) continue;
+    if (ends_.empty()) note_collections();
     std::optional<double> cores = rate_over(cpu_readings_, sample->at - sample->profile->length, sample->at);
     found_.profiled.add(*sample->profile, cores ? cores : found_.cpu, collections_in(*sample));
   }

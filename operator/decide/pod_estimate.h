@@ -50,12 +50,6 @@ struct PodEstimate {
   std::optional<Bytes> limit;
 };
 
-/// Times between which something is not known.
-struct Window {
-  Time from;
-  Time to;
-};
-
 /// Reads one pod's samples of the latest ten minutes, without its warm-up and without what lies before a break in their
 /// times.
 class SeriesReader {
@@ -93,6 +87,10 @@ class SeriesReader {
   void read_memory();
   const Sample* nearest_mem(Time at) const;
   std::optional<double> cycle_seconds() const;
+  struct Hole {
+    Time from;
+    Time to;
+  };
   bool tells_settings() const { return process_ != nullptr && process_->gogc; }
   std::string from_env_from() const;
   std::optional<int> contradicting_gogc() const;
@@ -105,7 +103,7 @@ class SeriesReader {
   std::string clock_trouble_;
   std::vector<Moment> cpu_readings_;  ///< CPU seconds by the kernel's account
   std::vector<Time> ends_;            ///< of the collections that samples tell of, in their order
-  std::vector<Window> holes_;         ///< in which there may have been others
+  std::vector<Hole> holes_;           ///< in which there may have been others
   double rate_scatter_ = 0;           ///< relative standard deviation of A between readings
   PodEstimate found_;
 };

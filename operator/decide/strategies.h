@@ -6,8 +6,9 @@
 namespace gopacer::deciding {
 
 /// GOMEMLIMIT that leaves room for what it does not count:
-/// min(0.95·C, C − 1.1·nonGo) − max(3 %·C, nonGo/5 within 8 to 32 MiB, spike), at most `max_percent` of C, whole MiB.
-/// May be ≤ 0. Where nothing tells the container's memory without page cache it is 32 MiB, whatever nonGo.
+/// min(0.95·C, C − 1.1·nonGo) − max(3 %·C, nonGo/5 within 8 to 32 MiB, spike), at most `max_percent` of C and
+/// 0.92·C − nonGo, whole MiB. May be ≤ 0. Where nothing tells the container's memory without page cache it is 32 MiB,
+/// whatever nonGo.
 Bytes safe_limit(Bytes container, const Estimate& estimate, int max_percent);
 
 /// The GOMEMLIMIT in force is so near the container's limit, or above it, that nothing stops the heap in time whatever

@@ -100,8 +100,8 @@ std::optional<AllocationStorm> allocation_storm(const SampleRow& samples) {
   return storm_of(samples, latest_two(samples, samples.size()));
 }
 
-std::optional<AllocationStorm> storm_began(const SampleRow& samples) {
-  const LatestTwo now = latest_two(samples, samples.size());
+std::optional<AllocationStorm> storm_began(const SampleRow& samples, std::size_t end) {
+  const LatestTwo now = latest_two(samples, end);
   auto storm = storm_of(samples, now);
   if (!storm) return std::nullopt;
   const LatestTwo before = latest_two(samples, now.end - 1);
@@ -109,8 +109,8 @@ std::optional<AllocationStorm> storm_began(const SampleRow& samples) {
   return is_new ? storm : std::nullopt;
 }
 
-std::optional<LongPause> long_pause(const SampleRow& samples) {
-  const LatestTwo two = latest_two(samples, samples.size());
+std::optional<LongPause> long_pause(const SampleRow& samples, std::size_t end) {
+  const LatestTwo two = latest_two(samples, end);
   if (two.before == nullptr || two.before->mem->pauses.empty()) return std::nullopt;
   const Time known_until = two.before->mem->pauses.back().end;
   const GcPause* longest = nullptr;
@@ -121,9 +121,9 @@ std::optional<LongPause> long_pause(const SampleRow& samples) {
   // Readings overlap, as the runtime keeps 256 pauses: each of them counts once.
   std::vector<Duration> usual;
   Time counted_until{};
-  for (const Sample& sample : samples) {
-    if (!sample.mem) continue;
-    for (const GcPause& pause : sample.mem->pauses) {
+  for (std::size_t i = 0; i < end; ++i) {
+    if (!samples[i].mem) continue;
+    for (const GcPause& pause : samples[i].mem->pauses) {
       if (pause.end <= counted_until || pause.end > known_until) continue;
       counted_until = pause.end;
       usual.push_back(pause.pause);

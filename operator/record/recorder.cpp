@@ -110,25 +110,21 @@ std::map<std::string, std::string> episodes_of(const Facts& facts, std::map<std:
   if (facts.desired.trial) return told;
   std::optional<LongPause> longest;
   std::optional<AllocationStorm> fastest;
-  const auto look = [&](const PodSeries& pod, const SampleRow& samples) {
-    const auto pause = long_pause(samples);
-    if (pause && (!longest || pause->pause > longest->pause)) {
-      longest = pause;
-      told[kLongPause] = "Pod " + pod.pod + ": " + describe(*pause);
-    }
-    const auto storm = storm_began(samples);
-    if (storm && (!fastest || storm->collections > fastest->collections)) {
-      fastest = storm;
-      told[kAllocationStorm] = "Pod " + pod.pod + ": " + describe(*storm);
-    }
-  };
   for (const PodSeries& pod : facts.observed.pods) {
     const auto known = read_before.find(pod.uid);
-    SampleRow samples = pod.samples;
-    while (!samples.empty() && (known == read_before.end() || samples.back().at > known->second)) {
-      look(pod, samples);
-      if (known == read_before.end()) break;
-      samples.erase_if([latest = samples.back().at](const Sample& sample) { return sample.at >= latest; });
+    const bool is_new = known == read_before.end();
+    for (std::size_t end = pod.samples.size(); end > 0; --end) {
+      if (is_new ? end < pod.samples.size() : pod.samples[end - 1].at <= known->second) break;
+      const auto pause = long_pause(pod.samples, end);
+      if (pause && (!longest || pause->pause > longest->pause)) {
+        longest = pause;
+        told[kLongPause] = "Pod " + pod.pod + ": " + describe(*pause);
+      }
+      const auto storm = storm_began(pod.samples, end);
+      if (storm && (!fastest || storm->collections > fastest->collections)) {
+        fastest = storm;
+        told[kAllocationStorm] = "Pod " + pod.pod + ": " + describe(*storm);
+      }
     }
   }
   return told;

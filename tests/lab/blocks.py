@@ -86,7 +86,7 @@ def run(bench, name, rounds, wanted, seed):
     """Yields the records of one program's blocks, those of a round one after the other."""
     program = PROGRAMS[name]
     with contextlib.ExitStack() as stack:
-        server, load, ends = bench._start(program, tuners.TUNERS[DEFAULT], {}, (program.rate,))
+        server, load, ends = bench.start(program, tuners.TUNERS[DEFAULT], {}, (program.rate,))
         stack.push(ends)
         recording = os.path.join(server.directory, "recording")
         asked = {"gopacer": advice.ask(bench.tools["gopacer"], server.process.pid, server.debug, program.limit, bench.advise_seconds,

@@ -273,7 +273,7 @@ class Bench:
         self.server = None
         try:
             with contextlib.ExitStack() as stack:
-                server, load, ends = self._start(program, tuner, environment, rates)
+                server, load, ends = self.start(program, tuner, environment, rates)
                 stack.push(ends)
                 if step.tuner == "gopacer-throughput" and not advised:
                     raise advice.AdviceError("no trial of gopacer has an advice to take over")
@@ -290,7 +290,7 @@ class Bench:
             record["oomKills"] = int(killed)
         return record
 
-    def _start(self, program, tuner, environment, rates):
+    def start(self, program, tuner, environment, rates):
         """A fresh server under load, warmed up, and what ends both.
 
         Most of the warm-up is at a higher rate, and lasts until a collection has ended: by then the heap has been as large as
@@ -321,12 +321,12 @@ class Bench:
         try:
             while session.next_step(self._ask(server, program, None if session.asked else record)):
                 stack.close()
-                server, load, ends = self._start(program, tuner, session.settings, rates)
+                server, load, ends = self.start(program, tuner, session.settings, rates)
                 stack.push(ends)
         finally:
             record.update(session.outcome())
         stack.close()
-        server, load, ends = self._start(program, tuner, session.settings, rates)
+        server, load, ends = self.start(program, tuner, session.settings, rates)
         stack.push(ends)
         return server, load
 

@@ -142,6 +142,14 @@ Sample reading(Time at, int collections, Duration last_pause) {
   return sample;
 }
 
+/// A reading that tells no more than the number of collections.
+Sample counted(Time at, int collections) {
+  Sample sample;
+  sample.at = at;
+  sample.mem.emplace().num_gc = static_cast<std::uint32_t>(collections);
+  return sample;
+}
+
 TEST(Recorder, TellsOfLongPausesOnceInTenMinutes) {
   Desk desk;
   desk.scene.observed.pods.resize(2);
@@ -178,10 +186,7 @@ TEST(Recorder, TellsOfAStormWhereItBegins) {
   PodSeries& series = desk.scene.observed.pods[0];
   series.pod = "a";
   const auto read = [&](int after, int collections) {
-    Sample sample;
-    sample.at = desk.scene.now + seconds(after);
-    sample.mem.emplace().num_gc = static_cast<std::uint32_t>(collections);
-    series.samples.push_back(sample);
+    series.samples.push_back(counted(desk.scene.now + seconds(after), collections));
   };
   read(0, 10);
   read(10, 12);
@@ -198,10 +203,7 @@ TEST(Recorder, TellsOfAStormAfterWhichAnotherReadingCameBeforeThePass) {
   PodSeries& series = desk.scene.observed.pods[0];
   series.pod = series.uid = "a";
   const auto read = [&](int after, int collections) {
-    Sample sample;
-    sample.at = desk.scene.now + seconds(after);
-    sample.mem.emplace().num_gc = static_cast<std::uint32_t>(collections);
-    series.samples.push_back(sample);
+    series.samples.push_back(counted(desk.scene.now + seconds(after), collections));
   };
   read(0, 10);
   read(10, 12);

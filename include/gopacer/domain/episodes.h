@@ -30,11 +30,17 @@ struct LongPause {
 /// At least 8 collections within 10 s and, where pauses are known, a P99 of them below 1 ms. It is about the time
 /// before the latest reading, and none is seen where nothing was collected since the one before that.
 std::optional<AllocationStorm> allocation_storm(const SampleRow& samples);
-/// The same where it began between the latest two readings.
-std::optional<AllocationStorm> storm_began(const SampleRow& samples);
+/// The same where it began between the latest two of the first `end` readings.
+std::optional<AllocationStorm> storm_began(const SampleRow& samples, std::size_t end);
 /// The longest pause since the last reading but one is 1 ms at least and above three times the P95 of those before, of
-/// which 100 at least are kept.
-std::optional<LongPause> long_pause(const SampleRow& samples);
+/// which 100 at least are kept. Of the first `end` readings.
+std::optional<LongPause> long_pause(const SampleRow& samples, std::size_t end);
+
+// As of the latest reading.
+inline std::optional<AllocationStorm> storm_began(const SampleRow& samples) {
+  return storm_began(samples, samples.size());
+}
+inline std::optional<LongPause> long_pause(const SampleRow& samples) { return long_pause(samples, samples.size()); }
 
 /// What events and captures call them.
 inline constexpr const char* kAllocationStorm = "AllocationStorm";
