@@ -242,7 +242,7 @@ void add_notes(const Request& request, Advice& advice) {
   if (!estimate.container_limit) {
     advice.notes.push_back(
         "No memory limit is known, so only GOGC is recommended, and none above 100 that nothing would stop: give "
-        "--limit.");
+        "--limit, or --memory-request.");
   }
   if (!estimate.non_go_known) {
     advice.notes.push_back(
@@ -283,7 +283,8 @@ AdviseExit exit_of(const Decision& decision) {
     case Decision::Kind::kKeep:
       break;
   }
-  const bool act_first = decision.needs_memory || decision.reason == "HeapGrowing" || heap_has_no_bound(decision);
+  const bool act_first =
+      decision.reason == "NeedsMemory" || decision.reason == "HeapGrowing" || heap_has_no_bound(decision);
   return act_first ? AdviseExit::kActFirst : AdviseExit::kFine;
 }
 

@@ -167,10 +167,12 @@ Result<Settings> computed(const TuneOptions& options, const LiveSampling& sampli
   for (const auto& [name, value] : kObjectiveNames) {
     if (options.objective == name) input.spec.objective = value;
   }
+  input.spec.memory_price = options.memory_price;
   input.spec.bounds = options.bounds;
   input.spec.metrics.interval = kReadingInterval;
   input.spec.canary.warm_up = Duration(0);
   input.spec.apply = ApplyMode::kLive;
+  input.no_trial_follows = true;
   const auto state = runtime.read();
   if (!state) return tl::unexpected(state.error());
   input.current = state->settings();
@@ -308,6 +310,9 @@ void describe_tune(CLI::App& app, TuneOptions& options) {
   app.add_option("--limit", options.limit, "Memory limit that --auto goes by: 512Mi; default: its control group's");
   app.add_option("--objective", options.objective, "What --auto weighs")
       ->check(CLI::IsMember(objectives))
+      ->capture_default_str();
+  app.add_option("--memory-price", options.memory_price, "What a GiB of memory costs --auto, in cores")
+      ->check(CLI::Range(kLeastMemoryPrice, kMostMemoryPrice))
       ->capture_default_str();
   app.add_option("--min-gogc", options.bounds.min_gogc, "Lowest GOGC that --auto may set")
       ->check(CLI::Range(1, 10000))

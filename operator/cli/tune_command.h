@@ -22,6 +22,7 @@ struct TuneOptions {
   std::string duration = "30s";  ///< to read for that
   std::string limit;             ///< the process's memory limit as a Kubernetes quantity; empty: of its control group
   std::string objective = "Balanced";
+  double memory_price = kUsualMemoryPrice;  ///< of a GiB, in cores
   Bounds bounds;
   bool dry_run = false;
   std::string output = "text";

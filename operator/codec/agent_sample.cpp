@@ -112,6 +112,7 @@ Result<AgentSample> decode_agent_sample(const std::string& body) {
   const std::int64_t collections = integer(from, "collections", -1);
   if (collections < 0 || collections > UINT32_MAX) return invalid("has no number of collections");
   mem.num_gc = static_cast<std::uint32_t>(collections);
+  mem.counts_forced = false;
   const Settings settings = decode_settings(child(from, "settings"));
   // An agent spells it out.
   if (!settings.gogc) return invalid("has no settings, or some that no process has");

@@ -12,6 +12,8 @@ constexpr double kProfileScatter = 0.6;
 constexpr double kProfileBias = 0.06;
 /// Where collections are not counted, each profile may hold part of one more or less.
 constexpr double kEdge = 0.4;
+/// The runtime gives a quarter of GOMAXPROCS to marking, and as many idle CPUs as there are.
+constexpr double kMarkingShare = 0.25;
 /// Wall-clock based: counts waiting for a CPU as work, and was seen to read twice too much on a busy node.
 constexpr double kRuntimeMetricsError = 0.25;
 /// Of collection's CPU by profiles.
@@ -30,11 +32,17 @@ double sweep_part(const ProfiledGc& profiled) {
   return (profiled.sweep_part() * stacks + kUsualSweepPart * kUsualStacks) / (stacks + kUsualStacks);
 }
 
-GcCpu by_profile(const ProfiledGc& profiled, double cpu, double cycles_per_second) {
+/// Standard deviation, in collections, of what a profile holds of them against the number that ends in it: both of its
+/// edges may cut one in two. Marking takes the part `duty` of the time, and begins anywhere.
+double cut_at_edges(double duty) { return std::sqrt(2 * (duty / 3 - duty * duty / 4)); }
+
+GcCpu by_profile(const ProfiledGc& profiled, double cpu, double cycles_per_second, double max_procs) {
   const auto each = profiled.per_collection();
   const double cores = each ? *each * cycles_per_second : profiled.share() * cpu;
   const double expected = std::max(1.0, cycles_per_second * profiled.seconds());
-  const double bursts = each ? 0 : kEdge * std::sqrt(profiled.profiles()) / expected;
+  const double duty = std::min(1.0, cores / (kMarkingShare * std::max(1.0, max_procs)));
+  const double edge = each ? std::min(kEdge, cut_at_edges(duty)) : kEdge;
+  const double bursts = edge * std::sqrt(profiled.profiles()) / expected;
   const double scatter = kProfileScatter * profiled.rel_error();
   return {std::min(cores, cpu), std::min(1.0, std::hypot(scatter, kProfileBias, bursts)), "CPU profile",
           sweep_part(profiled)};
@@ -47,9 +55,11 @@ std::vector<GcCpu> gc_cpu_of(const std::vector<PodEstimate>& pods, double cpu, b
   ProfiledGc profiled;
   double by_metrics = 0, by_fraction = 0, by_heap = 0;
   double cycles_per_second = 0;
+  double max_procs = 0;
   bool has_metrics = true, has_fraction = true;
   for (const PodEstimate& pod : pods) {
     profiled.add(pod.profiled);
+    max_procs = std::max(max_procs, pod.max_procs);
     has_metrics = has_metrics && pod.gc_by_metrics;
     has_fraction = has_fraction && pod.gc_by_fraction;
     by_metrics += pod.gc_by_metrics.value_or(0) / count;
@@ -58,7 +68,7 @@ std::vector<GcCpu> gc_cpu_of(const std::vector<PodEstimate>& pods, double cpu, b
     by_heap += kSecondsPerLiveByte * pod.live * pod.cycles / pod.seconds / count;
   }
   std::vector<GcCpu> found;
-  if (!profiled.empty()) found.push_back(by_profile(profiled, cpu, cycles_per_second));
+  if (!profiled.empty()) found.push_back(by_profile(profiled, cpu, cycles_per_second, max_procs));
   // They count time on a processor as the runtime sees it: where threads wait for CPUs, it may be more than there was.
   if (has_metrics && by_metrics < cpu) found.push_back({by_metrics, kRuntimeMetricsError, kRuntimeMetrics});
   if (has_fraction && by_fraction < cpu) found.push_back({by_fraction, kFractionError, "GCCPUFraction"});

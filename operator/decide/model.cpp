@@ -25,8 +25,10 @@ constexpr const char* kTrustRegion = "trust region";
 constexpr double kLeastEffectiveGogc = 50;
 constexpr int kLeastGogc = 50;
 constexpr int kMostGogc = 800;
-/// Without a memory limit behind it a larger GOGC is a burst bomb.
+/// Without GOMEMLIMIT behind it a larger GOGC is a burst bomb.
 constexpr int kMostGogcWithoutLimit = 100;
+/// Where the container has no limit, GOMEMLIMIT may be so many times what the program takes now.
+constexpr double kRoomWithoutContainerLimit = 1.2;
 /// Where more memory would save next to nothing.
 constexpr double kEnoughShare = 0.02;
 /// The same for those who ask for memory to be spent.
@@ -58,6 +60,36 @@ constexpr double kHoursAhead = 1.5;
 
 Bytes whole_mib(Bytes size) { return mib(std::ceil(size.value() / kMiB)); }
 
+/// The GOMEMLIMIT that is in force is gopacer's own work.
+bool is_ours(const DecideInput& input, Bytes limit) {
+  const auto& applied = input.memory.applied;
+  return applied && applied->go_mem_limit == limit;
+}
+
+/// GOMEMLIMIT where the container has no limit. Nobody says there what would be too much, so a burst is held near to
+/// what the program takes now or has requested. What lives may double before collections crowd. A GOMEMLIMIT of a
+/// person's own is their word of what may be taken. None where nothing is said, and nobody would raise it later.
+std::optional<Bytes> burst_limit(const DecideInput& input, const Estimate& estimate) {
+  const auto& present = estimate.settings.go_mem_limit;
+  if (present && !is_ours(input, *present)) return present;
+  if (input.no_trial_follows && !input.memory_request) return std::nullopt;
+  const Bytes twice = estimate.live_heap * 2;
+  const Bytes room = go_pacer::gogc_goal({twice, estimate.roots}, kLeastEffectiveGogc / 100) + estimate.non_heap;
+  const Bytes requested = input.memory_request.value_or(Bytes(0)) - estimate.non_go;
+  const Bytes least = input.spec.bounds.min_go_mem_limit.value_or(Bytes(0));
+  const Bytes found = std::max({estimate.mapped * kRoomWithoutContainerLimit, requested, room});
+  return std::max({whole_mib(found), present.value_or(Bytes(0)), least});
+}
+
+/// A GOMEMLIMIT without a container's limit behind it makes the program collect nearly all of the time.
+bool is_crowded(const Estimate& estimate) {
+  const auto& limit = estimate.settings.go_mem_limit;
+  if (estimate.container_limit || !limit) return false;
+  const go_pacer::Heap heap{estimate.live_heap, estimate.roots};
+  const Bytes room = go_pacer::limit_goal(heap, *limit, estimate.non_heap) - heap.live;
+  return 100 * room.value() < kLeastEffectiveGogc * (heap.live + heap.roots).value();
+}
+
 struct Candidate {
   Settings settings;
   std::string binding;
@@ -73,13 +105,16 @@ class Model {
       // Room for what grows outside the Go heap, as far as the heap can spare it.
       const Bytes least = least_limit(estimate);
       if (*limit_ > least) limit_ = std::max(least, *limit_ - whole_mib(estimate.non_go_growth * kHoursAhead));
+    } else if (!old_go_) {
+      limit_ = burst_limit(input, estimate);
     }
   }
 
   /// GOGC that everything starts from: what the heap really does where GOMEMLIMIT or "off" rules.
   double present_gogc() const {
     const Gogc gogc = estimate_.settings.gogc.value_or(Gogc(Gogc::kDefaultPercent));
-    return estimate_.limit_rules || gogc.is_off() ? estimate_.effective_gogc : gogc.percent();
+    const bool limit_rules = estimate_.limit_rules && !is_crowded(estimate_);
+    return limit_rules || gogc.is_off() ? estimate_.effective_gogc : gogc.percent();
   }
 
   bool limit_is_feasible() const {
@@ -97,6 +132,11 @@ class Model {
     return limit_ ? nullptr : kNoContainerLimit;
   }
 
+  /// What to do so that more memory may be taken.
+  std::string advice() const {
+    return old_go_ ? "build the program with Go 1.19 or later, which has GOMEMLIMIT" : "set resources.limits.memory";
+  }
+
   /// The settings that the objective asks for: as far as one step may go, or all the way.
   Candidate wanted(bool in_steps) const {
     Candidate candidate;
@@ -104,9 +144,8 @@ class Model {
     double volume = wanted_volume();
     if (limit_ && volume > most_volume()) {
       volume = most_volume();
-      candidate.binding = "memory limit";
+      candidate.binding = estimate_.container_limit ? "memory limit" : kNoContainerLimit;
     }
-    candidate.settings.go_mem_limit = go_mem_limit();
     double gogc = physics_.gogc_for(volume);
     const auto bound = [&](double low, double high, const char* low_name, const char* high_name) {
       if (gogc > high) {
@@ -120,7 +159,7 @@ class Model {
     if (in_steps) bound(0, present_gogc() * step(), "", kTrustRegion);
     bound(bounded(kLeastGogc), bounded(kMostGogc), "bounds.minAllowed.gogc", "bounds.maxAllowed.gogc");
     if (missing_limit() != nullptr) bound(0, highest_gogc(), "", missing_limit());
-    candidate.settings.gogc = rounded(gogc, lowest_gogc(), highest_gogc());
+    candidate.settings = with_limit(rounded(gogc, lowest_gogc(), highest_gogc()));
     return candidate;
   }
 
@@ -132,7 +171,7 @@ class Model {
     std::vector<Settings> choices;
     for (int i = 0; i < kChoices; ++i) {
       const double gogc = lowest * std::pow(std::max(1.0, highest / lowest), i / (kChoices - 1.0));
-      const Settings one{rounded(gogc, lowest_gogc(), highest_gogc()), go_mem_limit()};
+      const Settings one = with_limit(rounded(gogc, lowest_gogc(), highest_gogc()));
       if (choices.empty() || choices.back() != one) choices.push_back(one);
     }
     return choices;
@@ -145,8 +184,12 @@ class Model {
   }
 
  private:
-  /// A limit that the program's Go knows nothing of stays as it is.
-  std::optional<Bytes> go_mem_limit() const { return old_go_ ? input_.current.go_mem_limit : limit_; }
+  /// A limit that the program's Go knows nothing of stays as it is, and so does one that nothing asks for.
+  Settings with_limit(Gogc gogc) const {
+    const bool is_asked_for =
+        estimate_.container_limit || gogc.percent() > kMostGogcWithoutLimit || is_crowded(estimate_);
+    return {gogc, old_go_ || !is_asked_for ? input_.current.go_mem_limit : limit_};
+  }
 
   /// V where GOMEMLIMIT begins to start the collections.
   double most_volume() const {
@@ -187,7 +230,8 @@ class Model {
 
   /// Step 6: how far GOGC may rise at once.
   double step() const {
-    const bool room = limit_ && estimate_.peak_memory < *estimate_.container_limit * 0.5;
+    const auto& most = estimate_.container_limit ? estimate_.container_limit : limit_;
+    const bool room = limit_ && estimate_.peak_memory < *most * 0.5;
     return room ? kStepUpWithRoom : kStepUp;
   }
 
@@ -197,12 +241,6 @@ class Model {
   bool old_go_;
   std::optional<Bytes> limit_;
 };
-
-/// What would lift the ban on a GOGC above 100.
-std::string limit_advice(const Model& model) {
-  if (model.missing_limit() == kOldGo) return "build the program with Go 1.19 or later, which has GOMEMLIMIT";
-  return "set resources.limits.memory";
-}
 
 /// What trying a change and rolling it out costs, in CPU seconds: fresh pods, and one arm of the trial for the shortest
 /// comparison, as if it served nothing of what the target's pods would serve otherwise. A running process is changed
@@ -227,16 +265,25 @@ struct Worth {
   double memory_price = 0;  ///< of more memory, where it counts: as a share of the pod's CPU
 };
 
+/// What a change of the highest pod's memory comes to in a pod like most: each of them saves CPU, and each pays.
+double of_a_usual_pod(const Estimate& estimate) {
+  const double highest = (estimate.live_heap + estimate.roots).value();
+  return highest > 0 ? std::min(1.0, (estimate.mean_live_heap + estimate.roots).value() / highest) : 1;
+}
+
 /// What the memory costs by which the peak grows beyond what is requested, and so paid for anyway.
 double price_of_growth(const DecideInput& input, const Estimate& estimate, const Prediction& predicted) {
   const Bytes paid = std::max(estimate.peak_memory, input.memory_request.value_or(Bytes(0)));
-  const Bytes growth = std::max(Bytes(0), predicted.peak_memory - paid);
+  const Bytes growth = std::max(Bytes(0), predicted.peak_memory - paid) * of_a_usual_pod(estimate);
   return growth.value() / bytes_per_core(input.spec.memory_price) / std::max(1e-9, estimate.cpu);
 }
 
 Worth worth_of(const DecideInput& input, const Estimate& estimate, const Settings& wanted,
                const Prediction& predicted) {
   const auto& limit_now = estimate.settings.go_mem_limit;
+  if (is_crowded(estimate) && wanted.go_mem_limit && *wanted.go_mem_limit > *limit_now) {
+    return {true, "GOMEMLIMIT leaves too little to a live heap that has grown. ", true};
+  }
   const bool lower_limit = wanted.go_mem_limit && limit_now && estimate.container_limit &&
                            *wanted.go_mem_limit + *estimate.container_limit * kNotablyLower < *limit_now;
   if (lower_limit && nothing_stops(estimate)) return {true, too_high_text(estimate) + " ", true};
@@ -279,7 +326,8 @@ Worth worth_of(const DecideInput& input, const Estimate& estimate, const Setting
   const Bytes requested = input.memory_request.value_or(Bytes(0));
   const Bytes freed = std::max(estimate.peak_memory, requested) - std::max(predicted.peak_memory, requested);
   if (freed < std::max(mib(16), estimate.peak_memory * 0.05)) return {};
-  const double cores = freed.value() / bytes_per_core(input.spec.memory_price) * (balanced ? 1 : kMemoryWeight);
+  const double cores = freed.value() * of_a_usual_pod(estimate) / bytes_per_core(input.spec.memory_price) *
+                       (balanced ? 1 : kMemoryWeight);
   const double net = cores / std::max(1e-9, estimate.cpu) + predicted.saving_low;
   Worth worth{.why = "It frees " + format_bytes(freed) + " of memory. ", .repaid_after = repaid_after(net)};
   worth.enough = net >= kLeastSaving && is_in_time(worth.repaid_after);
@@ -442,9 +490,14 @@ void decide_by_model(const DecideInput& input, const Physics& physics, Decision&
   const std::string now_text = describe(now);
 
   if (model.limit() && !model.limit_is_feasible()) {
-    return keep_for_want_of_memory(input, now, decision);
+    if (estimate.container_limit) return keep_for_want_of_memory(input, now, decision);
+    decision.binding = "memory limit";
+    return keep("NeedsMemory", "GOMEMLIMIT=" + format_go_size(*model.limit()) + " is too little for a live heap of " +
+                                   format_bytes(estimate.live_heap) + " to be collected at ease; " +
+                                   format_bytes(least_limit(estimate)) +
+                                   " would do. gopacer did not set it, so it stays: raise it.");
   }
-  if (model.limit() && refuse_unsatisfiable(input, *model.limit(), decision)) return;
+  if (estimate.container_limit && model.limit() && refuse_unsatisfiable(input, *model.limit(), decision)) return;
   if (estimate.heap_growth > 0.2) {
     return keep("HeapGrowing", "The live heap grew steadily by " + format_fixed(estimate.heap_growth * 100, 0) +
                                    " % in " +
@@ -457,22 +510,22 @@ void decide_by_model(const DecideInput& input, const Physics& physics, Decision&
   }
   Candidate candidate = model.wanted(true);
   const bool held_by_missing_limit = candidate.binding == kNoContainerLimit || candidate.binding == kOldGo;
-  if (held_by_missing_limit && model.present_gogc() > kMostGogcWithoutLimit) {
-    // Lowering a person's choice would cost CPU; what is missing is the limit.
-    decision.binding = candidate.binding;
-    if (now.go_mem_limit && candidate.binding != kOldGo) {
-      return keep("NoMemoryLimit", now_text + " stay: without a memory limit nothing tells what would be too much: " +
-                                       limit_advice(model) + ".");
-    }
-    return keep("NoMemoryLimit", "Nothing is behind " + now_text + " that would stop the heap: " + limit_advice(model) +
+  // What a person chose is behind nothing, or behind a GOMEMLIMIT that this Go knows nothing of. Lowering it would cost
+  // CPU; what is missing is the limit.
+  const char* missing = model.missing_limit();
+  if (missing == nullptr && !estimate.container_limit && !now.go_mem_limit) missing = kNoContainerLimit;
+  const bool is_beyond = candidate.settings.gogc->percent() > kMostGogcWithoutLimit || held_by_missing_limit;
+  if (missing != nullptr && is_beyond && model.present_gogc() > kMostGogcWithoutLimit) {
+    decision.binding = missing;
+    return keep("NoMemoryLimit", "Nothing is behind " + now_text + " that would stop the heap: " + model.advice() +
                                      ". Until then nothing is changed.");
   }
   decision.binding = candidate.binding;
   if (about_equal(as_run(candidate.settings), now)) {
     if (held_by_missing_limit) {
       return keep("NoMemoryLimit",
-                  "A larger GOGC would save CPU, but without a memory limit nothing would stop the heap: " +
-                      limit_advice(model) + ". " + now_text + " stay.");
+                  "A larger GOGC would save CPU, but without a memory limit nothing tells how far the heap may grow: " +
+                      model.advice() + ". " + now_text + " stay.");
     }
     return keep("AlreadyBest",
                 now_text + " is what the model would set. " + expectation(estimate, *decision.predicted));
@@ -490,7 +543,7 @@ void decide_by_model(const DecideInput& input, const Physics& physics, Decision&
     const bool no_limit = held_by_missing_limit && predicted.saving > 0;
     return keep(no_limit ? "NoMemoryLimit" : "NotWorthIt",
                 now_text + " stay: " + describe(candidate.settings) + " would save " + too_little(predicted, worth) +
-                    (no_limit ? " A larger GOGC needs a memory limit: " + limit_advice(model) + "." : ""));
+                    (no_limit ? " A larger GOGC needs a memory limit: " + model.advice() + "." : ""));
   }
 
   // What can't wait is no step on a way.

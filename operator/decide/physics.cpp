@@ -122,8 +122,13 @@ Prediction Physics::predict(const Settings& wanted) const {
   predicted.gc_cpu_fraction = share_of(collecting);
   predicted.gc_cpu_fraction_low = share_of(std::max(0.0, collecting * (1 - 2 * error)));
   predicted.gc_cpu_fraction_high = share_of(collecting * (1 + 2 * error));
-  if (estimate_.cpu > 0) predicted.saving = (estimate_.gc_cpu - collecting) / estimate_.cpu;
-  predicted.saving_low = predicted.saving - 2 * error * std::abs(predicted.saving);
+  if (estimate_.cpu > 0) {
+    predicted.saving = (estimate_.gc_cpu - collecting) / estimate_.cpu;
+    // An error of what collection takes now is one of the saving, of the same size relatively; one of the law is one of
+    // what collection will take.
+    const double of_law = model_error * collecting / estimate_.cpu;
+    predicted.saving_low = predicted.saving - 2 * std::hypot(estimate_.gc_cpu_rel_error * predicted.saving, of_law);
+  }
   predicted.cycles_per_minute = 60 * cycles_per_second(next);
   const double cycles_error = std::hypot(estimate_.alloc_rate_rel_error, model_error);
   predicted.cycles_per_minute_low = predicted.cycles_per_minute * std::max(0.0, 1 - 2 * cycles_error);

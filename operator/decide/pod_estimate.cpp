@@ -35,6 +35,10 @@ constexpr double kLimitLiveError = 0.10;   ///< NextGC − V: marking ends befor
 constexpr double kGoalVolumeError = 0.15;  ///< NextGC − M in place of V, which is 0.7 to 1.15 of it
 constexpr double kTimesVolumeError = 0.01;
 constexpr double kCounterError = 0.01;
+/// Of collections, as many forced ones as do not matter: V by the heap's goal is no better.
+constexpr double kFewForcedPart = 0.15;
+/// Where forced ones are not counted, a V below this part of the heap's room says that there are many.
+constexpr double kUnforcedVolume = 0.6;
 /// The runtime's classes are of wall-clock time: a thread that waits for a CPU counts as busy.
 constexpr double kBusyClassError = 0.25;
 
@@ -270,7 +274,7 @@ void SeriesReader::read_heap() {
     found_.live_source = "runtime metrics";
     found_.live_error = std::hypot(kCounterError, relative_error(live));
   } else if (found_.limit_rules) {
-    const double volume = std::min(counted, found_.goal);
+    const double volume = has_forced() ? found_.goal - least_heap : std::min(counted, found_.goal);
     // Marking may end before the goal is reached; but what lives is never more than the heap was seen to hold.
     found_.live = std::min(found_.goal - volume, least_heap);
     found_.highest_live = std::max(found_.live, std::min(found_.highest_goal - volume, least_heap));
@@ -281,17 +285,26 @@ void SeriesReader::read_heap() {
     found_.live_error = std::hypot(kGoalLiveError, relative_error(goals));
   }
   found_.volume = found_.limit_rules ? std::min(counted, found_.goal) : counted;
-  if (found_.limit_rules) return;
+  const double by_goal = found_.goal - found_.live;
+  if (!with_mem_.back()->mem->counts_forced && counted < kUnforcedVolume * by_goal) {
+    found_.forced = static_cast<std::uint32_t>(std::lround(found_.cycles * (1 - counted / by_goal)));
+  }
   // Forced collections end cycles early, and say nothing of what the heap may grow by.
-  if (found_.forced > 0 && found_.goal - found_.live > counted) {
-    found_.volume = found_.goal - found_.live;
+  if (has_forced() && by_goal > counted) {
+    found_.volume = by_goal;
     found_.volume_source = "heap goal";
     found_.volume_error = std::hypot(kGoalVolumeError, found_.live_error);
+  } else if (found_.cycles > 0 && by_goal > counted) {
+    found_.volume_error = std::hypot(found_.volume_error, static_cast<double>(found_.forced) / found_.cycles);
   }
+  if (found_.limit_rules) return;
   // M as a straight line over time: what a leak, or a cache that still fills, looks like.
   const auto next_gc = [](const Sample& sample) { return moment(sample.at, sample.mem->next_gc.value()); };
   found_.growth = steady_slope(readings_of(with_mem_, next_gc)) * found_.seconds / found_.goal;
 }
+
+/// So many that V can't be read from the count of collections.
+bool SeriesReader::has_forced() const { return found_.forced > kFewForcedPart * found_.cycles; }
 
 void SeriesReader::read_live_by_goal(double counted) {
   const double gamma = found_.settings.gamma();

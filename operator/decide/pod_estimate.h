@@ -79,6 +79,7 @@ class SeriesReader {
   void read_cycles();
   void read_heap();
   void read_live_by_goal(double counted);
+  bool has_forced() const;
   void read_cpu();
   void read_cpu_in_use();
   void read_profiles();

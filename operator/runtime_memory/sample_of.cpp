@@ -34,6 +34,7 @@ Sample sample_of(const GcState& state, const CycleCounter& counter, Time at) {
   mem.heap_released = bytes(state.heap_released);
   mem.next_gc = heap_goal(state);
   mem.num_gc = counter.cycles();
+  mem.counts_forced = false;
   ProcessMetrics& process = sample.process.emplace();
   const Settings settings = state.settings();
   process.gogc = settings.gogc;

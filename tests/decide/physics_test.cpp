@@ -149,7 +149,8 @@ TEST(Physics, PredictsWithTheErrorsOfTheEstimateAndOfTheLaw) {
   const double error = std::hypot(0.04, 0.03 + 0.06);  // V doubles once
   EXPECT_NEAR(in_mib(predicted.cycle_volume.value()), 200, 1e-3);
   EXPECT_NEAR(predicted.saving, 0.048, 1e-9);
-  EXPECT_NEAR(predicted.saving_low, 0.048 * (1 - 2 * error), 1e-9);
+  // 4 % of what is saved, and 9 % of what is left.
+  EXPECT_NEAR(predicted.saving_low, 0.048 - 2 * std::hypot(0.04 * 0.048, 0.09 * 0.052), 1e-9);
   EXPECT_NEAR(predicted.gc_cpu_fraction, 0.052 / 0.952, 1e-9);
   const double low = 0.052 * (1 - 2 * error);
   const double high = 0.052 * (1 + 2 * error);
@@ -163,7 +164,7 @@ TEST(Physics, PredictsWithTheErrorsOfTheEstimateAndOfTheLaw) {
 TEST(Physics, PredictsACostAsItDoesASaving) {
   const Prediction predicted = Physics(service()).predict({Gogc(50), {}});
   EXPECT_NEAR(predicted.saving, 0.1 - 0.196, 1e-9);
-  EXPECT_NEAR(predicted.saving_low, -0.096 * (1 + 2 * 0.09), 1e-9);
+  EXPECT_NEAR(predicted.saving_low, -0.096 - 2 * 0.09 * 0.196, 1e-9);
 }
 
 TEST(Physics, PredictsNoShareOfNoCpu) {

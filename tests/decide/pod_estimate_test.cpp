@@ -201,6 +201,31 @@ TEST(PodEstimate, TakesTheVolumeFromTheGoalWhereTheProgramAsksForCollections) {
   EXPECT_NEAR(found.volume_error, std::hypot(0.15, 0.02), 1e-12);
 }
 
+TEST(PodEstimate, TakesAFewForcedCollectionsForAnError) {
+  const PodEstimate found = read(changed([](Sample& sample, int i) {
+    sample.mem->num_gc = 100 + static_cast<std::uint32_t>(2 * i);
+    sample.mem->num_forced_gc = static_cast<std::uint32_t>(i / 10);
+  }));
+  EXPECT_EQ(found.volume_source, "GC count");
+  EXPECT_GE(found.volume_error, 3.0 / 60);
+}
+
+TEST(PodEstimate, SeesForcedCollectionsThatNobodyCounts) {
+  const auto collected = [](std::uint32_t each) {
+    return read(changed([&](Sample& sample, int i) {
+      sample.mem->num_gc = 100 + each * static_cast<std::uint32_t>(i);
+      sample.mem->counts_forced = false;
+      sample.mem->pauses.clear();
+    }));
+  };
+  const PodEstimate usual = collected(1);
+  EXPECT_EQ(usual.forced, 0U);
+  const PodEstimate often = collected(4);
+  EXPECT_GT(often.forced, often.cycles / 2);
+  EXPECT_EQ(often.volume_source, "heap goal");
+  EXPECT_NEAR(in_mib(often.volume), 110, 1e-6);
+}
+
 PodSeries limited(PodSeries pod) {
   pod.settings = {Gogc(400), mib(210)};
   // 200 of 210 MiB for the heap, less 3 %: a goal of 194 MiB.

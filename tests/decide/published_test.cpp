@@ -322,6 +322,17 @@ TEST_F(OldGo, IsToldWhatWouldHelp) {
   EXPECT_THAT(decision.message, HasSubstr("build the program with Go 1.19 or later"));
 }
 
+TEST_F(OldGo, KeepsAGogcThatNothingStops) {
+  GoService service;
+  service.settings.gogc = Gogc(300);
+  const Decision decision = decide(input_of(service), kNow);
+  EXPECT_EQ(decision.kind, Kind::kKeep);
+  EXPECT_EQ(decision.reason, "NoMemoryLimit");
+  EXPECT_EQ(decision.message,
+            "Nothing is behind GOGC=300 that would stop the heap: build the program with Go 1.19 or later, which has "
+            "GOMEMLIMIT. Until then nothing is changed.");
+}
+
 TEST_F(OldGo, IsRefusedAFixedGomemlimit) {
   DecideInput input = input_of(GoService{});
   input.spec.strategy = Strategy::kFixed;

@@ -141,7 +141,8 @@ struct DecideInput {
   std::string template_hash;  ///< Deployment::template_hash
   Observation observed;       ///< only its stable pods are looked at
   int replicas = 1;           ///< of the target: each of them saves what one does
-  bool no_trial_follows = false;  ///< a person asks: a change costs fresh pods, and no trial's
+  /// A person asks: a change costs fresh pods, and no trial's, and nobody looks at the service later.
+  bool no_trial_follows = false;
   /// The container's memory request: up to it memory is reserved on the node, used or not.
   std::optional<Bytes> memory_request;
   /// What is being done to the target's pods, in a sentence: a rollout, a scaling. Empty: they are as they will be.

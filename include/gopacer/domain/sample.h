@@ -42,6 +42,7 @@ struct MemStats {
   std::uint64_t heap_objects = 0;
   std::uint32_t num_gc = 0;         ///< counter
   std::uint32_t num_forced_gc = 0;  ///< counter
+  bool counts_forced = true;        ///< num_forced_gc tells; the memory that agents read does not
   /// GC's share of the CPU time available to the process since it began. Leaves idle marking out.
   double gc_cpu_fraction = 0;
   /// Up to the 256 latest cycles, oldest first.
