@@ -16,7 +16,7 @@ if [ "${1:-}" = --rollouts ]; then
 fi
 
 # The programs, kept by a hash of what they are made of.
-programs=(caddy checkout coredns gcshare load nats tsdb)
+programs=(caddy checkout coredns etcd gcshare load nats tsdb)
 hash=$({
   tools/go.sh env GOVERSION
   find $lab/programs tests/workloads/checkout -type f ! -name '*_test.go' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
@@ -25,7 +25,8 @@ binaries=$CACHE/lab/$hash
 if [ ! -e "$binaries/complete" ]; then
   say "lab: building ${programs[*]}"
   mkdir -p "$binaries"
-  (cd $lab/programs && CGO_ENABLED=0 "$ROOT/tools/go.sh" build -trimpath -o "$binaries/" "${programs[@]/#/./}")
+  (cd $lab/programs && CGO_ENABLED=0 "$ROOT/tools/go.sh" build -trimpath -o "$binaries/" "${programs[@]/#/./}" &&
+    CGO_ENABLED=1 "$ROOT/tools/go.sh" build -trimpath -o "$binaries/" ./sqlite)
   touch "$binaries/complete"
 fi
 [[ " $* " == *" --build-only "* ]] && { echo "$binaries"; exit; }

@@ -7,13 +7,14 @@ import dataclasses
 import json
 import os
 import random
+import statistics
 import subprocess
 import time
 
 import advice
 import trial
 import tuners
-from programs import PROGRAMS
+from programs import BLOCK_PROGRAMS
 
 MOST_SETTLE = 8.0
 SETTLED_CYCLES = 3  # of which the first may have begun with the old settings
@@ -84,7 +85,7 @@ def settle(server):
 
 def run(bench, name, rounds, wanted, seed):
     """Yields the records of one program's blocks, those of a round one after the other."""
-    program = PROGRAMS[name]
+    program = BLOCK_PROGRAMS[name]
     with contextlib.ExitStack() as stack:
         server, load, ends = bench.start(program, tuners.TUNERS[DEFAULT], {}, (program.rate,))
         stack.push(ends)
@@ -122,15 +123,31 @@ def cycles(records, program, arm):
     return sum(by_round(records, program, arm, lambda record: record["trace"]["cycles"]).values())
 
 
-def priced(price):
-    """Of a request: CPU in core seconds, and memory at so many cores for each GiB, for as long as the request's part of the time."""
+def priced(price, cpu):
+    """Of a request: its CPU in core seconds, and memory at so many cores for each GiB, for as long as the request's part of the time."""
     def cost(record):
         requests = record["load"]["answered"] / record["seconds"]
-        return record["cpuPerRequestMs"] / 1000 + price * record["memory"]["meanBytes"] / 2**30 / requests
+        return cpu(record) / 1000 + price * record["memory"]["meanBytes"] / 2**30 / requests
     return cost
 
 
 def cpu(record):
-    return record["cpuPerRequestMs"]
+    """Milliseconds of a request, as if the machine's memory had been as fast in each block."""
+    return record["adjustedCpuMs"]
+
+
+def share(record):
+    """Of the CPU, what collection takes by the runtime's account, and sweeping, which that leaves out, by the profile."""
+    return (record["trace"]["cpuSeconds"] + record["profile"].get("sweepSeconds", 0)) / record["cpuSeconds"]
+
+
+def cpu_by_share(work):
+    """The same, if all but collection took `work` milliseconds whatever the settings: what slows the machine slows both, so that
+    the share of collection tells more of the settings than the CPU does."""
+    return lambda record: work / (1 - share(record))
+
+
+def work(records, program):
+    return statistics.fmean(cpu(r) * (1 - share(r)) for r in records if r["program"] == program)
 
 

@@ -6,7 +6,8 @@ import statistics
 import blocks
 import stats
 import tuners
-from programs import MIB, PROGRAMS
+import yardstick
+from programs import BLOCK_PROGRAMS, MIB
 
 PRICE = 0.083  # of a GiB in cores: objective.memoryPricePerGiBCores
 ENOUGH_CYCLES = 60
@@ -41,11 +42,12 @@ def oracle(records, program, cost):
     return min(found, key=found.get) if found else None
 
 
-def share_of_oracle(records, programs, arm, cost, draws=2000):
+def share_of_oracle(records, programs, arm, cost_in, draws=2000):
     """(share, low, high): the sum over programs of what the arm saves against the default, by that of the oracle; each relative to
-    the program's default. Rounds are drawn with replacement for the interval. None where the oracle saves nothing."""
+    the program's default. `cost_in`: of a program, the cost by a record. Rounds are drawn with replacement for the interval. None where the oracle saves nothing."""
     table = []  # a program: (default, arm, oracle) of each round
     for program in programs:
+        cost = cost_in(program)
         best = oracle(records, program, cost)
         rows = [blocks.by_round(records, program, name, cost) for name in (blocks.DEFAULT, arm, best)]
         common = set.intersection(*(set(row) for row in rows)) if best else ()
@@ -69,8 +71,8 @@ def share_of_oracle(records, programs, arm, cost, draws=2000):
 
 
 def predictions(records, programs):
-    """Of each program and objective: (program, arm, GC's share predicted, measured by profiles, by the runtime's account, peak
-    predicted, measured)."""
+    """Of each program and objective: (program, arm, GC's share predicted, measured by profiles, by the runtime's account and the
+    sweeping in the profiles, which that leaves out, peak predicted, measured)."""
     rows = []
     for program in programs:
         advised = next((r["advice"] for r in records if r["program"] == program and "advice" in r), {})
@@ -83,7 +85,7 @@ def predictions(records, programs):
             whole = sum(r["cpuSeconds"] for r in its)
             rows.append((program, arm, said["gcCpuFraction"],
                          sum(r["profile"]["gcSeconds"] for r in profiled) / sum(r["cpuSeconds"] for r in profiled),
-                         sum(r["trace"]["cpuSeconds"] for r in its) / whole, said["peakMemoryBytes"],
+                         sum(blocks.share(r) * r["cpuSeconds"] for r in its) / whole, said["peakMemoryBytes"],
                          max(r["memory"]["peakBytes"] for r in its)))
     return rows
 
@@ -97,15 +99,18 @@ def percent(found):
 
 
 def program_table(records, program):
-    lines = ["| arm | settings | rounds | collections | CPU per request | GC % | mean MiB | peak MiB | p99 |", "|" + "---|" * 9]
+    lines = ["| arm | settings | rounds | collections | CPU per request | the same by GC's share | GC % | mean MiB | peak MiB | p99 |",
+             "|" + "---|" * 10]
+    by_share = blocks.cpu_by_share(blocks.work(records, program))
     names = list(dict.fromkeys(r["arm"] for r in records if r["program"] == program))
     for arm in sorted(names, key=lambda name: (name != blocks.DEFAULT, name)):
         its = [r for r in records if r["program"] == program and r["arm"] == arm]
         settings = " ".join(f"{k}={v}" for k, v in its[0]["settings"].items()) or "Go's own"
         label = ", ".join([arm, *its[0]["alsoOf"]])
-        share = sum(r["trace"]["cpuSeconds"] for r in its) / sum(r["cpuSeconds"] for r in its)
+        share = sum(blocks.share(r) * r["cpuSeconds"] for r in its) / sum(r["cpuSeconds"] for r in its)
         lines.append(f"| {label} | {settings} | {len(its)} | {blocks.cycles(records, program, arm)} | "
-                     f"{'–' if arm == blocks.DEFAULT else change(ratio(records, program, arm, blocks.cpu))} | {100 * share:.1f} | "
+                     f"{'–' if arm == blocks.DEFAULT else change(ratio(records, program, arm, blocks.cpu))} | "
+                     f"{'–' if arm == blocks.DEFAULT else change(ratio(records, program, arm, by_share))} | {100 * share:.1f} | "
                      f"{statistics.fmean(r['memory']['meanBytes'] for r in its) / MIB:.0f} | "
                      f"{max(r['memory']['peakBytes'] for r in its) / MIB:.0f} | "
                      f"{'–' if arm == blocks.DEFAULT else change(ratio(records, program, arm, lambda r: r['load']['p99Ms']))} |")
@@ -114,15 +119,22 @@ def program_table(records, program):
 
 def document(records, command):
     programs = sorted({r["program"] for r in records})
-    costs = {"gopacer": ("Balanced", blocks.priced(PRICE)), "gopacer-throughput": ("Throughput", blocks.cpu)}
+    records = [one for p in programs for one in yardstick.adjusted([r for r in records if r["program"] == p], yardstick.BLOCKS)]
+    work = {p: blocks.work(records, p) for p in programs}
+    costs = (("gopacer", "Balanced", "CPU per request", lambda p: blocks.priced(PRICE, blocks.cpu)),
+             ("gopacer", "Balanced", "GC's share", lambda p: blocks.priced(PRICE, blocks.cpu_by_share(work[p]))),
+             ("gopacer-throughput", "Throughput", "CPU per request", lambda p: blocks.cpu),
+             ("gopacer-throughput", "Throughput", "GC's share", lambda p: blocks.cpu_by_share(work[p])))
     lines = ["# Lab: settings within one process", "", f"Written by `{command}`; do not edit. Each program runs once; `gopacer tune` changes "
-             "its settings, block after block, and each round has a block of every arm in an order drawn anew. Intervals are 95 %.", "",
+             "its settings, block after block, and each round has a block of every arm in an order drawn anew. Intervals are 95 %. CPU per request is adjusted "
+             "for how fast the machine's memory was in each block. By GC's share it is what it would be if all but collection took the same whatever the "
+             "settings: a slower machine slows both, so that this tells more of the settings, and nothing of what they do to the rest.", "",
              "| figure | found | of it |", "|---|---|---|"]
-    for arm, (objective, cost) in costs.items():
-        each = "; ".join(f"{p} {percent(share_of_oracle(records, [p], arm, cost))} (oracle: {oracle(records, p, cost)})" for p in programs)
-        lines.append(f"| share of the oracle's saving, objective {objective} | {percent(share_of_oracle(records, programs, arm, cost))} | {each} |")
+    for arm, objective, by, cost in costs:
+        each = "; ".join(f"{p} {percent(share_of_oracle(records, [p], arm, cost))} (oracle: {oracle(records, p, cost(p))})" for p in programs)
+        lines.append(f"| share of the oracle's saving, objective {objective}, by {by} | {percent(share_of_oracle(records, programs, arm, cost))} | {each} |")
     rows = predictions(records, programs)
-    for what, said, came in (("GC's share, by profiles", 2, 3), ("GC's share, by the runtime's account", 2, 4), ("peak memory", 5, 6)):
+    for what, said, came in (("GC's share, by profiles", 2, 3), ("GC's share, by the runtime's account and sweeping by profiles", 2, 4), ("peak memory", 5, 6)):
         errors = [abs(row[said]["value"] / row[came] - 1) for row in rows if row[came]]
         within = sum(row[said]["low"] <= row[came] <= row[said]["high"] for row in rows)
         if errors:
@@ -133,6 +145,6 @@ def document(records, command):
         r["arm"] for r in records if r["program"] == p) if blocks.cycles(records, p, arm) < ENOUGH_CYCLES]
     lines += ["", f"Arms with fewer than {ENOUGH_CYCLES} collections: {', '.join(short) or 'none'}.", ""]
     for program in programs:
-        lines += [f"## {program}", f"{PROGRAMS[program].what}; {PROGRAMS[program].rate} requests a second, "
-                  f"{PROGRAMS[program].limit // MIB} MiB.", "", program_table(records, program)]
+        lines += [f"## {program}", f"{BLOCK_PROGRAMS[program].what}; {BLOCK_PROGRAMS[program].rate} requests a second, "
+                  f"{BLOCK_PROGRAMS[program].limit // MIB} MiB.", "", program_table(records, program)]
     return "\n".join(lines)

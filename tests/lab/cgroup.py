@@ -7,6 +7,7 @@ import time
 
 ROOT = pathlib.Path("/sys/fs/cgroup")
 PARENT = "gopacer-lab"
+PERIOD_US = 100_000  # the kernel's own default
 
 
 def fields(text):
@@ -46,7 +47,7 @@ class Group:
 
 
 class GroupV1(Group):
-    def __init__(self, name, limit, root=ROOT):
+    def __init__(self, name, limit, root=ROOT, quota=0):
         self.directories = {kind: root / kind / PARENT / name for kind in ("memory", "cpuacct", "cpu")}
         for directory in self.directories.values():
             directory.mkdir(parents=True)
@@ -54,6 +55,8 @@ class GroupV1(Group):
             (directory / "cpu.shares").write_text("200000")
         if limit:
             (self.directories["memory"] / "memory.limit_in_bytes").write_text(str(limit))
+        if quota:
+            (self.directories["cpu"] / "cpu.cfs_quota_us").write_text(str(int(quota * PERIOD_US)))
 
     def entrances(self):
         """The files that a process writes its id to, to move into the group."""
@@ -76,7 +79,7 @@ class GroupV1(Group):
 
 
 class GroupV2(Group):
-    def __init__(self, name, limit, root=ROOT):
+    def __init__(self, name, limit, root=ROOT, quota=0):
         parent = root / PARENT
         parent.mkdir(exist_ok=True)
         for above in (root, parent):
@@ -88,6 +91,8 @@ class GroupV2(Group):
         if limit:
             (self.directory / "memory.max").write_text(str(limit))
             (self.directory / "memory.swap.max").write_text("0")
+        if quota:
+            (self.directory / "cpu.max").write_text(f"{int(quota * PERIOD_US)} {PERIOD_US}")
 
     @staticmethod
     def _enable(directory):
@@ -121,9 +126,9 @@ def entering(group, command):
     return ["sh", "-ec", enter + 'exec "$0" "$@"', *command]
 
 
-def create(name, limit=None, root=ROOT):
-    """A new group whose memory is limited to `limit` bytes, or not at all. OSError says what stands against it."""
+def create(name, limit=None, root=ROOT, quota=0):
+    """A new group whose memory is limited to `limit` bytes, or not at all, and its CPU time to `quota` CPUs, or not at all. OSError says what stands against it."""
     if os.geteuid() != 0:
         raise PermissionError("the lab puts each program into a cgroup of its own: run it as root")
     kind = GroupV2 if (root / "cgroup.controllers").exists() else GroupV1
-    return kind(name, limit, root)
+    return kind(name, limit, root, quota)

@@ -11,7 +11,7 @@ def record(program="checkout", tuner="default", repetition=1, cpu=1.0, mean=100,
                  "maxMs": 3 * p99, "senderLateMs": 0.2},
         "cpuSeconds": 4.2 * cpu, "cpuPerRequestMs": cpu, "foreignCpuSeconds": 0.0, "stolenCpuSeconds": 0.0,
         "memory": {"meanBytes": mean * MIB, "peakBytes": peak * MIB, "samples": 140},
-        "profile": {"gcSeconds": 4.2 * cpu * share, "gcSamples": 400 * share, "samples": 400},
+        "profile": {"gcSeconds": 4.2 * cpu * share, "sweepSeconds": 0, "gcSamples": 400 * share, "samples": 400},
         "trace": {"cycles": 9, "markSeconds": 0.35, "cpuSeconds": 4.2 * cpu * share, "longestStopSeconds": 0.001},
         "runtime": {"nonGoBytes": 5 * MIB}, **more}
 

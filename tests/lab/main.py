@@ -16,7 +16,7 @@ import blocks_report
 import plan
 import trial
 import tuners
-from programs import PROGRAMS
+from programs import BLOCK_PROGRAMS, PROGRAMS
 
 QUICK = {"programs": "checkout,coredns", "tuners": "default,automemlimit-off,gctuner", "repetitions": 1, "seconds": 4, "warm": 3}
 
@@ -33,7 +33,8 @@ def read_arguments(argv):
     parser = argparse.ArgumentParser(prog="./dev lab", epilog="./dev lab --rollouts [--count N] [--seed S] [--json] [--verdicts] [--times] [--faults] runs whole rollouts in simulation instead.",
                                      description="Real Go programs under load with each tuner in turn, "
                                      "and a report of what that cost them.")
-    parser.add_argument("--programs", default=",".join(PROGRAMS), help="with commas between; default: %(default)s")
+    parser.add_argument("--programs", help=f"with commas between; default: {','.join(PROGRAMS)}, by blocks all of "
+                        f"{','.join(BLOCK_PROGRAMS)}")
     parser.add_argument("--tuners", default=",".join(tuners.CHOICES), help="with commas between; default: %(default)s")
     parser.add_argument("--scenarios", default="steady,changing", help="steady, changing (the rate times 3 and back; only "
                         "where a program has such a load); default: both")
@@ -61,7 +62,8 @@ def read_arguments(argv):
         for name, value in QUICK.items():
             if getattr(options, name) == parser.get_default(name):
                 setattr(options, name, value)
-    options.programs = names(options.programs, list(PROGRAMS), "program")
+    known = BLOCK_PROGRAMS if options.blocks else PROGRAMS
+    options.programs = list(known) if options.programs is None else names(options.programs, list(known), "program")
     options.tuners = names(options.tuners, tuners.CHOICES, "tuner")
     if "gopacer-throughput" in options.tuners and "gopacer" not in options.tuners:
         raise SystemExit("lab: gopacer-throughput takes its settings from trials of gopacer: add that to --tuners")

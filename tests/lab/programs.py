@@ -11,6 +11,13 @@ class Program:
     warm_rate: float  # in the warm-up
     limit: int  # of its memory, bytes
     what: str  # for the report
+    procs: int = 1  # GOMAXPROCS; with more than one the program shares the load's CPU
+    quota: float = 0  # CPUs that the kernel allows it; 0: all of them
+    binary: str = ""  # where it is not the name
+
+    @property
+    def executable(self):
+        return self.binary or self.name
 
 
 PROGRAMS = {p.name: p for p in (
@@ -25,3 +32,11 @@ PROGRAMS = {p.name: p for p in (
 
 # The changing load: one program, the rate times 3 and back, each for a third of the measured time.
 CHANGING = {"checkout": (600, 1800, 600)}
+
+# Measured by blocks only. The variants of checkout have less room and less load than it, since they share a CPU with the load.
+BLOCK_PROGRAMS = {**PROGRAMS, **{p.name: p for p in (
+    Program("checkout-2", 400, 800, 512 * MIB, "checkout with GOMAXPROCS=2", procs=2, binary="checkout"),
+    Program("checkout-4", 400, 800, 512 * MIB, "checkout with GOMAXPROCS=4, and a quota of one CPU", procs=4, quota=1, binary="checkout"),
+    Program("etcd", 500, 800, 256 * MIB, "etcd with 20,000 keys of 1 KiB in memory; 1 of 4 requests writes, the others read a range of 20"),
+    Program("sqlite", 400, 700, 192 * MIB, "a cgo program: SQLite in memory behind HTTP, each answer is 50 rows as JSON, over 24 MiB of cached answers"),
+)}}

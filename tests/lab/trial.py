@@ -95,10 +95,11 @@ class MemorySampler:
 class Server:
     """The program under test, from its start to its end."""
 
-    def __init__(self, binary, tuner, environment, limit, addresses, work):
+    def __init__(self, binary, tuner, environment, limit, addresses, work, procs=1, quota=0):
         self.address, self.debug = addresses
         self.out_of_memory = False
-        self.group = cgroup.create(f"{os.getpid()}-{self.address.rpartition(':')[2]}", limit)
+        self.group = cgroup.create(f"{os.getpid()}-{self.address.rpartition(':')[2]}", limit, quota=quota)
+        cpus = [SERVER_CPU] if procs == 1 else [SERVER_CPU, OTHER_CPU]
         self.directory = tempfile.mkdtemp(dir=work)
         self.log = pathlib.Path(self.directory, "log")
         clean = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
@@ -106,10 +107,10 @@ class Server:
         os.mkdir(data)
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                cgroup.entering(self.group, ["taskset", "-c", str(SERVER_CPU), binary]), stdin=subprocess.DEVNULL, stdout=log,
+                cgroup.entering(self.group, ["taskset", "-c", ",".join(map(str, cpus)), binary]), stdin=subprocess.DEVNULL, stdout=log,
                 stderr=log, cwd=data, env={
                     **clean, **environment, "LAB_TUNER": tuner.inside, "LAB_LIMIT": str(limit), "LAB_LISTEN": self.address,
-                    "LAB_DEBUG": self.debug, "LAB_DIR": data, "GODEBUG": "gctrace=1"})
+                    "LAB_DEBUG": self.debug, "LAB_DIR": data, "GODEBUG": "gctrace=1", "GOMAXPROCS": str(procs)})
         try:
             self._wait_until_ready()
         except BaseException:
@@ -298,11 +299,12 @@ class Bench:
         tuners that let the heap grow."""
         stack = contextlib.ExitStack()
         with stack:
-            server = Server(os.path.join(self.binaries, program.name), tuner, environment, program.limit, self.ports.take(), self.work)
+            server = Server(os.path.join(self.binaries, program.executable), tuner, environment, program.limit, self.ports.take(), self.work,
+                            program.procs, program.quota)
             stack.callback(server.end)
             self.server = server
             cycles = server.stats()["cycles"]
-            load = Load(self.tools["load"], program.name, server.address, program.warm_rate)
+            load = Load(self.tools["load"], program.executable, server.address, program.warm_rate)
             stack.callback(load.end)
             began = time.monotonic()
             while (elapsed := time.monotonic() - began) < self.warm - SETTLE or (

@@ -24,10 +24,15 @@ def groups(records, *names):
     return found.values()
 
 
-def slope(records):
-    """By how much log(CPU per request) follows log(time of a read), within 0 and 4; 0 where too few trials tell."""
+TRIALS = ("program", "scenario"), ("tuner",)
+BLOCKS = ("program",), ("arm",)
+
+
+def slope(records, kind=TRIALS):
+    """By how much log(CPU per request) follows log(time of a read), within 0 and 4; 0 where too few trials tell. `kind`: the
+    names of what is alike but for the setting, and of the setting."""
     freedom = products = squares = 0
-    for trials in groups(records, "program", "scenario", "tuner"):
+    for trials in groups(records, *kind[0], *kind[1]):
         points = [logarithms(r) for r in trials]
         x, y = (statistics.fmean(values) for values in zip(*points))
         freedom += len(points) - 1
@@ -38,18 +43,22 @@ def slope(records):
     return min(4.0, max(0.0, products / squares))
 
 
-def adjusted(records):
+def alike(record, kind):
+    return tuple(record[name] for name in kind[0])
+
+
+def adjusted(records, kind=TRIALS):
     """Copies of the records with `adjustedCpuMs`: what a request would have cost at the mean speed of memory over the trials
     of its program and load."""
-    by = slope(records)
+    by = slope(records, kind)
     means = {}
-    for trials in groups(records, "program", "scenario"):
-        means[trials[0]["program"], trials[0]["scenario"]] = statistics.fmean(logarithms(r)[0] for r in trials)
+    for trials in groups(records, *kind[0]):
+        means[alike(trials[0], kind)] = statistics.fmean(logarithms(r)[0] for r in trials)
     found = []
     for record in records:
         if record.get("failure"):
             found.append(record)
             continue
-        factor = math.exp(by * (means[record["program"], record["scenario"]] - logarithms(record)[0])) if measured(record) else 1
+        factor = math.exp(by * (means[alike(record, kind)] - logarithms(record)[0])) if measured(record) else 1
         found.append({**record, "adjustedCpuMs": record["cpuPerRequestMs"] * factor})
     return found

@@ -80,3 +80,20 @@ func tsdb(address string) (request, error) {
 }
 
 const jobs = 60
+
+// etcd writes a key in one of 4 requests, and reads 20 in the others.
+func etcd(address string) (request, error) {
+	return func(ctx context.Context, _ int, n uint64) error {
+		if n%4 == 3 {
+			return exchange(ctx, http.MethodPost, fmt.Sprintf("http://%s/put?n=%d", address, n*7919%20000), nil, "")
+		}
+		return exchange(ctx, http.MethodGet, fmt.Sprintf("http://%s/range?n=%d", address, n*7919%20000), nil, "")
+	}, nil
+}
+
+// sqlite reads 50 rows.
+func sqlite(address string) (request, error) {
+	return func(ctx context.Context, _ int, n uint64) error {
+		return exchange(ctx, http.MethodGet, fmt.Sprintf("http://%s/products?n=%d", address, n*7919%40000), nil, "")
+	}, nil
+}

@@ -19,7 +19,7 @@ import (
 )
 
 var programs = map[string]func(address string) (request, error){
-	"caddy": caddy, "checkout": checkout, "coredns": coredns, "nats": nats, "tsdb": tsdb,
+	"caddy": caddy, "checkout": checkout, "coredns": coredns, "etcd": etcd, "nats": nats, "sqlite": sqlite, "tsdb": tsdb,
 }
 
 const maxRate = 50000
