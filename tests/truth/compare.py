@@ -3,10 +3,12 @@
 
 compare.py GOPACER [--for 30s] [VERSION...]     prints a table in Markdown; exit code 1 when an error is beyond its limit
 
-GOPACER is the built program. Wants a machine that is otherwise idle: the runtime's own account of collection's CPU is of
-wall-clock time. Versions are full ones (1.21.13), fetched as modules where they are not there yet.
+GOPACER is the built program. It is asked by pprof alone and by the process's memory, first with nothing else on the machine (it has
+to be idle: the runtime's own account of collection's CPU is of wall-clock time), then with as many busy processes as there are CPUs.
+Versions are full ones (1.21.13), fetched as modules where they are not there yet.
 """
 import argparse
+import contextlib
 import json
 import os
 import pathlib
@@ -27,9 +29,10 @@ CASES = [
     ("GOGC=off, GOMEMLIMIT=128MiB", ["-live=32", "-rate=60"], {"GOGC": "off", "GOMEMLIMIT": "128MiB"}),
     ("4 MiB live", ["-live=4", "-rate=40"], {}),
 ]
-FIGURES = ["A", "V", "M", "m", "GC share"]
+FIGURES = ["A", "V", "M", "m", "share, profile", "share, memory", "share, gc/busy", "crowded, profile", "crowded, memory", "crowded, gc/CPU",
+           "crowded, gc/busy"]
 # Largest error that is accepted of a figure, relative; the table says what it was.
-LIMITS = {"A": 0.10, "V": 0.15, "M": 0.30, "m": 0.75, "GC share": 0.60}
+LIMITS = {"A": 0.10, "V": 0.15, "M": 0.30, "m": 0.75, "share, profile": 0.60, "share, memory": 0.30}
 
 
 def build(version, directory):
@@ -61,41 +64,68 @@ class Service:
         self.process.stderr.close()
 
 
+def advise(gopacer, arguments, length):
+    return subprocess.Popen([gopacer, "advise", *arguments, "--for", length, "-o", "json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+
+@contextlib.contextmanager
+def neighbours(count):
+    """Processes that want a CPU each, all of the time."""
+    running = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for one in running:
+            one.kill()
+            one.wait()
+
+
+def observe(gopacer, service, environment, length):
+    """What is seen of the service in a while by pprof alone and by its memory, and what it counted meanwhile."""
+    by_pprof = ["--url", service.url, "--current-gogc", environment.get("GOGC", "100")]
+    if "GOMEMLIMIT" in environment:
+        by_pprof += ["--current-gomemlimit", environment["GOMEMLIMIT"]]
+    before = service.truth()
+    began = time.monotonic()
+    asked = [advise(gopacer, by_pprof, length), advise(gopacer, ["--pid", str(service.process.pid)], length)]
+    answers = [json.loads(one.communicate()[0]) for one in asked]
+    after = service.truth()
+    for answer in answers:
+        if answer["observed"] is None:
+            raise SystemExit(f"{answer['subject']}: {answer['message']}")
+    change = {name: after[name] - before[name] for name in before}
+    return [answer["observed"] for answer in answers], change, time.monotonic() - began
+
+
 def measure(gopacer, program, arguments, environment, length):
+    """Relative errors of each figure, and collection's true share of the CPU: alone on the machine, and with neighbours."""
     service = Service(program, arguments, environment)
     try:
         service.warm_up()
-        before = service.truth()
-        began = time.monotonic()
-        command = [gopacer, "advise", "--url", service.url, "--for", length, "-o", "json", "--current-gogc", environment.get("GOGC", "100")]
-        if "GOMEMLIMIT" in environment:
-            command += ["--current-gomemlimit", environment["GOMEMLIMIT"]]
-        answer = subprocess.run(command, capture_output=True, text=True)
-        seconds = time.monotonic() - began
-        after = service.truth()
+        (by_pprof, by_memory), alone, seconds = observe(gopacer, service, environment, length)
+        with neighbours(os.cpu_count()):
+            (crowded_pprof, crowded_memory), crowded, _ = observe(gopacer, service, environment, length)
     finally:
         service.close()
-    advice = json.loads(answer.stdout)
-    seen = advice["observed"]
-    if seen is None:
-        raise SystemExit(f"{program.name} {arguments}: {advice['message']}")
-    change = {name: after[name] - before[name] for name in before}
-    truth = {
-        "A": change["AllocatedBytes"] / seconds,
-        "V": change["AllocatedBytes"] / change["Cycles"],
-        "M": change["LiveSum"] / change["LiveCount"],
-        "m": change["GcSeconds"] / change["Cycles"],
-        "GC share": change["GcSeconds"] / change["CpuSeconds"],
+    # The runtime's account is of wall-clock time. What a collection costs does not change with the neighbours, so what it was
+    # without them tells what it is beside them.
+    each = alone["GcSeconds"] / alone["Cycles"]
+    share = each * alone["Cycles"] / alone["CpuSeconds"]
+    crowded_share = each * crowded["Cycles"] / crowded["CpuSeconds"]
+    pairs = {
+        "A": (by_pprof["allocBytesPerSecond"], alone["AllocatedBytes"] / seconds),
+        "V": (by_pprof["cycleVolumeBytes"], alone["AllocatedBytes"] / alone["Cycles"]),
+        "M": (by_pprof["meanLiveHeapBytes"], alone["LiveSum"] / alone["LiveCount"]),
+        "m": (by_pprof["gcCpuSecondsPerCycle"], each),
+        "share, profile": (by_pprof["gcCpuFraction"], share),
+        "share, memory": (by_memory["gcCpuFraction"], share),
+        "share, gc/busy": (alone["GcSeconds"] / alone["BusySeconds"], share),
+        "crowded, profile": (crowded_pprof["gcCpuFraction"], crowded_share),
+        "crowded, memory": (crowded_memory["gcCpuFraction"], crowded_share),
+        "crowded, gc/CPU": (crowded["GcSeconds"] / crowded["CpuSeconds"], crowded_share),
+        "crowded, gc/busy": (crowded["GcSeconds"] / crowded["BusySeconds"], crowded_share),
     }
-    estimate = {
-        "A": seen["allocBytesPerSecond"],
-        "V": seen["cycleVolumeBytes"],
-        "M": seen["meanLiveHeapBytes"],
-        "m": seen["gcCpuSecondsPerCycle"],
-        "GC share": seen["gcCpuFraction"],
-    }
-    errors = {name: estimate[name] / truth[name] - 1 for name in FIGURES}
-    return errors, truth, seen
+    return {name: estimate / truth - 1 for name, (estimate, truth) in pairs.items()}, share, crowded_share
 
 
 def main():
@@ -105,22 +135,20 @@ def main():
     parser.add_argument("--for", dest="length", default="30s")
     options = parser.parse_args()
     gopacer = options.gopacer.resolve()
-    all_errors = {name: [] for name in FIGURES}
-    print("| Go | service | A | V | M | m | GC share | true GC share | GC CPU from |\n|---|---|---|---|---|---|---|---|---|", flush=True)
+    rows = []
+    print(f"| Go | service | {' | '.join(FIGURES)} | true shares |\n|{'---|' * (len(FIGURES) + 3)}", flush=True)
     with tempfile.TemporaryDirectory() as directory:
         for version in options.versions:
             program = build(version, pathlib.Path(directory))
             for name, arguments, environment in CASES:
-                errors, truth, seen = measure(gopacer, program, arguments, environment, options.length)
-                for figure in FIGURES:
-                    all_errors[figure].append(errors[figure])
+                errors, share, crowded = measure(gopacer, program, arguments, environment, options.length)
+                rows.append(errors)
                 cells = " | ".join(f"{errors[figure] * 100:+.1f} %" for figure in FIGURES)
-                print(f"| {version} | {name} | {cells} | {truth['GC share'] * 100:.1f} % | {seen['sources']['gcCpu']} |", flush=True)
-    middle = " | ".join(f"{statistics.median(abs(e) for e in all_errors[figure]) * 100:.1f} %" for figure in FIGURES)
-    worst = " | ".join(f"{max(abs(e) for e in all_errors[figure]) * 100:.1f} %" for figure in FIGURES)
-    print(f"| **median of sizes** | | {middle} | | |\n| **worst** | | {worst} | | |")
-    beyond = [f"{figure}: {max(map(abs, all_errors[figure])) * 100:.1f} %" for figure in FIGURES
-              if max(map(abs, all_errors[figure])) > LIMITS[figure]]
+                print(f"| {version} | {name} | {cells} | {share * 100:.1f} %, {crowded * 100:.1f} % |", flush=True)
+    sizes = {figure: [abs(errors[figure]) for errors in rows] for figure in FIGURES}
+    for name, of in (("median of sizes", statistics.median), ("worst", max)):
+        print(f"| **{name}** | | {' | '.join(f'{of(sizes[figure]) * 100:.1f} %' for figure in FIGURES)} | |")
+    beyond = [f"{figure}: {max(sizes[figure]) * 100:.1f} %" for figure, most in LIMITS.items() if max(sizes[figure]) > most]
     if beyond:
         sys.exit("beyond the limit: " + ", ".join(beyond))
 

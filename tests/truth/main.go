@@ -1,8 +1,8 @@
 // Truth is a service whose garbage collection is known from inside, for comparing what gopacer estimates from outside.
 //
 // GET /truth on its pprof port answers, as JSON, counters since the start: bytes allocated and collections from
-// runtime/metrics, readings of the live heap, CPU seconds by the kernel, and collection's by the runtime (/cpu/classes/gc). The latter
-// is wall-clock time on a processor: it is CPU time only where no thread waits for a CPU.
+// runtime/metrics, readings of the live heap, CPU seconds by the kernel, and collection's and those of all classes but idle by the
+// runtime (/cpu/classes). The latter are wall-clock time on a processor: CPU time only where no thread waits for a CPU.
 package main
 
 import (
@@ -100,6 +100,7 @@ type truth struct {
 	LiveCount      float64
 	CpuSeconds     float64
 	GcSeconds      float64
+	BusySeconds    float64 // all classes but idle
 }
 
 func main() {
@@ -121,10 +122,11 @@ func main() {
 
 	http.HandleFunc("/truth", func(answer http.ResponseWriter, _ *http.Request) {
 		sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/cycles/total:gc-cycles"},
-			{Name: "/cpu/classes/gc/total:cpu-seconds"}}
+			{Name: "/cpu/classes/gc/total:cpu-seconds"}, {Name: "/cpu/classes/total:cpu-seconds"}, {Name: "/cpu/classes/idle:cpu-seconds"}}
 		metrics.Read(sample)
 		now := truth{AllocatedBytes: sample[0].Value.Uint64(), Cycles: sample[1].Value.Uint64(),
-			GcSeconds: sample[2].Value.Float64(), CpuSeconds: cpuSeconds()}
+			GcSeconds: sample[2].Value.Float64(), CpuSeconds: cpuSeconds(),
+			BusySeconds: sample[3].Value.Float64() - sample[4].Value.Float64()}
 		heap.Lock()
 		now.LiveSum, now.LiveCount = heap.sum, heap.count
 		heap.Unlock()
