@@ -90,6 +90,28 @@ def predictions(records, programs):
     return rows
 
 
+def levels(records, programs):
+    """Of each program: (program, collection's share as it was estimated with Go's own settings, with its interval, and as it was)."""
+    rows = []
+    for program in programs:
+        document = next((r["advice"]["gopacer"] for r in records if r["program"] == program and "advice" in r), None)
+        its = [r for r in records if r["program"] == program and r["arm"] == blocks.DEFAULT]
+        if document and document.get("observed") and its:
+            was = sum(blocks.share(r) * r["cpuSeconds"] for r in its) / sum(r["cpuSeconds"] for r in its)
+            rows.append((program, document["observed"]["intervals"]["gcCpuFraction"], was))
+    return rows
+
+
+def errors(what, rows):
+    """A line of the table: `rows` have (name, {value, low, high}, what came)."""
+    sizes = [abs(said["value"] / came - 1) for _, said, came in rows if came]
+    if not sizes:
+        return []
+    within = sum(said["low"] <= came <= said["high"] for _, said, came in rows)
+    return [f"| error of {what} | median {100 * statistics.median(sizes):.1f} %, worst {100 * max(sizes):.1f} % | "
+            f"{within} of {len(rows)} within the interval; " + "; ".join(f"{name} {said['value'] / came - 1:+.1%}" for name, said, came in rows if came) + " |"]
+
+
 def change(found):
     return "–" if found is None else f"{100 * (found[0] - 1):+.1f} % ({100 * (found[1] - 1):+.1f} to {100 * (found[2] - 1):+.1f})"
 
@@ -134,13 +156,9 @@ def document(records, command):
         each = "; ".join(f"{p} {percent(share_of_oracle(records, [p], arm, cost))} (oracle: {oracle(records, p, cost(p))})" for p in programs)
         lines.append(f"| share of the oracle's saving, objective {objective}, by {by} | {percent(share_of_oracle(records, programs, arm, cost))} | {each} |")
     rows = predictions(records, programs)
+    lines += errors("GC's share with Go's own settings, as estimated first", levels(records, programs))
     for what, said, came in (("GC's share, by profiles", 2, 3), ("GC's share, by the runtime's account and sweeping by profiles", 2, 4), ("peak memory", 5, 6)):
-        errors = [abs(row[said]["value"] / row[came] - 1) for row in rows if row[came]]
-        within = sum(row[said]["low"] <= row[came] <= row[said]["high"] for row in rows)
-        if errors:
-            lines.append(f"| error of the prediction of {what} | median {100 * statistics.median(errors):.1f} %, worst {100 * max(errors):.1f} % | "
-                         f"{within} of {len(rows)} within the interval; " + "; ".join(
-                             f"{row[0]} {row[1]} {row[said]['value'] / row[came] - 1:+.1%}" for row in rows if row[came]) + " |")
+        lines += errors(f"the prediction of {what}", [(f"{row[0]} {row[1]}", row[said], row[came]) for row in rows])
     short = [f"{p} {arm} {blocks.cycles(records, p, arm)}" for p in programs for arm in dict.fromkeys(
         r["arm"] for r in records if r["program"] == p) if blocks.cycles(records, p, arm) < ENOUGH_CYCLES]
     lines += ["", f"Arms with fewer than {ENOUGH_CYCLES} collections: {', '.join(short) or 'none'}.", ""]
