@@ -96,8 +96,11 @@ Result<std::optional<Receipt>> Actor::act(const Desired& desired, const Step& st
     case StepKind::kEnd: {
       if (const auto seen = check_unpatched(desired); !seen) return tl::unexpected(seen.error());
       if (const auto fresh = trials_.check_unknown(desired); !fresh) return tl::unexpected(fresh.error());
-      for (const Track arm : {Track::kCanary, Track::kBaseline}) {
-        if (const auto retired = arms_.retire(*desired.trial, arm); !retired) return tl::unexpected(retired.error());
+      // What stands against deleting one of them keeps nobody from deleting the other.
+      const auto canary = arms_.retire(*desired.trial, Track::kCanary);
+      const auto baseline = arms_.retire(*desired.trial, Track::kBaseline);
+      for (const auto& retired : {canary, baseline}) {
+        if (!retired) return tl::unexpected(retired.error());
       }
       return without_receipt(untell(desired));
     }

@@ -20,6 +20,21 @@ ObjectPath path_of(const Trial& trial, Track track) {
   return path_of({trial.key.ns, track_deployment_name(trial.spec.target.name, track)});
 }
 
+/// The trial, as a label has it, that the Deployment was made for as an arm, whoever it belongs to by now: what a
+/// Deployment selects can't be changed. Empty for others.
+std::string made_for(const json& deployment) {
+  const json& selector = codec::child(codec::child(deployment, "spec"), "selector");
+  return codec::text(codec::child(selector, "matchLabels"), kTrialLabel);
+}
+
+/// It may be somebody's by now, and goes on serving.
+tl::unexpected<Error> disowned(const ObjectPath& path, const std::string& trial) {
+  return invalid("Deployment " + path.ns + "/" + path.name + " was made for trial " + trial +
+                 ", and by its labels and owner references is no longer that trial's: somebody changed them. Its pods "
+                 "serve, with settings that nobody judges. Delete it: kubectl -n " +
+                 path.ns + " delete deployment " + path.name);
+}
+
 std::string uid_of(const json& object) { return codec::text(codec::child(object, "metadata"), "uid"); }
 
 Result<void> without_value(const Result<json>& result) {
@@ -60,6 +75,7 @@ Result<void> Arms::run(const Desired& desired, Track track) {
   const std::string owner = codec::arm_of(*existing);
   if (owner == trial.uid) return {};
   if (owner.empty()) {
+    if (const std::string earlier = made_for(*existing); !earlier.empty()) return disowned(path, earlier);
     return invalid("Deployment " + path.ns + "/" + path.name +
                    " is not gopacer's, but has the name that the trial needs: rename or delete it");
   }
@@ -73,8 +89,12 @@ Result<void> Arms::retire(const Trial& trial, Track track) {
   const Result<json> existing = api_.get(path);
   if (!existing && existing.error().kind == ErrorKind::kNotFound) return {};
   if (!existing) return without_value(existing);
-  if (codec::arm_of(*existing) != trial.uid) return {};
-  return api_.remove(path, uid_of(*existing));
+  const std::string owner = codec::arm_of(*existing);
+  if (owner == trial.uid) return api_.remove(path, uid_of(*existing));
+  const std::string name = label_value(trial.key.name);
+  // A stranger's, or another trial's, is nothing that this trial has to clear up.
+  if (!owner.empty() || made_for(*existing) != name) return {};
+  return disowned(path, name);
 }
 
 Result<void> Arms::remove(const Workload& arm) { return api_.remove(path_of(arm.key), arm.uid); }

@@ -15,7 +15,8 @@ class Arms {
   /// Makes sure that both are there, as large as the trial's step asks. Error kTerminal: the server refuses one, in its
   /// own words.
   Result<void> run(const Desired& desired);
-  /// Deletes one of them; success when it is gone already.
+  /// Deletes one of them; success when it is gone already. Error kTerminal: it is there, and somebody has changed it so
+  /// that it is not the trial's any more.
   Result<void> retire(const Trial& trial, Track track);
   /// Deletes one that was left over.
   Result<void> remove(const Workload& arm);

@@ -189,6 +189,15 @@ std::vector<SingleUse> single_use_of(const json& pod_spec) {
   return out;
 }
 
+/// The owner reference that controls the object, of which there is one at most; an empty object where there is none.
+const json& controlling_owner(const json& metadata) {
+  static const json kNone = json::object();
+  for (const json& owner : elements(metadata, "ownerReferences")) {
+    if (boolean(owner, "controller")) return owner;
+  }
+  return kNone;
+}
+
 void drop_our_variables(json& pod_spec, const char* list) {
   const auto containers = pod_spec.find(list);
   if (containers == pod_spec.end() || !containers->is_array()) return;
@@ -235,13 +244,13 @@ std::string arm_of(const json& deployment) {
   const json& metadata = child(deployment, "metadata");
   const json& labels = child(metadata, "labels");
   const std::string track = text(labels, kTrackLabel);
-  const json& owners = elements(metadata, "ownerReferences");
-  const bool is_arm = text(labels, "app.kubernetes.io/managed-by") == "gopacer" && labels.contains(kTrialLabel) &&
-                      (track == "canary" || track == "baseline") &&
-                      text(metadata, "name").ends_with("-gopacer-" + track) && owners.size() == 1 &&
-                      text(owners[0], "apiVersion").starts_with(resources::kTrials.group + "/") &&
-                      text(owners[0], "kind") == resources::kTrials.kind;
-  return is_arm ? text(owners[0], "uid") : std::string();
+  // An arm has most of its target's labels, so that others may add themselves to its owners, or write labels of theirs.
+  const json& owner = controlling_owner(metadata);
+  const bool is_arm = labels.contains(kTrialLabel) && (track == "canary" || track == "baseline") &&
+                      text(metadata, "name").ends_with("-gopacer-" + track) &&
+                      text(owner, "apiVersion").starts_with(resources::kTrials.group + "/") &&
+                      text(owner, "kind") == resources::kTrials.kind;
+  return is_arm ? text(owner, "uid") : std::string();
 }
 
 Result<Workload> decode_deployment(const json& object) {

@@ -12,8 +12,8 @@ namespace gopacer::codec {
 /// checked them against the kind's schema. Error: the object has no name.
 Result<Workload> decode_deployment(const nlohmann::json& object);
 
-/// The uid of the trial whose arm this Deployment is; empty when it is none. The chart's admission policies ask for the
-/// same, and let nobody else make one.
+/// The uid of the trial whose arm this Deployment is: of the one that controls it, whoever else owns it; empty when it
+/// is none. The chart's admission policies ask for the same, and let nobody else make one.
 std::string arm_of(const nlohmann::json& deployment);
 
 /// A ReplicaSet; its metadata is enough. Error: the object has no name.

@@ -101,7 +101,7 @@ Result<Objects> read_objects(ApiServer& api, const std::string& ns) {
       !read) {
     return tl::unexpected(read.error());
   }
-  const std::string ours = std::string(kTrialLabel) + "," + kTrackLabel + ",app.kubernetes.io/managed-by=gopacer";
+  const std::string ours = std::string(kTrialLabel) + "," + kTrackLabel;
   if (auto read =
           read_all(api, {resources::kDeployments, ns, ours, ""}, codec::decode_deployment, objects.arms, unreadable);
       !read) {

@@ -581,6 +581,56 @@ TEST(End, DeletesTheTwoDeploymentsOfItsOwnTrialOnly) {
   EXPECT_FALSE(cluster.target().is_null());
 }
 
+/// Somebody else's wish: nobody controls the canary any more.
+void disown_canary(Cluster& cluster) {
+  const json nobody{{"metadata", {{"ownerReferences", json::array()}}}};
+  Cluster::must(cluster.api.merge_patch(objects::deployment_path(objects::kCanary), nobody, ""));
+}
+
+TEST(End, SaysWhatToDeleteWhereAnArmIsNoLongerKnownForItsOwn) {
+  Cluster cluster;
+  cluster.begin_trial(TrialPhase::kMeasuring);
+  cluster.make_canary();
+  disown_canary(cluster);
+  const ActResult result = cluster.perform(StepKind::kEnd);
+  ASSERT_FALSE(result.done());
+  EXPECT_EQ(result.error->kind, ErrorKind::kTerminal);
+  EXPECT_THAT(result.error->message, HasSubstr("was made for trial checkout-1"));
+  EXPECT_THAT(result.error->message, HasSubstr("kubectl -n shop delete deployment checkout-gopacer-canary"));
+  EXPECT_FALSE(cluster.canary().is_null());
+  EXPECT_TRUE(cluster.baseline().is_null()) << "nothing stands against that";
+  ASSERT_TRUE(cluster.api.remove(objects::deployment_path(objects::kCanary), ""));
+  EXPECT_TRUE(cluster.perform(StepKind::kEnd).done());
+}
+
+TEST(RunCanary, SaysWhatToDeleteWhereAnArmIsNoLongerKnownForItsOwn) {
+  Cluster cluster;
+  cluster.begin_trial(TrialPhase::kPending);
+  cluster.make_canary();
+  disown_canary(cluster);
+  Desired desired = cluster.desired();
+  desired.canary = nullptr;
+  Step step;
+  step.kind = StepKind::kRunCanary;
+  const ActResult result = cluster.actor.perform(desired, step);
+  ASSERT_FALSE(result.done());
+  EXPECT_THAT(result.error->message, HasSubstr("kubectl -n shop delete deployment checkout-gopacer-canary"));
+}
+
+TEST(End, DeletesAnArmThatAnotherControllerHasTouched) {
+  Cluster cluster;
+  cluster.begin_trial(TrialPhase::kMeasuring);
+  cluster.make_canary();
+  json owners = cluster.canary()["metadata"]["ownerReferences"];
+  owners.push_back(
+      {{"apiVersion", "app.k8s.io/v1beta1"}, {"kind", "Application"}, {"name", "shop"}, {"uid", "app-uid"}});
+  const json touched{
+      {"metadata", {{"ownerReferences", owners}, {"labels", {{"app.kubernetes.io/managed-by", "Helm"}}}}}};
+  Cluster::must(cluster.api.merge_patch(objects::deployment_path(objects::kCanary), touched, ""));
+  ASSERT_TRUE(cluster.perform(StepKind::kEnd).done());
+  EXPECT_TRUE(cluster.canary().is_null());
+}
+
 TEST(RollBack, ReleasesWhatWasNotThereBefore) {
   Cluster cluster;
   cluster.begin_trial(TrialPhase::kRollingBack);

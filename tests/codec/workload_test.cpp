@@ -379,18 +379,31 @@ TEST(DecodeDeployment, KnowsTheArmOfATrialByAllThatAnArmHas) {
   json arm = deployment();
   arm["metadata"] = json::parse(R"({"namespace": "shop", "name": "checkout-gopacer-canary", "uid": "d1",
       "labels": {"gopacer.dev/trial": "checkout-1", "gopacer.dev/track": "canary", "app.kubernetes.io/managed-by": "gopacer"},
-      "ownerReferences": [{"apiVersion": "gopacer.dev/v1alpha1", "kind": "GoRuntimeTrial", "name": "checkout-1", "uid": "t1"}]})");
+      "ownerReferences": [{"apiVersion": "gopacer.dev/v1alpha1", "kind": "GoRuntimeTrial", "name": "checkout-1", "uid": "t1",
+                           "controller": true}]})");
   EXPECT_EQ(codec::arm_of(arm), "t1");
   for (const char* const pointer :
-       {"/labels/gopacer.dev~1trial", "/labels/gopacer.dev~1track", "/labels/app.kubernetes.io~1managed-by",
-        "/ownerReferences/0/kind", "/ownerReferences/0/apiVersion", "/name"}) {
+       {"/labels/gopacer.dev~1trial", "/labels/gopacer.dev~1track", "/ownerReferences/0/kind",
+        "/ownerReferences/0/apiVersion", "/ownerReferences/0/controller", "/name"}) {
     json other = arm;
     other["metadata"][json::json_pointer(pointer)] = "other";
     const bool still = std::string(pointer) == "/labels/gopacer.dev~1trial";
     EXPECT_EQ(codec::arm_of(other), still ? "t1" : "") << pointer;
   }
-  arm["metadata"]["ownerReferences"].push_back(json::parse(R"({"kind": "ConfigMap", "uid": "c1"})"));
-  EXPECT_EQ(codec::arm_of(arm), "") << "it has another owner as well";
+}
+
+TEST(DecodeDeployment, KnowsAnArmThatAnotherControllerHasTouched) {
+  json arm = deployment();
+  arm["metadata"] = json::parse(R"({"namespace": "shop", "name": "checkout-gopacer-canary", "uid": "d1",
+      "labels": {"gopacer.dev/trial": "checkout-1", "gopacer.dev/track": "canary", "app.kubernetes.io/managed-by": "Helm"},
+      "ownerReferences": [
+        {"apiVersion": "app.k8s.io/v1beta1", "kind": "Application", "name": "shop", "uid": "a1"},
+        {"apiVersion": "gopacer.dev/v1alpha1", "kind": "GoRuntimeTrial", "name": "checkout-1", "uid": "t1",
+         "controller": true}]})");
+  EXPECT_EQ(codec::arm_of(arm), "t1");
+  arm["metadata"]["ownerReferences"][0]["controller"] = true;
+  arm["metadata"]["ownerReferences"][1].erase("controller");
+  EXPECT_EQ(codec::arm_of(arm), "") << "it is the other one's";
 }
 
 TEST(DecodeDeployment, TellsWhoControlsItAndWhoWroteItsChangeCause) {

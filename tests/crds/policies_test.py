@@ -201,6 +201,15 @@ class Policies(unittest.TestCase):
             path = self.made(f"{APPS}/deployments", arm(track), OPERATOR)
             self.allowed(self.server.send("DELETE", path, user=OPERATOR))
 
+    def test_the_operator_removes_an_arm_that_another_controller_has_touched(self):
+        path = self.made(f"{APPS}/deployments", arm(), OPERATOR)
+        owners = arm()["metadata"]["ownerReferences"] + [
+            {"apiVersion": "app.k8s.io/v1beta1", "kind": "Application", "name": "shop", "uid": "66666666-7777-8888-9999-000000000000"}]
+        touched = {"metadata": {"ownerReferences": owners, "labels": {"app.kubernetes.io/managed-by": "Helm"}}}
+        self.allowed(self.server.send("PATCH", path, touched, MERGE))
+        self.allowed(self.server.send("PATCH", path, {"spec": {"replicas": 3}}, MERGE, user=OPERATOR))
+        self.allowed(self.server.send("DELETE", path, user=OPERATOR))
+
     def test_nobody_else_makes_an_arm(self):
         path = f"{APPS}/deployments"
         self.refused(self.server.send("POST", path, arm()), "which only gopacer makes")
@@ -213,11 +222,13 @@ class Policies(unittest.TestCase):
 
     def test_the_operator_makes_nothing_else(self):
         path = f"{APPS}/deployments"
-        other_owner = [{"apiVersion": "apps/v1", "kind": "Deployment", "name": "x", "uid": "11111111-2222-3333-4444-555555555555"}]
+        other_owner = [{"apiVersion": "apps/v1", "kind": "Deployment", "name": "x", "uid": "11111111-2222-3333-4444-555555555555",
+                        "controller": True}]
+        uncontrolled = [{**arm()["metadata"]["ownerReferences"][0], "controller": False}]
         for place, value in (
             ("metadata/name", "anything"), ("metadata/name", "checkout-gopacer-baseline"), ("metadata/ownerReferences", None),
-            ("metadata/ownerReferences", other_owner), ("metadata/labels/gopacer.dev~trial", None), ("metadata/labels/gopacer.dev~track", "other"),
-            ("metadata/labels/app.kubernetes.io~managed-by", "helm"), ("metadata/labels", None),
+            ("metadata/ownerReferences", other_owner), ("metadata/ownerReferences", uncontrolled),
+            ("metadata/labels/gopacer.dev~trial", None), ("metadata/labels/gopacer.dev~track", "other"), ("metadata/labels", None),
         ):
             with self.subTest(f"{place} {value}"):
                 thing = arm()
