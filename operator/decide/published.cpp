@@ -16,6 +16,9 @@ struct Wanted {
   std::optional<double> limit_part = {};  ///< of the container's limit, what GOMEMLIMIT should be; none: it stays
 };
 
+/// Formulas look at no CPU. What would cost as much of it again as the program uses now is not worth trying.
+constexpr double kMostCost = 1;
+
 constexpr const char* kHistogramAdvice =
     ": a latency histogram of the service has to be read (spec.slos[].podHistogram; --latency-metric of gopacer "
     "advise)";
@@ -183,6 +186,12 @@ void decide_by_formula(const DecideInput& input, const Physics& physics, Time no
     return keep("Banned", describe(settings) + " would be next (" + formula +
                               "), but a trial there failed with this pod template. It is tried again once the pod "
                               "template changes.");
+  }
+  if (const double cost = -decision.predicted->saving; cost > kMostCost) {
+    return keep("NotWorthIt", describe(running) + " stay: " + formula + ", and " + describe(settings) +
+                                  " is expected to cost " + format_fixed(cost * 100, 0) +
+                                  " % more CPU than is used now. Raise bounds.minAllowed.gogc, or choose another "
+                                  "strategy.");
   }
   decision.kind = Decision::Kind::kChange;
   decision.settings = settings;

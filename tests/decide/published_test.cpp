@@ -272,6 +272,19 @@ TEST(PublishedFormulas, AreNotTriedAgainWhereATrialFailed) {
   EXPECT_EQ(decide(input, kNow).reason, "Banned");
 }
 
+TEST(PublishedFormulas, AreNotTriedWhereTheyWouldDoubleTheCpu) {
+  GoService service;
+  service.settings = {Gogc(400), mib(460)};
+  service.gc_seconds_per_cycle = 0.3;
+  DecideInput input = input_for(Strategy::kTwoFactor, service);
+  serve(input, 10);
+  const Decision decision = decide(input, kNow);
+  EXPECT_EQ(decision.kind, Kind::kKeep) << decision.message;
+  EXPECT_EQ(decision.reason, "NotWorthIt");
+  EXPECT_EQ(decision.settings, service.settings);
+  EXPECT_THAT(decision.message, HasSubstr("% more CPU than is used now. Raise bounds.minAllowed.gogc"));
+}
+
 TEST(PublishedFormulas, CoolDownLikeTheOthers) {
   DecideInput input = input_for(Strategy::kTwoFactor);
   serve(input, 10);
