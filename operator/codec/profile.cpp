@@ -290,7 +290,8 @@ std::optional<PutBack> decode_put_back(const json& status) {
                  text(object, "message"),
                  text(object, "slo"),
                  text(object, "templateHash"),
-                 time(object, "at").value_or(Time())};
+                 time(object, "at").value_or(Time()),
+                 text(object, "banReason")};
 }
 
 /// Trials after which a ban lasts: what a version that did not count them had banned, it had for good.

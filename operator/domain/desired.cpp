@@ -18,6 +18,20 @@ LocalContainer local_container(const Desired& desired, const ContainerSpec& cont
   return local;
 }
 
+std::optional<LocalContainer> roomiest_container(const Desired& desired) {
+  const ContainerSpec* const spec =
+      desired.target ? container_named(desired.target->containers, desired.container) : nullptr;
+  if (spec == nullptr) return std::nullopt;
+  LocalContainer roomiest = local_container(desired, *spec);
+  for (const OwnedPod& owned : desired.pods) {
+    const ContainerSpec* const there = container_named(owned.pod->containers, spec->name);
+    if (there == nullptr || owned.track != Track::kStable || !owned.pod->lives() || !roomiest.memory_limit) continue;
+    roomiest.memory_limit =
+        there->memory_limit ? std::optional(std::max(*roomiest.memory_limit, *there->memory_limit)) : std::nullopt;
+  }
+  return roomiest;
+}
+
 std::optional<Settings> own_of_applied(const Desired& desired) {
   if (!desired.profile || !desired.profile->memory.applied) return std::nullopt;
   const auto tried_it = [&](const std::shared_ptr<const Trial>& trial) {

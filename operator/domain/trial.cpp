@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cstdint>
+#include <iterator>
 #include <string_view>
 #include <utility>
 
@@ -112,9 +113,12 @@ std::map<std::string, int> restarts_of(const std::vector<std::string>& processes
 }
 
 std::optional<Time> entered(const TrialStatus& status, TrialPhase phase) {
-  const auto found = std::find_if(status.steps.rbegin(), status.steps.rend(),
-                                  [&](const TrialStep& step) { return step.phase == phase; });
-  return found == status.steps.rend() ? std::nullopt : std::optional<Time>(found->at);
+  const auto is_of_it = [&](const TrialStep& step) { return step.phase == phase; };
+  const auto last = std::find_if(status.steps.rbegin(), status.steps.rend(), is_of_it);
+  if (last == status.steps.rend()) return std::nullopt;
+  // What else was noted in the phase came after that.
+  const auto before = std::find_if_not(last, status.steps.rend(), is_of_it);
+  return std::prev(before)->at;
 }
 
 int Trial::arm_replicas() const {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "gopacer/judge/verdict.h"
+
 namespace gopacer::judging {
 namespace {
 
@@ -75,6 +77,24 @@ int restarts_of(const Arm& arm) {
   return restarts;
 }
 
+struct Beside {
+  double mean = 0;  ///< restarts of a pod
+  int most = 0;     ///< of the pod that has most
+};
+
+/// What befell the reference. As with the suspects, exits while a pod starts up are left out; one that does not run
+/// just now counts, or an outage would be no excuse between two of its restarts.
+Beside restarts_beside(const Arm& reference, Duration start_up) {
+  Beside found;
+  for (const PodSeries* pod : reference) {
+    if (pod->started >= pod->created && pod->started - pod->created < start_up) continue;
+    found.mean += pod->restarts;
+    found.most = std::max(found.most, pod->restarts);
+  }
+  if (!reference.empty()) found.mean /= static_cast<double>(reference.size());
+  return found;
+}
+
 /// Probability of at least `count` events where `mean` are expected.
 double poisson_tail(int count, double mean) {
   double below = 0;
@@ -93,25 +113,27 @@ std::optional<HardStop> killed(const Arm& suspects, const Arm& reference, const 
   const auto victim = std::find_if(suspects.begin(), suspects.end(), out_of_memory);
   if (victim != suspects.end() && std::none_of(reference.begin(), reference.end(), out_of_memory)) {
     const PodSeries& pod = **victim;
-    return HardStop{"OOMKilled", "Pod " + pod.pod + " was killed because its container ran out of memory" +
-                                     (pod.memory_limit ? " (limit " + format_bytes(*pod.memory_limit) + ")" : "") +
-                                     " with " + describe(pod.settings) + "."};
+    return HardStop{kOomKilled, "Pod " + pod.pod + " was killed because its container ran out of memory" +
+                                    (pod.memory_limit ? " (limit " + format_bytes(*pod.memory_limit) + ")" : "") +
+                                    " with " + describe(pod.settings) + "."};
   }
   Arm counted = suspects;
   std::erase_if(counted, [&](const PodSeries* pod) { return pod->started - pod->created < usual.start_up; });
   const int restarts = restarts_of(counted) + usual.before;
-  if (counted.empty() || restarts <= restarts_of(reference)) return std::nullopt;
+  if (counted.empty()) return std::nullopt;
   const double days = to_seconds(std::max<Duration>(usual.over, kLeastExposure)) / (24 * 3600);
-  const double expected = (usual.per_pod_day + kStrayExitsPerDay) * days;
+  const double by_itself = (usual.per_pod_day + kStrayExitsPerDay) * days;
+  const Beside beside = restarts_beside(reference, usual.start_up);
   const auto pods = static_cast<double>(suspects.size());
   const auto worst = std::max_element(counted.begin(), counted.end(),
                                       [](const PodSeries* a, const PodSeries* b) { return a->restarts < b->restarts; });
-  const bool too_many = poisson_tail(restarts, expected * pods) < kChance;
-  const bool one_too_often = poisson_tail((*worst)->restarts, expected) * pods < kChance;
+  const double expected = (by_itself + beside.mean) * pods;
+  const bool too_many = poisson_tail(restarts, expected) < kChance;
+  const bool one_too_often = poisson_tail((*worst)->restarts, by_itself + beside.most) * pods < kChance;
   if (!too_many && !one_too_often) return std::nullopt;
   return HardStop{"Restarted", "Pods restarted " + std::to_string(restarts) + " times with " +
                                    describe((*worst)->settings) + ", " + (*worst)->pod + " most often, where " +
-                                   format_fixed(expected * pods, 1) +
+                                   format_fixed(expected, 1) +
                                    " were to be expected; see kubectl logs --previous for the reason."};
 }
 

@@ -14,7 +14,7 @@ struct HardStop {
   std::string message;
 };
 
-/// How often restarts are to be expected that are no fault of the settings.
+/// How often restarts are to be expected that are no fault of the settings, besides those of the reference.
 struct UsualRestarts {
   double per_pod_day = 0;  ///< the target's own, before the trial
   Duration over{0};        ///< the time in which those of the suspects were counted
@@ -24,9 +24,9 @@ struct UsualRestarts {
   int before = 0;  ///< restarts of the suspects beside those that they show
 };
 
-/// A pod of `suspects` was killed for its memory while none of `reference` was; or they restarted more often than those
-/// of `reference`, and than chance explains (Poisson, 1 %) for what the target was used to and one stray exit for each
-/// pod and day.
+/// A pod of `suspects` was killed for its memory while none of `reference` was; or they restarted more often than
+/// chance explains (Poisson, 1 %) for what the target was used to, one stray exit for each pod and day, and as many
+/// restarts of each pod as those of `reference` had in the same time: an outage that ends programs ends both.
 std::optional<HardStop> killed(const Arm& suspects, const Arm& reference, const UsualRestarts& usual);
 
 /// The largest share of its container's limit that the anonymous memory and the files in memory of a pod take now; 0

@@ -77,9 +77,31 @@ std::optional<Bytes> limit_exceeded_by(const Settings& settings, const Facts& fa
   return settings.go_mem_limit && limit && *settings.go_mem_limit >= *limit ? limit : std::nullopt;
 }
 
+std::string beyond_bounds(const Settings& settings, const std::optional<Settings>& own, const Facts& facts) {
+  const Desired& desired = facts.desired;
+  auto container = roomiest_container(desired);
+  if (!container || !desired.profile) return {};
+  if (own) container->own = own;
+  if (desired.profile->spec.apply != ApplyMode::kLive) {
+    // Pods will be as the template has them, whatever the present ones were resized to.
+    container->memory_limit = container_named(desired.target->containers, desired.container)->memory_limit;
+    // A limit that stops nothing may be taken out of a template; to a process that runs it would be no limit at all.
+    if (!settings.go_mem_limit) container->environment.go_mem_limit.reset();
+  }
+  return out_of_bounds(*container, desired.profile->spec, settings);
+}
+
 std::string danger_of_undo(const Trial& trial, const Facts& facts) {
   if (const auto limit = limit_exceeded_by(trial.spec.to, facts)) {
     return "do not fit into the container's memory limit of " + format_bytes(*limit) + " any more: raise it";
+  }
+  if (facts.desired.profile->spec.apply == ApplyMode::kLive) {
+    // The agents would not keep them in force, and the wish would be carried out again and again.
+    const auto own = trial.spec.live ? trial.spec.live->own : std::nullopt;
+    if (std::string beyond = beyond_bounds(trial.spec.to, own, facts); !beyond.empty()) {
+      beyond.pop_back();  // its full stop
+      return "are not within the profile's bounds (" + beyond + "): widen them";
+    }
   }
   const std::string advice = "): name the trial whose settings you want, not the one to be undone";
   const bool same_program = trial.spec.template_hash == facts.desired.target->template_hash;

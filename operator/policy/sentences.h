@@ -66,7 +66,6 @@ Answer apply_changed(const Facts& facts);
 Answer profile_changed(const Facts& facts);
 Answer target_unavailable(const Facts& facts);
 Answer evicted(const Facts& facts);
-Answer both_arms_killed(const Facts& facts);
 Answer arms_overridden(const Facts& facts);
 Answer arms_unequal(const Facts& facts);
 Answer arms_idle(const Facts& facts);

@@ -227,8 +227,10 @@ Answer profile_changed(const Facts& facts) {
   const bool fixed = spec.strategy != Strategy::kFixed ||
                      ((!spec.fixed.gogc || spec.fixed.gogc == trial.to.gogc) &&
                       (!spec.fixed.go_mem_limit || spec.fixed.go_mem_limit == trial.to.go_mem_limit));
-  if (container && spec.strategy == trial.strategy && fixed) return std::nullopt;
-  return "The profile now asks for other settings.";
+  if (!container || spec.strategy != trial.strategy || !fixed) return "The profile now asks for other settings.";
+  const std::string beyond = beyond_bounds(trial.to, trial.live ? trial.live->own : std::nullopt, facts);
+  if (beyond.empty()) return std::nullopt;
+  return "What is tried is not allowed any more: " + beyond;
 }
 
 Answer target_unavailable(const Facts& facts) {
@@ -251,8 +253,11 @@ Answer evicted(const Facts& facts) {
 }
 
 Answer both_arms_killed(const Facts& facts) {
-  if (!before_promotion(trial_of(facts).status.phase)) return std::nullopt;
-  if (!ran_out_of_memory(facts, Track::kCanary) || !ran_out_of_memory(facts, Track::kBaseline)) return std::nullopt;
+  const TrialStatus& status = trial_of(facts).status;
+  // What the trial ends for already need not be seen again.
+  const bool new_ones =
+      status.reason == kOomKilled || (before_promotion(status.phase) && ran_out_of_memory(facts, Track::kCanary));
+  if (!new_ones || !ran_out_of_memory(facts, Track::kBaseline)) return std::nullopt;
   return "Pods of both arms ran out of memory, so that it says nothing about the new settings: raise the memory limit "
          "of " +
          ObjectKey{trial_of(facts).key.ns, trial_of(facts).spec.target.name}.text() + ", or see what fills it.";

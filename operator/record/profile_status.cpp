@@ -243,6 +243,7 @@ json putting_back_or_null(const std::optional<PutBack>& put_back) {
   object["slo"] = put_back->slo;
   object["templateHash"] = put_back->template_hash;
   object["at"] = format_time(put_back->at);
+  object["banReason"] = put_back->ban_reason;
   return object;
 }
 

@@ -72,6 +72,14 @@ int next_trial_number(const Facts& facts) {
   return last + 1;
 }
 
+/// What is recommended, as it would be tried. A limit that the program gave itself stays where nobody asks for another.
+Settings to_be_tried(const Facts& facts) {
+  Settings settings = facts.decision.settings;
+  if (facts.desired.profile->spec.apply != ApplyMode::kLive || settings.go_mem_limit) return settings;
+  if (const auto own = own_settings(facts)) settings.go_mem_limit = own->go_mem_limit;
+  return settings;
+}
+
 TrialSpec trial_spec(const Facts& facts, int number) {
   const Profile& profile = *facts.desired.profile;
   const Workload& target = *facts.desired.target;
@@ -83,7 +91,7 @@ TrialSpec trial_spec(const Facts& facts, int number) {
   spec.container = facts.desired.container;
   spec.number = number;
   spec.from = facts.desired.current;
-  spec.to = decision.settings;
+  spec.to = to_be_tried(facts);
   spec.strategy = profile.spec.strategy;
   spec.reason = decision.message + said_of_size(facts);
   spec.predicted = in_words(decision);
@@ -95,11 +103,7 @@ TrialSpec trial_spec(const Facts& facts, int number) {
   if (!live) spec.steps = arm_steps(spec.canary, target.replicas);
   spec.canary.replicas =
       spec.steps.empty() ? arm_size(spec.canary.replicas, target.replicas) : spec.steps.back().replicas;
-  if (live) {
-    spec.live = LivePlan{policy::block_of_turns(facts), own_settings(facts)};
-    // A limit that the program gave itself stays where nobody asks for another one.
-    if (spec.live->own && !spec.to.go_mem_limit) spec.to.go_mem_limit = spec.live->own->go_mem_limit;
-  }
+  if (live) spec.live = LivePlan{policy::block_of_turns(facts), own_settings(facts)};
   spec.watch_for = profile.spec.rollback.watch_for;
   spec.min_saving = least_saving(profile.spec.strategy, decision.predicted);
   spec.usual_restarts_per_day = usual_restarts_per_day(facts);
@@ -180,25 +184,17 @@ std::optional<Step> applied_elsewhere(const Facts& facts) {
 /// others by now.
 std::optional<Step> applied_out_of_bounds(const Facts& facts) {
   const Profile& profile = *facts.desired.profile;
-  const ContainerSpec* const spec = container_named(facts.desired.target->containers, facts.desired.container);
-  if (spec == nullptr || profile.memory.applied != facts.desired.current) return std::nullopt;
-  LocalContainer container = local_container(facts.desired, *spec);
-  // Each agent fits its own container; what no pod has room for is not in force anywhere.
-  for (const OwnedPod& owned : facts.desired.pods) {
-    const ContainerSpec* const there = container_named(owned.pod->containers, spec->name);
-    if (there == nullptr || owned.track != Track::kStable || !owned.pod->lives() || !container.memory_limit) continue;
-    container.memory_limit =
-        there->memory_limit ? std::optional(std::max(*container.memory_limit, *there->memory_limit)) : std::nullopt;
-  }
-  const Settings fits = confirmed_for(container, profile);
-  const std::string refused = out_of_bounds(container, profile.spec, fits);
+  const auto container = roomiest_container(facts.desired);
+  if (!container || profile.memory.applied != facts.desired.current) return std::nullopt;
+  const Settings fits = confirmed_for(*container, profile);
+  const std::string refused = out_of_bounds(*container, profile.spec, fits);
   if (!refused.empty()) {
     return forget_applied(facts, "OutOfBounds", "What was in force is taken back by the agents: " + refused);
   }
   if (fits == *profile.memory.applied) return std::nullopt;
   Step step = hold("OutOfBounds",
                    describe(*profile.memory.applied) + " does not fit into the container's limit of " +
-                       format_bytes(*container.memory_limit) + " any more: " + describe(fits) + " is in force.",
+                       format_bytes(*container->memory_limit) + " any more: " + describe(fits) + " is in force.",
                    seconds(1));
   step.memory = profile.memory;
   step.memory->applied = fits;
@@ -249,6 +245,18 @@ std::string what_waits(const Profile& profile) {
   return waits;
 }
 
+/// What is recommended is outside of the profile's bounds, as no strategy gives a GOGC above 100 without a GOMEMLIMIT
+/// behind it, whatever the bounds ask for: a trial of it would end by them at once, and agents would not set it.
+std::optional<Step> best_is_out_of_bounds(const Facts& facts) {
+  if (facts.decision.kind != Decision::Kind::kChange) return std::nullopt;
+  const std::string beyond = policy::beyond_bounds(to_be_tried(facts), own_settings(facts), facts);
+  if (beyond.empty()) return std::nullopt;
+  Step step =
+      hold("BoundsUnsatisfiable", "Nothing is changed: what would be best here is not allowed. " + beyond, kIdlePass);
+  step.refused = true;
+  return step;
+}
+
 Step advance_idle(const Facts& facts) {
   if (!facts.desired.profile) return hold("ProfileGone", "The profile is gone.", Duration(0));
   const Profile& profile = *facts.desired.profile;
@@ -280,13 +288,16 @@ Step advance_idle(const Facts& facts) {
   // What a person decided comes first, then what the model says, then what stands against carrying it out.
   const bool noted = !profile.memory.active_trial.empty();
   const bool continuous = profile.spec.update_mode == UpdateMode::kContinuous;
-  if (noted && (against || continuous || facts.decision.kind != Decision::Kind::kChange)) return forget_trial(facts);
+  const auto beyond = best_is_out_of_bounds(facts);
+  const bool may_be_tried = facts.decision.kind == Decision::Kind::kChange && !against && !beyond;
+  if (noted && (continuous || !may_be_tried)) return forget_trial(facts);
   if (profile.spec.suspend) return hold(against->reason(), against->message, kIdlePass);
-  if (continuous && !against) return follow(facts);
+  if (continuous && !against && !beyond) return follow(facts);
   if (facts.decision.kind != Decision::Kind::kChange) {
     return hold(facts.decision.reason, facts.decision.message, kIdlePass);
   }
   if (against) return hold(against->reason(), against->message, kIdlePass);
+  if (beyond) return *beyond;
   return noted ? start_trial(facts) : note_trial(facts);
 }
 
@@ -340,8 +351,9 @@ double least_saving(Strategy strategy, const std::optional<Prediction>& predicte
   // model is wrong here.
   const double beyond = predicted->saving - predicted->memory_cost;
   if (predicted->saving >= kLeastSaving) return predicted->memory_cost + std::max(0.0, beyond) / 4;
-  // Settings that spend CPU on purpose (memory, latency) may spend what they promised, and three points more.
-  return predicted->saving - 0.03;
+  // Settings that spend CPU on purpose (memory, latency) may spend what they promised, and three points more; but never
+  // more than all that there is, and a trial can't ask for it.
+  return std::max(-1.0, predicted->saving - 0.03);
 }
 
 Step advance(const Facts& facts) {

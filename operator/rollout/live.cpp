@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <string_view>
 #include <tuple>
 
@@ -46,12 +47,12 @@ struct LivePod {
 };
 
 /// The oldest first: whoever takes pods away, or moves them, takes young ones.
-std::vector<LivePod> ready_pods(const Facts& facts) {
+std::vector<LivePod> living_pods(const Facts& facts) {
   std::map<std::string_view, const PodSeries*> series;
   for (const PodSeries& pod : facts.observed.pods) series.emplace(pod.uid, &pod);
   std::vector<LivePod> pods;
   for (const OwnedPod& owned : facts.desired.pods) {
-    if (owned.track != Track::kStable || !owned.pod->lives() || !owned.pod->ready) continue;
+    if (owned.track != Track::kStable || !owned.pod->lives()) continue;
     const auto found = series.find(owned.pod->uid);
     pods.push_back({owned.pod.get(), found == series.end() ? nullptr : found->second});
   }
@@ -59,6 +60,12 @@ std::vector<LivePod> ready_pods(const Facts& facts) {
     return std::tuple(pod->created.value_or(Time::max()), std::string_view(pod->uid));
   };
   std::sort(pods.begin(), pods.end(), [&](const LivePod& a, const LivePod& b) { return age(a.pod) < age(b.pod); });
+  return pods;
+}
+
+std::vector<LivePod> ready_pods(const Facts& facts) {
+  std::vector<LivePod> pods = living_pods(facts);
+  std::erase_if(pods, [](const LivePod& live) { return !live.pod->ready; });
   return pods;
 }
 
@@ -78,6 +85,33 @@ std::optional<Time> running_since(const PodSeries& pod, const Settings& settings
     since = sample->at;
   }
   return since;
+}
+
+void count(InForce& found, const LivePod& live, const Settings& settings, const Facts& facts) {
+  if (!live.is_read()) {
+    ++found.unread;
+    return;
+  }
+  // What is noted for all is in force in a container that was resized as far as it fits.
+  const Settings& its = facts.desired.current == settings ? live.series->settings : settings;
+  if (const auto since = running_since(*live.series, its)) {
+    ++found.pods;
+    found.since = std::max(found.since.value_or(*since), *since);
+  } else if (facts.now - live.series->started > kYoung) {
+    ++found.others;
+  }
+}
+
+/// " on n1, n2, n3 and others", or empty.
+std::string on_nodes(const std::set<std::string>& nodes) {
+  constexpr std::size_t kMostNamed = 3;
+  std::string text;
+  std::size_t named = 0;
+  for (const std::string& node : nodes) {
+    if (named++ == kMostNamed) return text + " and others";
+    text += (text.empty() ? " on " : ", ") + node;
+  }
+  return text;
 }
 
 }  // namespace
@@ -257,22 +291,36 @@ bool is_back(const Settings& old, Time since, const Facts& facts) {
   return there.others == 0 && (there.unread == 0 || facts.now - since > kPatience);
 }
 
+std::string not_back(const Settings& old, Time since, const Facts& facts) {
+  InForce left;
+  std::set<std::string> nodes;
+  for (const LivePod& live : living_pods(facts)) {
+    const bool never_had_others = live.pod->phase != "Running" || live.pod->created.value_or(Time{}) >= since;
+    if (never_had_others) continue;
+    InForce one;
+    count(one, live, old, facts);
+    left.others += one.others;
+    left.unread += one.unread;
+    if (one.others + one.unread > 0 && !live.pod->node.empty()) nodes.insert(live.pod->node);
+  }
+  std::string words;
+  if (left.others > 0) {
+    words = pods_in_words(static_cast<std::size_t>(left.others)) + (left.others == 1 ? " does" : " do") +
+            " not run what was put back";
+  }
+  if (left.unread > 0) {
+    words += (words.empty() ? "" : ", and ") + pods_in_words(static_cast<std::size_t>(left.unread)) +
+             (left.unread == 1 ? " is" : " are") + " read by no agent";
+  }
+  if (words.empty()) return {};
+  const std::string trouble = live_trouble(facts);
+  return words + ": look at the node agents" + on_nodes(nodes) + (trouble.empty() ? "." : " (" + trouble + ").");
+}
+
 InForce in_force_on(const Facts& facts, const std::vector<std::string>& pods, const Settings& settings) {
   InForce found;
   for (const LivePod& live : ready_pods(facts)) {
-    if (!pods.empty() && !contains(pods, live.pod->uid)) continue;
-    if (!live.is_read()) {
-      ++found.unread;
-      continue;
-    }
-    // What is noted for all is in force in a container that was resized as far as it fits.
-    const Settings& its = facts.desired.current == settings ? live.series->settings : settings;
-    if (const auto since = running_since(*live.series, its)) {
-      ++found.pods;
-      found.since = std::max(found.since.value_or(*since), *since);
-    } else if (facts.now - live.series->started > kYoung) {
-      ++found.others;
-    }
+    if (pods.empty() || contains(pods, live.pod->uid)) count(found, live, settings, facts);
   }
   return found;
 }

@@ -90,6 +90,10 @@ std::string who_runs(const Settings& settings, const Facts& facts);
 /// lost its lease, or never had anything of ours.
 bool is_back(const Settings& old, Time since, const Facts& facts);
 
+/// Which of the target's pods, ready or not, do not run `old` again or are not read: a sentence that says where to
+/// look. Pods that were made after `since`, when the rollback began, never had anything else. Empty where all are back.
+std::string not_back(const Settings& old, Time since, const Facts& facts);
+
 /// What the target's pods told since they run the settings, as pods that have them: those that have their turn, or all
 /// once they are promoted. What ended before the promotion began is no fault of the settings, and is not counted.
 Observation since_they_run(const Facts& facts, const Settings& settings);

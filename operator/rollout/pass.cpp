@@ -72,6 +72,18 @@ Verdict judge_arms(const Facts& facts) {
   return judge(plan, status.evidence, crossed, facts.now);
 }
 
+/// The baseline is older than the pods that it is compared with. What ended it before it was measured is no excuse for
+/// what ends them.
+Observation without_earlier_restarts(const Facts& facts) {
+  const std::map<std::string, int> measured = restarts_of(facts.desired.trial->status.arm_pods);
+  Observation observed = facts.observed;
+  for (PodSeries& pod : observed.pods) {
+    const auto before = measured.find(pod.uid);
+    if (before != measured.end()) pod.restarts = std::max(0, pod.restarts - before->second);
+  }
+  return observed;
+}
+
 Verdict judge_target(const Facts& facts) {
   const TrialSpec& spec = facts.desired.trial->spec;
   const TrialStatus& status = facts.desired.trial->status;
@@ -84,7 +96,9 @@ Verdict judge_target(const Facts& facts) {
   plan.warm_up = spec.canary.warm_up;
   plan.interval = spec.canary.interval;
   plan.usual_restarts_per_day = spec.usual_restarts_per_day;
-  if (!spec.live) return watch_after_promotion(plan, status.watch_evidence, facts.observed, facts.now);
+  if (!spec.live) {
+    return watch_after_promotion(plan, status.watch_evidence, without_earlier_restarts(facts), facts.now);
+  }
   plan.beside_baseline = plan.within_pods = status.phase == TrialPhase::kWatching && status.live.has_value();
   plan.interval = watch_interval(spec);
   Observation observed = since_they_run(facts, spec.to);

@@ -53,12 +53,18 @@ Step forget(const Facts& facts, std::string reason, std::string message) {
   return step;
 }
 
+/// What is taken away is banned by the same write that forgets the announcement: once, whoever writes it, and not where
+/// nothing was put back in the end.
 Step done(const PutBack& wanted, const Facts& facts) {
   Step step = forget(facts, wanted.reason, wanted.message);
   note_applied(*step.memory, wanted.settings, wanted.over, facts.desired.target->uid, facts.desired.container, facts);
   step.memory->cool_down_until = facts.now + facts.desired.profile->spec.rollback.cool_down;
   const auto& replaced = facts.desired.profile->memory.applied;
-  if (facts.desired.profile->spec.update_mode == UpdateMode::kContinuous && replaced && *replaced != wanted.settings) {
+  if (!replaced || *replaced == wanted.settings) return step;
+  // A definition of an older version does not keep it.
+  const std::string reason = wanted.ban_reason.empty() ? "SloViolated" : wanted.ban_reason;
+  ban(*step.memory, {*replaced, wanted.template_hash, reason, wanted.at});
+  if (facts.desired.profile->spec.update_mode == UpdateMode::kContinuous) {
     note_change(*step.memory, {facts.now, *replaced, wanted.settings, wanted.message});
   }
   return step;
@@ -68,7 +74,6 @@ Step announce(const PutBack& wanted, const Facts& facts) {
   Step step = hold(wanted.reason, wanted.message, std::chrono::milliseconds(50));
   step.memory = facts.desired.profile->memory;
   step.memory->putting_back = wanted;
-  ban(*step.memory, {facts.desired.current, wanted.template_hash, facts.guarded.reason, facts.now});
   return step;
 }
 
@@ -79,6 +84,12 @@ std::optional<Step> waiting(const PutBack& wanted, const Facts& facts) {
   Step step = hold(against->reason(), wanted.message + " That waits: " + against->message, kIdlePass);
   step.refused = true;
   return step;
+}
+
+/// It is what the program had before anything of ours, by itself: it has that again once its environment's settings are
+/// to be in force. Noted as ours it would look as if we had never let go.
+bool is_programs_own(const Settings& settings, const Facts& facts) {
+  return facts.desired.profile->spec.update_mode == UpdateMode::kContinuous && facts.desired.own == settings;
 }
 
 /// Still what this program's owner asks for.
@@ -222,7 +233,9 @@ std::optional<Step> put_back(const Facts& facts) {
     return step;
   }
   wanted->message = facts.guarded.message + " " + describe(wanted->settings) + " is put back.";
+  if (is_programs_own(wanted->settings, facts)) wanted->settings = facts.desired.environment;
   wanted->slo = facts.guarded.broken;
+  wanted->ban_reason = facts.guarded.reason;
   wanted->template_hash = facts.desired.target->template_hash;
   wanted->at = facts.now;
   if (auto step = waiting(*wanted, facts)) return step;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <tuple>
 
 #include "rollout/live.h"
@@ -20,6 +21,8 @@ constexpr Duration kLongestRollback = minutes(30);
 /// Pods that don't run by then hold room for nothing.
 constexpr Duration kLongestStart = minutes(5);
 constexpr Duration kShortestRefusal = seconds(30);
+/// Between the first and the last pod that one burst of load, or one node that fills up, ends.
+constexpr Duration kOneBurst = seconds(30);
 /// Windows with data before the arms grow: no data is no good news.
 constexpr int kFewestOfAStep = 4;
 /// Before another trial is made after the server refused one.
@@ -43,6 +46,7 @@ class RunningTrial {
     // be written down already: a successor that finds the watch without its baseline would see no harm.
     if (facts_.desired.baseline && target_is_the_same() && step.kind != StepKind::kEnd &&
         !needs_baseline(trial_.status.phase) && !needs_baseline(next_.phase)) {
+      tell_of_the_loss(step);
       step.leftovers.push_back(facts_.desired.baseline);
     }
     return step;
@@ -60,6 +64,8 @@ class RunningTrial {
     if (picture_is_old()) return wait_for_picture();
     if (!facts_.desired.target_unreadable.empty()) return wait_for_target();
     note_availability();
+    note_usual_memory();
+    if (auto step = killed_with_the_baseline()) return *step;
     if (closing() && patched_after_all()) {
       return start_rollback(trial_.status.verdict, trial_.status.reason, trial_.status.message,
                             trial_.status.message + " The promotion's patch arrived after that, and is taken back.");
@@ -181,6 +187,39 @@ class RunningTrial {
     }
   }
 
+  /// What the old settings take of their containers. That is no matter of which pod shows it: a successor of the
+  /// baseline's pod has not filled up yet.
+  void note_usual_memory() {
+    double& most = next_.evidence.baseline_memory;
+    if (before_promotion(trial_.status.phase)) most = std::max(most, verdict_.evidence.baseline_memory);
+  }
+
+  /// The trial ends because a pod with the new settings was killed, and whether its twin is killed as well is still to
+  /// be seen.
+  bool baseline_may_be_next() const {
+    const TrialStatus& status = trial_.status;
+    if (status.reason != kOomKilled || !facts_.desired.baseline || status.steps.empty()) return false;
+    const Duration waited = now_ - status.steps.back().at;
+    return waited >= Duration(0) && waited < kOneBurst;
+  }
+
+  /// The target has nothing of ours meanwhile, so that the verdict has time.
+  std::optional<Step> killed_with_the_baseline() {
+    const bool for_a_kill = closing() && trial_.status.reason == kOomKilled;
+    if (!for_a_kill || !before_promotion(trial_.status.phase)) return std::nullopt;
+    if (const auto words = policy::both_arms_killed(facts_)) {
+      return end(TrialVerdict::kInconclusive, policy::kBothArmsKilled, *words);
+    }
+    if (!baseline_may_be_next() || somebody_waits()) return std::nullopt;
+    return record(kOomKilled);
+  }
+
+  /// Whoever takes the trial, the profile or gopacer away is not to be kept waiting.
+  bool somebody_waits() const {
+    return facts_.desired.uninstalling || trial_.deleting ||
+           (facts_.desired.profile && facts_.desired.profile->deleting);
+  }
+
   Step wait_for_picture() {
     Step step = record("OldPicture");
     step.message = "Waiting until the watch shows the latest patch.";
@@ -293,7 +332,7 @@ class RunningTrial {
     next_.measuring_since = now_;
     next_.live = LiveTurn{now_, 0, {}, now_};
     const Trial* const earlier = left_undecided();
-    if (earlier != nullptr) next_.evidence = going_on(*earlier);
+    if (earlier != nullptr) go_on_from(*earlier);
     enter(TrialPhase::kMeasuring, "Measuring by turns of " + format_duration(trial_.spec.live->block) + " in " +
                                       std::to_string(pods.size()) + (pods.size() == 1 ? " pod" : " pods") +
                                       (earlier != nullptr ? ", going on from " + earlier->key.name + "." : "."));
@@ -344,13 +383,11 @@ class RunningTrial {
 
   /// With other pods than before.
   void compare_anew(std::string message) {
-    // What it used before the first turn can't be measured again.
-    const double usual_memory = is_live() ? next_.evidence.baseline_memory : 0;
+    Evidence anew;
+    anew.baseline_memory = next_.evidence.baseline_memory;
     // Each begin knows only restarts that come after it.
-    const int restarts = is_live() ? next_.evidence.restarts + restarts_since_begun(facts_) : 0;
-    next_.evidence = Evidence{};
-    next_.evidence.baseline_memory = usual_memory;
-    next_.evidence.restarts = restarts;
+    anew.restarts = is_live() ? next_.evidence.restarts + restarts_since_begun(facts_) : 0;
+    next_.evidence = std::move(anew);
     next_.latency_change.reset();
     next_.gc_change.reset();
     next_.warm_until.reset();
@@ -379,10 +416,14 @@ class RunningTrial {
     return only_took_long && !(*found)->status.promoted ? found->get() : nullptr;
   }
 
-  static Evidence going_on(const Trial& earlier) {
+  /// What this trial has seen of its own pods before it measures stays.
+  void go_on_from(const Trial& earlier) {
     Evidence ended = earlier.status.evidence;
     ended.within_pods = earlier.spec.live.has_value();
-    return going_on_from(ended);
+    Evidence evidence = going_on_from(ended);
+    evidence.baseline_memory = next_.evidence.baseline_memory;
+    evidence.restarts = next_.evidence.restarts;
+    next_.evidence = std::move(evidence);
   }
 
   Step warm_up() {
@@ -397,7 +438,7 @@ class RunningTrial {
     }
     next_.measuring_since = now_;
     const Trial* const earlier = left_undecided();
-    if (earlier != nullptr) next_.evidence = going_on(*earlier);
+    if (earlier != nullptr) go_on_from(*earlier);
     enter(TrialPhase::kMeasuring, "Warm; measuring in windows of " + format_duration(trial_.spec.canary.interval) +
                                       (earlier != nullptr ? ", going on from " + earlier->key.name + "." : "."));
     return record("Measuring");
@@ -540,17 +581,44 @@ class RunningTrial {
     return step;
   }
 
+  bool needs_baseline(TrialPhase phase) const { return wants_baseline(phase) && baseline_in_the_way(phase).empty(); }
+
   /// The baseline stays for the watch: what happens to it at the same time is no fault of the new settings. Not where
-  /// there is no watch, where it may be in the way of the target's pods, where the target is not to be run twice for
-  /// longer than it must, and not once the settings are on their way back.
-  bool needs_baseline(TrialPhase phase) const {
-    if (is_live()) return false;
+  /// there is no watch, where the target is not to be run twice for longer than it must, and not once the settings are
+  /// on their way back, but for a kill that may be about to end it, too.
+  bool wants_baseline(TrialPhase phase) const {
+    if (is_live() || phase == TrialPhase::kEnded) return false;
     if (before_promotion(phase)) return true;
-    if (phase == TrialPhase::kRollingBack || phase == TrialPhase::kEnded) return false;
-    if (trial_.spec.watch_for <= Duration(0) || target()->recreates || !target()->single_use.empty()) return false;
-    if (lacks_room(facts_)) return false;
-    if (phase != TrialPhase::kPromoting || !next_.promoted || target()->rolled_out()) return true;
-    return !target()->rollout.paused && without_progress(*next_.promoted) <= kPatience;
+    if (phase == TrialPhase::kRollingBack && !baseline_may_be_next()) return false;
+    return trial_.spec.watch_for > Duration(0) && !target()->recreates && target()->single_use.empty();
+  }
+
+  /// Why the target's pods may lack the room that the baseline takes, in brief; empty when nothing says so.
+  std::string baseline_in_the_way(TrialPhase phase) const {
+    if (before_promotion(phase)) return {};
+    if (lacks_room(facts_)) return "pods of the target found no room beside it for " + format_duration(kPatience);
+    if (phase != TrialPhase::kPromoting || !next_.promoted || target()->rolled_out()) return {};
+    if (target()->rollout.paused) return "the target's rollout was paused";
+    if (without_progress(*next_.promoted) <= kPatience) return {};
+    return "the target's rollout did not get on for " + format_duration(kPatience);
+  }
+
+  /// The watch sees less without its baseline, and whoever reads how the trial went is to know that.
+  void tell_of_the_loss(Step& step) const {
+    const TrialPhase phase = trial_.status.phase;
+    if (!step.trial || !wants_baseline(phase)) return;
+    const TrialStep loss{now_, phase,
+                         "The baseline is removed, since " + baseline_in_the_way(phase) +
+                             ": from here on nothing runs the old settings to compare with, and of SLOs only max is "
+                             "looked at."};
+    std::vector<TrialStep>& steps = step.trial->steps;
+    // It may take some passes to go.
+    if (std::any_of(steps.begin(), steps.end(), [&](const TrialStep& told) { return told.message == loss.message; }))
+      return;
+    // Into what phase the pass goes comes last: events tell that.
+    const bool moves = step.trial->phase != phase && !steps.empty();
+    steps.insert(moves ? std::prev(steps.end()) : steps.end(), loss);
+    if (steps.size() > kMostTrialSteps) steps.erase(steps.begin() + 1);
   }
 
   Step paused() {
@@ -633,6 +701,7 @@ class RunningTrial {
   }
 
   Step rolling_back() {
+    absolve_the_settings();
     const Settings old = taken_back();
     if (current() != old) {
       Step step = apply(StepKind::kRollBack, old);
@@ -640,14 +709,12 @@ class RunningTrial {
       return step;
     }
     // The old settings are in the pod template. If the pods still don't come up after so long, it is not for want of
-    // them. Whoever takes the trial, the profile or gopacer away waits for no rollout.
-    const bool somebody_waits =
-        facts_.desired.uninstalling || trial_.deleting || (facts_.desired.profile && facts_.desired.profile->deleting);
-    const Time since = entered(trial_.status, TrialPhase::kRollingBack).value_or(trial_.spec.deadline);
+    // them.
+    const Time since = rolling_back_since();
     const bool back = is_live() ? agents_are_off() || target()->replicas == 0 || is_back(as_run(old), since, facts_)
                                 : target()->rolled_out() || target()->rollout.paused || standstill(since);
     const bool over = back || now_ - since > kLongestRollback + target()->min_ready;
-    if (!somebody_waits && !over) {
+    if (!somebody_waits() && (!over || baseline_may_be_next())) {
       Step step = record("RollingBack");
       step.message = "Waiting for the target's pods to run " + describe(old) + " again.";
       return step;
@@ -655,10 +722,42 @@ class RunningTrial {
     return rolled_back();
   }
 
+  /// The kill for which the settings are taken back has reached the old ones, too: then they are not to blame, and may
+  /// be tried again.
+  void absolve_the_settings() {
+    const auto words = policy::both_arms_killed(facts_);
+    if (!words) return;
+    next_.after_rollback = TrialVerdict::kInconclusive;
+    next_.reason = policy::kBothArmsKilled;
+    next_.message = *words;
+    enter(TrialPhase::kRollingBack, *words);
+  }
+
+  Time rolling_back_since() const {
+    return entered(trial_.status, TrialPhase::kRollingBack).value_or(trial_.spec.deadline);
+  }
+
   Step rolled_back() {
-    const TrialVerdict verdict = trial_.status.after_rollback;
-    return end(verdict == TrialVerdict::kNone ? TrialVerdict::kRollBack : verdict, trial_.status.reason,
-               trial_.status.message);
+    const TrialVerdict verdict = next_.after_rollback;
+    const std::string left = target_is_the_same() ? not_reached() : std::string();
+    return end(verdict == TrialVerdict::kNone ? TrialVerdict::kRollBack : verdict, next_.reason,
+               next_.message + (left.empty() ? "" : " " + left));
+  }
+
+  /// Which pods the rollback has not reached, and what to do; empty where it has reached all.
+  std::string not_reached() const {
+    if (is_live()) {
+      return agents_are_off() ? std::string() : not_back(as_run(taken_back()), rolling_back_since(), facts_);
+    }
+    const Settings& bad = trial_.spec.to;
+    const int pods = current() == bad ? 0 : pods_with(bad, facts_);
+    if (pods == 0) return {};
+    const std::string which = "deployment/" + target()->key.name + " -n " + target()->key.ns;
+    return std::to_string(pods) + (pods == 1 ? " pod of the target still runs " : " pods of the target still run ") +
+           describe(bad) +
+           (target()->rollout.paused
+                ? ", since the Deployment is paused: kubectl rollout resume " + which + " lets the rollback go on."
+                : ": kubectl rollout status " + which + " shows what the rollback waits for.");
   }
 
   bool hard_stop() const { return verdict_.outcome == Outcome::kWorse && verdict_.hard_stop; }
@@ -738,6 +837,11 @@ class RunningTrial {
     next_.message = message;
     next_.live.reset();
     if (trial_.status.verdict != verdict && known()) {
+      if (reason == kOomKilled && before_promotion(next_.phase) && facts_.desired.baseline) {
+        // From then on the baseline has its time.
+        enter(next_.phase,
+              message + " Whether the baseline is killed as well shows within " + format_duration(kOneBurst) + ".");
+      }
       Step step = hold(std::move(reason), std::move(message), kAtOnce);
       step.trial = next_;
       return step;

@@ -82,10 +82,23 @@ bool baseline_is_the_same(const Facts& facts) {
 }
 
 bool lacks_room(const Facts& facts) {
-  return !facts.desired.target->rollout.refusal.empty() ||
-         std::any_of(facts.desired.pods.begin(), facts.desired.pods.end(), [](const OwnedPod& owned) {
-           return owned.track == Track::kStable && owned.pod->lives() && owned.pod->unschedulable;
-         });
+  const auto lasts = [&](const std::optional<Time>& since) { return since && facts.now - *since >= kPatience; };
+  const Rollout& rollout = facts.desired.target->rollout;
+  if (!rollout.refusal.empty() && lasts(rollout.refused_since)) return true;
+  return std::any_of(facts.desired.pods.begin(), facts.desired.pods.end(), [&](const OwnedPod& owned) {
+    const Pod& pod = *owned.pod;
+    // One that finds no node has had none since it was made.
+    return owned.track == Track::kStable && pod.lives() && pod.unschedulable && lasts(pod.created);
+  });
+}
+
+int pods_with(const Settings& settings, const Facts& facts) {
+  const auto has_them = [&](const OwnedPod& owned) {
+    if (owned.track != Track::kStable || !owned.pod->lives()) return false;
+    const ContainerSpec* const container = container_named(owned.pod->containers, facts.desired.trial->spec.container);
+    return container != nullptr && readable_settings(env_of(*container)) == settings;
+  };
+  return static_cast<int>(std::count_if(facts.desired.pods.begin(), facts.desired.pods.end(), has_them));
 }
 
 std::string arm_trouble(const Facts& facts) {

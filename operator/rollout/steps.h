@@ -40,8 +40,12 @@ std::vector<std::string> processes_of(const Facts& facts, const std::vector<cons
 /// Of the trial's processes those of the baseline alone are left, all of them, and no others than it measured.
 bool baseline_is_the_same(const Facts& facts);
 
-/// A pod of the target finds no node, or may not be created.
+/// For kPatience a pod of the target has found no node, or may not be created. A moment of that is a node that is only
+/// just being added, or a preemption that goes on.
 bool lacks_room(const Facts& facts);
+
+/// Pods of the running trial's target whose container has these settings in its environment, ready or not.
+int pods_with(const Settings& settings, const Facts& facts);
 
 /// What keeps the pods of an arm from starting, in the words of the server, the scheduler or a kubelet; empty when
 /// nothing is known.

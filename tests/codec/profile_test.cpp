@@ -108,11 +108,13 @@ TEST(DecodeProfile, KnowsWhatTheGuardWasAboutToDo) {
   object["status"]["puttingBack"] = {
       {"gogc", "140"}, {"over", {{"gogc", "100"}}}, {"reason", "SteppedDown"}, {"message", "It was slow."}};
   object["status"]["puttingBack"].update({{"slo", "p99"}, {"templateHash", "abc"}, {"at", "2024-05-01T11:00:00Z"}});
+  object["status"]["puttingBack"]["banReason"] = "SloViolated";
   const Profile got = codec::decode_profile(object).value();
   const Settings before{Gogc(100), std::nullopt};
   EXPECT_EQ(got.memory.applied_over, before);
-  EXPECT_EQ(got.memory.putting_back, (PutBack{Settings{Gogc(140), std::nullopt}, before, "SteppedDown", "It was slow.",
-                                              "p99", "abc", parse_time("2024-05-01T11:00:00Z").value()}));
+  EXPECT_EQ(got.memory.putting_back,
+            (PutBack{Settings{Gogc(140), std::nullopt}, before, "SteppedDown", "It was slow.", "p99", "abc",
+                     parse_time("2024-05-01T11:00:00Z").value(), "SloViolated"}));
   object["status"]["puttingBack"] = json::object();
   EXPECT_EQ(codec::decode_profile(object)->memory.putting_back->settings, Settings{}) << "Go's defaults";
 }

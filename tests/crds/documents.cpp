@@ -148,7 +148,7 @@ json profile_status() {
   memory.applied_uid = "28f822e8-ef5d-4b0c-b96a-e4b5c34a9112";
   memory.applied_container = "app";
   memory.putting_back = PutBack{settings(120, 350), settings(100, 300), "SteppedDown", std::string(5000, 'b'),
-                                "latency-p99",      "0123456789abcdef", at(25)};
+                                "latency-p99",      "0123456789abcdef", at(25),        "SloViolated"};
   for (std::size_t i = 0; i < kMostChanges; ++i) {
     memory.changes.push_back({at(static_cast<int>(i)), {}, settings(200, 400), std::string(5000, 'c')});
   }
@@ -221,6 +221,7 @@ json putting_back_of(const ProfileMemory& memory) {
   object["slo"] = wanted.slo;
   object["templateHash"] = wanted.template_hash;
   object["at"] = format_time(wanted.at);
+  object["banReason"] = wanted.ban_reason;
   return object;
 }
 

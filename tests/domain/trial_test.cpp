@@ -48,6 +48,18 @@ bool is_label_value(const std::string& value) {
   return !value.empty() && value.size() <= 63 && is_letter_or_digit(value.front()) && is_letter_or_digit(value.back());
 }
 
+TEST(Entered, IsTheBeginOfThePhaseAndNotWhatElseWasNotedInIt) {
+  const auto at = [](int minute) { return Time(std::chrono::minutes(minute)); };
+  TrialStatus status;
+  EXPECT_FALSE(entered(status, TrialPhase::kWatching));
+  status.steps = {{at(1), TrialPhase::kPending, ""},   {at(2), TrialPhase::kMeasuring, ""},
+                  {at(3), TrialPhase::kPending, ""},   {at(4), TrialPhase::kMeasuring, ""},
+                  {at(5), TrialPhase::kPromoting, ""}, {at(6), TrialPhase::kPromoting, ""}};
+  EXPECT_EQ(entered(status, TrialPhase::kPending), at(3)) << "the latest time";
+  EXPECT_EQ(entered(status, TrialPhase::kMeasuring), at(4));
+  EXPECT_EQ(entered(status, TrialPhase::kPromoting), at(5));
+}
+
 TEST(TrialWords, ReadBackTheSame) {
   for (const auto phase : {TrialPhase::kPending, TrialPhase::kWarmUp, TrialPhase::kMeasuring, TrialPhase::kPromoting,
                            TrialPhase::kWatching, TrialPhase::kRollingBack, TrialPhase::kEnded}) {

@@ -72,6 +72,34 @@ TEST(Killed, ComparesWithTheOtherArmAndWithWhatTheTargetIsUsedTo) {
   EXPECT_FALSE(killed({&thrice}, {}, {0, hours(24)})) << "one a day and pod is chance";
 }
 
+TEST(Killed, ExpectsOfEachPodWhatBefellThoseOfTheOtherArm) {
+  const PodSeries never = restarted("never", 0);
+  const PodSeries once = restarted("once", 1);
+  const PodSeries twice = restarted("twice", 2);
+  const PodSeries often = restarted("often", 6);
+  EXPECT_TRUE(killed({&twice}, {&never}, kNone));
+  EXPECT_FALSE(killed({&twice}, {&once}, kNone)) << "an outage ends both again and again";
+  EXPECT_TRUE(killed({&often}, {&once}, kNone));
+  const Arm large(40, &once);
+  EXPECT_FALSE(killed(large, {&once}, kNone)) << "an outage ended each of them once";
+  EXPECT_TRUE(killed(large, {&never}, kNone));
+  EXPECT_TRUE(killed(large, {&once, &never, &never, &never}, kNone)) << "of the others it ended one in four";
+}
+
+TEST(Killed, ExcusesNothingByWhatHappensWhileTheOtherArmStartsUp) {
+  PodSeries starting = restarted("starting", 9);
+  starting.created = Time(hours(1));
+  starting.started = starting.created + minutes(1);
+  PodSeries thrice = restarted("thrice", 3);
+  thrice.created = starting.created;
+  thrice.started = thrice.created + minutes(10);
+  UsualRestarts usual = kNone;
+  usual.start_up = minutes(2);
+  EXPECT_TRUE(killed({&thrice}, {&starting}, usual));
+  starting.started = Time{};
+  EXPECT_FALSE(killed({&thrice}, {&starting}, usual)) << "it waits for its next restart";
+}
+
 TEST(Killed, AddsRestartsThatThePodsDoNotShow) {
   const PodSeries once = restarted("once", 1);
   UsualRestarts usual = kNone;

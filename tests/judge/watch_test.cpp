@@ -229,6 +229,15 @@ TEST(WatchBesideABaseline, TakesWhatKillsBothForNobodysFault) {
   EXPECT_EQ(target.run(3).reason, "OOMKilled");
 }
 
+TEST(WatchBesideABaseline, TakesAnOutageThatRestartsBothForNobodysFault) {
+  PromotedImposter target;
+  add_baseline(target);
+  for (PodImposter& pod : target.pods) pod.series.restarts = 2;
+  EXPECT_EQ(target.window().outcome, Outcome::kUndecided) << "more pods restart more often";
+  for (PodImposter& pod : target.pods) pod.series.restarts = pod.series.track == Track::kStable ? 9 : 2;
+  EXPECT_EQ(target.window().reason, "Restarted");
+}
+
 TEST(WatchBesideABaseline, KeepsWhatItHasSeenWhenItIsGoneAndComparesNoMore) {
   PromotedImposter target;
   target.plan.slos[0].max.reset();

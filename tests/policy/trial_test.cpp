@@ -142,6 +142,39 @@ TEST(TrialRules, EndATrialOfWhatTheProfileNoLongerAsksFor) {
   EXPECT_EQ(ending(model), "");
 }
 
+TEST(TrialRules, EndATrialOfWhatTheBoundsNoLongerAllow) {
+  for (const TrialPhase phase : kBefore) {
+    World world = in(phase);
+    world.profile.spec.bounds.max_gogc = 150;
+    EXPECT_EQ(ending(world),
+              "What is tried is not allowed any more: GOGC=200 GOMEMLIMIT=430MiB is asked for, and bounds allow a GOGC "
+              "of 50 to 150.");
+    EXPECT_THAT(endings(world), ElementsAre("ProfileChanged"));
+    world.profile.spec.bounds.max_gogc = 200;
+    EXPECT_EQ(ending(world), "");
+    world.profile.spec.bounds.max_go_mem_limit_percent = 80;
+    EXPECT_THAT(ending(world), HasSubstr("bounds.maxAllowed.goMemLimitPercent allows a GOMEMLIMIT of 80 %"));
+    world.profile.spec.bounds.max_go_mem_limit_percent = 90;
+    world.profile.spec.bounds.min_go_mem_limit = mib(440);
+    EXPECT_THAT(ending(world), HasSubstr("bounds.minAllowed.goMemLimit is 440MiB"));
+    world.profile.spec.strategy = world.trial->spec.strategy = Strategy::kFixed;
+    world.profile.spec.fixed = new_settings();
+    EXPECT_EQ(ending(world), "") << "bounds do not hold for a person's own settings";
+  }
+  World watched = in(TrialPhase::kWatching);
+  watched.profile.spec.bounds.max_gogc = 150;
+  EXPECT_EQ(ending(watched), "") << "it is in force, and the next recommendation keeps to them";
+}
+
+TEST(TrialRules, LetATrialTakeALimitOutOfTheTemplate) {
+  World world = in(TrialPhase::kMeasuring);
+  const Settings idle = builders::settings(100, mib(600));
+  world.target.containers[0].env = {{kGogcVariable, "100"}, {kGoMemLimitVariable, "600MiB"}};
+  world.facts.desired.current = world.trial->spec.from = idle;
+  world.trial->spec.to = builders::settings(80);
+  EXPECT_EQ(ending(world), "") << "it stopped nothing";
+}
+
 TEST(TrialRules, SayHowManyReplicasAreLeft) {
   World world = in(TrialPhase::kMeasuring);
   world.target.replicas = 5;
@@ -181,6 +214,16 @@ TEST(TrialRules, SayWhenBothArmsRanOutOfMemory) {
   World baseline = in(TrialPhase::kMeasuring);
   baseline.facts.observed.pods[2].oom_killed = true;
   EXPECT_EQ(ending(baseline), "");
+}
+
+TEST(TrialRules, HoldNoKillAgainstPromotedSettingsThatTheBaselineSharesByThen) {
+  World world = in(TrialPhase::kRollingBack);
+  world.trial->status.reason = "OOMKilled";
+  EXPECT_FALSE(policy::both_arms_killed(world.read()));
+  world.facts.observed.pods[2].oom_killed = true;
+  EXPECT_TRUE(policy::both_arms_killed(world.read()));
+  world.trial->status.reason = "LatencyRegression";
+  EXPECT_FALSE(policy::both_arms_killed(world.read())) << "they are taken back for something else";
 }
 
 /// A pod of each track that allocates so many MiB in a minute, while both arms were measured.

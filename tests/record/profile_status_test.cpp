@@ -352,8 +352,8 @@ TEST(Status, KeepsTheMemoryUntilAStepChangesIt) {
   scene.profile.memory.applied = new_settings();
   scene.profile.memory.applied_over = settings(100);
   scene.profile.memory.applied_beside = settings(80);
-  scene.profile.memory.putting_back =
-      PutBack{settings(140), std::nullopt, "SteppedDown", "It was slow.", "p99", "hash-1", builders::kStart};
+  scene.profile.memory.putting_back = PutBack{settings(140), std::nullopt, "SteppedDown",    "It was slow.",
+                                              "p99",         "hash-1",     builders::kStart, "SloViolated"};
   scene.profile.memory.applied_uid = "target-uid";
   scene.profile.memory.applied_container = "app";
   scene.profile.memory.cool_down_until = builders::after(minutes(9));
@@ -375,7 +375,8 @@ TEST(Status, KeepsTheMemoryUntilAStepChangesIt) {
                                          {"message", "It was slow."},
                                          {"slo", "p99"},
                                          {"templateHash", "hash-1"},
-                                         {"at", "2024-05-01T10:00:00Z"}}));
+                                         {"at", "2024-05-01T10:00:00Z"},
+                                         {"banReason", "SloViolated"}}));
   EXPECT_EQ(status["coolDownUntil"], "2024-05-01T10:09:00Z");
   EXPECT_EQ(status["bannedRegions"], json::array({json{{"gogc", "400"},
                                                        {"templateHash", "hash-1"},

@@ -94,6 +94,11 @@ World any_world() {
   if (rarely(8)) world.target.uid = "another-uid";
   if (rarely(6)) world.target.template_hash = "hash-2";
   if (*rc::gen::arbitrary<bool>()) world.target = builders::unsettled_deployment();
+  if (!rarely(6)) {
+    // Else bounds would end nearly all of them before their promotion.
+    world.profile.spec.bounds = {1, 10'000, std::nullopt, 95};
+    world.target.containers.front().memory_limit.reset();
+  }
   if (rarely(8)) world.conflict = "somebody owns it";
   const int of = *rc::gen::inRange(0, 5);
   world.current = of < 2 ? world.trial.spec.from : of < 4 ? world.trial.spec.to : any_settings();

@@ -172,6 +172,41 @@ TEST(Continuous, LeavesALimitThatTheProgramGaveItself) {
   EXPECT_EQ(live.memory().applied_over, settings({}, mib(450))) << "and goes back to it";
 }
 
+TEST(Continuous, BeginsAnewAfterItGaveAProgramItsOwnLimitBack) {
+  LiveScene live = continuous();
+  const Settings own = settings(100, mib(450));
+  const auto runs_its_own = [&] {
+    for (LiveProcess& process : live.processes) process.runs = own;
+  };
+  runs_its_own();
+  live.scene.decision.estimate.emplace().settings = own;
+  live.scene.decision.settings = settings(200);
+  live.pass();
+  ASSERT_EQ(live.memory().applied_over, settings({}, mib(450)));
+  live.scene.now += minutes(10);
+  stop(live, "OOMKilled", "");
+  live.processes[0].started = live.scene.now - seconds(5);
+  live.processes[0].restarts = 1;
+  live.processes[0].oom_killed = true;
+  live.pass();
+  live.pass();
+  live.scene.guarded = {};
+  EXPECT_EQ(live.current(), live.environment) << "with which the agents give back what the program had";
+  EXPECT_FALSE(live.memory().applied);
+  EXPECT_FALSE(following_since(live.memory()));
+  runs_its_own();
+
+  live.scene.now += hours(7);
+  const Time again = live.scene.now;
+  live.scene.decision.settings = settings(300);
+  live.pass();
+  EXPECT_EQ(live.memory().applied, settings(300, mib(450)));
+  EXPECT_EQ(live.memory().applied_over, settings({}, mib(450)));
+  EXPECT_EQ(following_since(live.memory()), again);
+  live.scene.now += minutes(2);
+  EXPECT_EQ(judge_in_force(live.facts()).outcome, Outcome::kUndecided) << "it was killed before";
+}
+
 TEST(Continuous, KnowsSinceWhenItFollows) {
   ProfileMemory memory;
   EXPECT_FALSE(following_since(memory));

@@ -49,6 +49,39 @@ TEST(RunningTrial, DoesNotWaitForATargetThatSomebodyPaused) {
   EXPECT_EQ(scene.end().kind, StepKind::kEnd);
 }
 
+TEST(RunningTrial, SaysWhichPodsTheRollbackHasNotReached) {
+  const auto pod_with = [](const Settings& settings, Track track) {
+    Pod pod;
+    pod.phase = "Running";
+    pod.containers.emplace_back();
+    pod.containers.back().name = "app";
+    const EnvText env = to_env(settings);
+    if (env.gogc) pod.containers.back().env.push_back({kGogcVariable, *env.gogc});
+    if (env.go_mem_limit) pod.containers.back().env.push_back({kGoMemLimitVariable, *env.go_mem_limit});
+    return OwnedPod{std::make_shared<Pod>(pod), track};
+  };
+  const auto told = [&](int left, bool paused) {
+    Scene scene = in(TrialPhase::kRollingBack);
+    scene.current = old_settings();
+    scene.target = builders::unsettled_deployment();
+    scene.target.rollout.paused = paused;
+    scene.now += hours(1);
+    scene.pods = {pod_with(old_settings(), Track::kStable), pod_with(new_settings(), Track::kBaseline)};
+    for (int i = 0; i < left; ++i) scene.pods.push_back(pod_with(new_settings(), Track::kStable));
+    const Step step = scene.end();
+    EXPECT_EQ(step.kind, StepKind::kEnd);
+    EXPECT_EQ(step.trial->steps.back().message, step.trial->message) << "it is what the event tells";
+    return step.trial->message;
+  };
+  EXPECT_EQ(told(2, true),
+            "It became slower. 2 pods of the target still run GOGC=200 GOMEMLIMIT=430MiB, since the Deployment is "
+            "paused: kubectl rollout resume deployment/checkout -n shop lets the rollback go on.");
+  EXPECT_EQ(told(1, false),
+            "It became slower. 1 pod of the target still runs GOGC=200 GOMEMLIMIT=430MiB: kubectl rollout status "
+            "deployment/checkout -n shop shows what the rollback waits for.");
+  EXPECT_EQ(told(0, true), "It became slower.");
+}
+
 TEST(RunningTrial, CountsItselfInTheProfilesMemory) {
   Scene scene = in(TrialPhase::kMeasuring);
   scene.trial->spec.number = 7;

@@ -101,6 +101,44 @@ TEST(LiveProfile, PutsABrokenPromisesSettingsBackBesideTheTemplate) {
   EXPECT_FALSE(live.pass().memory) << "and that is all";
 }
 
+TEST(LiveProfile, UndoesNothingThatTheAgentsWouldTakeBack) {
+  LiveScene live;
+  live.keep(settings(200));
+  Trial kept = builders::trial(TrialPhase::kEnded);
+  kept.key.name = "checkout-3";
+  kept.spec.to = settings(600);
+  live.scene.ended_trials = {kept};
+  live.scene.profile.undo_to = "checkout-3";
+  Step step = live.step();
+  EXPECT_EQ(step.reason, "UndoUnsafe");
+  EXPECT_THAT(step.message, HasSubstr("bounds allow a GOGC of 50 to 400): widen them, or remove the annotation"));
+  EXPECT_FALSE(step.memory);
+  live.scene.profile.spec.bounds.max_gogc = 600;
+  EXPECT_EQ(live.step().kind, StepKind::kPutBack);
+
+  live.scene.ended_trials[0].spec.to = settings(200, mib(480));
+  step = live.step();
+  EXPECT_EQ(step.reason, "UndoUnsafe");
+  EXPECT_THAT(step.message, HasSubstr("bounds.maxAllowed.goMemLimitPercent allows a GOMEMLIMIT of 90 %"));
+  live.scene.ended_trials[0].spec.live = LivePlan{LiveScene::kBlock, settings({}, mib(480))};
+  EXPECT_EQ(live.step().kind, StepKind::kPutBack) << "that limit is the program's own";
+}
+
+TEST(LiveProfile, TriesNothingThatTheAgentsWouldRefuse) {
+  LiveScene live;
+  live.scene.profile.spec.bounds.min_gogc = 150;
+  live.scene.decision = builders::change(settings(100));
+  live.environment = settings(60);
+  for (const UpdateMode mode : {UpdateMode::kCanary, UpdateMode::kContinuous}) {
+    live.scene.profile.spec.update_mode = mode;
+    const Step step = live.step();
+    EXPECT_EQ(step.kind, StepKind::kHold);
+    EXPECT_EQ(step.reason, "BoundsUnsatisfiable");
+    EXPECT_TRUE(step.refused);
+    EXPECT_THAT(step.message, HasSubstr("bounds allow a GOGC of 150 to 400"));
+  }
+}
+
 TEST(LiveProfile, UndoesBesideTheTemplate) {
   LiveScene live;
   live.environment = settings(80);

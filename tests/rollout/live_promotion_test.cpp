@@ -272,6 +272,32 @@ TEST(LiveTrial, WaitsForTheAgentsToPutTheOldSettingsBack) {
   EXPECT_TRUE(live.run_until([&] { return !live.scene.trial; }, minutes(40))) << "but not for ever";
 }
 
+TEST(LiveTrial, SaysWhichPodsDidNotGoBack) {
+  const auto told = [](bool obeys, bool ready, bool is_read) {
+    LiveScene live(TrialPhase::kWatching);
+    live.scene.verdict = worse();
+    live.processes[0].obeys = obeys;
+    live.processes[0].ready = ready;
+    if (!is_read) {
+      live.processes[1].runs.reset();
+      live.processes[1].error = "no agent is ready on node n1";
+    }
+    EXPECT_TRUE(live.run_to_the_end());
+    return live.scene.ended_trials.back().status.message;
+  };
+  EXPECT_EQ(told(true, true, true), "Because of LatencyRegression.");
+  EXPECT_EQ(told(true, true, false),
+            "Because of LatencyRegression. 1 pod of the target is read by no agent: look at the node agents (no agent "
+            "is ready on node n1).");
+  EXPECT_EQ(told(false, true, false),
+            "Because of LatencyRegression. 1 pod of the target does not run what was put back, and 1 pod of the target "
+            "is read by no agent: look at the node agents (no agent is ready on node n1).");
+  EXPECT_EQ(told(false, false, true),
+            "Because of LatencyRegression. 1 pod of the target does not run what was put back: look at the node "
+            "agents.")
+      << "also where it is not ready";
+}
+
 TEST(LiveTrial, DoesNotWaitForPodsThatAreNotThere) {
   LiveScene live(TrialPhase::kRollingBack);
   live.processes.clear();

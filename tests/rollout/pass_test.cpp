@@ -241,5 +241,22 @@ TEST(JudgeTrial, WatchesTheTargetsOwnPodsAfterThePromotion) {
   EXPECT_NE(verdict.evidence.windows, 30) << "the canary's evidence is not the watch's";
 }
 
+TEST(JudgeTrial, TakesRestartsOfTheBaselineFromBeforeThePromotionForNoExcuse) {
+  const auto reason_with = [](const std::string& measured) {
+    Scene scene;
+    scene.service.settings = builders::new_settings();
+    scene.trial = builders::trial(TrialPhase::kWatching);
+    scene.trial->status.arm_pods = {measured};
+    scene.now = *scene.trial->status.watching_since + minutes(1);
+    Facts facts = scene.facts();
+    facts.observed.pods[0].restarts = 4;
+    facts.observed.pods[2].restarts = 4;
+    facts.observed.pods[2].uid = "b";
+    return judge_trial(facts).reason;
+  };
+  EXPECT_NE(reason_with("b"), "Restarted") << "both ended as often";
+  EXPECT_EQ(reason_with("b#4"), "Restarted");
+}
+
 }  // namespace
 }  // namespace gopacer

@@ -455,5 +455,11 @@ TEST(LeastSaving, AcceptsTheLossThatWasPromisedAndALittleMore) {
   EXPECT_DOUBLE_EQ(least_saving(Strategy::kModel, promise), -0.05);
 }
 
+TEST(LeastSaving, IsWhatATrialMayAskForHoweverDearTheSettings) {
+  Prediction promise;
+  promise.saving = -1.01;
+  EXPECT_DOUBLE_EQ(least_saving(Strategy::kTwoFactor, promise), -1);
+}
+
 }  // namespace
 }  // namespace gopacer

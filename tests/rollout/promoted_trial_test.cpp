@@ -140,21 +140,96 @@ struct WithBaseline {
     if (phase == TrialPhase::kWatching) scene.trial->status.watching_since = scene.now;
   }
 
-  Step step() {
+  Facts facts() {
     scene.pods.push_back({std::make_shared<Pod>(pod), Track::kBaseline});
     Facts facts = scene.facts();
     facts.desired.canary = nullptr;
-    return advance(facts);
+    return facts;
   }
-  void add_target_pod(const std::string& trouble, bool unschedulable) {
+  Step step() { return advance(facts()); }
+  void add_target_pod(const std::string& trouble, bool unschedulable, Duration waits = minutes(2)) {
     Pod stable;
     stable.unschedulable = unschedulable;
+    stable.created = scene.now - waits;
     stable.key = {"shop", "checkout-a"};
     stable.phase = "Pending";
     stable.trouble = trouble;
     scene.pods.push_back({std::make_shared<Pod>(stable), Track::kStable});
   }
+  void be_refused(Duration since) {
+    scene.target.rollout.refusal = "exceeded quota";
+    scene.target.rollout.refused_since = scene.now - since;
+  }
 };
+
+TEST(Baseline, StaysUntilRoomHasLackedForTwoMinutes) {
+  for (const TrialPhase phase : {TrialPhase::kPromoting, TrialPhase::kWatching}) {
+    WithBaseline unscheduled(phase);
+    unscheduled.add_target_pod("no node has room", true, seconds(119));
+    EXPECT_TRUE(unscheduled.step().leftovers.empty()) << "a node is being added";
+    WithBaseline refused(phase);
+    refused.be_refused(seconds(119));
+    EXPECT_TRUE(refused.step().leftovers.empty());
+  }
+}
+
+TEST(Baseline, IsMissedInTheTrialsStoryOnce) {
+  WithBaseline trial(TrialPhase::kWatching);
+  trial.add_target_pod("no node has room", true);
+  const Step step = trial.step();
+  ASSERT_EQ(step.leftovers.size(), 1U);
+  EXPECT_EQ(step.trial->steps.back().phase, TrialPhase::kWatching);
+  EXPECT_EQ(step.trial->steps.back().message,
+            "The baseline is removed, since pods of the target found no room beside it for 2m: from here on nothing "
+            "runs the old settings to compare with, and of SLOs only max is looked at.");
+  trial.scene.trial->status = *step.trial;
+  EXPECT_EQ(trial.step().trial->steps.size(), step.trial->steps.size());
+}
+
+TEST(Baseline, IsMissedBeforeWhatElseThePassTells) {
+  WithBaseline trial(TrialPhase::kWatching);
+  trial.add_target_pod("no node has room", true);
+  trial.scene.verdict = worse();
+  const Step step = trial.step();
+  ASSERT_EQ(step.trial->phase, TrialPhase::kRollingBack);
+  EXPECT_THAT(step.trial->steps.back().message, HasSubstr("After the promotion")) << "that is what events tell";
+}
+
+TEST(Baseline, WhoseKillFollowsThatOfTheTargetsPodsClearsTheSettings) {
+  WithBaseline trial(TrialPhase::kWatching);
+  trial.scene.verdict = hard_stop();
+  trial.scene.trial->status = *trial.step().trial;
+  ASSERT_EQ(trial.scene.trial->status.phase, TrialPhase::kRollingBack) << "at once";
+  trial.scene.current = old_settings();
+  trial.scene.now += seconds(2);
+  Facts facts = trial.facts();
+  EXPECT_TRUE(advance(facts).leftovers.empty()) << "it is still to be seen whether it is killed";
+  facts.observed.pods[2].oom_killed = true;
+  const Step step = advance(facts);
+  EXPECT_EQ(step.kind, StepKind::kHold);
+  EXPECT_EQ(step.trial->reason, "BothArmsKilled");
+  trial.scene.trial->status = *step.trial;
+  const Step end = trial.scene.end();
+  EXPECT_EQ(end.kind, StepKind::kEnd);
+  EXPECT_EQ(end.trial->verdict, TrialVerdict::kInconclusive);
+  EXPECT_EQ(end.trial->reason, "BothArmsKilled");
+  EXPECT_THAT(end.memory->banned, IsEmpty());
+}
+
+TEST(Baseline, ThatLivesOnForHalfAMinuteLeavesTheKillToTheSettings) {
+  WithBaseline trial(TrialPhase::kWatching);
+  trial.scene.verdict = hard_stop();
+  trial.scene.trial->status = *trial.step().trial;
+  trial.scene.current = old_settings();
+  trial.scene.now += seconds(29);
+  EXPECT_EQ(trial.step().trial->verdict, TrialVerdict::kNone);
+  trial.scene.now += seconds(1);
+  EXPECT_EQ(trial.step().leftovers.size(), 1U);
+  const Step end = trial.scene.end();
+  EXPECT_EQ(end.trial->verdict, TrialVerdict::kRollBack);
+  EXPECT_EQ(end.trial->reason, "OOMKilled");
+  EXPECT_THAT(end.memory->banned, SizeIs(1));
+}
 
 TEST(Baseline, StaysThroughThePromotionAndTheWatch) {
   const Step promoting = WithBaseline(TrialPhase::kPromoting).step();
@@ -170,7 +245,7 @@ TEST(Baseline, GoesWhereItIsOfNoUseOrInTheWayAndHoldsUpNothing) {
       {"no watch", [](WithBaseline& trial) { trial.scene.trial->spec.watch_for = Duration(0); }},
       {"not to be run twice", [](WithBaseline& trial) { trial.scene.target.single_use = {{"HostPort", "port 80"}}; }},
       {"one pod at a time", [](WithBaseline& trial) { trial.scene.target.recreates = true; }},
-      {"a quota", [](WithBaseline& trial) { trial.scene.target.rollout.refusal = "exceeded quota"; }},
+      {"a quota", [](WithBaseline& trial) { trial.be_refused(minutes(2)); }},
       {"full nodes", [](WithBaseline& trial) { trial.add_target_pod("no node has room", true); }},
   };
   for (const auto& [why, change] : cases) {

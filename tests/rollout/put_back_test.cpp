@@ -114,6 +114,33 @@ TEST(PutBack, IsDoneByASuccessorThatFindsThePatchWithoutItsNote) {
   EXPECT_EQ(step.memory->applied, settings(kBefore));
 }
 
+TEST(PutBack, BansWhatItHasTakenAwayAndNotWhatItAnnounces) {
+  Scene scene = breach();
+  scene.profile.memory = *scene.step().memory;
+  EXPECT_THAT(scene.profile.memory.banned, testing::IsEmpty());
+  scene.profile.spec.suspend = true;
+  scene.guarded = {};
+  EXPECT_EQ(scene.step().kind, StepKind::kHold);
+  scene.now += std::chrono::hours(1);
+  scene.profile.memory = *scene.step().memory;
+  EXPECT_FALSE(scene.profile.memory.putting_back);
+  EXPECT_THAT(scene.profile.memory.banned, testing::IsEmpty()) << "it is still in force, and nobody took it away";
+}
+
+TEST(PutBack, BansTheSameWhoeverNotesItAndHoweverOften) {
+  Scene scene = breach();
+  scene.profile.memory = *scene.step().memory;
+  scene.guarded = {};  // a successor has no samples yet
+  scene.current = settings(kBefore);
+  scene.now += std::chrono::minutes(3);
+  const Step first = scene.step();
+  EXPECT_EQ(scene.step().memory, first.memory) << "the first note was lost";
+  ASSERT_THAT(first.memory->banned, testing::SizeIs(1));
+  EXPECT_EQ(first.memory->banned[0].settings, settings(kNow));
+  EXPECT_EQ(first.memory->banned[0].reason, "SloViolated");
+  EXPECT_EQ(first.memory->banned[0].trials, 1);
+}
+
 TEST(PutBack, GoesBeforeAWishThatCanNotBeFulfilled) {
   Scene scene = breach();
   scene.profile.undo_to = "checkout-33";

@@ -210,6 +210,9 @@ TEST(RunningTrial, GoesOnFromOneThatEndedUndecided) {
   EXPECT_EQ(changed([](Trial& trial) { trial.status.verdict = TrialVerdict::kRollBack; }), 0);
   EXPECT_EQ(changed([](Trial& trial) { trial.status.promoted = builders::kStart; }), 0);
   EXPECT_EQ(changed([](Trial& trial) { trial.status.evidence.windows = 0; }), 0) << "it never measured";
+  scene.ended_trials = {ended};
+  scene.trial->status.evidence.baseline_memory = 0.9;
+  EXPECT_EQ(scene.step().trial->evidence.baseline_memory, 0.9) << "of this trial's pods";
 }
 
 TEST(RunningTrial, EndsWhenAnIdleServiceNeverCollects) {
@@ -224,12 +227,69 @@ TEST(RunningTrial, EndsWhenAnIdleServiceNeverCollects) {
 TEST(RunningTrial, IsStoppedAtOnceByAHardStopBeforeItMeasures) {
   for (const TrialPhase phase : {TrialPhase::kPending, TrialPhase::kWarmUp}) {
     Scene scene = in(phase);
-    scene.verdict = hard_stop();
+    scene.verdict = builders::verdict(Outcome::kWorse, "MemoryNearLimit", true);
     const Step step = scene.end();
     EXPECT_EQ(step.kind, StepKind::kEnd) << to_string(phase);
     EXPECT_EQ(step.trial->verdict, TrialVerdict::kRollBack);
-    EXPECT_EQ(step.trial->reason, "OOMKilled");
+    EXPECT_EQ(step.trial->reason, "MemoryNearLimit");
   }
+}
+
+/// A canary's pod was killed for its memory, and that is written down.
+Scene with_a_killed_canary(TrialPhase phase) {
+  Scene scene = in(phase);
+  scene.verdict = hard_stop();
+  scene.trial->status = *scene.step().trial;
+  return scene;
+}
+
+/// The same scene once a pod of the baseline was killed, too.
+Facts with_a_killed_baseline(const Scene& scene) {
+  Facts facts = scene.facts();
+  for (PodSeries& pod : facts.observed.pods) pod.oom_killed = pod.track == Track::kBaseline;
+  return facts;
+}
+
+TEST(RunningTrial, GivesTheBaselineHalfAMinuteToBeKilledAsWell) {
+  for (const TrialPhase phase : kBeforePromotion) {
+    Scene scene = with_a_killed_canary(phase);
+    EXPECT_EQ(scene.trial->status.verdict, TrialVerdict::kRollBack);
+    scene.now += seconds(29);
+    const Step waits = scene.step();
+    EXPECT_EQ(waits.kind, StepKind::kHold) << to_string(phase);
+    EXPECT_EQ(waits.trial->phase, phase);
+    EXPECT_LE(waits.requeue_after, seconds(5));
+    EXPECT_EQ(waits.message, "Because of OOMKilled. Whether the baseline is killed as well shows within 30s.");
+    scene.now += seconds(1);
+    const Step step = scene.step();
+    EXPECT_EQ(step.kind, StepKind::kEnd) << to_string(phase);
+    EXPECT_EQ(step.trial->verdict, TrialVerdict::kRollBack);
+    EXPECT_EQ(step.trial->reason, "OOMKilled");
+    EXPECT_EQ(step.trial->message, scene.verdict.message);
+    EXPECT_THAT(step.memory->banned, SizeIs(1));
+  }
+}
+
+TEST(RunningTrial, HoldsNoKillAgainstTheSettingsThatTheBaselineSharesSoonAfter) {
+  for (const TrialPhase phase : kBeforePromotion) {
+    Scene scene = with_a_killed_canary(phase);
+    scene.now += seconds(2);
+    const Step written = advance(with_a_killed_baseline(scene));
+    EXPECT_EQ(written.kind, StepKind::kHold) << to_string(phase);
+    scene.trial->status = *written.trial;
+    const Step step = advance(with_a_killed_baseline(scene));
+    EXPECT_EQ(step.kind, StepKind::kEnd) << to_string(phase);
+    EXPECT_EQ(step.trial->verdict, TrialVerdict::kInconclusive);
+    EXPECT_EQ(step.trial->reason, "BothArmsKilled");
+    EXPECT_THAT(step.memory->banned, IsEmpty());
+    EXPECT_GT(step.memory->cool_down_until, scene.now);
+  }
+}
+
+TEST(RunningTrial, KeepsNobodyWaitingForTheBaselinesKill) {
+  Scene scene = with_a_killed_canary(TrialPhase::kMeasuring);
+  scene.profile.deleting = true;
+  EXPECT_EQ(scene.step().kind, StepKind::kEnd);
 }
 
 TEST(RunningTrial, KeepsWhatAHardStopSawBeforeItMeasured) {
@@ -319,7 +379,7 @@ TEST(RunningTrial, PromotesNothingThatWasMeasuredOnUnequalWork) {
 }
 
 TEST(RunningTrial, EndsWhenTheCanaryIsWorse) {
-  for (const Verdict& verdict : {worse(), hard_stop()}) {
+  for (const Verdict& verdict : {worse(), builders::verdict(Outcome::kWorse, "GcShare", true)}) {
     Scene scene = in(TrialPhase::kMeasuring);
     scene.verdict = verdict;
     scene.verdict.evidence.windows = 25;
@@ -481,6 +541,22 @@ TEST(RunningTrial, BeginsTheComparisonAnewWhenAPodIsReplacedOrRestarted) {
         EXPECT_EQ(step.message, "A pod of the comparison was replaced or restarted; the comparison begins anew.");
       }
     }
+  }
+}
+
+TEST(RunningTrial, RemembersWhatTheOldSettingsTakeThoughThePodThatShowedItIsReplaced) {
+  for (const TrialPhase phase : {TrialPhase::kWarmUp, TrialPhase::kMeasuring}) {
+    Scene scene = in(phase);
+    scene.trial->status.arm_pods = {"a", "b"};
+    scene.pods = {arm_pod("a", Track::kCanary), arm_pod("b", Track::kBaseline)};
+    scene.verdict.evidence.baseline_memory = 0.95;
+    scene.trial->status = *scene.step().trial;
+    ASSERT_EQ(scene.trial->status.phase, phase);
+    scene.pods[1] = arm_pod("c", Track::kBaseline);
+    scene.verdict.evidence.baseline_memory = 0;
+    const Step step = scene.step();
+    EXPECT_EQ(step.trial->phase, TrialPhase::kPending) << to_string(phase);
+    EXPECT_EQ(step.trial->evidence.baseline_memory, 0.95) << "or a canary that takes as much would be harm";
   }
 }
 

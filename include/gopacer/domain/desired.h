@@ -61,4 +61,9 @@ std::optional<Settings> own_of_applied(const Desired& desired);
 /// The container as an agent sees it, in one of the target's pods or as the target's template has it.
 LocalContainer local_container(const Desired& desired, const ContainerSpec& container);
 
+/// The tuned container as the target's template has it, with the largest memory limit that it has there or in a living
+/// pod, which may have been resized: each agent fits its own, and what has no room here has none anywhere. None where
+/// the template has no such container.
+std::optional<LocalContainer> roomiest_container(const Desired& desired);
+
 }  // namespace gopacer

@@ -299,6 +299,7 @@ struct PutBack {
   std::string slo = {};            ///< name of the one that is broken
   std::string template_hash = {};  ///< of the target that broke it
   Time at = {};
+  std::string ban_reason = {};  ///< CamelCase: why what it takes away is not tried again
   bool operator==(const PutBack&) const = default;
 };
 

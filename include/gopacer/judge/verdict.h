@@ -20,6 +20,9 @@ inline constexpr const char* kGcCpuMetric = "gc-cpu";
 /// trial, but nothing has to be shown by it.
 inline constexpr const char* kCpuMetric = "cpu-per-request";
 
+/// The reason when a pod with the new settings was killed, or evicted, for its memory.
+inline constexpr const char* kOomKilled = "OOMKilled";
+
 /// The rules of one comparison of canary and baseline pods.
 struct JudgePlan {
   std::vector<Slo> slos;

@@ -47,6 +47,11 @@ std::string under_way(const Facts& facts);
 /// Less than half of the target's replicas are available; in a watch those that find no place don't count as missing.
 bool half_gone(const Facts& facts);
 
+/// Pods with the old settings ran out of memory as well as some with the new ones, so that it is no fault of these: a
+/// sentence that says what to do. After the promotion only of a trial that is rolled back for such a kill.
+std::optional<std::string> both_arms_killed(const Facts& facts);
+inline constexpr const char* kBothArmsKilled = "BothArmsKilled";
+
 /// The running trial is none that the profile's status names, or none that this version can read.
 bool nobody_knows(const Facts& facts);
 
@@ -57,8 +62,12 @@ const Trial* wanted_back(const Facts& facts);
 /// The container's memory limit where the settings' GOMEMLIMIT does not fit into it any more.
 std::optional<Bytes> limit_exceeded_by(const Settings& settings, const Facts& facts);
 
-/// Why all pods would suffer from the trial's settings, without another trial that would show it: a sentence's end;
-/// empty when nothing is known.
+/// Why the profile's bounds, as they are now, do not allow the tuned container these settings, a sentence; empty when
+/// they do. `own`: what its processes have by themselves, where the trial that is spoken of noted it.
+std::string beyond_bounds(const Settings& settings, const std::optional<Settings>& own, const Facts& facts);
+
+/// Why all pods would suffer from the trial's settings, without another trial that would show it, or why no agent would
+/// set them: a sentence's end; empty when nothing is known.
 std::string danger_of_undo(const Trial& trial, const Facts& facts);
 
 /// How long a pod of a live trial keeps either settings at a time: a handful of collections, and six times as long as

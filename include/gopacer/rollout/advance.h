@@ -54,7 +54,8 @@ Step advance(const Facts& facts);
 /// words. None where the step has to be tried again and again.
 std::optional<Step> after_refusal(const Facts& facts, const Step& step, const std::string& words);
 
-/// Least saving of GC CPU (share of the container's CPU) that the trial has to show; negative accepts a loss.
+/// Least saving of GC CPU (share of the container's CPU) that the trial has to show; negative accepts a loss. From −1
+/// to 1.
 double least_saving(Strategy strategy, const std::optional<Prediction>& predicted);
 
 }  // namespace gopacer
