@@ -160,8 +160,8 @@ TEST_F(AdviseOnARecording, IsFineWithoutALimitWhereGomemlimitStopsTheHeap) {
   recorded_.write(directory());
   const json answer = advise_json();
   EXPECT_EQ(status_, AdviseExit::kFine);
-  EXPECT_EQ(answer["reason"], "NoMemoryLimit");
-  EXPECT_THAT(answer["message"], HasSubstr("GOMEMLIMIT=400MiB stay"));
+  EXPECT_EQ(answer["decision"], "Keep");
+  EXPECT_EQ(answer["recommended"]["goMemLimit"], "400MiB") << "a person's word of what may be taken";
 }
 
 TEST_F(AdviseOnARecording, DoesNotTakeGomemlimitForABoundBeforeGo119) {

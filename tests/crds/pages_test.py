@@ -8,12 +8,12 @@ import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Where reasons of conditions, trials and events come from.
-SOURCES = ["record/profile_status.cpp", "record/recorder.cpp", "../include/gopacer/domain/episodes.h", "policy", "rollout", "decide", "judge"]
+SOURCES = ["record/profile_status.cpp", "record/recorder.cpp", "../include/gopacer/domain/episodes.h", "../include/gopacer/policy/rules.h", "policy", "rollout", "decide", "judge"]
 # Capitalized words in these files that are no reasons: kinds, words of enumerations, names of steps and of actions.
 NO_REASONS = {
     "Deployment", "True", "False", "GCCPUFraction", "Trial", "Tuned", "Change", "Keep", "Refuse", "Hold", "End", "Revert", "RunCanary",
     "RetireCanary", "StartTrial", "NoteTrial", "ForgetTrial", "TrialForgotten", "TrialNoted", "BegunAnew", "Failed", "Succeeded", "ReplicaSet",
-    "Evicted", "Pending", "StatefulSet", "Mi", "Promoting", "PutBack", "Recommend", "Observe", "ProfileGone", "TrialEnded", "RollingBack",
+    "Evicted", "Pending", "StatefulSet", "Mi", "Promoting", "PutBack", "Recommend", "Observe", "ProfileGone", "TrialEnded", "RollingBack", "Running",
 }
 
 
