@@ -87,7 +87,7 @@ Result<void> ApiServer::write(Kind kind, const std::function<Result<void>()>& ef
   if (met == Accident::kFailed) return retriable("the API server is overloaded");
   if (met == Accident::kRefused) return invalid("a webhook denied the request");
   const Objects before = objects;
-  const Result<void> done = effect();
+  Result<void> done = effect();
   if (done) on_write(before);
   dead_ = met == Accident::kDeath;
   if (met != Accident::kNone) return retriable("the answer did not arrive");
