@@ -25,7 +25,7 @@ class Tune : public ::testing::Test {
  protected:
   Tune() { options_.undo_file = (directory_.path() / "undo.json").string(); }
 
-  TuneExit run(TuneOptions options) {
+  TuneExit run(const TuneOptions& options) {
     std::ostringstream out, err;
     const TuneExit status = run_tune(options, out, err);
     out_ = out.str();

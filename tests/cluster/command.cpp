@@ -121,8 +121,10 @@ Background::Background(const std::vector<std::string>& command, const std::strin
   if (process_ != 0) return;
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   const int file = ::open(log.c_str(), O_CREAT | O_WRONLY | O_TRUNC, 0644);
-  ::dup2(file, 1);
-  ::dup2(file, 2);
+  if (file < 0 || ::dup2(file, 1) < 0 || ::dup2(file, 2) < 0) {
+    std::perror(log.c_str());
+    ::_exit(127);
+  }
   ::execvp(words[0], words.data());
   std::perror(words[0]);
   ::_exit(127);
@@ -139,9 +141,11 @@ int free_port() {
   sockaddr_in address{};
   address.sin_family = AF_INET;
   socklen_t size = sizeof address;
-  ::bind(listener, reinterpret_cast<sockaddr*>(&address), size);
-  ::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size);
-  ::close(listener);
+  const bool is_bound = listener >= 0 && ::bind(listener, reinterpret_cast<sockaddr*>(&address), size) == 0 &&
+                        ::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) == 0;
+  const int error = errno;
+  if (listener >= 0) ::close(listener);
+  if (!is_bound) throw std::runtime_error(std::string("no free port: ") + std::generic_category().message(error));
   return ntohs(address.sin_port);
 }
 
