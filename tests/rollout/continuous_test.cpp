@@ -17,7 +17,6 @@ using scenes::LiveScene;
 using std::chrono::hours;
 using std::chrono::minutes;
 using std::chrono::seconds;
-using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 
