@@ -131,6 +131,15 @@ Step settings_step(StepKind kind, const Settings& settings) {
   return step;
 }
 
+/// Asks for the canary's Deployment, of which the watch shows none.
+ActResult run_canary_that_nobody_sees(Cluster& cluster) {
+  Desired desired = cluster.desired();
+  desired.canary = nullptr;
+  Step step;
+  step.kind = StepKind::kRunCanary;
+  return cluster.actor.perform(desired, step);
+}
+
 TEST(LiveSteps, LeaveTheDeploymentAsItIs) {
   for (const bool with_trial : {false, true}) {
     Cluster cluster;
@@ -394,11 +403,7 @@ TEST(RunCanary, MeasuresNothingThatSomebodyElseMadeInItsName) {
   json made_up = objects::arm_object("canary", "checkout-1", "made-up");
   made_up["metadata"].erase("ownerReferences");
   objects::deploy(cluster.api, made_up);
-  Desired desired = cluster.desired();
-  desired.canary = nullptr;
-  Step step;
-  step.kind = StepKind::kRunCanary;
-  const ActResult result = cluster.actor.perform(desired, step);
+  const ActResult result = run_canary_that_nobody_sees(cluster);
   ASSERT_FALSE(result.done());
   EXPECT_THAT(result.error->message, HasSubstr("rename or delete"));
 }
@@ -608,11 +613,7 @@ TEST(RunCanary, SaysWhatToDeleteWhereAnArmIsNoLongerKnownForItsOwn) {
   cluster.begin_trial(TrialPhase::kPending);
   cluster.make_canary();
   disown_canary(cluster);
-  Desired desired = cluster.desired();
-  desired.canary = nullptr;
-  Step step;
-  step.kind = StepKind::kRunCanary;
-  const ActResult result = cluster.actor.perform(desired, step);
+  const ActResult result = run_canary_that_nobody_sees(cluster);
   ASSERT_FALSE(result.done());
   EXPECT_THAT(result.error->message, HasSubstr("kubectl -n shop delete deployment checkout-gopacer-canary"));
 }
