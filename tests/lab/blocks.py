@@ -20,31 +20,44 @@ MOST_SETTLE = 8.0
 SETTLED_CYCLES = 3  # of which the first may have begun with the old settings
 SHORTEST, LONGEST = 2.0, 30.0
 DEFAULT = "default"
+LIVE = "-live"
 
 
 @dataclasses.dataclass(frozen=True)
 class Arm:
     name: str
-    settings: dict  # as environment variables
+    settings: tuple  # at each rate of the load, as environment variables
 
-    def options(self):
-        return ["--gogc", self.settings.get("GOGC", "100"), "--mem-limit", self.settings.get("GOMEMLIMIT", "off")]
+    def options(self, level):
+        own = self.settings[level]
+        return ["--gogc", own.get("GOGC", "100"), "--mem-limit", own.get("GOMEMLIMIT", "off")]
+
+    def same(self, other):
+        return all(advice.same(one, two) for one, two in zip(self.settings, other.settings, strict=True))
+
+    def in_words(self):
+        """Environment variables; "200 → 400" where they change with the load."""
+        names = dict.fromkeys(name for own in self.settings for name in own)
+        return {name: " → ".join(dict.fromkeys(own.get(name, "none") for own in self.settings)) for name in names}
 
 
-def arms_of(program, non_go, advised):
-    """`advised`: settings by the name of the tuner. What is the same as another arm is not measured twice."""
+def arms_of(program, non_go, asked):
+    """`asked`: what gopacer advised at each rate of the load, settings by the name of the tuner. With several rates there is an
+    arm that keeps to the first advice, as after a rollout, and one that follows the load, as `apply: Live` does."""
     limit = tuners.size(int(0.9 * program.limit))
-    wanted = [Arm(DEFAULT, {}), *(Arm(name, settings) for name, settings in advised.items()),
-              *(Arm(name, tuners.grid_environment(name, program.limit, non_go)) for name in tuners.ORACLE),
-              Arm("automemlimit", {"GOMEMLIMIT": limit}), Arm("automemlimit-off", {"GOGC": "off", "GOMEMLIMIT": limit})]
-    return wanted
+    static = {DEFAULT: {}, **asked[0], **{name: tuners.grid_environment(name, program.limit, non_go) for name in tuners.ORACLE},
+              "automemlimit": {"GOMEMLIMIT": limit}, "automemlimit-off": {"GOGC": "off", "GOMEMLIMIT": limit}}
+    arms = [Arm(name, (settings,) * len(asked)) for name, settings in static.items()]
+    if len(asked) > 1:
+        arms += [Arm(name + LIVE, tuple(at_rate[name] for at_rate in asked)) for name in asked[0]]
+    return arms
 
 
 def distinct(arms):
     """The arms to measure, and for each name which of them stands for it."""
     measured, stands_for = [], {}
     for arm in arms:
-        same = next((one for one in measured if advice.same(one.settings, arm.settings)), None)
+        same = next((one for one in measured if one.same(arm)), None)
         if same is None:
             measured.append(arm)
         stands_for[arm.name] = (same or arm).name
@@ -56,14 +69,14 @@ def length_of(period, wanted):
     return min(LONGEST, max(SHORTEST, period * max(1, round(wanted / period))))
 
 
-def tune(gopacer, server, arm):
+def tune(gopacer, server, options):
     undo = os.path.join(server.directory, "undo.json")
-    done = subprocess.run([gopacer, "tune", "--pid", str(server.process.pid), *arm.options(), "--undo-file", undo, "-o", "json"],
+    done = subprocess.run([gopacer, "tune", "--pid", str(server.process.pid), *options, "--undo-file", undo, "-o", "json"],
                           capture_output=True, text=True, timeout=30)
     with contextlib.suppress(FileNotFoundError):
         os.remove(undo)
     if done.returncode != 0:
-        raise trial.TrialError(f"gopacer tune {' '.join(arm.options())}: {done.stderr.strip()[-300:]}")
+        raise trial.TrialError(f"gopacer tune {' '.join(options)}: {done.stderr.strip()[-300:]}")
     return json.loads(done.stdout)
 
 
@@ -83,30 +96,81 @@ def settle(server):
     return period or MOST_SETTLE
 
 
+def ask(bench, program, server, level):
+    """What gopacer advises now, by the name of the tuner: its documents."""
+    recording = os.path.join(server.directory, f"recording-{level}")
+    asked = {"gopacer": advice.ask(bench.tools["gopacer"], server.process.pid, server.debug, program.limit, bench.advise_seconds,
+                                   recording, ("taskset", "-c", str(trial.OTHER_CPU)))}
+    asked["gopacer-throughput"] = advice.ask_again(bench.tools["gopacer"], recording, tuners.ADVISED["gopacer-throughput"])
+    return asked
+
+
+def ask_at_each(bench, program, server, load, rates):
+    asked = []
+    for level, rate in enumerate(rates):
+        change_rate(load, rate, rates)
+        asked.append(ask(bench, program, server, level))
+    return asked
+
+
+def change_rate(load, rate, rates):
+    if len(rates) > 1:
+        load.tell(f"rate {rate}")
+        time.sleep(trial.SETTLE)
+
+
+def merged(parts):
+    """One record of the blocks of an arm at each rate of a round: requests and CPU of all of them, memory by time."""
+    if len(parts) == 1:
+        return parts[0]
+    seconds = sum(p["seconds"] for p in parts)
+
+    def by_time(part, name):
+        return sum(p[part][name] * p["seconds"] for p in parts) / seconds
+
+    def summed(part, names):
+        return {name: round(sum(p[part].get(name, 0) for p in parts), 6) for name in names if any(name in p[part] for p in parts)}
+
+    load = {**summed("load", ("requests", "answered", "errors")), "p99Ms": max(p["load"]["p99Ms"] for p in parts),
+            "memoryReadNs": by_time("load", "memoryReadNs")}
+    cpu_seconds = sum(p["cpuSeconds"] for p in parts)
+    return {**parts[0], "seconds": round(seconds, 3), "load": load, "cpuSeconds": round(cpu_seconds, 4),
+            "cpuPerRequestMs": round(1000 * cpu_seconds / load["answered"], 6),
+            "memory": {"meanBytes": round(by_time("memory", "meanBytes")), "peakBytes": max(p["memory"]["peakBytes"] for p in parts)},
+            "profile": summed("profile", ("gcSeconds", "sweepSeconds")), "trace": summed("trace", ("cycles", "markSeconds", "cpuSeconds")),
+            "parts": [{"rate": p["rates"][0], "cpuPerRequestMs": p["cpuPerRequestMs"], "meanBytes": p["memory"]["meanBytes"]} for p in parts],
+            "rates": [rate for p in parts for rate in p["rates"]]}
+
+
 def run(bench, name, rounds, wanted, seed):
     """Yields the records of one program's blocks, those of a round one after the other."""
     program = BLOCK_PROGRAMS[name]
+    rates = program.rates or (program.rate,)
     with contextlib.ExitStack() as stack:
-        server, load, ends = bench.start(program, tuners.TUNERS[DEFAULT], {}, (program.rate,))
+        server, load, ends = bench.start(program, tuners.TUNERS[DEFAULT], {}, rates)
         stack.push(ends)
-        recording = os.path.join(server.directory, "recording")
-        asked = {"gopacer": advice.ask(bench.tools["gopacer"], server.process.pid, server.debug, program.limit, bench.advise_seconds,
-                                       recording, ("taskset", "-c", str(trial.OTHER_CPU)))}
-        asked["gopacer-throughput"] = advice.ask_again(bench.tools["gopacer"], recording, tuners.ADVISED["gopacer-throughput"])
+        asked = ask_at_each(bench, program, server, load, rates)
         non_go = max(0, server.group.memory() - int(server.stats()["mappedBytes"] - server.stats()["releasedBytes"]))
-        arms, stands_for = distinct(arms_of(program, non_go, {who: advice.settings_of(said) for who, said in asked.items()}))
+        arms, stands_for = distinct(arms_of(program, non_go, [{who: advice.settings_of(said) for who, said in one.items()} for one in asked]))
         source = random.Random(f"{seed} {name}")
         for number in range(1, rounds + 1):
-            for arm in source.sample(arms, len(arms)):
-                effect = tune(bench.tools["gopacer"], server, arm)
-                seconds = round(length_of(settle(server), wanted), 3)
-                record = {"program": name, "arm": arm.name, "round": number, "settings": arm.settings, "limitBytes": program.limit,
-                          "alsoOf": sorted(one for one, by in stands_for.items() if by == arm.name and one != arm.name),
-                          "effectMs": effect.get("effectMilliseconds"), "startedAt": int(time.time()),
-                          **trial.measure(server, load, (program.rate,), seconds, bench.tools)}
-                if number == 1 and arm.name == DEFAULT:
-                    record["advice"] = asked
-                yield record
+            done = {arm.name: [] for arm in arms}
+            for level in source.sample(range(len(rates)), len(rates)):
+                change_rate(load, rates[level], rates)
+                for arm in source.sample(arms, len(arms)):
+                    effect = tune(bench.tools["gopacer"], server, arm.options(level))
+                    seconds = round(length_of(settle(server), wanted), 3)
+                    done[arm.name].append({
+                        "program": name, "arm": arm.name, "round": number, "settings": arm.in_words(), "limitBytes": program.limit,
+                        "alsoOf": sorted(one for one, by in stands_for.items() if by == arm.name and one != arm.name),
+                        "effectMs": effect.get("effectMilliseconds"), "startedAt": int(time.time()), "rates": [rates[level]],
+                        **trial.measure(server, load, (rates[level],), seconds, bench.tools)})
+                    if len(done[arm.name]) < len(rates):
+                        continue
+                    record = merged(done[arm.name])
+                    if number == 1 and arm.name == DEFAULT:
+                        record["advice" if len(rates) == 1 else "adviceByRate"] = asked[0] if len(rates) == 1 else asked
+                    yield record
 
 
 def by_round(records, program, arm, metric):

@@ -139,22 +139,41 @@ def program_table(records, program):
     return "\n".join(lines) + "\n"
 
 
+def costs_of(arm, work):
+    """(objective, by what, the cost of a record of a program) of an arm's objective."""
+    by_share = lambda p: blocks.cpu_by_share(work[p])
+    if arm.startswith("gopacer-throughput"):
+        return (("Throughput", "CPU per request", lambda p: blocks.cpu), ("Throughput", "GC's share", by_share))
+    return (("Balanced", "CPU per request", lambda p: blocks.priced(PRICE, blocks.cpu)),
+            ("Balanced", "GC's share", lambda p: blocks.priced(PRICE, by_share(p))))
+
+
+def shares(records, programs, arms, under, work):
+    """Lines of the table: how much of the oracle's saving the arms get."""
+    lines = []
+    for arm in arms if programs else ():
+        for objective, by, cost in costs_of(arm, work):
+            each = "; ".join(f"{p} {percent(share_of_oracle(records, [p], arm, cost))} (oracle: {oracle(records, p, cost(p))})" for p in programs)
+            lines.append(f"| {arm}{under}: share of the oracle's saving, objective {objective}, by {by} | "
+                         f"{percent(share_of_oracle(records, programs, arm, cost))} | {each} |")
+    return lines
+
+
 def document(records, command):
-    programs = sorted({r["program"] for r in records})
+    measured = {r["program"] for r in records}
+    programs = [p for p in BLOCK_PROGRAMS if p in measured]
+    changing = [p for p in programs if BLOCK_PROGRAMS[p].rates]
     records = [one for p in programs for one in yardstick.adjusted([r for r in records if r["program"] == p], yardstick.BLOCKS)]
     work = {p: blocks.work(records, p) for p in programs}
-    costs = (("gopacer", "Balanced", "CPU per request", lambda p: blocks.priced(PRICE, blocks.cpu)),
-             ("gopacer", "Balanced", "GC's share", lambda p: blocks.priced(PRICE, blocks.cpu_by_share(work[p]))),
-             ("gopacer-throughput", "Throughput", "CPU per request", lambda p: blocks.cpu),
-             ("gopacer-throughput", "Throughput", "GC's share", lambda p: blocks.cpu_by_share(work[p])))
     lines = ["# Lab: settings within one process", "", f"Written by `{command}`; do not edit. Each program runs once; `gopacer tune` changes "
              "its settings, block after block, and each round has a block of every arm in an order drawn anew. Intervals are 95 %. CPU per request is adjusted "
              "for how fast the machine's memory was in each block. By GC's share it is what it would be if all but collection took the same whatever the "
-             "settings: a slower machine slows both, so that this tells more of the settings, and nothing of what they do to the rest.", "",
+             "settings: a slower machine slows both, so that this tells more of the settings, and nothing of what they do to the rest. Under a changing "
+             "load the oracle is the best of what stays the same, and an arm that ends in -live has at each rate what gopacer advised there.", "",
              "| figure | found | of it |", "|---|---|---|"]
-    for arm, objective, by, cost in costs:
-        each = "; ".join(f"{p} {percent(share_of_oracle(records, [p], arm, cost))} (oracle: {oracle(records, p, cost(p))})" for p in programs)
-        lines.append(f"| share of the oracle's saving, objective {objective}, by {by} | {percent(share_of_oracle(records, programs, arm, cost))} | {each} |")
+    ours = list(tuners.ADVISED)
+    lines += shares(records, [p for p in programs if p not in changing], ours, "", work)
+    lines += shares(records, changing, [arm + end for arm in ours for end in ("", blocks.LIVE)], " under a changing load", work)
     rows = predictions(records, programs)
     lines += errors("GC's share with Go's own settings, as estimated first", levels(records, programs))
     for what, said, came in (("GC's share, by profiles", 2, 3), ("GC's share, by the runtime's account and sweeping by profiles", 2, 4), ("peak memory", 5, 6)):
@@ -163,6 +182,6 @@ def document(records, command):
         r["arm"] for r in records if r["program"] == p) if blocks.cycles(records, p, arm) < ENOUGH_CYCLES]
     lines += ["", f"Arms with fewer than {ENOUGH_CYCLES} collections: {', '.join(short) or 'none'}.", ""]
     for program in programs:
-        lines += [f"## {program}", f"{BLOCK_PROGRAMS[program].what}; {BLOCK_PROGRAMS[program].rate} requests a second, "
+        lines += [f"## {program}", f"{BLOCK_PROGRAMS[program].what}; {' and '.join(map(str, BLOCK_PROGRAMS[program].rates or (BLOCK_PROGRAMS[program].rate,)))} requests a second, "
                   f"{BLOCK_PROGRAMS[program].limit // MIB} MiB.", "", program_table(records, program)]
     return "\n".join(lines)

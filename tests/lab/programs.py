@@ -14,6 +14,8 @@ class Program:
     procs: int = 1  # GOMAXPROCS; with more than one the program shares the load's CPU
     quota: float = 0  # CPUs that the kernel allows it; 0: all of them
     binary: str = ""  # where it is not the name
+    load: str = ""  # the kind of load, where it is not the binary
+    rates: tuple = ()  # of a load that changes between these; empty: it does not
 
     @property
     def executable(self):
@@ -39,4 +41,7 @@ BLOCK_PROGRAMS = {**PROGRAMS, **{p.name: p for p in (
     Program("checkout-4", 400, 800, 512 * MIB, "checkout with GOMAXPROCS=4, and a quota of one CPU", procs=4, quota=1, binary="checkout"),
     Program("etcd", 500, 800, 256 * MIB, "etcd with 20,000 keys of 1 KiB in memory; 1 of 4 requests writes, the others read a range of 20"),
     Program("sqlite", 400, 700, 192 * MIB, "a cgo program: SQLite in memory behind HTTP, each answer is 50 rows as JSON, over 24 MiB of cached answers"),
+    Program("checkout-older", 600, 1500, 512 * MIB, "checkout with the collector that Go had until 1.25 (GOEXPERIMENT=nogreenteagc)", load="checkout"),
+    Program("checkout-changing", 600, 1500, 512 * MIB, "checkout under a load that changes: a part of each round at this rate, another at three times as much",
+            binary="checkout", rates=tuple(sorted(set(CHANGING["checkout"])))),
 )}}

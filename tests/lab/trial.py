@@ -304,7 +304,7 @@ class Bench:
             stack.callback(server.end)
             self.server = server
             cycles = server.stats()["cycles"]
-            load = Load(self.tools["load"], program.executable, server.address, program.warm_rate)
+            load = Load(self.tools["load"], program.load or program.executable, server.address, program.warm_rate)
             stack.callback(load.end)
             began = time.monotonic()
             while (elapsed := time.monotonic() - began) < self.warm - SETTLE or (
