@@ -6,6 +6,7 @@
 #include "cli/advise_command.h"
 #include "cli/agent_command.h"
 #include "cli/cleanup_command.h"
+#include "cli/plugin/plugin_command.h"
 #include "cli/simulate_command.h"
 #include "cli/tune_command.h"
 
@@ -17,6 +18,7 @@ constexpr int kUsageError = 2;
 }  // namespace
 
 int run(int argc, char** argv) {
+  if (plugin::is_plugin_name(argv[0])) return plugin::run_plugin(argc, argv);
   CLI::App app("gopacer tunes GOGC and GOMEMLIMIT of Go services on Kubernetes", "gopacer");
   app.set_version_flag("--version", GOPACER_VERSION);
   app.require_subcommand(1);

@@ -82,7 +82,7 @@ std::string text_plot(const std::string& title, const std::string& unit, const s
   return text + "\n";
 }
 
-std::string text_table(const std::vector<std::vector<std::string>>& rows) {
+std::string text_table(const std::vector<std::vector<std::string>>& rows, Columns columns) {
   std::vector<std::size_t> widths;
   for (const auto& row : rows) {
     widths.resize(std::max(widths.size(), row.size()), 0);
@@ -93,7 +93,7 @@ std::string text_table(const std::vector<std::vector<std::string>>& rows) {
     std::string line;
     for (std::size_t i = 0; i < row.size(); ++i) {
       const std::string room(widths[i] - width_of(row[i]), ' ');
-      line += (i == 0 ? "" : "  ") + (i == 0 ? row[i] + room : room + row[i]);
+      line += (i == 0 ? "" : "  ") + (i == 0 || columns == Columns::kTexts ? row[i] + room : room + row[i]);
     }
     line.erase(line.find_last_not_of(' ') + 1);
     text += line + "\n";

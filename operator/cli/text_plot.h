@@ -18,8 +18,10 @@ struct PlotLine {
 std::string text_plot(const std::string& title, const std::string& unit, const std::vector<PlotLine>& lines,
                       std::size_t width = 96, std::size_t height = 12);
 
-/// A table of columns that are as wide as they must be. The first row is the head; all but the first column stand
-/// right.
-std::string text_table(const std::vector<std::vector<std::string>>& rows);
+/// How the columns of a table stand, but for the first, which always stands left.
+enum class Columns { kNumbers, kTexts };
+
+/// A table of columns that are as wide as they must be. The first row is the head. Numbers stand right, texts left.
+std::string text_table(const std::vector<std::vector<std::string>>& rows, Columns columns = Columns::kNumbers);
 
 }  // namespace gopacer

@@ -18,7 +18,6 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* kJson = "application/json";
-constexpr const char* kManager = "fieldManager=gopacer";
 /// A watch that says nothing for this much longer than it should last has lost its connection.
 constexpr Duration kWatchGrace = std::chrono::seconds(20);
 constexpr int kSmallestPage = 1;
@@ -110,6 +109,8 @@ struct Client::Impl {
   ClientOptions options;
   std::stop_source cut;
   std::unique_ptr<PageSizes> page_sizes;
+
+  std::string by_us() const { return "?fieldManager=" + options.field_manager; }
 
   HttpLimits limits() const { return limits(options.most_bytes); }
   HttpLimits limits(std::size_t most_bytes) const {
@@ -359,7 +360,7 @@ Result<json> Client::create(const ResourceType& type, const std::string& ns, con
   if (name.empty() && metadata != object.end()) name = codec::text(*metadata, "generateName") + "…";
   // It may be large: it is copied only where something is missing.
   const std::string body = says_what_it_is(type, object) ? to_text(object) : to_text(whole(type, object));
-  return impl_->write({"POST", collection_path(type, ns) + "?" + kManager, kJson, body},
+  return impl_->write({"POST", collection_path(type, ns) + impl_->by_us(), kJson, body},
                       "create " + describe(ObjectPath{type, ns, name}), type);
 }
 
@@ -367,7 +368,7 @@ Result<json> Client::apply(const ObjectPath& object, const json& document, const
   json applied = whole(object.type, document);
   applied["metadata"]["name"] = object.name;
   if (!object.ns.empty()) applied["metadata"]["namespace"] = object.ns;
-  const std::string target = object_path(object, options.subresource) + "?" + kManager + "&force=false" +
+  const std::string target = object_path(object, options.subresource) + impl_->by_us() + "&force=false" +
                              (options.dry_run ? "&dryRun=All" : "");
   return impl_->write({"PATCH", target, "application/apply-patch+yaml", to_text(applied)}, "apply " + describe(object),
                       object.type);
@@ -375,12 +376,12 @@ Result<json> Client::apply(const ObjectPath& object, const json& document, const
 
 Result<json> Client::merge_patch(const ObjectPath& object, const json& patch, const std::string& subresource) {
   return impl_->write(
-      {"PATCH", object_path(object, subresource) + "?" + kManager, "application/merge-patch+json", to_text(patch)},
+      {"PATCH", object_path(object, subresource) + impl_->by_us(), "application/merge-patch+json", to_text(patch)},
       "patch " + (subresource.empty() ? "" : "the " + subresource + " of ") + describe(object), object.type);
 }
 
 Result<json> Client::replace(const ObjectPath& object, const json& document) {
-  return impl_->write({"PUT", object_path(object, "") + "?" + kManager, kJson, to_text(whole(object.type, document))},
+  return impl_->write({"PUT", object_path(object, "") + impl_->by_us(), kJson, to_text(whole(object.type, document))},
                       "replace " + describe(object), object.type);
 }
 

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "gopacer/domain/workload.h"
 #include "kube/config.h"
 #include "ports/api_server.h"
 #include "ports/token_source.h"
@@ -30,6 +31,8 @@ struct ClientOptions {
   /// but as JSON that can become six times as much.
   std::size_t most_event_bytes = 8U << 20U;
   std::string user_agent = "gopacer";
+  /// Whose the fields are that it writes, letters and '-' only; kFieldManager is the operator's.
+  std::string field_manager = kFieldManager;
 };
 
 /// For the client that only the leader election uses: an attempt must end well before the lease's deadline.

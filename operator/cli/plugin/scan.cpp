@@ -1,0 +1,397 @@
+#include "cli/plugin/scan.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "cli/plugin/listing.h"
+#include "cli/plugin/pages.h"
+#include "codec/pod.h"
+#include "codec/resources.h"
+#include "codec/workload.h"
+#include "control/metrics_api.h"
+#include "gopacer/domain/settings.h"
+#include "observe/scraper.h"
+
+namespace gopacer::plugin {
+namespace {
+
+using nlohmann::json;
+using std::chrono::seconds;
+
+constexpr int kUsualPprofPort = 6060;
+constexpr std::size_t kMostPorts = 6;  ///< of a pod that are asked
+constexpr Duration kProbeTime = seconds(40);
+constexpr Duration kProbeTimeout = seconds(3);
+constexpr std::size_t kHeadOfProfile = 32;
+constexpr std::size_t kMostMeasured = 100;
+/// So many are read every five seconds, more of them every fifteen.
+constexpr std::size_t kFew = 10;
+constexpr Duration kProfileLength = seconds(4);
+
+/// A Deployment and the pod of it that is asked.
+struct Candidate {
+  Workload workload;
+  Pod pod;
+  std::map<int, std::string> port_of;  ///< declared ports, and the containers that declare them
+};
+
+bool is_better(const Pod& pod, const Pod& than) {
+  return pod.created && (!than.created || *pod.created < *than.created);
+}
+
+Result<std::map<std::string, Candidate>> read_workloads(ApiServer& api, const ScanOptions& options,
+                                                        ScanReport& report) {
+  std::map<std::string, Candidate> by_uid;
+  auto read = each_of(api, {resources::kDeployments, options.ns, "", ""}, [&](const json& object) {
+    auto workload = codec::decode_deployment(object);
+    if (!workload || !workload->arm_of.empty()) return;
+    if (!options.deployment.empty() && workload->key.name != options.deployment) return;
+    ++report.deployments;
+    const std::string uid = workload->uid;
+    by_uid[uid] = {std::move(*workload), {}, {}};
+  });
+  if (!read) return tl::unexpected(read.error());
+  std::map<std::string, std::string> deployment_of;  // by the uid of a ReplicaSet
+  read = each_of(api, {resources::kReplicaSets, options.ns, "", "", true}, [&](const json& object) {
+    const auto set = codec::decode_replica_set(object);
+    if (set && by_uid.contains(set->controller.uid)) deployment_of[set->uid] = set->controller.uid;
+  });
+  if (!read) return tl::unexpected(read.error());
+  read = each_of(api, {resources::kPods, options.ns, "", ""}, [&](const json& object) {
+    auto pod = codec::decode_pod(object);
+    if (!pod || !pod->ready || !pod->lives() || pod->ip.empty() || pod->host_network) return;
+    const auto owner = deployment_of.find(pod->controller.uid);
+    if (owner == deployment_of.end()) return;
+    Candidate& candidate = by_uid.at(owner->second);
+    if (!candidate.pod.uid.empty() && !is_better(*pod, candidate.pod)) return;
+    candidate.port_of = declared_ports(object);
+    candidate.pod = std::move(*pod);
+  });
+  if (!read) return tl::unexpected(read.error());
+  return by_uid;
+}
+
+/// One page of one pod.
+struct Probe {
+  std::size_t candidate = 0;
+  int port = 0;
+  bool of_pprof = false;
+  std::string body;
+  bool answered = false;  ///< well
+};
+
+/// What is asked, and by whom it is awaited. A late answer finds it still there.
+struct Probes {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::vector<Probe> all;
+  std::size_t awaited = 0;
+};
+
+void ask(HttpFetcher& fetcher, const std::string& address, const std::shared_ptr<Probes>& probes, std::size_t index) {
+  const Probe& probe = probes->all[index];
+  HttpRequest request;
+  request.address = address;
+  request.port = probe.port;
+  request.target = probe.of_pprof ? "/debug/pprof/heap?debug=1" : "/metrics";
+  request.timeout = kProbeTimeout;
+  request.most_bytes = 2 * kLongestPage;
+  const std::size_t enough = probe.of_pprof ? kHeadOfProfile : kLongestPage;
+  fetcher.fetch(
+      std::move(request),
+      [probes, index, enough](std::string_view piece) {
+        const std::lock_guard lock(probes->mutex);
+        std::string& body = probes->all[index].body;
+        body.append(piece.substr(0, enough - body.size()));
+        return body.size() < enough;
+      },
+      [probes, index](const tl::expected<HttpAnswer, FetchError>& answer) {
+        const std::lock_guard lock(probes->mutex);
+        probes->all[index].answered = answer.has_value() && answer->status < 300;
+        --probes->awaited;
+        probes->changed.notify_all();
+      });
+}
+
+std::vector<Probe> probes_of(const std::vector<Candidate>& candidates) {
+  std::vector<Probe> all;
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    std::set<int> ports{kUsualPprofPort};
+    for (const auto& [port, container] : candidates[i].port_of) {
+      if (ports.size() < kMostPorts) ports.insert(port);
+    }
+    for (const int port : ports) {
+      all.push_back({i, port, true, {}, false});
+      if (candidates[i].port_of.contains(port)) all.push_back({i, port, false, {}, false});
+    }
+  }
+  return all;
+}
+
+/// What the candidates' ports answer within kProbeTime.
+std::vector<Probe> probe(const ScanPorts& ports, const std::vector<Candidate>& candidates, ScanReport& report) {
+  const auto probes = std::make_shared<Probes>();
+  for (const Candidate& candidate : candidates) ports.know(candidate.pod.ip, candidate.pod.key);
+  probes->all = probes_of(candidates);
+  probes->awaited = probes->all.size();
+  for (std::size_t i = 0; i < probes->all.size(); ++i) {
+    ask(ports.fetcher, candidates[probes->all[i].candidate].pod.ip, probes, i);
+  }
+  const auto end = std::chrono::steady_clock::now() + kProbeTime;
+  std::unique_lock lock(probes->mutex);
+  while (probes->awaited > 0 && std::chrono::steady_clock::now() < end) {
+    const std::size_t left = probes->awaited;
+    lock.unlock();
+    ports.progress("asking pods: " + std::to_string(left) + " pages to go");
+    lock.lock();
+    probes->changed.wait_for(lock, seconds(1), [&] { return probes->awaited == 0; });
+  }
+  report.unasked = static_cast<int>(probes->awaited);
+  return probes->all;
+}
+
+std::string container_at(const Candidate& candidate, int port) {
+  const auto declared = candidate.port_of.find(port);
+  if (declared != candidate.port_of.end()) return declared->second;
+  return candidate.pod.containers.empty() ? "" : candidate.pod.containers.front().name;
+}
+
+/// Puts what one page said into the service.
+void take_page(const Candidate& candidate, const Probe& probe, ServiceStory& service) {
+  if (!probe.answered) return;
+  if (probe.of_pprof) {
+    if (service.pprof || !is_heap_profile(probe.body)) return;
+    service.pprof = PageAddress{probe.port, "/debug/pprof"};
+    service.container = container_at(candidate, probe.port);
+    return;
+  }
+  MetricsLook look = look_at_metrics(probe.body);
+  if (service.metrics || !look.is_go) return;
+  service.metrics = PageAddress{probe.port, "/metrics"};
+  service.go_version = std::move(look.go_version);
+  service.histograms = std::move(look.histograms);
+  if (!service.pprof) service.container = container_at(candidate, probe.port);
+}
+
+std::string joined(const std::set<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
+  return text;
+}
+
+void find_obstacles(const Candidate& candidate, ServiceStory& service) {
+  const Workload& workload = service.workload;
+  if (!service.pprof) {
+    service.obstacles.push_back(
+        "it serves no pprof: import net/http/pprof and serve it, or let node agents read it (docs/live.md)");
+  }
+  if (candidate.pod.containers.size() > 1 && !candidate.port_of.contains(service.pprof ? service.pprof->port : 0)) {
+    service.obstacles.push_back("of its " + std::to_string(candidate.pod.containers.size()) + " containers '" +
+                                service.container + "' is a guess: give containerName");
+  }
+  const ContainerSpec* const container = container_named(workload.containers, service.container);
+  if (container == nullptr) return;
+  service.current = readable_settings(env_of(*container));
+  std::set<std::string> others;
+  for (const EnvOwner& owner : workload.env_owners) {
+    if (owner.container == service.container && owner.manager != kFieldManager) others.insert(owner.manager);
+  }
+  if (!others.empty()) {
+    service.obstacles.push_back("GOGC or GOMEMLIMIT is set by " + joined(others) +
+                                ": gopacer recommends only, until that is left out there");
+  }
+  if (!container->memory_limit) service.obstacles.push_back("the container has no memory limit");
+  for (const SingleUse& use : workload.single_use) service.obstacles.push_back("no canary beside it: " + use.what);
+  if (workload.recreates) service.obstacles.push_back("no canary beside it: there must never be two pods at once");
+  if (workload.controller.exists()) {
+    service.obstacles.push_back("it belongs to " + workload.controller.kind + " " + workload.controller.name);
+  }
+}
+
+std::vector<ServiceStory> services_of(const std::vector<Candidate>& candidates, const std::vector<Probe>& probes) {
+  std::vector<ServiceStory> all(candidates.size());
+  for (const Probe& probe : probes) take_page(candidates[probe.candidate], probe, all[probe.candidate]);
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    all[i].workload = candidates[i].workload;
+    all[i].pod = candidates[i].pod.key;
+    find_obstacles(candidates[i], all[i]);
+  }
+  return all;
+}
+
+ProfileSpec spec_of(const ServiceStory& service) {
+  ProfileSpec spec;
+  spec.target = service.workload.key.name;
+  if (service.pprof) {
+    spec.metrics.port = service.pprof->port;
+    spec.metrics.path = service.pprof->path;
+  }
+  return spec;
+}
+
+ScrapePlan plan_of(const ServiceStory& service, const Pod& pod, Duration interval, Duration keep) {
+  ScrapePlan plan;
+  plan.target = service.workload.key.name;
+  plan.endpoint = spec_of(service).metrics;
+  plan.process_page = service.metrics;
+  plan.interval = interval;
+  plan.keep = std::max(plan.keep, keep);
+  PodTarget target;
+  target.pod = pod.key;
+  target.uid = pod.uid;
+  target.ip = pod.ip;
+  target.node = pod.node;
+  target.container = service.container;
+  target.ready = true;
+  target.created = pod.created.value_or(Time());
+  target.settings = service.current;
+  if (const ContainerSpec* const container = container_named(pod.containers, service.container)) {
+    target.settings = readable_settings(env_of(*container));
+    target.memory_limit = container->memory_limit;
+    target.cpu_limit = container->cpu_limit;
+  }
+  for (const ContainerState& state : pod.states) {
+    if (state.name != service.container) continue;
+    target.started = state.started.value_or(target.created);
+    target.restarts = state.restarts;
+  }
+  plan.pods = {std::move(target)};
+  return plan;
+}
+
+Decision decide_on(const ServiceStory& service, const Observation& observed) {
+  DecideInput input;
+  input.spec = spec_of(service);
+  input.current = service.current;
+  input.template_hash = service.workload.template_hash;
+  input.observed = observed;
+  input.replicas = std::max(1, service.workload.replicas);
+  input.no_trial_follows = true;
+  if (const ContainerSpec* const container = container_named(service.workload.containers, service.container)) {
+    input.memory_request = container->memory_request;
+    input.env_from = container->env_from;
+  }
+  return decide(input, observed.at);
+}
+
+/// Reads the services with pprof for a while, all at the same time, and decides on each.
+void measure(const ScanPorts& ports, Duration duration, const std::map<ObjectKey, const Pod*>& pods,
+             std::vector<ServiceStory>& services) {
+  std::vector<ServiceStory*> measured;
+  for (ServiceStory& service : services) {
+    if (!service.pprof) continue;
+    if (measured.size() < kMostMeasured) {
+      measured.push_back(&service);
+    } else {
+      service.obstacles.push_back("it was not read: more than " + std::to_string(kMostMeasured) +
+                                  " services were found; scan its namespace alone");
+    }
+  }
+  if (measured.empty()) return;
+  MetricsApi usage(ports.api);
+  ScraperOptions options;
+  options.background_profile_every = Duration(0);
+  options.background_profile_length = kProfileLength;
+  options.cpu_profiles = {.places = 10, .per_namespace = 10, .per_owner = 10};
+  options.fetch_timeout = seconds(5);
+  const Duration interval = measured.size() <= kFew ? seconds(5) : seconds(15);
+  options.fallback_interval = interval;
+  Scraper scraper(ports.fetcher, ports.clock, nullptr, &usage, options);
+  for (const ServiceStory* const service : measured) {
+    scraper.set_targets(service->workload.key, plan_of(*service, *pods.at(service->pod), interval, 2 * duration));
+  }
+  scraper.start();
+  const auto begun = std::chrono::steady_clock::now();
+  std::mutex mutex;
+  std::condition_variable never;
+  std::unique_lock lock(mutex);
+  while (std::chrono::steady_clock::now() < begun + duration) {
+    const Duration elapsed = std::chrono::steady_clock::now() - begun;
+    ports.progress("reading " + std::to_string(measured.size()) + " services: " +
+                   format_duration(std::chrono::floor<seconds>(elapsed)) + " of " + format_duration(duration));
+    never.wait_for(lock, seconds(1));
+  }
+  for (ServiceStory* const service : measured) {
+    service->decision = decide_on(*service, scraper.snapshot(service->workload.key, ports.clock.now()));
+  }
+}
+
+void note_profiles(ApiServer& api, const std::string& ns, std::vector<ServiceStory>& services) {
+  // Where gopacer is not installed there are none.
+  const auto profiles = read_profiles(api, ns);
+  if (!profiles) return;
+  for (ServiceStory& service : services) {
+    for (const ProfileStory& profile : *profiles) {
+      if (profile.key.ns == service.workload.key.ns && profile.target == "Deployment/" + service.workload.key.name)
+        service.profile = profile.key.name;
+    }
+  }
+}
+
+}  // namespace
+
+const Settings& advised(const ServiceStory& service) {
+  if (!service.decision || service.decision->kind != Decision::Kind::kChange) return service.current;
+  return service.decision->destination ? service.decision->destination->settings : service.decision->settings;
+}
+
+namespace {
+
+const Prediction* predicted(const ServiceStory& service) {
+  if (!service.decision || service.decision->kind != Decision::Kind::kChange) return nullptr;
+  if (service.decision->destination) return &service.decision->destination->predicted;
+  return service.decision->predicted ? &*service.decision->predicted : nullptr;
+}
+
+}  // namespace
+
+double saved_cores(const ServiceStory& service) {
+  const Prediction* const expected = predicted(service);
+  if (expected == nullptr || !service.decision->estimate) return 0;
+  return expected->saving * service.decision->estimate->cpu * service.workload.replicas;
+}
+
+double more_memory(const ServiceStory& service) {
+  const Prediction* const expected = predicted(service);
+  if (expected == nullptr || !service.decision->estimate) return 0;
+  return (expected->peak_memory - service.decision->estimate->peak_memory) / gib(1) * service.workload.replicas;
+}
+
+Result<ScanReport> scan(const ScanPorts& ports, const ScanOptions& options) {
+  ScanReport report;
+  auto workloads = read_workloads(ports.api, options, report);
+  if (!workloads) return tl::unexpected(workloads.error());
+  if (!options.deployment.empty() && workloads->empty()) {
+    return fail(ErrorKind::kNotFound, "there is no Deployment " + options.deployment + " in namespace " + options.ns);
+  }
+  std::vector<Candidate> candidates;
+  for (auto& [uid, candidate] : *workloads) {
+    if (candidate.pod.uid.empty()) {
+      ++report.without_pods;
+    } else {
+      candidates.push_back(std::move(candidate));
+    }
+  }
+  report.services = services_of(candidates, probe(ports, candidates, report));
+  const auto without = std::partition(report.services.begin(), report.services.end(),
+                                      [](const ServiceStory& one) { return one.pprof || one.metrics; });
+  report.without_go = static_cast<int>(report.services.end() - without);
+  report.services.erase(without, report.services.end());
+  note_profiles(ports.api, options.ns, report.services);
+  std::map<ObjectKey, const Pod*> pods;
+  for (const Candidate& candidate : candidates) pods[candidate.pod.key] = &candidate.pod;
+  if (options.duration > Duration(0)) measure(ports, options.duration, pods, report.services);
+  std::sort(report.services.begin(), report.services.end(), [](const ServiceStory& a, const ServiceStory& b) {
+    const double one = saved_cores(a);
+    const double other = saved_cores(b);
+    return one != other ? one > other : a.workload.key < b.workload.key;
+  });
+  return report;
+}
+
+}  // namespace gopacer::plugin
