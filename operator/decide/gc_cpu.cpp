@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "gopacer/domain/idle_marking.h"
+
 namespace gopacer::deciding {
 namespace {
 
@@ -20,8 +22,8 @@ constexpr double kRuntimeMetricsError = 0.25;
 constexpr double kUsualSweepPart = 0.1;
 constexpr double kUsualStacks = 30;
 constexpr const char* kRuntimeMetrics = "runtime metrics";
-/// Leaves idle marking out: half to three quarters of collection in services that leave much of their CPUs idle.
-constexpr double kFractionError = 0.5;
+/// Of what with_idle_marking() makes of it.
+constexpr double kFractionError = 0.3;
 /// 0.4 ns for each byte of live heap with pointers in it: all that is left without any source.
 constexpr double kSecondsPerLiveByte = 0.4e-9;
 constexpr double kLiveHeapError = 0.5;
@@ -63,7 +65,7 @@ std::vector<GcCpu> gc_cpu_of(const std::vector<PodEstimate>& pods, double cpu, b
     has_metrics = has_metrics && pod.gc_by_metrics;
     has_fraction = has_fraction && pod.gc_by_fraction;
     by_metrics += pod.gc_by_metrics.value_or(0) / count;
-    by_fraction += pod.gc_by_fraction.value_or(0) / count;
+    by_fraction += with_idle_marking(pod.gc_by_fraction.value_or(0), cpu, pod.max_procs) / count;
     cycles_per_second += pod.cycles / pod.seconds / count;
     by_heap += kSecondsPerLiveByte * pod.live * pod.cycles / pod.seconds / count;
   }

@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "gopacer/domain/histogram.h"
+#include "gopacer/domain/idle_marking.h"
 #include "gopacer/domain/profiled_gc.h"
 
 namespace gopacer::judging {
@@ -71,8 +72,9 @@ std::optional<double> procs_of(const PodSeries& pod, const Sample& sample) {
   return std::nullopt;
 }
 
-template <typename Seconds>
-std::optional<GcShare> counted_share(const Arm& arm, const Window& window, const Seconds& seconds) {
+/// `whole` makes all of collection's cores of those that were counted: of a pod, of them, and of the cores in use.
+template <typename Seconds, typename Whole>
+std::optional<GcShare> counted_share(const Arm& arm, const Window& window, const Seconds& seconds, const Whole& whole) {
   double gc = 0;
   double cpu = 0;
   bool any = false;
@@ -84,8 +86,9 @@ std::optional<GcShare> counted_share(const Arm& arm, const Window& window, const
     const auto pod_cores = cores_between(*ends->first, *ends->last);
     // One reading that is no number would be all that the row of windows ever says.
     if (!(pod_gc >= 0) || !std::isfinite(pod_gc) || !pod_cores) continue;
-    gc += pod_gc;
-    cpu += *pod_cores * to_seconds(ends->last->at - ends->first->at);
+    const double length = to_seconds(ends->last->at - ends->first->at);
+    gc += whole(*pod, *ends->last, pod_gc / length, *pod_cores) * length;
+    cpu += *pod_cores * length;
     any = true;
   }
   if (!any) return std::nullopt;
@@ -280,10 +283,14 @@ std::optional<GcShare> gc_share_in(const Arm& arm, const Window& window, GcSourc
       found = sampled_share(arm, window);
       break;
     case GcSource::kRuntimeMetrics:
-      found = counted_share(arm, window, gc_seconds_by_metrics);
+      found = counted_share(arm, window, gc_seconds_by_metrics,
+                            [](const PodSeries&, const Sample&, double counted, double) { return counted; });
       break;
     case GcSource::kFraction:
-      found = counted_share(arm, window, gc_seconds_by_fraction);
+      found = counted_share(arm, window, gc_seconds_by_fraction,
+                            [](const PodSeries& pod, const Sample& last, double counted, double cores) {
+                              return with_idle_marking(counted, cores, procs_of(pod, last).value_or(0));
+                            });
       break;
   }
   if (found && found->share > 0)

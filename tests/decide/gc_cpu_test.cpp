@@ -92,7 +92,7 @@ TEST(GcCpu, ComesFromTheSourceWithTheLeastError) {
   PodEstimate pod = collecting();
   pod.gc_by_fraction = 0.1;
   EXPECT_EQ(gc_cpu_of({pod}, 0.6).front().source, "GCCPUFraction");
-  EXPECT_EQ(gc_cpu_of({pod}, 0.6).front().rel_error, 0.5);
+  EXPECT_EQ(gc_cpu_of({pod}, 0.6).front().rel_error, 0.3);
   pod.gc_by_metrics = 0.2;
   EXPECT_EQ(gc_cpu_of({pod}, 0.6).front().source, "runtime metrics");
   EXPECT_EQ(gc_cpu_of({pod}, 0.6).front().rel_error, 0.25);

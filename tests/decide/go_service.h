@@ -75,6 +75,8 @@ struct GoService {
     return growth <= usual ? pacing * growth : growth - (1 - pacing) * usual;
   }
   double gc_cores() const { return gc_seconds_per_cycle * alloc_rate / volume(); }
+  /// Of four CPUs: without what is marked on those that are idle (docs/estimators.md).
+  double gc_cpu_fraction() const { return gc_cores() / (1 + 2.1 * (1 - work_cores / 4)) / 4; }
   double gc_share() const { return gc_cores() / (gc_cores() + work_cores); }
 
   Sample sample(Time now, double t) const {
@@ -95,7 +97,7 @@ struct GoService {
     mem.heap_idle = mem.heap_sys - mem.heap_in_use;
     mem.stack_in_use = roots * 4;  // a quarter of it is scanned
     mem.sys = mem.heap_sys + non_heap;
-    mem.gc_cpu_fraction = fraction_factor * gc_cores() / 4;
+    mem.gc_cpu_fraction = fraction_factor * gc_cpu_fraction();
     const double period = grown.volume() / alloc_rate;
     const double since_last = std::fmod(t, period);
     for (int k = static_cast<int>(std::min(63.0, std::floor(t / period))); k >= 0; --k) {

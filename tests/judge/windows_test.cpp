@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "gopacer/domain/idle_marking.h"
 #include "trial_pods.h"
 
 namespace gopacer::judging {
@@ -285,16 +286,18 @@ PodSeries with_fraction() {
   });
 }
 
+/// 0.06 cores for each of GOMAXPROCS, of half a core in use, and with what was marked on idle CPUs.
+double share(double procs) { return with_idle_marking(procs * 0.06, 0.5, procs) / 0.5; }
+
 TEST(GcShare, OfTheFractionIsOfTheCpusThatTheProcessMayUse) {
   PodSeries pod = with_fraction();
   EXPECT_FALSE(gc_share_in({&pod}, window(0, 10), GcSource::kFraction)) << "of how many is not known";
-  // 0.6 s for each of GOMAXPROCS, of 5 s in use.
   pod.cpu_limit = 0.5;
-  EXPECT_NEAR(gc_share_in({&pod}, window(0, 10), GcSource::kFraction)->share, 2 * 0.6 / 5, 1e-9) << "Go takes two";
+  EXPECT_NEAR(gc_share_in({&pod}, window(0, 10), GcSource::kFraction)->share, share(2), 1e-9) << "Go takes two";
   pod.cpu_limit = 2.5;
-  EXPECT_NEAR(gc_share_in({&pod}, window(0, 10), GcSource::kFraction)->share, 3 * 0.6 / 5, 1e-9);
+  EXPECT_NEAR(gc_share_in({&pod}, window(0, 10), GcSource::kFraction)->share, share(3), 1e-9);
   pod.samples.change_each([&](Sample& sample) { sample.process->max_procs = 4; });
-  EXPECT_NEAR(gc_share_in({&pod}, window(0, 10), GcSource::kFraction)->share, 4 * 0.6 / 5, 1e-9);
+  EXPECT_NEAR(gc_share_in({&pod}, window(0, 10), GcSource::kFraction)->share, share(4), 1e-9);
   pod.samples.change_each([&](Sample& sample) { sample.mem->pauses.clear(); });
   EXPECT_FALSE(gc_share_in({&pod}, window(0, 10), GcSource::kFraction)) << "as of when is not known";
 }
@@ -305,9 +308,9 @@ TEST(GcShare, OfTheFractionCountsFromTheProcessesOwnStart) {
   // The container began long before: its process was restarted within.
   pod.started = kStart - seconds(5000);
   pod.samples.change_each([&](Sample& sample) { sample.process->started = kStart - seconds(100); });
-  EXPECT_NEAR(gc_share_in({&pod}, window(0, 10), GcSource::kFraction)->share, 2 * 0.6 / 5, 1e-9);
+  EXPECT_NEAR(gc_share_in({&pod}, window(0, 10), GcSource::kFraction)->share, share(2), 1e-9);
   pod.samples.change_each([&](Sample& sample) { sample.process->started.reset(); });
-  EXPECT_GT(gc_share_in({&pod}, window(0, 10), GcSource::kFraction).value_or(GcShare{9, 0}).share, 0.3);
+  EXPECT_GT(gc_share_in({&pod}, window(0, 10), GcSource::kFraction).value_or(GcShare{9, 0}).share, 1.2 * share(2));
   pod.started = kStart + seconds(50);
   EXPECT_FALSE(gc_share_in({&pod}, window(0, 10), GcSource::kFraction)) << "a clock that runs ahead of the pod's";
 }
