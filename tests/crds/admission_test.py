@@ -589,6 +589,13 @@ class Admission(unittest.TestCase):
                 out = kubectl("-n", NAMESPACE, "apply", "--dry-run=server", "--validate=strict", "-f", str(example))
                 self.assertIn("(server dry run)", out)
 
+    def test_what_a_fleet_has_in_common_is_a_patch(self):
+        # The namespace of the files is theirs; here there is one.
+        out = kubectl("kustomize", str(ROOT / "examples/fleet"))
+        self.assertIn("(server dry run)", kubectl("-n", NAMESPACE, "apply", "--dry-run=server", "--validate=strict", "-f", "-", stdin=out))
+        self.assertEqual(out.count("type: Throughput"), 2)
+        self.assertEqual(out.count("updateMode: Canary"), 1)
+
     def test_the_chart_ships_the_same_crds(self):
         here = {f.name: f.read_bytes() for f in (ROOT / "crds").glob("*.yaml")}
         chart = {f.name: f.read_bytes() for f in (ROOT / "charts/gopacer/crds").glob("*.yaml")}
