@@ -41,9 +41,9 @@ struct Cluster {
   std::string trouble;
   HttpFetcher* pods = nullptr;  ///< pages of pods
   /// Told which pod an address is of, before it is asked.
-  std::function<void(const std::string& address, const ObjectKey& pod)> know;
+  std::function<void(const std::string& address, const ObjectKey& pod)> know = nullptr;
   /// Why the API server does not let pods be asked; empty while it does.
-  std::function<std::string()> refusal;
+  std::function<std::string()> refusal = nullptr;
 };
 using OpenCluster = std::function<Cluster(const std::string& kubeconfig, const std::string& context)>;
 

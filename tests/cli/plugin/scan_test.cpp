@@ -54,13 +54,13 @@ class Scan : public ::testing::Test {
     const json set = api_.peek({resources::kReplicaSets, "shop", name + "-5d"});
     json spec = deployment["spec"]["template"]["spec"];
     spec["containers"][0]["ports"] = json::array({{{"containerPort", port}}});
-    ASSERT_TRUE(api_.create(resources::kPods, "shop",
-                            {{"metadata", {{"name", name + "-5d-x"}, {"ownerReferences", owned_by("ReplicaSet", set)}}},
-                             {"spec", spec},
-                             {"status",
-                              {{"podIP", "127.0.0.1"},
-                               {"phase", "Running"},
-                               {"conditions", json::array({{{"type", "Ready"}, {"status", "True"}}})}}}}));
+    ASSERT_TRUE(api_.create(
+        resources::kPods, "shop",
+        {{"metadata", {{"name", name + "-5d-x"}, {"ownerReferences", owned_by("ReplicaSet", set)}}}, {"spec", spec}}));
+    const json status{{"podIP", "127.0.0.1"},
+                      {"phase", "Running"},
+                      {"conditions", json::array({{{"type", "Ready"}, {"status", "True"}}})}};
+    ASSERT_TRUE(api_.merge_patch({resources::kPods, "shop", name + "-5d-x"}, {{"status", status}}, "status"));
   }
 
   Exit run(std::vector<std::string> arguments) {
