@@ -7,12 +7,38 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include <array>
+#include <mutex>
+#include <set>
+#include <utility>
+
 namespace gopacer {
 namespace {
 
 using Labels = std::map<std::string, std::string>;
 
 void raise(prometheus::Counter& counter, double to) { counter.Increment(to - counter.Value()); }
+
+/// Of show(): names and help texts.
+constexpr std::array<std::pair<const char*, const char*>, 17> kProfileFamilies{{
+    {"gopacer_profile_info", "1; the labels say what the profile asks for and what is done for it"},
+    {"gopacer_profile_ready", "Whether the profile works as asked"},
+    {"gopacer_target_cpu_cores", "CPU that all pods of the target use"},
+    {"gopacer_target_peak_memory_ratio", "Highest memory of a container of the target, of its limit"},
+    {"gopacer_target_collections_per_second", "Collections of the pod that collects most often"},
+    {"gopacer_target_heap_in_use_ratio", "Heap in use of the pod that is nearest to its GOMEMLIMIT, of that"},
+    {"gopacer_saved_cores", "What the settings save against those before gopacer's, as their trials measured it"},
+    {"gopacer_recommended_gogc_percent", "GOGC that is recommended"},
+    {"gopacer_recommended_gomemlimit_bytes", "GOMEMLIMIT that is recommended; 0 when it is none"},
+    {"gopacer_recommended_saving_ratio", "Share of the target's CPU that the recommendation is expected to save"},
+    {"gopacer_recommended_saving_cores", "The same in cores, over all pods"},
+    {"gopacer_trial_info", "1 while a trial runs"},
+    {"gopacer_trial_value", "Mean of a figure that the running trial compares, in its own unit"},
+    {"gopacer_trial_change_ratio", "Change of the figure from baseline to canary, with its interval"},
+    {"gopacer_trial_threshold_ratio", "The change that the interval has to be below"},
+    {"gopacer_trial_windows", "Windows that the running trial has compared"},
+    {"gopacer_trial_requests", "Requests that were counted in them"},
+}};
 
 Labels of(const ObjectKey& profile) { return {{"namespace", profile.ns}, {"profile", profile.name}}; }
 
@@ -96,6 +122,25 @@ struct OperatorMetrics::Impl {
           .Name("gopacer_history_shed_total")
           .Help("Samples that were given up before their time, because of one pod's limit or that of all pods")
           .Register(registry);
+  prometheus::Family<prometheus::Counter>& pauses = prometheus::BuildCounter()
+                                                        .Name("gopacer_gc_pauses_total")
+                                                        .Help("Pauses of collections of the target's pods")
+                                                        .Register(registry);
+  prometheus::Family<prometheus::Counter>& long_pauses = prometheus::BuildCounter()
+                                                             .Name("gopacer_gc_pauses_long_total")
+                                                             .Help("Of these, such as took 5 ms or more")
+                                                             .Register(registry);
+
+  using Gauges = prometheus::Family<prometheus::Gauge>;
+  std::map<std::string, Gauges*> families = [this] {
+    std::map<std::string, Gauges*> all;
+    for (const auto& [name, help] : kProfileFamilies) {
+      all[name] = &prometheus::BuildGauge().Name(name).Help(help).Register(registry);
+    }
+    return all;
+  }();
+  std::mutex mutex;  ///< guards what follows
+  std::map<ObjectKey, std::set<std::pair<Gauges*, prometheus::Gauge*>>> shown;
 };
 
 OperatorMetrics::OperatorMetrics() : impl_(std::make_unique<Impl>()) { leading(false); }
@@ -135,12 +180,39 @@ void OperatorMetrics::settings(const ObjectKey& profile, double gogc, double go_
   impl_->limit.Add(of(profile)).Set(go_mem_limit_bytes);
 }
 
+void OperatorMetrics::show(const ObjectKey& profile, const std::vector<ProfileFigure>& figures) {
+  const std::lock_guard lock(impl_->mutex);
+  std::set<std::pair<Impl::Gauges*, prometheus::Gauge*>> now;
+  for (const ProfileFigure& figure : figures) {
+    Impl::Gauges* const family = impl_->families.at(figure.family);
+    Labels labels = of(profile);
+    labels.insert(figure.labels.begin(), figure.labels.end());
+    prometheus::Gauge& gauge = family->Add(labels);
+    gauge.Set(figure.value);
+    now.emplace(family, &gauge);
+  }
+  auto& before = impl_->shown[profile];
+  for (const auto& [family, gauge] : before) {
+    if (!now.contains({family, gauge})) family->Remove(gauge);
+  }
+  before = std::move(now);
+  if (before.empty()) impl_->shown.erase(profile);
+}
+
+void OperatorMetrics::pauses(const ObjectKey& profile, int all, int long_ones) {
+  impl_->pauses.Add(of(profile)).Increment(all);
+  impl_->long_pauses.Add(of(profile)).Increment(long_ones);
+}
+
 void OperatorMetrics::forget(const ObjectKey& profile) {
+  show(profile, {});
   const auto drop = [&](auto& family, const Labels& labels) { family.Remove(&family.Add(labels)); };
   drop(impl_->gc_share, of(profile));
   drop(impl_->gogc, of(profile));
   drop(impl_->limit, of(profile));
   drop(impl_->failed_passes, of(profile));
+  drop(impl_->pauses, of(profile));
+  drop(impl_->long_pauses, of(profile));
   const auto drop_each = [&](auto& family, const char* label, std::initializer_list<const char*> values) {
     for (const char* const value : values) {
       Labels labels = of(profile);

@@ -1,13 +1,23 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "gopacer/base/clock.h"
 #include "gopacer/domain/workload.h"
 
 namespace gopacer {
+
+/// A figure of a profile, of its target or of its running trial. `family` is one of those that docs/metrics.md lists.
+struct ProfileFigure {
+  using Labels = std::map<std::string, std::string>;
+  std::string family;
+  Labels labels;  ///< beside those of the profile
+  double value = 0;
+};
 
 /// gopacer's own figures in Prometheus's text format. Thread-safe.
 class OperatorMetrics {
@@ -21,6 +31,10 @@ class OperatorMetrics {
   /// Of the target's pods. `gc_cpu_fraction`: none while nothing is known of it, and then it is not shown.
   void observed(const ObjectKey& profile, std::optional<double> gc_cpu_fraction, int pods_read, int pods_failed);
   void settings(const ObjectKey& profile, double gogc, double go_mem_limit_bytes);
+  /// In place of all that was shown of the profile before: a series that is not among them is gone.
+  void show(const ObjectKey& profile, const std::vector<ProfileFigure>& figures);
+  /// Of the target's pods, since they were last counted.
+  void pauses(const ObjectKey& profile, int all, int long_ones);
   void forget(const ObjectKey& profile);
   void leading(bool is_leader);
   /// `silent`: since the server last said anything of this kind.

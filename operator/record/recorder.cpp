@@ -12,6 +12,7 @@
 #include "gopacer/domain/episodes.h"
 #include "ports/api_server.h"
 #include "ports/event_sink.h"
+#include "record/figures.h"
 #include "record/operator_metrics.h"
 
 namespace gopacer {
@@ -268,6 +269,8 @@ void Recorder::tell(const Pass& pass) {
       const bool as_asked = pass.step.reason == "Undone" || pass.step.reason == "Followed";
       events_.post(event_about(profile, !as_asked, pass.step.reason, pass.step.message, step));
     }
+    const record::PauseCount pauses = record::new_pauses(pass.facts.observed, last->read);
+    metrics_.pauses(profile.key, pauses.all, pauses.long_ones);
     for (const auto& [reason, note] : episodes_of(pass.facts, last->read)) {
       const auto told = last->told_episodes.find(reason);
       if (told != last->told_episodes.end() && pass.facts.now - told->second < kQuietAboutPods) continue;
@@ -308,6 +311,7 @@ void Recorder::tell(const Pass& pass) {
     std::optional<double> gc_cpu_fraction;
     if (decision.estimate) gc_cpu_fraction = decision.estimate->gc_cpu_fraction;
     metrics_.observed(profile.key, gc_cpu_fraction, read, failed);
+    metrics_.show(profile.key, record::figures_of(pass));
     metrics_.settings(profile.key, pass.facts.desired.current.gamma() * 100,
                       pass.facts.desired.current.go_mem_limit.value_or(Bytes(0)).value());
   }
