@@ -72,7 +72,11 @@ std::vector<GcCpu> gc_cpu_of(const std::vector<PodEstimate>& pods, double cpu, b
   std::vector<GcCpu> found;
   if (!profiled.empty()) found.push_back(by_profile(profiled, cpu, cycles_per_second, max_procs));
   // They count time on a processor as the runtime sees it: where threads wait for CPUs, it may be more than there was.
-  if (has_metrics && by_metrics < cpu) found.push_back({by_metrics, kRuntimeMetricsError, kRuntimeMetrics});
+  if (has_metrics && by_metrics < cpu) {
+    // A trial that goes by what agents count measures without it, too.
+    const double swept = by_agent ? 0 : profiled.empty() ? kUsualSweepPart : sweep_part(profiled);
+    found.push_back({std::min(cpu, by_metrics / (1 - swept)), kRuntimeMetricsError, kRuntimeMetrics, swept});
+  }
   if (has_fraction && by_fraction < cpu) found.push_back({by_fraction, kFractionError, "GCCPUFraction"});
   found.push_back({std::min(by_heap, cpu), kLiveHeapError, kGuessed});
   std::stable_sort(found.begin(), found.end(),

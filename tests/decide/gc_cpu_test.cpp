@@ -102,6 +102,14 @@ TEST(GcCpu, ComesFromTheSourceWithTheLeastError) {
   EXPECT_EQ(gc_cpu_of({pod}, 0.6).front().source, "CPU profile");
 }
 
+TEST(GcCpu, OfAnAgentIsWithoutSweepingAsTheTrialMeasuresIt) {
+  PodEstimate pod = collecting();
+  pod.gc_by_metrics = 0.2;
+  EXPECT_EQ(gc_cpu_of({pod}, 0.6, true).front().cores, 0.2);
+  EXPECT_EQ(gc_cpu_of({pod}, 0.6, true).front().sweep_part, 0);
+  EXPECT_NEAR(gc_cpu_of({pod}, 0.6).front().cores, 0.2 / 0.9, 1e-12);
+}
+
 TEST(GcCpu, IsTheMeanOfThePodsWhichAllHaveToTell) {
   PodEstimate one = collecting();
   PodEstimate other = collecting();
@@ -111,7 +119,7 @@ TEST(GcCpu, IsTheMeanOfThePodsWhichAllHaveToTell) {
   EXPECT_EQ(gc_cpu_of({one, other}, 0.6).front().source, "GCCPUFraction");
   EXPECT_NEAR(gc_cpu_of({one, other}, 0.6).front().cores, 0.2, 1e-12);
   other.gc_by_metrics = 0.5;
-  EXPECT_NEAR(gc_cpu_of({one, other}, 0.6).front().cores, 0.3, 1e-12);
+  EXPECT_NEAR(gc_cpu_of({one, other}, 0.6).front().cores, 0.3 / 0.9, 1e-12) << "and the usual sweeping";
   other.gc_by_fraction.reset();
   other.gc_by_metrics.reset();
   EXPECT_EQ(gc_cpu_of({one, other}, 0.6).front().source, "live heap");

@@ -121,7 +121,8 @@ struct GoService {
       process.go_mem_limit = in_force().go_mem_limit;
       process.max_procs = 4;
       process.cpu_seconds = cores * t;
-      if (runtime_metrics) process.gc_cpu_seconds = gc_cores() * t;
+      // Without sweeping.
+      if (runtime_metrics) process.gc_cpu_seconds = 0.9 * gc_cores() * t;
       sample.process = process;
     }
     if (usage) {
