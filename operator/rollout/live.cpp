@@ -87,19 +87,22 @@ std::optional<Time> running_since(const PodSeries& pod, const Settings& settings
   return since;
 }
 
-void count(InForce& found, const LivePod& live, const Settings& settings, const Facts& facts) {
+/// Whether the pod is one of those that run something else, or that nobody reads.
+bool count(InForce& found, const LivePod& live, const Settings& settings, const Facts& facts) {
   if (!live.is_read()) {
     ++found.unread;
-    return;
+    return true;
   }
   // What is noted for all is in force in a container that was resized as far as it fits.
   const Settings& its = facts.desired.current == settings ? live.series->settings : settings;
   if (const auto since = running_since(*live.series, its)) {
     ++found.pods;
     found.since = std::max(found.since.value_or(*since), *since);
-  } else if (facts.now - live.series->started > kYoung) {
-    ++found.others;
+    return false;
   }
+  const bool others = facts.now - live.series->started > kYoung;
+  if (others) ++found.others;
+  return others;
 }
 
 /// " on n1, n2, n3 and others", or empty.
@@ -222,6 +225,14 @@ LiveTurn growing_turn(const Facts& facts, std::int64_t stage, const std::vector<
 
 bool is_due(const LiveTurn& turn, Time now) { return turn.renewed > now || now - turn.renewed >= kRenewal; }
 
+Duration until_turn(const Trial& trial, const LiveTurn& turn, Time now) {
+  Time next = std::min<Time>(now + std::chrono::seconds(1), turn.renewed + kRenewal);
+  if (trial.status.phase != TrialPhase::kPromoting) {
+    next = std::min(next, turn.since + (turn.block + 1) * trial.spec.live->block);
+  }
+  return std::clamp<Duration>(next - now, std::chrono::milliseconds(50), std::chrono::seconds(1));
+}
+
 LiveTurn renewed(const std::optional<LiveTurn>& turn, Time now) {
   LiveTurn next = turn.value_or(LiveTurn{now, 0, {}, now});
   if (next.renewed > now || now - next.renewed > kLiveLease) next.since = now;
@@ -297,11 +308,7 @@ std::string not_back(const Settings& old, Time since, const Facts& facts) {
   for (const LivePod& live : living_pods(facts)) {
     const bool never_had_others = live.pod->phase != "Running" || live.pod->created.value_or(Time{}) >= since;
     if (never_had_others) continue;
-    InForce one;
-    count(one, live, old, facts);
-    left.others += one.others;
-    left.unread += one.unread;
-    if (one.others + one.unread > 0 && !live.pod->node.empty()) nodes.insert(live.pod->node);
+    if (count(left, live, old, facts) && !live.pod->node.empty()) nodes.insert(live.pod->node);
   }
   std::string words;
   if (left.others > 0) {

@@ -42,6 +42,8 @@ LiveTurn turn_at(const Trial& trial, Time since, const std::vector<std::string>&
 /// operator's clock may have been ahead of ours.
 bool is_due(const LiveTurn& turn, Time now);
 inline constexpr Duration kRenewal = std::chrono::seconds(3);
+/// Until the next turn, or until the agents want to hear of us.
+Duration until_turn(const Trial& trial, const LiveTurn& turn, Time now);
 
 /// The pods that have the settings for good at this stage of the promotion (LiveTurn::block): one, or a quarter of the
 /// target's. Those of `before` that are ready stay; then the trial's come first, and the oldest.

@@ -92,6 +92,20 @@ bool lacks_room(const Facts& facts) {
   });
 }
 
+Duration without_progress(Time since, const Facts& facts) {
+  return facts.now - std::max(since, facts.desired.target->rollout.last_progress.value_or(since));
+}
+
+std::optional<std::string> standstill(Time since, const Facts& facts) {
+  const Workload& target = *facts.desired.target;
+  if (target.rollout.gave_up) {
+    return "Kubernetes gave the target's rollout up: no progress within progressDeadlineSeconds.";
+  }
+  const Duration longest = kLongestStandstill + target.min_ready;
+  if (without_progress(since, facts) <= longest) return std::nullopt;
+  return "The target's rollout made no progress within " + format_duration(longest) + ".";
+}
+
 int pods_with(const Settings& settings, const Facts& facts) {
   const auto has_them = [&](const OwnedPod& owned) {
     if (owned.track != Track::kStable || !owned.pod->lives()) return false;

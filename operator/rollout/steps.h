@@ -19,6 +19,8 @@ inline constexpr Duration kPatience = std::chrono::minutes(2);
 /// A rollout of the target that makes no progress for so long is undone. Kubernetes itself calls one stuck after ten
 /// minutes, and says so before this where it watches.
 inline constexpr Duration kLongestStandstill = std::chrono::minutes(15);
+/// Pods that don't run by then hold room for nothing.
+inline constexpr Duration kLongestStart = std::chrono::minutes(5);
 
 /// A step that leaves the cluster as it is.
 Step hold(std::string reason, std::string message, Duration requeue);
@@ -43,6 +45,12 @@ bool baseline_is_the_same(const Facts& facts);
 /// For kPatience a pod of the target has found no node, or may not be created. A moment of that is a node that is only
 /// just being added, or a preemption that goes on.
 bool lacks_room(const Facts& facts);
+
+/// How long the target's rollout, begun at `since`, has not got on.
+Duration without_progress(Time since, const Facts& facts);
+
+/// A sentence when the target's rollout, begun at `since`, does not get on.
+std::optional<std::string> standstill(Time since, const Facts& facts);
 
 /// Pods of the running trial's target whose container has these settings in its environment, ready or not.
 int pods_with(const Settings& settings, const Facts& facts);
