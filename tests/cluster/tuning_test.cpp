@@ -10,6 +10,7 @@ namespace gopacer::cluster {
 namespace {
 
 using std::chrono::steady_clock;
+using testing::AllOf;
 using testing::HasSubstr;
 
 class Tuning : public ClusterTest {
@@ -43,6 +44,13 @@ class Tuning : public ClusterTest {
     return slos;
   }
 
+  /// What `kubectl gopacer` prints.
+  std::string plugin(std::vector<std::string> arguments, seconds patience = seconds(60)) {
+    arguments.insert(arguments.begin(), KUBECTL_GOPACER);
+    arguments.insert(arguments.end(), {"-n", ns(), "--kubeconfig", cluster().kubeconfig()});
+    return must_run(arguments, "", patience);
+  }
+
   std::string history(const std::string& workload = "checkout") {
     return kubectl({"rollout", "history", "deployment/" + workload});
   }
@@ -53,6 +61,14 @@ TEST_F(Tuning, PromotesBetterSettingsAndReleasesThemWithTheProfile) {
   deploy(checkout);
   send_load(checkout, 150);
   const json before = deployment();
+  const json scanned = json::parse(plugin({"scan", "--for", "20s", "-o", "json"}, seconds(120)));
+  ASSERT_EQ(scanned["services"].size(), 1U) << scanned.dump(1) << ": the load generator serves no page of Go's";
+  EXPECT_EQ(text(scanned, "/services/0/deployment"), "checkout");
+  EXPECT_EQ(number(scanned, "/services/0/pprof/port"), 6060);
+  EXPECT_EQ(text(scanned, "/services/0/histograms/0"), "http_request_duration_seconds");
+  EXPECT_GT(number(scanned, "/services/0/observed/gcCpuFraction"), 0.01) << scanned.dump(1);
+  EXPECT_THAT(plugin({"init", "checkout"}), HasSubstr("runtimeMetrics: {port: 6060"));
+
   tune("checkout", {{"updatePolicy", {{"updateMode", "Off"}, {"revertOnDeletion", true}}},
                     {"canary", {{"interval", "2s"}, {"maxDuration", "10m"}}},
                     {"slos", with_others(latency_slo(json::object()))}});
@@ -70,6 +86,8 @@ TEST_F(Tuning, PromotesBetterSettingsAndReleasesThemWithTheProfile) {
       << "a trial leaves the target alone";
   EXPECT_EQ(text(deployment("checkout-gopacer-baseline"), "/spec/replicas"), "1");
   EXPECT_FALSE(env_of(deployment("checkout-gopacer-canary"), "GOMEMLIMIT").empty());
+  EXPECT_THAT(plugin({"get", "checkout"}),
+              AllOf(HasSubstr("checkout-gopacer-canary  1/1 ready"), HasSubstr("latency-p")));
 
   const json trial = trial_ended("checkout-1", seconds(230));
   EXPECT_EQ(text(trial, "/status/verdict"), "Promote") << text(trial, "/status/message");
@@ -90,6 +108,9 @@ TEST_F(Tuning, PromotesBetterSettingsAndReleasesThemWithTheProfile) {
   eventually("the change cause is off the Deployment again",
              [&] { return text(deployment(), "/metadata/annotations/kubernetes.io~1change-cause").empty(); });
   EXPECT_EQ(text(profile(), "/status/current/gogc"), text(trial, "/spec/to/gogc"));
+  EXPECT_THAT(plugin({"status", "checkout", "--timeout", "1m"}, seconds(90)), HasSubstr("checkout-1"));
+  EXPECT_THAT(plugin({"trace", text(list("pods", "app=checkout").front(), "/metadata/name")}),
+              AllOf(HasSubstr("set by gopacer"), HasSubstr("trial checkout-1")));
 
   kubectl({"delete", "grp", "checkout", "--timeout=60s"});
   EXPECT_EQ(env_of(deployment(), "GOGC"), "");
