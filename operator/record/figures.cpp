@@ -108,7 +108,8 @@ void add_metric(const MetricEvidence& metric, Figures& figures) {
 void add_trial(const Pass& pass, Figures& figures) {
   const auto& trial = pass.facts.desired.trial;
   if (!trial) return;
-  const TrialStatus& status = pass.step.trial ? *pass.step.trial : trial->status;
+  // A step that was not taken is not written either.
+  const TrialStatus& status = pass.step.trial && !pass.error ? *pass.step.trial : trial->status;
   if (status.phase == TrialPhase::kEnded) return;
   figures.add("gopacer_trial_info", 1,
               {{"trial", trial->key.name},
@@ -173,7 +174,9 @@ PauseCount new_pauses(const Observation& observed, const std::map<std::string, T
     if (pod.track != Track::kStable || pod.samples.empty()) continue;
     const auto known = read.find(pod.uid);
     const bool is_new = known == read.end();
-    std::optional<Time> counted;  // the end of the latest pause that was counted, or was known
+    // The end of the latest pause that was counted, or was known. Where the history has given the known reading up, its
+    // time has to do, though pauses end by the pod's clock.
+    Time counted = is_new ? Time{} : known->second;
     for (const Sample& sample : pod.samples) {
       if (!sample.mem || sample.mem->pauses.empty()) continue;
       const std::vector<GcPause>& pauses = sample.mem->pauses;
@@ -181,7 +184,7 @@ PauseCount new_pauses(const Observation& observed, const std::map<std::string, T
       if (is_old || (is_new && pauses.size() > 1)) counted = is_old ? pauses.back().end : pauses[pauses.size() - 2].end;
       if (is_old) continue;
       for (const GcPause& pause : pauses) {
-        if (counted && pause.end <= *counted) continue;
+        if (pause.end <= counted) continue;
         ++count.all;
         if (pause.pause >= kLongJitter) ++count.long_ones;
       }

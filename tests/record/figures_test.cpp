@@ -77,6 +77,13 @@ TEST(Figures, AreOfARunningTrialOnly) {
   EXPECT_THAT(page(scene), Not(HasSubstr("gopacer_trial_info{")));
 }
 
+TEST(Figures, OfATrialAreThoseOfStepsThatWereTaken) {
+  PassScene scene;
+  scene.run_trial(TrialPhase::kMeasuring, TrialPhase::kEnded);
+  scene.error = Error{ErrorKind::kRetriable, "refused"};
+  EXPECT_THAT(page(scene), AllOf(HasSubstr("gopacer_trial_info{"), HasSubstr("phase=\"Measuring\"")));
+}
+
 TEST(Figures, OfTheWatchAreThoseOfItsOwnComparison) {
   PassScene scene;
   scene.run_trial(TrialPhase::kWatching, TrialPhase::kWatching);
@@ -133,6 +140,7 @@ TEST(SavedCores, AreWhatEachStepOnTheWayHasSaved) {
   scene.desired.ended_trials = {promoted(1, first, second, -0.5), promoted(2, second, third, -0.5)};
   // A quarter is left of what was 0.8 cores.
   EXPECT_NEAR(*saved_cores(scene.pass().facts), 0.6, 1e-12);
+  EXPECT_THAT(page(scene), HasSubstr("gopacer_saved_cores{"));
   scene.desired.current = Settings{Gogc(50), std::nullopt};
   EXPECT_EQ(saved_cores(scene.pass().facts), std::nullopt) << "a person has set something else";
 }
@@ -151,6 +159,24 @@ TEST(NewPauses, CountEachOnce) {
   EXPECT_EQ(count.long_ones, 1);
   EXPECT_EQ(new_pauses(observed, {{"a", builders::kStart + seconds(10)}}).all, 0) << "there is no later reading";
   EXPECT_EQ(new_pauses(observed, {}).all, 1) << "of a new pod the latest one";
+}
+
+TEST(NewPauses, AreNoneFromBeforeTheKnownReadingThoughThatIsGone) {
+  Observation observed;
+  observed.pods = {pod("a", 1)};
+  observed.pods[0].samples.pop_front();
+  const auto pause = [](int at) { return GcPause{builders::kStart + seconds(at), milliseconds(7)}; };
+  observed.pods[0].samples.change_last([&](Sample& sample) { sample.mem->pauses = {pause(-9), pause(-1), pause(3)}; });
+  EXPECT_EQ(new_pauses(observed, {{"a", builders::kStart}}).all, 1);
+}
+
+TEST(ShownFigures, HaveOneSeriesForWhatAProfileIs) {
+  OperatorMetrics metrics;
+  for (const char* const phase : {"Trial", "Watching", "Tuned"}) {
+    metrics.show({"shop", "checkout"}, {{"gopacer_profile_info", {{"phase", phase}}, 1}});
+  }
+  EXPECT_THAT(metrics.text(), AllOf(HasSubstr("phase=\"Tuned\""), Not(HasSubstr("phase=\"Trial\"")),
+                                    Not(HasSubstr("phase=\"Watching\""))));
 }
 
 TEST(ShownFigures, AreGoneWhenTheyAreNotShownAgain) {
