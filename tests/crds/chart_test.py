@@ -1,37 +1,32 @@
 #!/usr/bin/env python3
 """What helm makes of charts/gopacer, and what a real API server makes of that.
 
-Starts an API server of its own, like admission_test.py. Nothing is scheduled, so no image is needed.
+Starts an API server of its own, like admission_test.py. Nothing is scheduled, so no image is needed. `chart_test.py Rendered`
+does without a server.
 """
 
 import json
 import os
+import pathlib
 import re
+import shutil
+import sys
+import tempfile
 import unittest
+
+import yaml
 
 import harness
 from harness import ROOT, attempt, kubectl
+from rendered_chart import ALL_ON, CHART, WAYS, helm, only, pods_of, rendered, selector_of, unrestricted
 
-CHART = str(ROOT / "charts/gopacer")
+sys.path.insert(0, str(ROOT / "tools"))
+import chart_readme  # noqa: E402
+
 # Without a server to ask, helm takes the version that it was built with.
 TEMPLATE = ["template", CHART, "--kube-version", "1.29.0"]
 NAMESPACE = f"gopacer-{os.getpid()}"
 ACCOUNT = f"system:serviceaccount:{NAMESPACE}:gopacer"
-
-
-def setUpModule():
-    harness.start_api_server()
-    unittest.addModuleCleanup(lambda: attempt("helm", "uninstall", "gopacer", "-n", NAMESPACE, "--no-hooks"))
-    kubectl("create", "namespace", NAMESPACE)
-    kubectl("label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted")
-    install()
-
-
-def helm(*arguments):
-    status, output, messages = attempt("helm", *arguments)
-    if status != 0:
-        raise AssertionError(f"helm {' '.join(arguments)}: {messages}")
-    return output
 
 
 def install(*values):
@@ -42,7 +37,7 @@ def live(kind, name="gopacer"):
     return json.loads(kubectl("-n", NAMESPACE, "get", kind, name, "-o", "json"))
 
 
-class Chart(unittest.TestCase):
+class Rendered(unittest.TestCase):
     def test_lint(self):
         self.assertIn("0 chart(s) failed", helm("lint", "--strict", CHART))
 
@@ -56,6 +51,21 @@ class Chart(unittest.TestCase):
             ("kubelet.insecureSkipVerfy=true", "insecureSkipVerfy"),
             ("replicaCount=2", "replicaCount"),
             ("image.digest=sha256:abc", "digest"),
+            ("serviceMonitor.interval=often", "interval"),
+            ("serviceMonitor.scrapeTimeout=5", "scrapeTimeout"),
+            ("serviceMonitor.namespace=Not_A_Namespace", "namespace"),
+            ("serviceMonitor.labels.tier=1", "tier"),
+            ("prometheusRule.enabeld=true", "enabeld"),
+            ("prometheusRule.enabled=yes", "enabled"),
+            ("dashboards.labels.grafana_dashboard=1", "grafana_dashboard"),  # labels are text: --set-string
+            ("extraArgs=--captures", "extraArgs"),
+            ("extraArgs={captures}", "extraArgs"),
+            ("extraEnv[0].value=x", "extraEnv"),
+            ("extraEnv[0].name=POD_NAMESPACE", "extraEnv"),  # the lease would be another one
+            ("extraEnv[0].name=A,extraEnv[0].value=1", "value"),
+            ("revisionHistoryLimit=-1", "revisionHistoryLimit"),
+            ("podSecurityContext.runAsUser=0", "runAsUser"),
+            ("podSecurityContext.runAsNonRoot=false", "runAsNonRoot"),
             ("excludedNamespaces={it's}", "excludedNamespaces"),  # it would end the text in an expression
         ):
             with self.subTest(value):
@@ -68,6 +78,220 @@ class Chart(unittest.TestCase):
         names = re.findall(r"^(\w+):", (ROOT / "charts/gopacer/values.yaml").read_text(), re.MULTILINE)
         self.assertGreater(len(names), 10)
         self.assertEqual(set(names) - set(schema["properties"]), set())
+
+    def test_types_are_said_of_all_values_and_others_are_refused(self):
+        schema = json.loads((ROOT / "charts/gopacer/values.schema.json").read_text())
+
+        def look(path, part):
+            self.assertTrue({"type", "enum", "$ref"} & set(part), f"{path} has no type")
+            if "properties" in part:
+                self.assertIs(part.get("additionalProperties"), False, f"{path} takes any name")
+            for name, child in part.get("properties", {}).items():
+                look(f"{path}.{name}", child)
+
+        for name, child in schema["properties"].items():
+            look(name, child)
+
+    def test_the_page_lists_all_values(self):
+        page, wanted = chart_readme.remade()
+        if "GOPACER_WRITE_DOCS" in os.environ:
+            (ROOT / chart_readme.PAGE).write_text(wanted)
+        else:
+            self.assertEqual(page, wanted, "GOPACER_WRITE_DOCS=1 with this test writes the page")
+        for link in re.findall(r"\]\(([^)#:]+)[^):]*\)", page):
+            self.assertTrue((ROOT / chart_readme.PAGE).parent.joinpath(link).exists(), f"it links to {link}, which is not there")
+
+    def test_a_value_without_a_meaning_is_told_of(self):
+        self.assertEqual(list(chart_readme.values_of("# Of a.\na:\n  # One\n  # b.\n  b: {c: [1]}\n")), [("a", "", "Of a."), ("a.b", "{c: [1]}", "One b.")])
+        with self.assertRaisesRegex(ValueError, "a.b has no comment"):
+            list(chart_readme.values_of("# Of a.\na:\n  b: 1\n"))
+
+    def test_each_way_gives_whole_objects(self):
+        for way, values in WAYS.items():
+            with self.subTest(way):
+                objects = rendered(*values)
+                names = [(o["apiVersion"], o["kind"], o["metadata"].get("namespace"), o["metadata"]["name"]) for o in objects]
+                self.assertEqual(len(names), len(set(names)), "two objects have the same name")
+                templates = [pod["metadata"]["labels"] for pod in pods_of(objects).values()]
+                services = [o["metadata"]["labels"] for o in objects if o["kind"] == "Service"]
+                for o in objects:
+                    self.assertEqual(o["metadata"]["labels"]["app.kubernetes.io/instance"], "gopacer", o["kind"])
+                    selector = selector_of(o)
+                    if selector is not None:
+                        among = services if o["kind"] == "ServiceMonitor" else templates
+                        matches = [labels for labels in among if selector.items() <= labels.items()]
+                        self.assertEqual(len(matches), 1, f"{o['kind']} {o['metadata']['name']} selects {matches}")
+
+    def test_pods_are_restricted_and_the_agents_cannot_be(self):
+        for way, values in WAYS.items():
+            with self.subTest(way):
+                pods = pods_of(rendered(*values))
+                for name in {"gopacer", "cleanup"} & set(pods):
+                    self.assertEqual(unrestricted(pods[name]["spec"]), [])
+                self.assertIn("gopacer", pods)
+                if "agent" in pods:
+                    self.assertIn("hostPID is set", unrestricted(pods["agent"]["spec"]), "the page asks for the label privileged without need")
+
+    def test_the_cluster_may_choose_the_user(self):
+        chosen = pods_of(rendered("--set", "podSecurityContext.runAsUser=null,podSecurityContext.runAsGroup=null"))
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+            file.write("podSecurityContext: {runAsUser: 1000680000, runAsGroup: 1000680000}")
+            file.flush()
+            large = pods_of(rendered("-f", file.name))
+        for pods, expected in ((pods_of(rendered()), 65532), (chosen, None), (large, 1000680000)):
+            for name in ("gopacer", "cleanup"):
+                context = pods[name]["spec"]["securityContext"]
+                self.assertEqual((context.get("runAsUser"), context.get("runAsGroup")), (expected, expected))
+                self.assertEqual(unrestricted(pods[name]["spec"]), [])
+
+    def test_prometheus_finds_the_service_and_the_agents(self):
+        self.assertNotIn("monitoring.coreos.com/v1", [o["apiVersion"] for o in rendered("--set", "agent.enabled=true")], "they are off by default")
+        objects = rendered("--set", "serviceMonitor.enabled=true,serviceMonitor.interval=15s,serviceMonitor.scrapeTimeout=5s",
+                           "--set", "serviceMonitor.labels.release=stack,serviceMonitor.namespace=monitoring,agent.enabled=true")
+        service = only(objects, "Service")
+        ports = {"ServiceMonitor": [p["name"] for p in service["spec"]["ports"]],
+                 "PodMonitor": [p["name"] for p in pods_of(objects)["agent"]["spec"]["containers"][0]["ports"]]}
+        for kind, list_of in (("ServiceMonitor", "endpoints"), ("PodMonitor", "podMetricsEndpoints")):
+            monitor = only(objects, kind)
+            self.assertEqual(monitor["spec"]["namespaceSelector"], {"matchNames": [service["metadata"]["namespace"]]})
+            self.assertEqual(monitor["metadata"]["namespace"], "monitoring")
+            self.assertEqual(monitor["metadata"]["labels"]["release"], "stack")
+            [endpoint] = monitor["spec"][list_of]
+            self.assertIn(endpoint.pop("port"), ports[kind])
+            # Without honorLabels the namespace of all metrics would be gopacer's own.
+            self.assertEqual(endpoint, {"path": "/metrics", "interval": "15s", "scrapeTimeout": "5s", "honorLabels": True})
+        [endpoint] = only(rendered("--set", "serviceMonitor.enabled=true"), "ServiceMonitor")["spec"]["endpoints"]
+        self.assertEqual(set(endpoint), {"port", "path", "honorLabels"}, "Prometheus' own times are taken")
+
+    def test_a_service_monitor_without_the_service_is_refused(self):
+        status, _, messages = attempt("helm", *TEMPLATE, "--set", "serviceMonitor.enabled=true,service.enabled=false")
+        self.assertNotEqual(status, 0)
+        self.assertIn("set service.enabled to true", messages)
+
+    def test_all_rules_are_in_the_prometheus_rule_as_they_are(self):
+        files = sorted((ROOT / "charts/gopacer/rules").glob("*.yaml"))
+        self.assertTrue(files, "there are no rules")
+        groups = [group for file in files for group in yaml.safe_load(file.read_text())["groups"]]
+        rule = only(rendered("--set", "prometheusRule.enabled=true,prometheusRule.labels.release=stack,prometheusRule.namespace=monitoring"), "PrometheusRule")
+        self.assertEqual(rule["spec"], {"groups": groups})
+        self.assertEqual(len(groups), len({group["name"] for group in groups}), "two groups have the same name")
+        self.assertIn("{{ $labels.", json.dumps(rule["spec"]), "Prometheus' templates are Prometheus' to evaluate")
+        self.assertEqual((rule["metadata"]["namespace"], rule["metadata"]["labels"]["release"]), ("monitoring", "stack"))
+
+    def test_all_dashboards_are_in_config_maps_byte_for_byte(self):
+        files = sorted((ROOT / "charts/gopacer/dashboards").glob("*.json"))
+        self.assertTrue(files, "there are no dashboards")
+        maps = [o for o in rendered("--set", "dashboards.enabled=true,dashboards.namespace=grafana") if o["kind"] == "ConfigMap"]
+        self.assertEqual(len(maps), len(files), "Grafana's sidecar wants one for each")
+        data = {name: text for o in maps for name, text in o["data"].items()}
+        self.assertEqual({name: text.encode() for name, text in data.items()}, {file.name: file.read_bytes() for file in files})
+        for o in maps:
+            self.assertEqual((o["metadata"]["namespace"], o["metadata"]["labels"]["grafana_dashboard"]), ("grafana", "1"))
+        self.assertFalse([o for o in rendered() if o["kind"] in ("ConfigMap", "PrometheusRule")], "they are off by default")
+
+    def test_files_that_are_hard_to_carry(self):
+        with tempfile.TemporaryDirectory() as directory:
+            chart = pathlib.Path(directory) / "gopacer"
+            shutil.copytree(CHART, chart)
+            text = '  {"legend": "{{ .Values.replicas }} <b> é \u2028",\t\r\n\n "x": "\\n: #"}  \n\n'
+            (chart / "dashboards/Hard_one.json").write_bytes(text.encode())
+            [data] = [o["data"] for o in rendered("--set", "dashboards.enabled=true", chart=str(chart)) if o["metadata"]["name"] == "gopacer-dashboard-hard-one"]
+            self.assertEqual(data, {"Hard_one.json": text})
+            for bad in ("alerts: []", "groups: [", "groups: []"):
+                (chart / "rules/bad.yaml").write_text(bad)
+                status, _, messages = attempt("helm", "template", str(chart), *TEMPLATE[2:], "--set", "prometheusRule.enabled=true")
+                self.assertNotEqual(status, 0)
+                self.assertIn("rules/bad.yaml of the chart is no file of Prometheus rules", messages)
+
+    def test_the_notes_say_when_agents_keep_prometheus_out(self):
+        with tempfile.TemporaryDirectory() as directory:
+            chart = pathlib.Path(directory) / "gopacer"
+            shutil.copytree(CHART, chart)
+            # helm template leaves the notes away.
+            (chart / "templates/shown.yaml").write_text('{kind: Shown, notes: {{ include "gopacer/templates/NOTES.txt" . | toJson }}}')
+            for values, expected in (("agent.enabled=true,serviceMonitor.enabled=true", True), ("serviceMonitor.enabled=true", False),
+                                     ("agent.enabled=true,serviceMonitor.enabled=true,networkPolicy.metricsFrom[0].podSelector.a=b", False)):
+                notes = only(rendered("--set", values, chart=str(chart)), "Shown")["notes"]
+                self.assertEqual("name your Prometheus in networkPolicy.metricsFrom" in notes, expected, values)
+
+    def test_several_replicas_are_spread_and_not_drained_at_once(self):
+        for replicas in (0, 1, 2, 3):
+            with self.subTest(replicas):
+                objects = rendered("--set", f"replicas={replicas}")
+                self.assertEqual(only(objects, "Deployment")["spec"]["replicas"], replicas)
+                pod = pods_of(objects)["gopacer"]
+                spread = pod["spec"].get("topologySpreadConstraints", [])
+                budgets = [o["spec"]["maxUnavailable"] for o in objects if o["kind"] == "PodDisruptionBudget"]
+                self.assertEqual((len(spread), budgets), (1, [1]) if replicas > 1 else (0, []))
+                for constraint in spread:
+                    self.assertEqual(constraint["topologyKey"], "kubernetes.io/hostname")
+                    self.assertTrue(constraint["labelSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items())
+
+    def test_in_one_namespace_no_other_ones_objects_are_seen(self):
+        objects = rendered(*WAYS["everything in one namespace"])
+        for role in (o for o in objects if o["kind"] == "ClusterRole" and "people" not in o["metadata"]["labels"].values()):
+            resources = {resource for rule in role["rules"] for resource in rule["resources"]}
+            self.assertLessEqual(resources, {"nodes", "nodes/metrics"}, role["metadata"]["name"])
+        self.assertEqual({o["metadata"]["namespace"] for o in objects if o["kind"] == "Role"}, {"ops", "shop"})
+        for name, option in (("gopacer", "--watch-namespace=shop"), ("agent", "--watch-namespace=shop"), ("cleanup", "--namespace=shop")):
+            self.assertIn(option, pods_of(objects)[name]["spec"]["containers"][0]["args"])
+
+    def test_every_cluster_role_of_the_operator_says_its_scope(self):
+        # One without it counts as a release that may work anywhere, and no second one could be installed.
+        for way, scope in (("everything", "*"), ("everything in one namespace", "shop")):
+            roles = [o["metadata"] for o in rendered(*WAYS[way]) if o["kind"] == "ClusterRole" and o["metadata"]["labels"]["app.kubernetes.io/name"] == "gopacer"]
+            said = [m["annotations"]["gopacer.dev/scope"] for m in roles if "app.kubernetes.io/component" not in m["labels"]]
+            self.assertEqual(said, [scope, scope])
+
+    def test_without_rights_of_its_own_it_makes_none(self):
+        self.assertFalse([o["kind"] for o in rendered(*WAYS["no rights"]) if o["apiVersion"].startswith("rbac.")])
+
+    def test_all_pods_take_the_same_image_and_secrets(self):
+        digest = "sha256:" + 64 * "0"
+        pods = pods_of(rendered(*ALL_ON, "--set", f"image.digest={digest},image.tag=dev,image.repository=registry.example.com/gopacer"))
+        self.assertEqual(set(pods), {"gopacer", "agent", "cleanup"})
+        for pod in pods.values():
+            self.assertEqual(pod["spec"]["containers"][0]["image"], f"registry.example.com/gopacer@{digest}")
+            self.assertEqual(pod["spec"]["imagePullSecrets"], [{"name": "registry"}])
+
+    def test_more_options_and_variables_are_the_operators_only(self):
+        objects = rendered("--set", "agent.enabled=true,revisionHistoryLimit=3,watchNamespace=shop", "--set", "extraArgs={--context=one: two,--x}",
+                           "--set-string", "extraEnv[0].name=ANSWER,extraEnv[0].value=42")
+        pods = pods_of(objects)
+        operator = pods.pop("gopacer")["spec"]["containers"][0]
+        self.assertEqual(operator["args"][-2:], ["--context=one: two", "--x"])
+        self.assertEqual([e["name"] for e in operator["env"]], ["POD_NAME", "POD_NAMESPACE", "ANSWER"])
+        self.assertEqual(operator["env"][-1], {"name": "ANSWER", "value": "42"})
+        for pod in pods.values():
+            self.assertNotIn("--x", pod["spec"]["containers"][0]["args"])
+            self.assertNotIn("ANSWER", json.dumps(pod))
+        self.assertEqual({o["spec"]["revisionHistoryLimit"] for o in objects if o["kind"] in ("Deployment", "DaemonSet")}, {3})
+
+    def test_policies_come_where_the_cluster_has_them_and_they_are_wanted(self):
+        newer = [*TEMPLATE[:-1], "1.30.0"]
+        self.assertEqual(helm(*newer).count("kind: ValidatingAdmissionPolicyBinding"), 4)
+        for arguments in (TEMPLATE, [*newer, "--set", "admissionPolicies.enabled=false"]):
+            self.assertNotIn("ValidatingAdmissionPolicy\n", helm(*arguments))
+
+    def test_each_release_and_scope_has_a_lease_of_its_own(self):
+        def lease(release, *values):
+            text = helm("template", release, *TEMPLATE[1:], *values)
+            named = set(re.findall(r"--lease-name=(\S+)", text))
+            self.assertEqual(set(re.findall(r"resourceNames: \[(.*-in-.*|gopacer.*|.*-gopacer)\]", text)) & named, named)
+            return named.pop()
+
+        leases = {lease("gopacer"), lease("other"), lease("gopacer", "--set", "watchNamespace=shop"), lease("gopacer", "--set", "watchNamespace=bank")}
+        self.assertEqual(leases, {"gopacer", "other-gopacer", "gopacer-in-shop", "gopacer-in-bank"})
+
+
+class Chart(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        harness.start_api_server()
+        cls.addClassCleanup(lambda: attempt("helm", "uninstall", "gopacer", "-n", NAMESPACE, "--no-hooks"))
+        kubectl("create", "namespace", NAMESPACE)
+        kubectl("label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted")
+        install()
 
     def test_the_operators_pod_passes_the_restricted_standard(self):
         # Namespaces check pods, and only warn about Deployments.
@@ -91,10 +315,10 @@ class Chart(unittest.TestCase):
             "operator", "--metrics-port=8080", "--health-port=8081", "--log-level=info", "--workers=2", "--leader-elect=true",
             "--lease-namespace=$(POD_NAMESPACE)", "--lease-name=gopacer", "--kubelet-account=gopacer-kubelet", "--kubelet-insecure=false"])
         text = helm(*TEMPLATE, "--set", "kubelet.insecureSkipVerify=true", "--set", "kubelet.ca.configMap=kubelet-ca",
-                    "--set", "watchNamespace=shop", "--set", "image.tag=dev", "--set", "prometheus.ca.configMap=prometheus-ca",
+                    "--set", "watchNamespace=shop", "--set", "image.tag=dev", "--set", "prometheus.ca.configMap=prometheus-ca", "--set", "notifications.secret=tell",
                     "--set", "prometheus.addresses={https://prometheus.monitoring:9090,http://other:9090}")
         for part in ("--prometheus=https://prometheus.monitoring:9090\n", "--prometheus=http://other:9090\n",
-                     "--prometheus-ca-file=/etc/gopacer/prometheus-ca/ca.crt", "configMap: {name: prometheus-ca}", "--kubelet-insecure=true", "--kubelet-ca-file=/etc/gopacer/kubelet-ca/ca.crt", "--watch-namespace=shop",
+                     "--notifications-file=/etc/gopacer/notifications/config.json", "secret: {secretName: tell}", "--prometheus-ca-file=/etc/gopacer/prometheus-ca/ca.crt", "configMap: {name: prometheus-ca}", "--kubelet-insecure=true", "--kubelet-ca-file=/etc/gopacer/kubelet-ca/ca.crt", "--watch-namespace=shop",
                      "image: \"localhost/gopacer:dev\"", "configMap: {name: kubelet-ca}"):
             self.assertIn(part, text)
 
@@ -216,29 +440,12 @@ class Chart(unittest.TestCase):
         self.assertFalse(self.may("patch", "deployments.apps", "default"))
         self.assertFalse(self.may("list", "pods", "default"))
         self.assertTrue(self.may("get", "nodes/metrics", account=ACCOUNT + "-kubelet"))
-
-    def test_each_release_and_scope_has_a_lease_of_its_own(self):
-        def lease(release, *values):
-            text = helm("template", release, *TEMPLATE[1:], *values)
-            named = set(re.findall(r"--lease-name=(\S+)", text))
-            self.assertEqual(set(re.findall(r"resourceNames: \[(.*-in-.*|gopacer.*|.*-gopacer)\]", text)) & named, named)
-            return named.pop()
-
-        leases = {lease("gopacer"), lease("other"), lease("gopacer", "--set", "watchNamespace=shop"), lease("gopacer", "--set", "watchNamespace=bank")}
-        self.assertEqual(leases, {"gopacer", "other-gopacer", "gopacer-in-shop", "gopacer-in-bank"})
-
-    def test_several_replicas_are_kept_apart_and_one_of_them_up(self):
-        install("--set", "replicas=2")
-        self.addCleanup(install)
-        spread = live("deployment")["spec"]["template"]["spec"]["topologySpreadConstraints"][0]
-        labels = live("deployment")["spec"]["template"]["metadata"]["labels"]
-        self.assertEqual(spread["topologyKey"], "kubernetes.io/hostname")
-        self.assertTrue(spread["labelSelector"]["matchLabels"].items() <= labels.items())
-        budget = live("poddisruptionbudget")["spec"]
-        self.assertEqual(budget["maxUnavailable"], 1)
-        self.assertTrue(budget["selector"]["matchLabels"].items() <= labels.items())
-        install()
-        self.assertNotEqual(attempt("kubectl", "-n", NAMESPACE, "get", "poddisruptionbudget", "gopacer")[0], 0)
+        # Beside it there is room for another one, but not in the same namespace.
+        other = ["install", "gopacer-other", CHART, "-n", NAMESPACE, "--skip-crds", "--dry-run=server", "--set"]
+        helm(*other, f"watchNamespace={NAMESPACE}-bank")
+        status, _, messages = attempt("helm", *other, f"watchNamespace={NAMESPACE}-shop")
+        self.assertNotEqual(status, 0)
+        self.assertIn(f"works in namespace {NAMESPACE}-shop", messages)
 
     def test_others_reach_the_metrics_port_only(self):
         policy = live("networkpolicy")["spec"]
@@ -249,17 +456,6 @@ class Chart(unittest.TestCase):
         text = helm(*TEMPLATE, "--set", "networkPolicy.metricsFrom[0].namespaceSelector.matchLabels.team=watch")
         self.assertIn("team: watch", text)
         self.assertNotIn("kind: NetworkPolicy", helm(*TEMPLATE, "--set", "networkPolicy.enabled=false"))
-
-    def test_the_image_may_be_named_by_its_digest(self):
-        digest = "sha256:" + 64 * "0"
-        text = helm(*TEMPLATE, "--set", f"image.digest={digest}", "--set", "image.tag=dev")
-        self.assertIn(f'image: "localhost/gopacer@{digest}"', text)
-
-    def test_policies_come_where_the_cluster_has_them_and_they_are_wanted(self):
-        newer = [*TEMPLATE[:-1], "1.30.0"]
-        self.assertEqual(helm(*newer).count("kind: ValidatingAdmissionPolicyBinding"), 4)
-        for arguments in (TEMPLATE, [*newer, "--set", "admissionPolicies.enabled=false"]):
-            self.assertNotIn("ValidatingAdmissionPolicy\n", helm(*arguments))
 
     def test_the_service_finds_the_metrics_port(self):
         service = live("service", "gopacer-metrics")

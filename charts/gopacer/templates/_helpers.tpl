@@ -16,10 +16,12 @@
 {{- end -}}
 {{- end -}}
 
+{{/* Numbers as they were written: without int64 a large one may come out as 1e+09. */}}
 {{- define "gopacer.podSecurityContext" -}}
 runAsNonRoot: true
-runAsUser: 65532
-runAsGroup: 65532
+{{- range $key, $number := .Values.podSecurityContext }}
+{{ $key }}: {{ int64 $number }}
+{{- end }}
 seccompProfile: {type: RuntimeDefault}
 {{- end -}}
 
@@ -76,6 +78,25 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end -}}
+
+{{/* Of objects for the Prometheus operator or Grafana: namespace, and the value's labels beside our own. */}}
+{{- define "gopacer.monitoringMetadata" -}}
+namespace: {{ .at.namespace | default .root.Release.Namespace }}
+labels: {{- merge (.own | fromYaml) .at.labels | toYaml | nindent 2 }}
+{{- end -}}
+
+{{/* What is the same of ServiceMonitor and PodMonitor. */}}
+{{- define "gopacer.endpoint" -}}
+path: /metrics
+{{- with .Values.serviceMonitor.interval }}
+interval: {{ . }}
+{{- end }}
+{{- with .Values.serviceMonitor.scrapeTimeout }}
+scrapeTimeout: {{ . }}
+{{- end }}
+# The metrics' namespace, pod and container are those of the tuned service, not of the pod that tells of it.
+honorLabels: true
 {{- end -}}
 
 {{/*
