@@ -18,7 +18,7 @@ import sys
 # From the outside to the inside, as they are drawn.
 LAYERS = {
     "put together": ["main", "cli", "control"],
-    "outer: talks to the world": ["kube", "net", "watch", "observe", "apply", "act", "record", "runtime_memory", "gc_probe", "agent"],
+    "outer: talks to the world": ["kube", "net", "watch", "observe", "apply", "act", "record", "notify", "runtime_memory", "gc_probe", "agent"],
     "edges: ports and codec": ["codec", "ports"],
     "pure: values and decisions": ["rollout", "policy", "judge", "simulate", "decide", "domain", "base"],
 }
@@ -43,11 +43,12 @@ ALLOWED = {
     "apply": _VALUES | {"ports", "codec"},
     "act": _VALUES | {"rollout", "ports", "codec"},
     "record": _VALUES | {"rollout", "ports", "codec"},
+    "notify": _VALUES | {"ports", "codec"},
     "control": _VALUES | {"rollout", "ports", "codec", "watch", "observe", "apply", "act", "record"},
     "runtime_memory": _VALUES | {"decide"},
     "gc_probe": _VALUES | {"runtime_memory"},
     "agent": _VALUES | {"runtime_memory", "gc_probe", "ports", "codec", "watch"},
-    "cli": _VALUES | {"runtime_memory", "agent", "decide", "simulate", "ports", "codec", "observe", "record", "control", "kube", "net"},
+    "cli": _VALUES | {"runtime_memory", "agent", "decide", "simulate", "ports", "codec", "observe", "record", "notify", "control", "kube", "net"},
 }
 
 LIBRARIES = {

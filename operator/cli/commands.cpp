@@ -55,6 +55,10 @@ int run(int argc, char** argv) {
                     "port as /captures");
   operate->add_option("--prometheus-ca-file", options.prometheus_ca_file,
                       "PEM bundle that Prometheus servers' certificates are checked against; default: the system's");
+  operate->add_option("--notifications-file", options.notifications_file,
+                      "JSON file with the receivers of notifications; default: nobody is told");
+  operate->add_option("--notifications-ca-file", options.notifications_ca_file,
+                      "PEM bundle that receivers' certificates are checked against; default: the system's");
   operate->add_option("--kubelet-insecure", options.kubelet_insecure, "Believe whoever answers at a kubelet's address");
 
   AdviseOptions advise_options;

@@ -29,6 +29,8 @@ struct OperatorOptions {
   std::vector<std::string> prometheus;  ///< URLs of the servers that may be asked; the first where an SLO names none
   bool captures = false;                ///< profiles are taken of pods whose collections stand out
   std::string prometheus_ca_file;       ///< PEM bundle; empty: the system's
+  std::string notifications_file;       ///< names the receivers of notifications; empty: there are none
+  std::string notifications_ca_file;    ///< PEM bundle; empty: the system's
 };
 
 /// Runs the operator until SIGTERM or SIGINT (0), or until it loses its lease or can't start (1).

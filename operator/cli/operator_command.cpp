@@ -4,7 +4,10 @@
 
 #include <atomic>
 #include <filesystem>
+#include <memory>
+#include <optional>
 #include <thread>
+#include <utility>
 
 #include "base/steady_clock.h"
 #include "cli/commands.h"
@@ -25,6 +28,7 @@
 #include "kube/transport.h"
 #include "net/fetcher.h"
 #include "net/http_server.h"
+#include "notify/notifier.h"
 #include "observe/scraper.h"
 #include "record/captures.h"
 #include "record/operator_metrics.h"
@@ -40,9 +44,9 @@ std::string kubelet_ca(const OperatorOptions& options) {
   return std::filesystem::exists(cluster_ca) ? cluster_ca : std::string();
 }
 
-std::string prometheus_ca(const OperatorOptions& options) {
+std::string ca_or_systems(const std::string& file) {
   constexpr const char* kSystem = "/etc/ssl/certs/ca-certificates.crt";
-  return options.prometheus_ca_file.empty() ? kSystem : options.prometheus_ca_file;
+  return file.empty() ? kSystem : file;
 }
 
 /// Most of what grows with the number of pods is their histories, and most of what strangers can make grow are readings
@@ -81,20 +85,28 @@ void publish(const ScraperProbe& probe, OperatorMetrics& metrics) {
 /// The whole running operator: everything that main() would otherwise hold in its locals.
 class Operator {
  public:
-  Operator(const OperatorOptions& options, kube::Client& api, kube::Client& lease_api)
+  /// `receivers` of notifications; none: nobody is told.
+  Operator(const OperatorOptions& options, kube::Client& api, kube::Client& lease_api,
+           std::optional<ReceiversFile> receivers)
       : options_(options),
         api_(api),
         kubelet_tokens_([this] { return kubelet_token(); }, steady_),
         fetcher_(TlsTrust{kubelet_ca(options), options.kubelet_insecure}),
         metrics_api_(api),
-        prometheus_fetcher_(TlsTrust{prometheus_ca(options), false}, FetcherLimits{.names = true}),
+        prometheus_fetcher_(TlsTrust{ca_or_systems(options.prometheus_ca_file), false}, FetcherLimits{.names = true}),
         secrets_(api),
         scraper_(fetcher_, clock_, &kubelet_tokens_, &metrics_api_, scraper_options(options, captures_),
                  {&prometheus_fetcher_, &secrets_}),
         feed_(scraper_),
         events_(api, clock_, steady_, kube::EventWriterOptions{.instance = own_name()}),
+        poster_(receivers ? std::make_unique<Fetcher>(TlsTrust{ca_or_systems(options.notifications_ca_file), false},
+                                                      FetcherLimits{.names = true})
+                          : nullptr),
+        notifier_(receivers ? std::make_unique<Notifier>(events_, *poster_, std::move(*receivers), clock_, steady_,
+                                                         NotifierOptions{.version = GOPACER_VERSION})
+                            : nullptr),
         controller_(
-            api, events_, feed_, metrics_, clock_, steady_,
+            api, notifier_ ? static_cast<EventSink&>(*notifier_) : events_, feed_, metrics_, clock_, steady_,
             {options.watch_namespace, options.workers, {options.lease_namespace, options.agent}},
             [this](const std::string& name, const Node* node) { set_node(name, node); },
             [this](const std::string& node, const std::string& address) { set_agent(node, address); }),
@@ -121,6 +133,8 @@ class Operator {
   int run(const StopSignals& signals) {
     scraper_.start();
     std::jthread events([this](const std::stop_token& stop) { events_.run(stop); });
+    std::jthread notifications;
+    if (notifier_) notifications = std::jthread([this](const std::stop_token& stop) { notifier_->run(stop); });
     std::jthread kubelet_tokens([this](const std::stop_token& stop) { kubelet_tokens_.run(stop); });
     std::jthread lead;
     if (options_.leader_elect) {
@@ -207,6 +221,8 @@ class Operator {
   Scraper scraper_;
   ObservationFeed feed_;
   kube::EventWriter events_;
+  std::unique_ptr<Fetcher> poster_;
+  std::unique_ptr<Notifier> notifier_;
   Controller controller_;
   kube::LeaderElector elector_;
   std::unique_ptr<HttpServer> metrics_server_;
@@ -236,6 +252,12 @@ int run_operator(const OperatorOptions& options) {
     const Result<HttpUrl> url = parse_http_url(address);
     if (!url) return fail_start(invalid("--prometheus '" + address + "' " + url.error().message).value());
   }
+  std::optional<ReceiversFile> receivers;
+  if (!options.notifications_file.empty()) {
+    Result<ReceiversFile> file = ReceiversFile::open(options.notifications_file);
+    if (!file) return fail_start(file.error());
+    receivers = std::move(*file);
+  }
   const Result<kube::ClusterConfig> config = kube::find_config(options.kubeconfig, options.context);
   if (!config) return fail_start(config.error());
   const std::shared_ptr<TokenSource> tokens = kube::make_token_source(*config);
@@ -244,7 +266,7 @@ int run_operator(const OperatorOptions& options) {
   const auto lease_api = kube::Client::open(*config, tokens, kube::lease_client_options());
   if (!lease_api) return fail_start(lease_api.error());
 
-  Operator whole(options, **api, **lease_api);
+  Operator whole(options, **api, **lease_api, std::move(receivers));
   if (const Result<void> serving = whole.serve_pages(); !serving) return fail_start(serving.error());
   return whole.run(signals);
 }

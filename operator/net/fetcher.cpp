@@ -16,13 +16,14 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/buffer_body.hpp>
-#include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/field.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
+#include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
 #include <boost/beast/ssl/ssl_stream.hpp>
+#include <charconv>
 #include <initializer_list>
 #include <limits>
 #include <list>
@@ -54,6 +55,8 @@ constexpr std::size_t kMostNameLength = 253;  // of DNS
 constexpr std::size_t kMostHeaderNameLength = 64;
 constexpr std::size_t kMostHeaderValueLength = 256;
 constexpr std::size_t kMostAuthorizationLength = std::size_t{16} * 1024;
+constexpr std::size_t kMostPostBytes = std::size_t{64} * 1024;
+constexpr std::chrono::seconds kLongestRetryAfter = std::chrono::hours(1);
 /// These say to whom the request goes, who sends it and where it ends, and what can be read of the answer.
 constexpr std::array kOwnHeaders{
     http::field::host,           http::field::authorization,     http::field::connection,
@@ -184,6 +187,32 @@ tl::expected<void, FetchError> check(const HttpRequest& request) {
   return {};
 }
 
+/// What a POST has that a GET has not, and what is kept of its answer.
+struct Posting {
+  const HttpPost& what;
+  std::optional<std::chrono::seconds> retry_after;
+};
+
+tl::expected<void, FetchError> check(const HttpPost& post) {
+  if (!is_header_value(post.content_type, kMostHeaderValueLength)) {
+    return failed(FetchFailure::kUnreachable, "the header 'Content-Type' is not printable ASCII of at most " +
+                                                  std::to_string(kMostHeaderValueLength) + " characters");
+  }
+  if (post.body.size() > kMostPostBytes) {
+    return failed(FetchFailure::kTooLong,
+                  "what is to be sent is longer than " + std::to_string(kMostPostBytes) + " bytes");
+  }
+  return {};
+}
+
+/// Of Retry-After; none for its other form, a date.
+std::optional<std::chrono::seconds> parse_retry_after(std::string_view text) {
+  unsigned seconds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return std::min(std::chrono::seconds(seconds), kLongestRetryAfter);
+}
+
 /// None when `text` is no IP address.
 std::optional<asio::ip::address> parse_address(const std::string& text) {
   // Asio looks neither behind a zero nor at all of a zone, and the header Host has the whole text.
@@ -254,7 +283,16 @@ class Fetcher::Impl {
         [this, request = std::move(request), sink = std::move(sink),
          done = std::move(done)](asio::yield_context yield) {
           // On the thread's own stack: what the caller does with the answer may need more than a coroutine's.
-          asio::post(io_, [done, outcome = attempt(request, sink, yield)] { done(outcome); });
+          asio::post(io_, [done, outcome = attempt(request, sink, nullptr, yield)] { done(outcome); });
+        },
+        boost::coroutines::attributes(kStackBytes));
+  }
+
+  void post(HttpPost what, PostDone done) {
+    asio::spawn(
+        io_,
+        [this, what = std::move(what), done = std::move(done)](asio::yield_context yield) {
+          asio::post(io_, [done, outcome = send(what, yield)] { done(outcome); });
         },
         boost::coroutines::attributes(kStackBytes));
   }
@@ -270,18 +308,29 @@ class Fetcher::Impl {
   };
   using IdleList = std::list<Idle>;
 
-  Outcome attempt(const HttpRequest& request, const BodySink& sink, const asio::yield_context& yield) {
+  tl::expected<PostAnswer, FetchError> send(const HttpPost& what, const asio::yield_context& yield) {
+    if (auto good = check(what); !good) return tl::unexpected<FetchError>(good.error());
+    Posting posting{what, std::nullopt};
+    const Outcome outcome = attempt(what.to, BodySink(), &posting, yield);
+    if (!outcome) return tl::unexpected<FetchError>(outcome.error());
+    return PostAnswer{outcome->status, posting.retry_after};
+  }
+
+  /// `posting` is null for a GET.
+  Outcome attempt(const HttpRequest& request, const BodySink& sink, Posting* posting,
+                  const asio::yield_context& yield) {
     // Until the deadline everything has to be done: no single slow step gets time of its own.
     const SteadyTime deadline = std::chrono::steady_clock::now() + request.timeout;
     try {
-      Outcome outcome = once(request, sink, deadline, true, yield);
+      // Over a connection that has gone stale a POST would have to be sent twice.
+      Outcome outcome = once(request, sink, posting, deadline, posting == nullptr, yield);
       return stopping_ ? Outcome(failed(FetchFailure::kStopped, "stopping")) : outcome;
     } catch (const std::exception& e) {
       return failed(FetchFailure::kNotHttp, e.what());
     }
   }
 
-  Outcome once(const HttpRequest& request, const BodySink& sink, SteadyTime deadline, bool may_reuse,
+  Outcome once(const HttpRequest& request, const BodySink& sink, Posting* posting, SteadyTime deadline, bool may_reuse,
                const asio::yield_context& yield) {
     if (stopping_) return failed(FetchFailure::kStopped, "stopping");
     if (auto good = check(request); !good) return tl::unexpected<FetchError>(good.error());
@@ -300,14 +349,14 @@ class Fetcher::Impl {
     bool reusable = false;
     Outcome outcome =
         connection->secure
-            ? exchange(*connection->secure, *connection, request, sink, deadline, answered, reusable, yield)
-            : exchange(*connection->plain, *connection, request, sink, deadline, answered, reusable, yield);
+            ? exchange(*connection->secure, *connection, request, sink, posting, deadline, answered, reusable, yield)
+            : exchange(*connection->plain, *connection, request, sink, posting, deadline, answered, reusable, yield);
     active_.erase(connection);
 
     if (reused && !answered && !outcome && outcome.error().failure == FetchFailure::kCutOff) {
       // The other side had closed it while it was idle; that says nothing about the page.
       connection->close();
-      return once(request, sink, deadline, false, yield);
+      return once(request, sink, posting, deadline, false, yield);
     }
     if (!answered && !outcome && outcome.error().failure == FetchFailure::kCutOff) {
       outcome = failed(FetchFailure::kNoAnswer, "the connection was closed without a byte of an answer");
@@ -416,9 +465,11 @@ class Fetcher::Impl {
 
   template <typename Stream>
   Outcome exchange(Stream& stream, Connection& connection, const HttpRequest& request, const BodySink& sink,
-                   SteadyTime deadline, bool& answered, bool& reusable, const asio::yield_context& yield) {
+                   Posting* posting, SteadyTime deadline, bool& answered, bool& reusable,
+                   const asio::yield_context& yield) {
     error_code ec;
-    http::request<http::empty_body> question{http::verb::get, request.target, 11};
+    http::request<http::string_body> question{posting == nullptr ? http::verb::get : http::verb::post, request.target,
+                                              11};
     const bool bracketed = request.address.find(':') != std::string::npos;
     question.set(http::field::host,
                  (bracketed ? "[" + request.address + "]" : request.address) + ":" + std::to_string(request.port));
@@ -427,6 +478,11 @@ class Fetcher::Impl {
     question.set(http::field::accept_encoding, "identity");
     for (const auto& [name, value] : request.headers) question.set(name, value);
     if (request.tls && !request.authorization.empty()) question.set(http::field::authorization, request.authorization);
+    if (posting != nullptr) {
+      question.set(http::field::content_type, posting->what.content_type);
+      question.body() = posting->what.body;
+      question.prepare_payload();
+    }
     http::async_write(stream, question, yield[ec]);
     if (ec) return failed_exchange(ec, 0);
 
@@ -445,6 +501,11 @@ class Fetcher::Impl {
     if (answer.status >= 300 && answer.status < 400) {
       // Where to is the stranger's text, and may be meant for whoever reads it.
       return failed(FetchFailure::kRedirected, "HTTP " + std::to_string(answer.status) + " is a redirect");
+    }
+    if (posting != nullptr) {
+      const auto wait = parser.get()[http::field::retry_after];
+      posting->retry_after = parse_retry_after({wait.data(), wait.size()});
+      return answer;
     }
     const bool good = answer.status >= 200 && answer.status < 300;
     const auto encoding = parser.get()[http::field::content_encoding];
@@ -569,5 +630,7 @@ Fetcher::~Fetcher() = default;
 void Fetcher::fetch(HttpRequest request, BodySink sink, FetchDone done) {
   impl_->fetch(std::move(request), std::move(sink), std::move(done));
 }
+
+void Fetcher::post(HttpPost what, PostDone done) { impl_->post(std::move(what), std::move(done)); }
 
 }  // namespace gopacer

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "ports/http_fetcher.h"
+#include "ports/http_poster.h"
 
 namespace gopacer {
 
@@ -35,9 +36,10 @@ struct FetcherLimits {
   bool names = false;
 };
 
-/// HttpFetcher on one io_context and one thread of its own. Connections are kept and used again, one per address (or
-/// name) and port. Destruction ends all running fetches with FetchFailure::kStopped and waits for them.
-class Fetcher final : public HttpFetcher {
+/// HttpFetcher and HttpPoster on one io_context and one thread of its own. Connections are kept and used again, one per
+/// address (or name) and port; each post has one of its own. Destruction ends all that is under way with
+/// FetchFailure::kStopped and waits for it.
+class Fetcher final : public HttpFetcher, public HttpPoster {
  public:
   explicit Fetcher(TlsTrust trust = {}, FetcherLimits limits = {});
   ~Fetcher() override;
@@ -45,6 +47,7 @@ class Fetcher final : public HttpFetcher {
   Fetcher& operator=(const Fetcher&) = delete;
 
   void fetch(HttpRequest request, BodySink sink, FetchDone done) override;
+  void post(HttpPost what, PostDone done) override;
 
  private:
   class Impl;

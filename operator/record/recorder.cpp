@@ -94,6 +94,14 @@ std::optional<std::pair<std::string, bool>> event_of(const TrialStatus& status) 
   return std::nullopt;
 }
 
+/// For whoever hears of nothing else: between which settings the trial chose, and why a promotion was made.
+std::string settings_and_why(const Trial& trial, const TrialStatus& status) {
+  const std::string from = describe(trial.spec.from);
+  if (status.phase == TrialPhase::kWatching) return " It was " + from + " before. " + status.message;
+  const bool rolled_back = status.phase == TrialPhase::kEnded && status.verdict == TrialVerdict::kRollBack;
+  return rolled_back ? " Tried was " + describe(trial.spec.to) + " instead of " + from + "." : std::string();
+}
+
 bool notable(double before, double now) {
   return std::abs(before - now) > kNotableDrift * std::max(std::abs(before), std::abs(now));
 }
@@ -269,6 +277,7 @@ void Recorder::tell(const Pass& pass) {
       const bool as_asked = pass.step.reason == "Undone" || pass.step.reason == "Followed";
       events_.post(event_about(profile, !as_asked, pass.step.reason, pass.step.message, step));
     }
+    // Before episodes_of(), which notes that all readings are known.
     const record::PauseCount pauses = record::new_pauses(pass.facts.observed, last->read);
     metrics_.pauses(profile.key, pauses.all, pauses.long_ones);
     for (const auto& [reason, note] : episodes_of(pass.facts, last->read)) {
@@ -293,6 +302,14 @@ void Recorder::tell(const Pass& pass) {
     if (against && against->rule->condition == std::string_view("Ready") &&
         (ready == nullptr || ready->reason != against->reason())) {
       events_.post(event_about(profile, true, against->reason(), against->message, "Observe"));
+    }
+    // Nor has what the figures ask of a person.
+    const Condition& given_now = *find(now, "RecommendationProvided");
+    const Condition* const given_before = find(profile.conditions, "RecommendationProvided");
+    const bool asks = decision.reason == "NeedsMemory" || decision.kind == Decision::Kind::kRefuse;
+    if (asks && given_now.reason == decision.reason &&
+        (given_before == nullptr || given_before->reason != given_now.reason)) {
+      events_.post(event_about(profile, true, given_now.reason, given_now.message, "Observe"));
     }
     // It begins as false, while nothing was read yet: the reason tells when that turns bad.
     const Condition& read_now = *find(now, "MetricsAvailable");
@@ -324,7 +341,9 @@ void Recorder::tell(const Pass& pass) {
       events_.post(event_about(*pass.facts.desired.trial, told->second, told->first, note, step));
       if (pass.facts.desired.profile) {
         events_.post(event_about(*pass.facts.desired.profile, told->second, told->first,
-                                 "Trial " + pass.facts.desired.trial->key.name + ": " + note, step));
+                                 "Trial " + pass.facts.desired.trial->key.name + ": " + note +
+                                     settings_and_why(*pass.facts.desired.trial, status),
+                                 step));
       }
     }
     if (status.phase == TrialPhase::kEnded) metrics_.trial_ended(pass.facts.desired.key, to_string(status.verdict));

@@ -450,6 +450,34 @@ TEST(Events, OfATargetThatIsNotThereComeWhenItBegins) {
   EXPECT_EQ(desk.events.count("TargetPaused", "GoRuntimeProfile"), 1);
 }
 
+TEST(Events, OfWhatTheFiguresAskOfAPersonComeWhenItBegins) {
+  Desk desk;
+  desk.scene.decision.reason = "NeedsMemory";
+  desk.scene.decision.message = "256.0MiB would do.";
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(desk.write());
+  ASSERT_EQ(desk.events.count("NeedsMemory", "GoRuntimeProfile"), 1);
+  EXPECT_THAT(desk.events.all.back().note, HasSubstr("256.0MiB would do."));
+  desk.scene.decision.kind = Decision::Kind::kRefuse;
+  desk.scene.decision.reason = "SelfTuned";
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(desk.write());
+  EXPECT_EQ(desk.events.count("SelfTuned", "GoRuntimeProfile"), 1);
+  EXPECT_EQ(desk.events.count("NeedsMemory", "GoRuntimeProfile"), 1);
+}
+
+TEST(Events, OfAPromotionAndARollbackTellTheProfileBetweenWhichSettings) {
+  const std::string from = describe(builders::old_settings());
+  Desk promoted;
+  promoted.run_trial(TrialPhase::kPromoting, TrialPhase::kWatching);
+  ASSERT_TRUE(promoted.write());
+  EXPECT_THAT(promoted.events.all.back().note, HasSubstr("It was " + from + " before. The canary is better."));
+  Desk ended;
+  ended.run_trial(TrialPhase::kMeasuring, TrialPhase::kEnded);
+  ended.scene.step.trial->verdict = TrialVerdict::kRollBack;
+  ASSERT_TRUE(ended.write());
+  EXPECT_THAT(ended.events.all.back().note,
+              HasSubstr("Tried was " + describe(new_settings()) + " instead of " + from + "."));
+}
+
 TEST(Events, OfPodsThatCannotBeReadComeWhenItBegins) {
   Desk desk;
   desk.scene.observed.pods.clear();
@@ -625,6 +653,32 @@ TEST(Recorder, ShowsNoShareOfCollectionThatIsNotKnownAnyMore) {
   desk.scene.decision.estimate.reset();
   ASSERT_TRUE(desk.write());
   EXPECT_THAT(desk.metrics.text(), testing::Not(HasSubstr("gopacer_target_gc_cpu_ratio{")));
+}
+
+TEST(Recorder, CountsEachPauseOnce) {
+  Desk desk;
+  desk.scene.observed.pods.resize(1);
+  PodSeries& series = desk.scene.observed.pods[0];
+  series.pod = series.uid = "a";
+  series.samples = {reading(desk.scene.now, 200, microseconds(100))};
+  ASSERT_TRUE(desk.write());
+  const std::string of_it = R"({namespace="shop",profile="checkout"} )";
+  EXPECT_THAT(desk.metrics.text(), HasSubstr("gopacer_gc_pauses_total" + of_it + "1\n")) << "the latest of a new pod";
+  series.samples.push_back(reading(desk.scene.now + seconds(10), 203, milliseconds(7)));
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(desk.write());
+  EXPECT_THAT(desk.metrics.text(), HasSubstr("gopacer_gc_pauses_total" + of_it + "4\n"));
+  EXPECT_THAT(desk.metrics.text(), HasSubstr("gopacer_gc_pauses_long_total" + of_it + "1\n"));
+}
+
+TEST(Recorder, ShowsATrialsFiguresUntilItHasEnded) {
+  Desk desk;
+  desk.run_trial(TrialPhase::kWarmUp, TrialPhase::kMeasuring);
+  ASSERT_TRUE(desk.write());
+  EXPECT_THAT(desk.metrics.text(), HasSubstr("gopacer_trial_info{"));
+  desk.scene.run_trial(TrialPhase::kMeasuring, TrialPhase::kEnded);
+  ASSERT_TRUE(desk.write());
+  EXPECT_THAT(desk.metrics.text(),
+              testing::AllOf(Not(HasSubstr("gopacer_trial_info{")), Not(HasSubstr("gopacer_trial_windows{"))));
 }
 
 TEST(Recorder, ForgetsAProfileThatIsGone) {
