@@ -201,7 +201,10 @@ def cpu(record):
 
 
 def share(record):
-    """Of the CPU, what collection takes by the runtime's account, and sweeping, which that leaves out, by the profile."""
+    """Of the CPU, what collection takes by the runtime's account, and sweeping, which that leaves out, by the profile. The account
+    is of wall-clock time: of a program that shares its CPUs with the load, or has a quota, the profile tells all of it."""
+    if record["runtime"].get("gomaxprocs", 1) > 1 and "gcSeconds" in record["profile"]:
+        return record["profile"]["gcSeconds"] / record["cpuSeconds"]
     return (record["trace"]["cpuSeconds"] + record["profile"].get("sweepSeconds", 0)) / record["cpuSeconds"]
 
 

@@ -102,6 +102,23 @@ def levels(records, programs):
     return rows
 
 
+def accounts(records, programs):
+    """A line of the table: the runtime's account of collection, with the sweeping of profiles, against the profiles' own."""
+    each = []
+    for program in programs:
+        its = [r for r in records if r["program"] == program and "gcSeconds" in r["profile"]]
+        profiled = sum(r["profile"]["gcSeconds"] for r in its)
+        if profiled:
+            counted = sum(r["trace"]["cpuSeconds"] + r["profile"].get("sweepSeconds", 0) for r in its)
+            each.append((program, counted / profiled, BLOCK_PROGRAMS[program].procs > 1))
+    if not each:
+        return []
+    alone = [ratio for _, ratio, shares in each if not shares]
+    return ["| the runtime's account of collection and sweeping, by profiles | "
+            + (f"{min(alone):.2f} to {max(alone):.2f} with a CPU of its own" if alone else "–") + " | "
+            + "; ".join(f"{name} {ratio:.2f}{' (shares its CPUs)' if shares else ''}" for name, ratio, shares in each) + " |"]
+
+
 def errors(what, rows):
     """A line of the table: `rows` have (name, {value, low, high}, what came)."""
     sizes = [abs(said["value"] / came - 1) for _, said, came in rows if came]
@@ -178,6 +195,7 @@ def document(records, command):
     lines += errors("GC's share with Go's own settings, as estimated first", levels(records, programs))
     for what, said, came in (("GC's share, by profiles", 2, 3), ("GC's share, by the runtime's account and sweeping by profiles", 2, 4), ("peak memory", 5, 6)):
         lines += errors(f"the prediction of {what}", [(f"{row[0]} {row[1]}", row[said], row[came]) for row in rows])
+    lines += accounts(records, programs)
     short = [f"{p} {arm} {blocks.cycles(records, p, arm)}" for p in programs for arm in dict.fromkeys(
         r["arm"] for r in records if r["program"] == p) if blocks.cycles(records, p, arm) < ENOUGH_CYCLES]
     lines += ["", f"Arms with fewer than {ENOUGH_CYCLES} collections: {', '.join(short) or 'none'}.", ""]

@@ -104,6 +104,14 @@ class Figures(unittest.TestCase):
         self.assertNotIn("| gopacer-live: share", text)
         self.assertRegex(text, r"gopacer-throughput: share of the oracle's saving, objective Throughput, by CPU per request \| – \| checkout –")
 
+    def test_the_runtimes_account_is_not_believed_where_a_program_shares_its_cpus(self):
+        one = block("default", 1, 1.0)
+        one["trace"]["cpuSeconds"] *= 2  # waiting for a CPU
+        self.assertAlmostEqual(blocks.share(one), 0.4)
+        one["runtime"]["gomaxprocs"] = 2
+        self.assertAlmostEqual(blocks.share(one), 0.2)
+        self.assertIn("checkout 2.00 |", blocks_report.accounts([one], ["checkout"])[0])
+
     def test_the_report_says_which_arms_collected_too_little(self):
         records = [block(arm, n, cpu, cycles=40 if arm == "default" else 9) for n in (1, 2) for arm, cpu in (("default", 1), ("gopacer", 0.9))]
         text = blocks_report.document(records, "./dev lab --blocks")
