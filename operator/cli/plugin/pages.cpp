@@ -59,11 +59,16 @@ bool is_heap_profile(std::string_view page) { return page.starts_with("heap prof
 std::map<int, std::string> declared_ports(const nlohmann::json& pod) {
   std::map<int, std::string> ports;
   for (const nlohmann::json& container : codec::elements(codec::child(pod, "spec"), "containers")) {
+    const auto add = [&](int port) {
+      const bool usable = port > 0 && port < 65536;
+      if (usable && ports.size() < kMostDeclared) ports.emplace(port, codec::text(container, "name"));
+    };
     for (const nlohmann::json& port : codec::elements(container, "ports")) {
       const std::string protocol = codec::text(port, "protocol");
-      const int number = codec::small(port, "containerPort");
-      const bool usable = (protocol.empty() || protocol == "TCP") && number > 0 && number < 65536;
-      if (usable && ports.size() < kMostDeclared) ports.emplace(number, codec::text(container, "name"));
+      if (protocol.empty() || protocol == "TCP") add(codec::small(port, "containerPort"));
+    }
+    for (const char* const probe : {"readinessProbe", "livenessProbe", "startupProbe"}) {
+      add(codec::small(codec::child(codec::child(container, probe), "httpGet"), "port"));
     }
   }
   return ports;

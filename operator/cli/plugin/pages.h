@@ -25,7 +25,7 @@ MetricsLook look_at_metrics(std::string_view page);
 /// Whether it begins as pprof's heap profile of a Go program does.
 bool is_heap_profile(std::string_view page);
 
-/// Ports that the containers of a pod declare for TCP, with the containers' names.
+/// Ports that the containers of a pod declare for TCP, or that their probes ask, with the containers' names.
 std::map<int, std::string> declared_ports(const nlohmann::json& pod);
 
 }  // namespace gopacer::plugin

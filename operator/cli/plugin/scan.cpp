@@ -1,6 +1,7 @@
 #include "cli/plugin/scan.h"
 
 #include <algorithm>
+#include <array>
 #include <condition_variable>
 #include <map>
 #include <memory>
@@ -23,8 +24,10 @@ namespace {
 using nlohmann::json;
 using std::chrono::seconds;
 
-constexpr int kUsualPprofPort = 6060;
+constexpr std::array kUsualPorts{6060, 8080};
 constexpr std::size_t kMostPorts = 6;  ///< of a pod that are asked
+/// What is read of a younger pod may be of its beginning.
+constexpr Duration kYoung = std::chrono::minutes(5);
 constexpr Duration kProbeTime = seconds(40);
 constexpr Duration kProbeTimeout = seconds(3);
 constexpr std::size_t kHeadOfProfile = 32;
@@ -37,7 +40,7 @@ constexpr Duration kProfileLength = seconds(4);
 struct Candidate {
   Workload workload;
   Pod pod;
-  std::map<int, std::string> port_of;  ///< declared ports, and the containers that declare them
+  std::map<int, std::string> port_of;  ///< ports that are spoken of, and the containers that do
 };
 
 bool is_better(const Pod& pod, const Pod& than) {
@@ -121,13 +124,13 @@ void ask(HttpFetcher& fetcher, const std::string& address, const std::shared_ptr
 std::vector<Probe> probes_of(const std::vector<Candidate>& candidates) {
   std::vector<Probe> all;
   for (std::size_t i = 0; i < candidates.size(); ++i) {
-    std::set<int> ports{kUsualPprofPort};
+    std::set<int> ports(kUsualPorts.begin(), kUsualPorts.end());
     for (const auto& [port, container] : candidates[i].port_of) {
       if (ports.size() < kMostPorts) ports.insert(port);
     }
     for (const int port : ports) {
       all.push_back({i, port, true, {}, false});
-      if (candidates[i].port_of.contains(port)) all.push_back({i, port, false, {}, false});
+      all.push_back({i, port, false, {}, false});
     }
   }
   return all;
@@ -227,6 +230,8 @@ std::vector<ServiceStory> services_of(const std::vector<Candidate>& candidates, 
 ProfileSpec spec_of(const ServiceStory& service) {
   ProfileSpec spec;
   spec.target = service.workload.key.name;
+  // Nothing is compared here. That a pod is young is said.
+  spec.canary.warm_up = Duration(0);
   if (service.pprof) {
     spec.metrics.port = service.pprof->port;
     spec.metrics.path = service.pprof->path;
@@ -318,6 +323,11 @@ void measure(const ScanPorts& ports, Duration duration, const std::map<ObjectKey
   }
   for (ServiceStory* const service : measured) {
     service->decision = decide_on(*service, scraper.snapshot(service->workload.key, ports.clock.now()));
+    const auto created = pods.at(service->pod)->created;
+    if (created && ports.clock.now() - *created < kYoung) {
+      service->obstacles.push_back("pod " + service->pod.name +
+                                   " was made less than five minutes ago: scan again later");
+    }
   }
 }
 

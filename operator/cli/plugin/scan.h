@@ -66,9 +66,9 @@ struct ScanPorts {
   std::function<void(const std::string&)> progress;
 };
 
-/// Looks at one ready pod of each Deployment: at the ports that it declares and at 6060 for pprof, at the former for
-/// Go's own metrics; and reads those with pprof, a hundred at most, for a while. Blocks for about `duration` and up to
-/// 40 s before it. Error: Deployments or pods can't be listed.
+/// Looks at one ready pod of each Deployment for pprof and for Go's own metrics, at the ports that it declares or that
+/// its probes ask, and at 6060 and 8080, six at most; and reads those with pprof, a hundred at most, for a while.
+/// Blocks for about `duration` and up to 40 s before it. Error: Deployments or pods can't be listed.
 Result<ScanReport> scan(const ScanPorts& ports, const ScanOptions& options);
 
 std::string text_of(const ScanReport& report);

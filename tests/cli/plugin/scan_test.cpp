@@ -198,11 +198,13 @@ TEST_F(Scan, OverwritesNoFile) {
   EXPECT_EQ(kept.str(), "mine\n");
 }
 
-TEST(DeclaredPorts, AreThoseOfTcp) {
+TEST(DeclaredPorts, AreThoseOfTcpAndOfProbes) {
   const json pod = json::parse(R"({"spec": {"containers": [
-    {"name": "app", "ports": [{"containerPort": 8080}, {"containerPort": 53, "protocol": "UDP"}]},
+    {"name": "app", "ports": [{"containerPort": 8080}, {"containerPort": 53, "protocol": "UDP"}],
+     "readinessProbe": {"httpGet": {"port": 8081}}, "livenessProbe": {"httpGet": {"port": "named"}}},
     {"name": "proxy", "ports": [{"containerPort": 70000}, {"containerPort": 9090, "protocol": "TCP"}, 7]}]}})");
   EXPECT_THAT(declared_ports(pod), ElementsAre(std::pair<const int, std::string>(8080, "app"),
+                                               std::pair<const int, std::string>(8081, "app"),
                                                std::pair<const int, std::string>(9090, "proxy")));
 }
 
