@@ -55,15 +55,6 @@ Result<void> check_bounds(const Bounds& bounds) {
   return {};
 }
 
-/// As the profile's schema has it.
-bool is_metric_name(const std::string& name) {
-  constexpr std::size_t kLongest = 200;
-  const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == ':'; };
-  const auto fits = [&](char c) { return letter(c) || (c >= '0' && c <= '9'); };
-  return !name.empty() && name.size() <= kLongest && letter(name.front()) &&
-         std::all_of(name.begin(), name.end(), fits);
-}
-
 /// As the API server wants names of Deployments and profiles: a DNS subdomain.
 bool is_object_name(const std::string& name) {
   constexpr std::size_t kLongestName = 253;

@@ -3,6 +3,7 @@
 #include <netdb.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <memory>
 
@@ -45,6 +46,14 @@ Result<std::string> resolve(const HttpUrl& url) {
     return retriable("host '" + url.host + "' has no address that can be used: give an IP address");
   }
   return std::string(text.data());
+}
+
+bool is_metric_name(std::string_view name) {
+  constexpr std::size_t kLongest = 200;
+  const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == ':'; };
+  const auto fits = [&](char c) { return letter(c) || (c >= '0' && c <= '9'); };
+  return !name.empty() && name.size() <= kLongest && letter(name.front()) &&
+         std::all_of(name.begin(), name.end(), fits);
 }
 
 }  // namespace gopacer

@@ -61,11 +61,14 @@ TEST_F(Tuning, PromotesBetterSettingsAndReleasesThemWithTheProfile) {
   deploy(checkout);
   send_load(checkout, 150);
   const json before = deployment();
-  const json scanned = json::parse(plugin({"scan", "--for", "20s", "-o", "json"}, seconds(120)));
+  eventually("a scan finds the service and its histogram", [&] {
+    const json found = json::parse(plugin({"scan", "--for", "0s", "-o", "json"}));
+    return text(found, "/services/0/histograms/0") == "http_request_duration_seconds";
+  });
+  const json scanned = json::parse(plugin({"scan", "--for", "30s", "-o", "json"}, seconds(120)));
   ASSERT_EQ(scanned["services"].size(), 1U) << scanned.dump(1) << ": the load generator serves no page of Go's";
   EXPECT_EQ(text(scanned, "/services/0/deployment"), "checkout");
   EXPECT_EQ(number(scanned, "/services/0/pprof/port"), 6060);
-  EXPECT_EQ(text(scanned, "/services/0/histograms/0"), "http_request_duration_seconds");
   EXPECT_GT(number(scanned, "/services/0/observed/gcCpuFraction"), 0.01) << scanned.dump(1);
   EXPECT_THAT(plugin({"init", "checkout"}), HasSubstr("runtimeMetrics: {port: 6060"));
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "cli/page_url.h"
 #include "codec/fields.h"
 
 namespace gopacer::plugin {
@@ -48,8 +49,9 @@ MetricsLook look_at_metrics(std::string_view page) {
       look.go_version = std::string(label_of(line, "version=\"")).substr(0, codec::kLongestEnv);
     }
     const std::string_view histogram = histogram_of(line);
-    if (is_of_durations(histogram) && look.histograms.size() < kMostHistograms)
-      look.histograms.emplace_back(histogram.substr(0, codec::kLongestName));
+    if (!is_of_durations(histogram) || look.histograms.size() == kMostHistograms) continue;
+    // Into a profile goes only what can be a metric's name.
+    if (is_metric_name(histogram)) look.histograms.emplace_back(histogram);
   }
   return look;
 }

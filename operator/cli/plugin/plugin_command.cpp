@@ -17,6 +17,7 @@
 #include "cli/plugin/owners.h"
 #include "cli/plugin/scan.h"
 #include "cli/plugin/screens.h"
+#include "gopacer/base/text.h"
 #include "kube/client.h"
 #include "kube/config.h"
 #include "kube/pod_proxy.h"
@@ -50,6 +51,19 @@ struct Options {
   std::string directory;
 };
 
+/// What others have written into the cluster must not steer the terminal: '.' stands for what is not seen.
+std::string printable(const std::string& text) {
+  constexpr std::size_t kLongestLine = 100'000;
+  std::string out;
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    out += shown(std::string_view(text).substr(begin, end - begin), kLongestLine);
+    if (end < text.size()) out += '\n';
+    begin = end + 1;
+  }
+  return out;
+}
+
 /// One command: a cluster, options, and where to write.
 struct Session {
   ApiServer& api;
@@ -62,7 +76,7 @@ struct Session {
   bool json() const { return options.output == "json"; }
 
   Exit fail(const std::string& message) const {
-    surface.err << "kubectl gopacer: " << message << "\n";
+    surface.err << "kubectl gopacer: " << printable(message) << "\n";
     return Exit::kFailed;
   }
   Exit print(const nlohmann::json& object) const {
@@ -70,7 +84,7 @@ struct Session {
     return Exit::kOk;
   }
   Exit print(const std::string& text) const {
-    surface.out << text << std::flush;
+    surface.out << printable(text) << std::flush;
     return Exit::kOk;
   }
 };
@@ -93,13 +107,14 @@ Exit get_all(const Session& session) {
 /// Until it is interrupted; a line of text for each change where there is no terminal that could be cleared.
 Exit watch_one(const Session& session) {
   const Surface& surface = session.surface;
-  std::string shown;
+  std::string latest;
   while (surface.goes_on()) {
     const auto story = read_profile(session.api, session.key());
     if (!story && !story.error().retriable()) return session.fail(story.error().message);
     const std::string text = story ? screen(*story, surface.clock.now(), surface.width) : story.error().message + "\n";
-    if (text != shown) session.print((surface.width > 0 ? kClearScreen : "") + text);
-    shown = text;
+    if (text != latest && surface.width > 0) surface.out << kClearScreen;
+    if (text != latest) session.print(text);
+    latest = text;
     surface.sleep(kBetweenLooks);
   }
   return Exit::kOk;

@@ -32,9 +32,10 @@ constexpr Duration kProbeTime = seconds(40);
 constexpr Duration kProbeTimeout = seconds(3);
 constexpr std::size_t kHeadOfProfile = 32;
 constexpr std::size_t kMostMeasured = 100;
-/// So many are read every five seconds, more of them every fifteen.
+/// So many are read twelve times, more of them six times.
 constexpr std::size_t kFew = 10;
-constexpr Duration kProfileLength = seconds(4);
+constexpr Duration kLongestInterval = seconds(15);
+constexpr Duration kLongestProfile = seconds(4);
 
 /// A Deployment and the pod of it that is asked.
 struct Candidate {
@@ -269,9 +270,11 @@ ScrapePlan plan_of(const ServiceStory& service, const Pod& pod, Duration interva
   return plan;
 }
 
-Decision decide_on(const ServiceStory& service, const Observation& observed) {
+/// How long has to be read before anything is said goes by the interval.
+Decision decide_on(const ServiceStory& service, const Observation& observed, Duration interval) {
   DecideInput input;
   input.spec = spec_of(service);
+  input.spec.metrics.interval = interval;
   input.current = service.current;
   input.template_hash = service.workload.template_hash;
   input.observed = observed;
@@ -301,10 +304,11 @@ void measure(const ScanPorts& ports, Duration duration, const std::map<ObjectKey
   MetricsApi usage(ports.api);
   ScraperOptions options;
   options.background_profile_every = Duration(0);
-  options.background_profile_length = kProfileLength;
+  const Duration interval =
+      std::clamp<Duration>(duration / (measured.size() <= kFew ? 12 : 6), kShortestInterval, kLongestInterval);
+  options.background_profile_length = std::min<Duration>(interval * 4 / 5, kLongestProfile);
   options.cpu_profiles = {.places = 10, .per_namespace = 10, .per_owner = 10};
   options.fetch_timeout = seconds(5);
-  const Duration interval = measured.size() <= kFew ? seconds(5) : seconds(15);
   options.fallback_interval = interval;
   Scraper scraper(ports.fetcher, ports.clock, nullptr, &usage, options);
   for (const ServiceStory* const service : measured) {
@@ -322,7 +326,7 @@ void measure(const ScanPorts& ports, Duration duration, const std::map<ObjectKey
     never.wait_for(lock, seconds(1));
   }
   for (ServiceStory* const service : measured) {
-    service->decision = decide_on(*service, scraper.snapshot(service->workload.key, ports.clock.now()));
+    service->decision = decide_on(*service, scraper.snapshot(service->workload.key, ports.clock.now()), interval);
     const auto created = pods.at(service->pod)->created;
     if (created && ports.clock.now() - *created < kYoung) {
       service->obstacles.push_back("pod " + service->pod.name +

@@ -2,11 +2,14 @@
 
 #include "cli/plugin/scan.h"
 #include "cli/text_plot.h"
+#include "gopacer/base/text.h"
 
 namespace gopacer::plugin {
 namespace {
 
 using nlohmann::json;
+
+constexpr std::size_t kLongestNote = 1000;
 
 std::string percent(double share) { return format_fixed(share * 100, 1) + "%"; }
 
@@ -215,7 +218,8 @@ std::string profile_yaml(const ServiceStory& service) {
   std::string text =
       "---\n# updateMode \"Off\" only recommends; Canary tries new settings on canary pods and applies what is "
       "better.\n";
-  for (const std::string& remark : remarks(service)) text += "# Note: " + remark + "\n";
+  // In one line each, whatever is in them: the next would be no comment.
+  for (const std::string& remark : remarks(service)) text += "# Note: " + shown(remark, kLongestNote) + "\n";
   text += "apiVersion: gopacer.dev/v1alpha1\nkind: GoRuntimeProfile\nmetadata: {name: " + name + ", namespace: \"" +
           service.workload.key.ns + "\"}\nspec:\n  targetRef: {apiVersion: apps/v1, kind: Deployment, name: " + name +
           "}\n";

@@ -166,6 +166,12 @@ TEST_F(KubectlGopacer, TellsInJsonWhatItTellsInWords) {
   EXPECT_EQ(object["trials"][0]["verdict"], "Promote");
 }
 
+TEST_F(KubectlGopacer, LetsNobodySteerTheTerminal) {
+  set_status({{"phase", "Tuned\x1b[2J"}});
+  run({"get", "checkout"});
+  EXPECT_THAT(text(), AllOf(HasSubstr("Tuned.[2J"), Not(HasSubstr("\x1b"))));
+}
+
 TEST_F(KubectlGopacer, ListsProfilesInALineEach) {
   json other = objects::profile_object();
   other["metadata"] = {{"namespace", "bank"}, {"name", "ledger"}};

@@ -183,6 +183,14 @@ TEST_F(Scan, MakesAProfileOfWhatItFound) {
   EXPECT_THAT(err_.str(), HasSubstr("there is no Deployment nothing in namespace shop"));
 }
 
+TEST_F(Scan, PutsNothingIntoAProfileThatIsNoMetricsName) {
+  pod_.on("/debug/pprof/heap", Page{kHeapPage});
+  pod_.on("/metrics", Page{"go_goroutines 7\n# TYPE a}, max: 1ms, x: {latency_seconds histogram\n"});
+  deploy("checkout", pod_.port());
+  EXPECT_EQ(run({"init", "checkout"}), Exit::kOk) << err_.str();
+  EXPECT_THAT(out_.str(), Not(HasSubstr("slos")));
+}
+
 TEST_F(Scan, OverwritesNoFile) {
   const testing::TemporaryDirectory directory;
   pod_.on("/debug/pprof/heap", Page{kHeapPage});
