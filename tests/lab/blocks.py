@@ -2,6 +2,7 @@
 
 Each round has a block of every arm, in an order drawn anew, so that whatever happens to the machine meanwhile happens to all of
 them. A block begins when collections have ended with the new settings, and lasts as long as some whole ones take."""
+import collections
 import contextlib
 import dataclasses
 import json
@@ -19,6 +20,7 @@ from programs import BLOCK_PROGRAMS
 MOST_SETTLE = 8.0
 SETTLED_CYCLES = 3  # of which the first may have begun with the old settings
 SHORTEST, LONGEST = 2.0, 30.0
+FEWEST_ROUNDS = 2  # an interval needs them
 DEFAULT = "default"
 LIVE = "-live"
 
@@ -120,26 +122,45 @@ def change_rate(load, rate, rates):
 
 
 def merged(parts):
-    """One record of the blocks of an arm at each rate of a round: requests and CPU of all of them, memory by time."""
+    """One record of the blocks of an arm at each rate of a round, as if each had lasted as long: how long a block is depends on
+    the arm, and a request costs more at one rate than at another. Collections and errors are as they were counted."""
     if len(parts) == 1:
         return parts[0]
     seconds = sum(p["seconds"] for p in parts)
+    weights = [seconds / len(parts) / p["seconds"] for p in parts]
 
-    def by_time(part, name):
-        return sum(p[part][name] * p["seconds"] for p in parts) / seconds
+    def weighted(values):
+        return round(sum(weight * value for weight, value in zip(weights, values, strict=True)), 6)
 
-    def summed(part, names):
-        return {name: round(sum(p[part].get(name, 0) for p in parts), 6) for name in names if any(name in p[part] for p in parts)}
+    def in_all(group, names, figure):
+        return {name: figure([p[group][name] for p in parts]) for name in names if all(name in p[group] for p in parts)}
 
-    load = {**summed("load", ("requests", "answered", "errors")), "p99Ms": max(p["load"]["p99Ms"] for p in parts),
-            "memoryReadNs": by_time("load", "memoryReadNs")}
-    cpu_seconds = sum(p["cpuSeconds"] for p in parts)
-    return {**parts[0], "seconds": round(seconds, 3), "load": load, "cpuSeconds": round(cpu_seconds, 4),
+    load = {**in_all("load", ("requests", "answered"), weighted), **in_all("load", ("errors",), sum),
+            **in_all("load", ("p99Ms",), max), **in_all("load", ("memoryReadNs",), statistics.fmean)}
+    cpu_seconds = weighted([p["cpuSeconds"] for p in parts])
+    return {**parts[0], "seconds": round(seconds, 3), "load": load, "cpuSeconds": cpu_seconds,
             "cpuPerRequestMs": round(1000 * cpu_seconds / load["answered"], 6),
-            "memory": {"meanBytes": round(by_time("memory", "meanBytes")), "peakBytes": max(p["memory"]["peakBytes"] for p in parts)},
-            "profile": summed("profile", ("gcSeconds", "sweepSeconds")), "trace": summed("trace", ("cycles", "markSeconds", "cpuSeconds")),
-            "parts": [{"rate": p["rates"][0], "cpuPerRequestMs": p["cpuPerRequestMs"], "meanBytes": p["memory"]["meanBytes"]} for p in parts],
+            **{name: round(sum(p[name] for p in parts), 3) for name in ("foreignCpuSeconds", "stolenCpuSeconds")},
+            "memory": {"meanBytes": round(statistics.fmean(p["memory"]["meanBytes"] for p in parts)),
+                       "peakBytes": max(p["memory"]["peakBytes"] for p in parts)},
+            "profile": in_all("profile", ("gcSeconds", "sweepSeconds"), weighted),
+            "trace": {**in_all("trace", ("cycles",), sum), **in_all("trace", ("markSeconds", "cpuSeconds"), weighted)},
+            "parts": [{"rate": p["rates"][0], "seconds": p["seconds"], "cpuPerRequestMs": p["cpuPerRequestMs"],
+                       "meanBytes": p["memory"]["meanBytes"], "peakBytes": p["memory"]["peakBytes"]} for p in parts],
             "rates": [rate for p in parts for rate in p["rates"]]}
+
+
+def is_cut(records):
+    """Whether a run ended within these blocks of one program: an arm lacks in a round, or not all rounds are there that were
+    asked for. Records of before `rounds` do not tell the latter."""
+    arms = collections.Counter(r["round"] for r in records)
+    return len(set(arms.values())) > 1 or len(arms) < records[-1].get("rounds", FEWEST_ROUNDS)
+
+
+def missing(records, programs):
+    """Those of the programs that no blocks are there of, or not all: they are measured anew."""
+    its = {name: [r for r in records if r["program"] == name] for name in programs}
+    return [name for name in programs if not its[name] or is_cut(its[name])]
 
 
 def run(bench, name, rounds, wanted, seed):
@@ -161,7 +182,7 @@ def run(bench, name, rounds, wanted, seed):
                     effect = tune(bench.tools["gopacer"], server, arm.options(level))
                     seconds = round(length_of(settle(server), wanted), 3)
                     done[arm.name].append({
-                        "program": name, "arm": arm.name, "round": number, "settings": arm.in_words(), "limitBytes": program.limit,
+                        "program": name, "arm": arm.name, "round": number, "rounds": rounds, "settings": arm.in_words(), "limitBytes": program.limit,
                         "alsoOf": sorted(one for one, by in stands_for.items() if by == arm.name and one != arm.name),
                         "effectMs": effect.get("effectMilliseconds"), "startedAt": int(time.time()), "rates": [rates[level]],
                         **trial.measure(server, load, (rates[level],), seconds, bench.tools)})

@@ -4,6 +4,7 @@ import random
 import statistics
 
 import blocks
+import goals
 import stats
 import tuners
 import yardstick
@@ -114,8 +115,8 @@ def accounts(records, programs):
     if not each:
         return []
     alone = [ratio for _, ratio, shares in each if not shares]
-    return ["| the runtime's account of collection and sweeping, by profiles | "
-            + (f"{min(alone):.2f} to {max(alone):.2f} with a CPU of its own" if alone else "–") + " | "
+    return ["| the runtime's account of collection and sweeping, by profiles | – | "
+            + (f"{min(alone):.2f} to {max(alone):.2f} with a CPU of its own" if alone else "–") + " | – | "
             + "; ".join(f"{name} {ratio:.2f}{' (shares its CPUs)' if shares else ''}" for name, ratio, shares in each) + " |"]
 
 
@@ -125,7 +126,7 @@ def errors(what, rows):
     if not sizes:
         return []
     within = sum(said["low"] <= came <= said["high"] for _, said, came in rows)
-    return [f"| error of {what} | median {100 * statistics.median(sizes):.1f} %, worst {100 * max(sizes):.1f} % | "
+    return [f"| error of {what} | – | median {100 * statistics.median(sizes):.1f} %, worst {100 * max(sizes):.1f} % | – | "
             f"{within} of {len(rows)} within the interval; " + "; ".join(f"{name} {said['value'] / came - 1:+.1%}" for name, said, came in rows if came) + " |"]
 
 
@@ -165,14 +166,17 @@ def costs_of(arm, work):
             ("Balanced", "GC's share", lambda p: blocks.priced(PRICE, by_share(p))))
 
 
-def shares(records, programs, arms, under, work):
-    """Lines of the table: how much of the oracle's saving the arms get."""
+def shares(records, programs, arms, load, work):
+    """Lines of the table: how much of the oracle's saving the arms get under a load, steady or changing."""
+    least = goals.OF_ORACLE[load]
     lines = []
     for arm in arms if programs else ():
         for objective, by, cost in costs_of(arm, work):
             each = "; ".join(f"{p} {percent(share_of_oracle(records, [p], arm, cost))} (oracle: {oracle(records, p, cost(p))})" for p in programs)
-            lines.append(f"| {arm}{under}: share of the oracle's saving, objective {objective}, by {by} | "
-                         f"{percent(share_of_oracle(records, programs, arm, cost))} | {each} |")
+            found = share_of_oracle(records, programs, arm, cost)
+            met = goals.VERDICT[found[0] >= least if found else None]
+            lines.append(f"| {arm} under a {load} load: share of the oracle's saving, objective {objective}, by {by} | {goals.at_least(least)} | "
+                         f"{percent(found)} | {met} | {each} |")
     return lines
 
 
@@ -186,11 +190,12 @@ def document(records, command):
              "its settings, block after block, and each round has a block of every arm in an order drawn anew. Intervals are 95 %. CPU per request is adjusted "
              "for how fast the machine's memory was in each block. By GC's share it is what it would be if all but collection took the same whatever the "
              "settings: a slower machine slows both, so that this tells more of the settings, and nothing of what they do to the rest. Under a changing "
-             "load the oracle is the best of what stays the same, and an arm that ends in -live has at each rate what gopacer advised there.", "",
-             "| figure | found | of it |", "|---|---|---|"]
+             "load a round has a part at each rate, which count as if they had lasted as long. What gopacer advised at the lowest rate stays in force at all, "
+             "but an arm that ends in -live has at each rate what gopacer advised there; the oracle is the best of what stays the same.", "",
+             "| figure | goal | found | met | of it |", "|---|---|---|---|---|"]
     ours = list(tuners.ADVISED)
-    lines += shares(records, [p for p in programs if p not in changing], ours, "", work)
-    lines += shares(records, changing, [arm + end for arm in ours for end in ("", blocks.LIVE)], " under a changing load", work)
+    lines += shares(records, [p for p in programs if p not in changing], ours, "steady", work)
+    lines += shares(records, changing, [arm + end for arm in ours for end in ("", blocks.LIVE)], "changing", work)
     rows = predictions(records, programs)
     lines += errors("GC's share with Go's own settings, as estimated first", levels(records, programs))
     for what, said, came in (("GC's share, by profiles", 2, 3), ("GC's share, by the runtime's account and sweeping by profiles", 2, 4), ("peak memory", 5, 6)):

@@ -1,12 +1,20 @@
 #!/usr/bin/env python3
+"""Tests of what is measured by blocks, and of what the report says of it."""
+import contextlib
+import io
+import json
 import math
+import pathlib
+import tempfile
 import unittest
+from unittest import mock
 
 import blocks
 import blocks_report
+import main
 import tuners
 from fixtures import MIB, record
-from programs import PROGRAMS
+from programs import BLOCK_PROGRAMS, CHANGING, PROGRAMS
 
 
 def block(arm, number, cpu, mean=100, cycles=9, also=(), **more):
@@ -37,23 +45,179 @@ class Arms(unittest.TestCase):
         self.assertEqual(arms["gopacer-live"].in_words(), {"GOGC": "200 → 400"})
         self.assertEqual(blocks.distinct(list(arms.values()))[1]["gopacer-live"], "gopacer-live")
 
-    def test_a_round_is_all_of_its_rates(self):
-        low, high = block("gopacer", 1, 1, mean=100), block("gopacer", 1, 2, mean=300)
-        for one, seconds, rate in ((low, 6, 600), (high, 2, 1800)):
-            one.update(seconds=seconds, rates=[rate])
-            one["load"].update(answered=3600, requests=3600, memoryReadNs=100 * seconds)
-            one["cpuSeconds"] = 3.6 * one["cpuPerRequestMs"]
-        both = blocks.merged([low, high])
-        self.assertAlmostEqual(both["cpuPerRequestMs"], 1.5)
-        self.assertEqual(both["memory"], {"meanBytes": 150 * MIB, "peakBytes": 300 * MIB})
-        self.assertEqual(both["load"]["memoryReadNs"], 500)
-        self.assertEqual((both["trace"]["cycles"], both["rates"], both["seconds"]), (18, [600, 1800], 8))
-
     def test_a_block_is_whole_collections(self):
         self.assertEqual(blocks.length_of(0.5, 6), 6)
         self.assertEqual(blocks.length_of(4, 6), 8)
         self.assertEqual(blocks.length_of(25, 6), 25)
         self.assertEqual(blocks.length_of(100, 6), blocks.LONGEST)
+
+
+def at_rate(rate, seconds, cpu, mean, share=0.2):
+    """A block of `seconds` at a rate."""
+    one = block("gopacer", 1, cpu, mean=mean, share=share)
+    answered = rate * seconds
+    one.update(seconds=seconds, rates=[rate], cpuSeconds=answered * cpu / 1000)
+    one["load"].update(answered=answered, requests=answered, memoryReadNs=float(rate))
+    one["profile"]["gcSeconds"] = one["trace"]["cpuSeconds"] = share * one["cpuSeconds"]
+    return one
+
+
+class Changing(unittest.TestCase):
+    def test_a_round_is_all_of_its_rates(self):
+        both = blocks.merged([at_rate(600, 6, cpu=1.4, mean=100), at_rate(1800, 6, cpu=1.0, mean=300)])
+        self.assertAlmostEqual(both["cpuPerRequestMs"], 1.1)
+        self.assertEqual(both["memory"], {"meanBytes": 200 * MIB, "peakBytes": 300 * MIB})
+        self.assertEqual(both["load"]["memoryReadNs"], 1200)
+        self.assertEqual((both["trace"]["cycles"], both["rates"], both["seconds"]), (18, [600, 1800], 12))
+        self.assertEqual(both["load"]["answered"], 6 * 2400)
+        self.assertEqual([part["meanBytes"] for part in both["parts"]], [100 * MIB, 300 * MIB])
+
+    def test_what_a_round_says_does_not_depend_on_how_long_a_block_was(self):
+        even = blocks.merged([at_rate(600, 6, 1.4, 100, share=0.1), at_rate(1800, 6, 1.0, 300, share=0.3)])
+        uneven = blocks.merged([at_rate(600, 10, 1.4, 100, share=0.1), at_rate(1800, 4, 1.0, 300, share=0.3)])
+        price = blocks.priced(0.083, lambda r: r["cpuPerRequestMs"])
+        for figure in (lambda r: r["cpuPerRequestMs"], lambda r: r["memory"]["meanBytes"], blocks.share, price):
+            self.assertAlmostEqual(figure(even), figure(uneven), places=5)
+
+    def test_half_a_profile_is_none(self):
+        parts = [at_rate(600, 6, 1, 100), at_rate(1800, 6, 1, 100)]
+        parts[1]["profile"] = {"error": "timed out"}
+        self.assertNotIn("gcSeconds", blocks.merged(parts)["profile"])
+
+
+MEASURED = ("seconds", "load", "cpuSeconds", "cpuPerRequestMs", "foreignCpuSeconds", "stolenCpuSeconds", "memory", "profile", "trace", "runtime")
+
+
+class Run(unittest.TestCase):
+    """Runs whose program and load are not there: what they are told is noted."""
+
+    def run_of(self, name, rounds):
+        told = []
+        load = mock.Mock()
+        load.tell.side_effect = told.append
+        server = mock.Mock(directory="/nowhere")
+        server.group.memory.return_value = 10 * MIB
+        server.stats.return_value = {"mappedBytes": 0, "releasedBytes": 0}
+        bench = mock.Mock(tools={"gopacer": "gopacer"})
+        bench.start.return_value = (server, load, contextlib.ExitStack().pop_all())
+
+        def ask(_, program, server, level):
+            return {arm: {"recommended": {"gogc": str(200 + 100 * level)}} for arm in tuners.ADVISED}
+
+        def measure(server, load, rates, seconds, tools):
+            told.append(f"measure at {rates[0]}")
+            found = at_rate(rates[0], seconds, cpu=1, mean=100)
+            return {name: found[name] for name in MEASURED}
+
+        def tune(_, server, options):
+            told.append(f"tune {options[1]}")
+            return {}
+
+        with mock.patch.multiple(blocks, ask=ask, tune=tune, settle=lambda server: 1.0), mock.patch.object(blocks.trial, "measure", measure), \
+                mock.patch.object(blocks.time, "sleep"):
+            return list(blocks.run(bench, name, rounds, 6, 1)), told
+
+    def test_each_round_has_each_arm_once(self):
+        records, _ = self.run_of("checkout", 2)
+        names = [r["arm"] for r in records if r["round"] == 1]
+        self.assertEqual(len(names), len(set(names)))
+        self.assertEqual({r["arm"] for r in records if r["round"] == 2}, set(names))
+        self.assertFalse(blocks.is_cut(records))
+        self.assertEqual([list(r["advice"]) for r in records if "advice" in r], [list(tuners.ADVISED)])
+
+    def test_a_load_changes_only_as_often_as_it_has_rates(self):
+        records, told = self.run_of("checkout-changing", 3)
+        rates = [line for line in told if line.startswith("rate")]
+        # Twice for the advice.
+        self.assertEqual(len(rates), 2 + 3 * 2)
+        self.assertEqual(rates[:2], ["rate 600", "rate 1800"])
+        for record in records:
+            self.assertEqual(sorted(record["rates"]), [600, 1800])
+        rate = None
+        for line in told:
+            if line.startswith("rate"):
+                rate = line.removeprefix("rate ")
+            elif line.startswith("measure"):
+                self.assertEqual(line, f"measure at {rate}")
+
+    def test_only_an_arm_that_is_live_has_what_was_advised_at_the_high_rate(self):
+        records, told = self.run_of("checkout-changing", 2)
+        live = next(r for r in records if r["arm"] == "gopacer-live")
+        self.assertEqual(live["alsoOf"], ["gopacer-throughput-live"])
+        self.assertEqual(live["settings"], {"GOGC": "200 → 300"})
+        tuned_at = {"600": set(), "1800": set()}
+        for before, line in zip(told, told[1:]):
+            if line.startswith("measure"):
+                tuned_at[line.rpartition(" ")[2]].add(before)
+        self.assertIn("tune 300", tuned_at["1800"])
+        self.assertNotIn("tune 300", tuned_at["600"])
+        self.assertIn("tune 200", tuned_at["1800"])
+        self.assertEqual([len(r["adviceByRate"]) for r in records if "adviceByRate" in r], [2])
+
+
+class Resume(unittest.TestCase):
+    def whole(self, program, until, **more):
+        return [{**block(arm, n, cpu), "program": program, **more} for n in range(1, until + 1) for arm, cpu in (("default", 1.0), ("grid-400", 0.8))]
+
+    def resumed(self, there, *arguments):
+        """The programs that were measured, the data then and the report."""
+        measured = []
+
+        def run(bench, name, rounds, wanted, seed):
+            measured.append(name)
+            yield from self.whole(name, rounds, rounds=rounds)
+
+        with tempfile.TemporaryDirectory() as directory, mock.patch.object(blocks, "run", run), \
+                mock.patch.object(main.os, "sched_setaffinity"), contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
+            data = pathlib.Path(directory, "data", "blocks.jsonl")
+            data.parent.mkdir()
+            data.write_text("".join(json.dumps(one) + "\n" for one in there))
+            main.main(["--binaries", directory, "--gopacer", "gopacer", "--out", directory, "--blocks", *arguments])
+            return measured, [json.loads(line) for line in data.read_text().splitlines()], pathlib.Path(directory, "blocks.md").read_text()
+
+    def test_adds_a_program_and_reports_all(self):
+        # Of before the records told how many rounds there were to be, and other than are asked for now.
+        there = self.whole("checkout", 3) + self.whole("etcd", 3)
+        measured, records, text = self.resumed(there, "--resume", "--programs", "checkout-changing,checkout-go1.24", "--rounds", "4")
+        self.assertEqual(measured, ["checkout-changing", "checkout-go1.24"])
+        self.assertEqual(records[:len(there)], there)
+        for program in ("checkout", "etcd", "checkout-changing", "checkout-go1.24"):
+            self.assertIn(f"## {program}\n", text)
+
+    def test_measures_what_is_not_there_of_all_programs(self):
+        there = self.whole("checkout", 3)
+        measured, _, _ = self.resumed(there, "--resume")
+        self.assertEqual(measured, [name for name in BLOCK_PROGRAMS if name != "checkout"])
+
+    def test_begins_a_program_anew_that_was_cut(self):
+        for cut in (self.whole("etcd", 3, rounds=3)[:-1], self.whole("etcd", 2, rounds=3), self.whole("etcd", 1)):
+            there = self.whole("checkout", 3) + cut
+            measured, records, _ = self.resumed(there, "--resume", "--programs", "checkout,etcd", "--rounds", "3")
+            self.assertEqual(measured, ["etcd"])
+            self.assertEqual(len(records), 12)
+
+    def test_keeps_what_was_cut_and_is_not_asked_for(self):
+        there = self.whole("etcd", 3)[:-1]
+        measured, records, text = self.resumed(there, "--resume", "--programs", "checkout", "--rounds", "2")
+        self.assertEqual((measured, records[:len(there)]), (["checkout"], there))
+        self.assertIn("## etcd\n", text)
+
+    def test_reports_old_records_without_measuring(self):
+        measured, _, text = self.resumed(self.whole("checkout", 3), "--report-only")
+        self.assertEqual(measured, [])
+        self.assertIn("| grid-400 | Go's own | 3 | 27 | -20.0 %", text)
+
+
+class Programs(unittest.TestCase):
+    def test_the_changing_load_is_that_of_the_trials(self):
+        self.assertEqual(BLOCK_PROGRAMS["checkout-changing"].rates, tuple(sorted(set(CHANGING["checkout"]))))
+        self.assertEqual(BLOCK_PROGRAMS["checkout-changing"].executable, "checkout")
+
+    def test_one_is_built_by_an_older_go(self):
+        program = BLOCK_PROGRAMS["checkout-go1.24"]
+        self.assertEqual((program.executable, program.load), ("checkout-go1.24", "checkout"))
+        same = PROGRAMS["checkout"]
+        self.assertEqual((program.rate, program.limit), (same.rate, same.limit))
 
 
 class Figures(unittest.TestCase):
@@ -99,10 +263,12 @@ class Figures(unittest.TestCase):
                 for arm, cpu in (("default", 1.0), ("grid-400", 0.8), ("gopacer", 0.9), ("gopacer-live", 0.8)):
                     records.append({**block(arm, n, cpu), "program": program})
         text = blocks_report.document(records, "./dev lab --blocks")
-        self.assertIn("| gopacer under a changing load: share of the oracle's saving", text)
-        self.assertIn("| gopacer-live under a changing load", text)
-        self.assertNotIn("| gopacer-live: share", text)
-        self.assertRegex(text, r"gopacer-throughput: share of the oracle's saving, objective Throughput, by CPU per request \| – \| checkout –")
+        by_cpu = "share of the oracle's saving, objective Balanced, by CPU per request"
+        self.assertRegex(text, rf"\| gopacer under a steady load: {by_cpu} \| ≥ 95 % \| [\d.]+ % \([^|]*\) \| \*\*no\*\* \| checkout [^;]*\|\n")
+        self.assertRegex(text, rf"\| gopacer under a changing load: {by_cpu} \| ≥ 90 % \| [^|]* \| \*\*no\*\* \| checkout-changing")
+        self.assertRegex(text, rf"\| gopacer-live under a changing load: {by_cpu} \| ≥ 90 % \| 100.0 % [^|]* \| yes \|")
+        self.assertNotIn("| gopacer-live under a steady load", text)
+        self.assertRegex(text, r"gopacer-throughput under a steady load: share of the oracle's saving, objective Throughput, by CPU per request \| ≥ 95 % \| – \| – \| checkout –")
 
     def test_the_runtimes_account_is_not_believed_where_a_program_shares_its_cpus(self):
         one = block("default", 1, 1.0)

@@ -70,8 +70,8 @@ def read_arguments(argv):
     options.scenarios = names(options.scenarios, ("steady", "changing"), "scenario")
     if options.quick and "changing" in options.scenarios:
         options.scenarios.remove("changing")
-    for name, low, high in (("repetitions", 1, 100), ("seconds", 2, 600), ("warm", 2, 600), ("advise_seconds", 20, 600), ("rounds", 2, 1000),
-                            ("block_seconds", 2, 30)):
+    for name, low, high in (("repetitions", 1, 100), ("seconds", 2, 600), ("warm", 2, 600), ("advise_seconds", 20, 600),
+                            ("rounds", blocks.FEWEST_ROUNDS, 1000), ("block_seconds", 2, 30)):
         if not low <= getattr(options, name) <= high:
             raise SystemExit(f"lab: --{name.replace('_', '-')} must be {low} to {high}")
     return options
@@ -100,6 +100,17 @@ def read_records(path):
     return records
 
 
+def as_line(record):
+    return json.dumps(record, separators=(",", ":")) + "\n"
+
+
+def rewrite(path, records):
+    """Nothing is lost if this is cut."""
+    whole = path.with_suffix(".new")
+    whole.write_text("".join(map(as_line, records)))
+    whole.replace(path)
+
+
 def say(started, text):
     print(f"[{time.monotonic() - started:7.1f}s] {text}", file=sys.stderr, flush=True)
 
@@ -119,7 +130,7 @@ def run(options, data):
     path = data / "trials.jsonl"
     records = read_records(path) if options.resume else []
     data.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(record, separators=(",", ":")) + "\n" for record in records))
+    rewrite(path, records)
     text = (f"{options.repetitions} repetitions, {options.seconds:g} s each after {options.warm:g} s under load, "
             f"{options.advise_seconds} s for each advice, seed {options.seed}.")
     (data / "machine.json").write_text(json.dumps(machine(text, options.go_version), indent=1) + "\n")
@@ -144,7 +155,7 @@ def run(options, data):
                         continue
                     record = bench.run(step, plan.non_go(records, step.program), plan.advised_before(records, step))
                     records.append(record)
-                    out.write(json.dumps(record, separators=(",", ":")) + "\n")
+                    out.write(as_line(record))
                     out.flush()
                     say(started, f"{repetition}/{options.repetitions} {number}/{len(steps)} {step.program} {step.scenario} "
                         f"{step.tuner}: {line_of(record)}")
@@ -158,21 +169,19 @@ def run_blocks(options, data):
     path = data / "blocks.jsonl"
     data.mkdir(parents=True, exist_ok=True)
     records = read_records(path) if options.resume else []
-    done = {r["program"] for r in records}  # a program that was cut begins anew
-    if options.resume and records and sum(r["program"] == records[-1]["program"] for r in records) % options.rounds:
-        done.discard(records[-1]["program"])
-    records = [r for r in records if r["program"] in done]
+    wanted = blocks.missing(records, options.programs)
+    records = [r for r in records if r["program"] not in wanted]
+    rewrite(path, records)
+    kept = dict.fromkeys(r["program"] for r in records)
+    say(started, f"lab: measures {', '.join(wanted) or 'nothing'}" + (f", and keeps {', '.join(kept)}" if kept else ""))
     os.sched_setaffinity(0, {trial.OTHER_CPU})
-    with tempfile.TemporaryDirectory(prefix="gopacer-lab-") as work, open(path, "w") as out:
-        out.writelines(json.dumps(r, separators=(",", ":")) + "\n" for r in records)
+    with tempfile.TemporaryDirectory(prefix="gopacer-lab-") as work, open(path, "a") as out:
         bench = trial.Bench(options.binaries, {"load": options.binaries / "load", "gcshare": options.binaries / "gcshare",
                                                "gopacer": options.gopacer}, work, options.warm, {}, options.advise_seconds)
-        for name in options.programs:
-            if name in done:
-                continue
+        for name in wanted:
             for record in blocks.run(bench, name, options.rounds, options.block_seconds, options.seed):
                 records.append(record)
-                out.write(json.dumps(record, separators=(",", ":")) + "\n")
+                out.write(as_line(record))
                 out.flush()
                 say(started, f"{record['round']}/{options.rounds} {name} {record['arm']} {record['seconds']:.1f} s: {line_of(record)}")
     return records

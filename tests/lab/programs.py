@@ -42,6 +42,7 @@ BLOCK_PROGRAMS = {**PROGRAMS, **{p.name: p for p in (
     Program("etcd", 500, 800, 256 * MIB, "etcd with 20,000 keys of 1 KiB in memory; 1 of 4 requests writes, the others read a range of 20"),
     Program("sqlite", 400, 700, 192 * MIB, "a cgo program: SQLite in memory behind HTTP, each answer is 50 rows as JSON, over 24 MiB of cached answers"),
     Program("checkout-older", 600, 1500, 512 * MIB, "checkout with the collector that Go had until 1.25 (GOEXPERIMENT=nogreenteagc)", load="checkout"),
-    Program("checkout-changing", 600, 1500, 512 * MIB, "checkout under a load that changes: a part of each round at this rate, another at three times as much",
+    Program("checkout-go1.24", 600, 1500, 512 * MIB, "checkout built with Go 1.24.6", load="checkout"),
+    Program("checkout-changing", 600, 1500, 512 * MIB, "checkout under a load that changes: a part of each round at one rate, another at three times as much",
             binary="checkout", rates=tuple(sorted(set(CHANGING["checkout"])))),
 )}}

@@ -19,9 +19,8 @@ def table(header, rows):
 
 
 def goals_table(rows):
-    verdict = {True: "yes", False: "**no**", None: "–"}
     return table(("figure", "goal", "found (95 % interval)", "met", "of it"),
-                 [(g.figure, g.goal, g.found, verdict[g.met], g.note or "–") for g in rows])
+                 [(g.figure, g.goal, g.found, goals.VERDICT[g.met], g.note or "–") for g in rows])
 
 
 def scaled(found, factor, digits):
