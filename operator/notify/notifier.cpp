@@ -37,7 +37,7 @@ bool may_pass(const FetchError& error) {
 
 /// What went wrong, and what to do where that is known.
 std::string words_of(const PostAnswer& answer) {
-  const std::string status = "HTTP " + std::to_string(answer.status);
+  std::string status = "HTTP " + std::to_string(answer.status);
   if (answer.status == 401 || answer.status == 403) return status + ": look at its token, or at the secret in its url";
   if (answer.status == 404 || answer.status == 410) return status + ": its url is none, or not any more";
   if (answer.status == 400 || answer.status == 422) return status + ": look whether its type is right";
