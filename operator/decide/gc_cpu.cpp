@@ -65,7 +65,7 @@ std::vector<GcCpu> gc_cpu_of(const std::vector<PodEstimate>& pods, double cpu, b
     has_metrics = has_metrics && pod.gc_by_metrics;
     has_fraction = has_fraction && pod.gc_by_fraction;
     by_metrics += pod.gc_by_metrics.value_or(0) / count;
-    by_fraction += with_idle_marking(pod.gc_by_fraction.value_or(0), cpu, pod.max_procs) / count;
+    by_fraction += with_idle_marking(pod.gc_by_fraction.value_or(0), pod.cpu.value_or(cpu), pod.max_procs) / count;
     cycles_per_second += pod.cycles / pod.seconds / count;
     by_heap += kSecondsPerLiveByte * pod.live * pod.cycles / pod.seconds / count;
   }

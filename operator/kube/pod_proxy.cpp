@@ -13,6 +13,7 @@
 #include "codec/fields.h"
 #include "gopacer/base/text.h"
 #include "kube/transport.h"
+#include "kube/wire.h"
 
 namespace gopacer::kube {
 namespace {
@@ -30,9 +31,9 @@ struct Job {
 
 /// What the API server itself says in place of the pod: a Status object.
 std::string status_message(const ApiResponse& response) {
-  const nlohmann::json body = nlohmann::json::parse(response.body, nullptr, /*allow_exceptions=*/false);
-  if (!body.is_object() || codec::text(body, "kind") != "Status") return {};
-  return codec::strange(body, "message", kLongestDetail);
+  const auto body = parse_json(response.body);
+  if (!body || !body->is_object() || codec::text(*body, "kind") != "Status") return {};
+  return codec::strange(*body, "message", kLongestDetail);
 }
 
 FetchFailure failure_of(const std::string& message) {

@@ -43,7 +43,7 @@ bool was_stopped(const json& profile) {
 /// Writes `change` to each profile that `concerned` chooses.
 template <typename Concerned>
 Result<FleetOrder> each_profile(ApiServer& api, const std::string& ns, const json& change, const std::string& done,
-                                const Concerned& concerned) {
+                                const Told& tell, const Concerned& concerned) {
   // All are listed first: the writes would expire the pages.
   std::vector<ObjectKey> keys;
   auto listed = each_of(api, {resources::kProfiles, ns, "", ""}, [&](const json& object) {
@@ -54,9 +54,11 @@ Result<FleetOrder> each_profile(ApiServer& api, const std::string& ns, const jso
   for (const ObjectKey& key : keys) {
     const auto written = patch(api, key, change);
     if (written) {
-      order.done.push_back(key.text() + " " + done);
+      ++order.done;
+      tell(true, key.text() + " " + done);
     } else if (written.error().kind != ErrorKind::kNotFound) {
-      order.failed.push_back(key.text() + ": " + written.error().message);
+      ++order.failed;
+      tell(false, key.text() + ": " + written.error().message);
     }
   }
   return order;
@@ -108,16 +110,17 @@ Result<std::string> undo_to(ApiServer& api, const ObjectKey& profile, const std:
          " without another trial; `kubectl gopacer status " + profile.name + "` waits for it.";
 }
 
-Result<FleetOrder> stop_all(ApiServer& api, const std::string& ns, Time now) {
+Result<FleetOrder> stop_all(ApiServer& api, const std::string& ns, Time now, const Told& tell) {
   json change = suspension(true);
   change["metadata"]["annotations"][kStoppedAnnotation] = format_time(now);
-  return each_profile(api, ns, change, "is suspended", [](const json& profile) { return !is_suspended(profile); });
+  return each_profile(api, ns, change, "is suspended", tell,
+                      [](const json& profile) { return !is_suspended(profile); });
 }
 
-Result<FleetOrder> resume_all(ApiServer& api, const std::string& ns) {
+Result<FleetOrder> resume_all(ApiServer& api, const std::string& ns, const Told& tell) {
   json change = suspension(false);
   change["metadata"]["annotations"][kStoppedAnnotation] = nullptr;
-  return each_profile(api, ns, change, "goes on", was_stopped);
+  return each_profile(api, ns, change, "goes on", tell, was_stopped);
 }
 
 }  // namespace gopacer::plugin

@@ -2,7 +2,6 @@
 
 #include <functional>
 #include <string>
-#include <vector>
 
 #include "gopacer/base/clock.h"
 #include "gopacer/base/result.h"
@@ -25,18 +24,21 @@ Result<std::string> abort_trial(ApiServer& api, const ObjectKey& profile);
 /// Puts the settings of an earlier trial back. Error: the trial is not kept, or is what was undone to last.
 Result<std::string> undo_to(ApiServer& api, const ObjectKey& profile, const std::string& trial);
 
-/// What became of each profile of a fleet.
+/// Profiles of a fleet, by what became of the order.
 struct FleetOrder {
-  std::vector<std::string> done;
-  std::vector<std::string> failed;
+  int done = 0;
+  int failed = 0;
 };
+
+/// Told of each profile what became of it.
+using Told = std::function<void(bool done, const std::string& sentence)>;
 
 /// Suspends every profile of a namespace, or of all where it is empty, and marks those that were not suspended before.
 /// Error: they can't be listed.
-Result<FleetOrder> stop_all(ApiServer& api, const std::string& ns, Time now);
+Result<FleetOrder> stop_all(ApiServer& api, const std::string& ns, Time now, const Told& tell);
 
 /// Lets those go on again that stop_all() marked, and no others.
-Result<FleetOrder> resume_all(ApiServer& api, const std::string& ns);
+Result<FleetOrder> resume_all(ApiServer& api, const std::string& ns, const Told& tell);
 
 /// On a profile that stop_all() suspended: when.
 inline constexpr const char* kStoppedAnnotation = "gopacer.dev/stopped-at";

@@ -25,7 +25,6 @@ struct Surroundings {
   std::optional<Workload> workload;
   json managed_fields = json::array();
   std::optional<ProfileStory> profile;
-  json profile_status = json::object();
 };
 
 std::optional<json> look_up(ApiServer& api, const ResourceType& type, const std::string& ns, const std::string& name) {
@@ -34,17 +33,18 @@ std::optional<json> look_up(ApiServer& api, const ResourceType& type, const std:
   return object ? std::optional(*object) : std::nullopt;
 }
 
-void find_profile(ApiServer& api, const ObjectKey& workload, Surroundings& found) {
-  const auto all = read_profiles(api, workload.ns);
-  if (!all) return;
-  const auto ours = std::find_if(all->begin(), all->end(), [&](const ProfileStory& story) {
-    return story.target == "Deployment/" + workload.name;
-  });
-  if (ours == all->end()) return;
-  if (auto whole = read_profile(api, ours->key)) found.profile = std::move(*whole);
-  if (const auto object = look_up(api, resources::kProfiles, ours->key.ns, ours->key.name)) {
-    found.profile_status = child(*object, "status");
+/// Of an arm the one that its trial is of, else the one whose target it is.
+std::string profile_about(ApiServer& api, const Workload& workload) {
+  if (!workload.arm_of.empty()) {
+    const auto of = workload.labels.find(kProfileLabel);
+    return of == workload.labels.end() ? "" : of->second;
   }
+  const auto all = read_profiles(api, workload.key.ns);
+  if (!all) return {};
+  const auto ours = std::find_if(all->begin(), all->end(), [&](const ProfileStory& story) {
+    return story.target == "Deployment/" + workload.key.name;
+  });
+  return ours == all->end() ? "" : ours->key.name;
 }
 
 Surroundings surroundings_of(ApiServer& api, const Pod& pod) {
@@ -60,7 +60,9 @@ Surroundings surroundings_of(ApiServer& api, const Pod& pod) {
   if (!workload) return found;
   found.workload = std::move(*workload);
   found.managed_fields = elements(child(*deployment, "metadata"), "managedFields");
-  find_profile(api, found.workload->key, found);
+  if (const std::string name = profile_about(api, *found.workload); !name.empty()) {
+    if (auto profile = read_profile(api, {pod.key.ns, name})) found.profile = std::move(*profile);
+  }
   return found;
 }
 
@@ -91,10 +93,18 @@ std::string why_of(const ProfileStory& profile, const Settings& settings) {
 }
 
 std::string live_value(const Surroundings& around, const std::string& container, const std::string& variable) {
-  const json& applied = child(around.profile_status, "applied");
-  const bool beside = applied.contains("beside") && text(applied, "container") == container;
-  if (!beside) return {};
-  return text(applied, variable == kGogcVariable ? "gogc" : "goMemLimit");
+  if (!around.profile || !around.profile->applied_live || around.profile->applied_container != container) return {};
+  const EnvText env = to_env(around.profile->applied);
+  return (variable == kGogcVariable ? env.gogc : env.go_mem_limit).value_or("");
+}
+
+/// Why the target, or the arm, has what it has.
+std::string why_here(const Surroundings& around) {
+  const ProfileStory& profile = *around.profile;
+  if (around.workload->arm_of.empty()) return why_of(profile, profile.applied);
+  const TrialStory* const trial = profile.running_trial();
+  const bool tries = trial != nullptr && around.workload->key.name.ends_with("-canary");
+  return tries ? "trial " + trial->name + ": " + trial->why : std::string();
 }
 
 SettingStory story_of(const ContainerSpec& container, const std::string& variable, const Surroundings& around) {
@@ -112,21 +122,20 @@ SettingStory story_of(const ContainerSpec& container, const std::string& variabl
   if (!around.workload) return story;
   const Workload& workload = *around.workload;
   if (entry != container.env.rend()) story.from = "the pod template of " + describe(workload);
+  const ContainerSpec* const now = container_named(workload.containers, container.name);
+  if (now != nullptr && value_in(*now, variable) != value) {
+    // Who has set that is another question than who has set what this pod has.
+    story.differs = "the template has " + value_in(*now, variable).value_or("no such entry") + " now";
+    return story;
+  }
   for (const EnvOwner& owner : workload.env_owners) {
     if (owner.container != container.name || owner.variable != variable) continue;
     story.managers.push_back(owner.manager);
     const auto at = latest_write(around.managed_fields, owner.manager);
     if (at && (!story.since || *at > *story.since)) story.since = at;
   }
-  const ContainerSpec* const now = container_named(workload.containers, container.name);
-  if (now != nullptr && value_in(*now, variable) != value) {
-    story.differs = "the template has " + value_in(*now, variable).value_or("no such entry") + " now";
-  }
   const bool ours = std::find(story.managers.begin(), story.managers.end(), kFieldManager) != story.managers.end();
-  if (around.profile && (ours || !story.in_force.empty())) {
-    const json& applied = child(around.profile_status, "applied");
-    story.why = why_of(*around.profile, codec::decode_settings(applied));
-  }
+  if (around.profile && (ours || !story.in_force.empty())) story.why = why_here(around);
   return story;
 }
 

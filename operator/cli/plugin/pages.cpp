@@ -23,8 +23,10 @@ std::string_view label_of(std::string_view line, std::string_view name) {
 std::string_view histogram_of(std::string_view line) {
   constexpr std::string_view kType = "# TYPE ";
   constexpr std::string_view kHistogram = " histogram";
-  if (!line.starts_with(kType) || !line.ends_with(kHistogram)) return {};
+  if (!line.starts_with(kType)) return {};
   line.remove_prefix(kType.size());
+  // Only now: the blank may be the same.
+  if (!line.ends_with(kHistogram)) return {};
   line.remove_suffix(kHistogram.size());
   return line;
 }

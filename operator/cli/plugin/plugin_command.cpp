@@ -5,12 +5,14 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
+#include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <system_error>
 #include <thread>
 
 #include "cli/plugin/orders.h"
@@ -80,7 +82,7 @@ struct Session {
     return Exit::kFailed;
   }
   Exit print(const nlohmann::json& object) const {
-    surface.out << object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
+    surface.out << object.dump(2, ' ', true, nlohmann::json::error_handler_t::replace) << "\n";
     return Exit::kOk;
   }
   Exit print(const std::string& text) const {
@@ -112,9 +114,11 @@ Exit watch_one(const Session& session) {
     const auto story = read_profile(session.api, session.key());
     if (!story && !story.error().retriable()) return session.fail(story.error().message);
     const std::string text = story ? screen(*story, surface.clock.now(), surface.width) : story.error().message + "\n";
-    if (text != latest && surface.width > 0) surface.out << kClearScreen;
-    if (text != latest) session.print(text);
-    latest = text;
+    // How long ago something was changes all the time: where nothing can be cleared, that is no news.
+    const std::string now = surface.width > 0 || !story ? text : to_json(*story).dump();
+    if (now != latest && surface.width > 0) surface.out << kClearScreen;
+    if (now != latest) session.print(text);
+    latest = now;
     surface.sleep(kBetweenLooks);
   }
   return Exit::kOk;
@@ -146,7 +150,9 @@ bool settled(const ProfileStory& story, Time now) {
 Exit outcome(const ProfileStory& story) {
   const ConditionStory* const ready = story.condition("Ready");
   const TrialStory* const latest = story.latest_trial();
-  const bool rolled_back = latest != nullptr && latest->verdict == "RollBack";
+  // Who has asked for earlier settings since has them.
+  const bool undone = !story.undone_to.empty() && story.undone_to == story.undo_wanted;
+  const bool rolled_back = latest != nullptr && latest->verdict == "RollBack" && !undone;
   return ready != nullptr && ready->holds && !rolled_back ? Exit::kOk : Exit::kFailed;
 }
 
@@ -181,16 +187,19 @@ Exit told(const Session& session, const Result<std::string>& done) {
   return done ? session.print(*done + "\n") : session.fail(done.error().message);
 }
 
+/// Each profile as it is done: whoever interrupts the order has to know how far it came.
+Told telling(const Session& session) {
+  return [&session](bool done, const std::string& line) { done ? session.print(line + "\n") : session.fail(line); };
+}
+
 Exit told(const Session& session, const Result<FleetOrder>& order) {
   if (!order) return session.fail(order.error().message);
-  for (const std::string& line : order->done) session.print(line + "\n");
-  for (const std::string& line : order->failed) session.fail(line);
-  if (order->done.empty() && order->failed.empty()) session.print(std::string("There was nothing to do.\n"));
-  return order->failed.empty() ? Exit::kOk : Exit::kFailed;
+  if (order->done + order->failed == 0) session.print(std::string("There was nothing to do.\n"));
+  return order->failed == 0 ? Exit::kOk : Exit::kFailed;
 }
 
 Exit resume(const Session& session) {
-  if (session.options.all) return told(session, resume_all(session.api, session.fleet()));
+  if (session.options.all) return told(session, resume_all(session.api, session.fleet(), telling(session)));
   return told(session, suspend(session.api, session.key(), false));
 }
 
@@ -217,9 +226,10 @@ Result<ScanReport> scan_cluster(const Session& session, Duration duration) {
   auto report = scan({session.api, *cluster.pods, cluster.know, session.surface.clock,
                       [&](const std::string& text) { progress.show(text); }},
                      {session.fleet(), session.options.name, duration});
-  const std::string refusal = cluster.refusal();
-  if (report && report->services.empty() && !refusal.empty()) {
-    return invalid("pods can't be asked: " + refusal + ". Needed is the right to get pods/proxy");
+  if (!report) return report;
+  report->refusal = cluster.refusal();
+  if (report->services.empty() && !report->refusal.empty()) {
+    return invalid("pods can't be asked: " + report->refusal + ". Needed is the right to get pods/proxy");
   }
   return report;
 }
@@ -237,12 +247,15 @@ Exit scan_all(const Session& session) {
   return session.print(session.options.output == "html" ? html_of(*report) : text_of(*report));
 }
 
-/// Writes it, unless there is one.
+/// Writes it where there is nothing yet. What went wrong; empty when nothing did.
 std::string write_new(const std::string& path, const std::string& text) {
-  if (std::filesystem::exists(path)) return path + " exists already and is left as it is";
-  std::ofstream file(path);
-  file << text;
-  return file.flush() ? "" : path + " can't be written: does the directory exist?";
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "wx"), std::fclose);
+  if (file == nullptr && errno == EEXIST) return path + " exists already and is left as it is";
+  if (file != nullptr && std::fwrite(text.data(), 1, text.size(), file.get()) == text.size() &&
+      std::fflush(file.get()) == 0) {
+    return "";
+  }
+  return path + " can't be written: " + std::generic_category().message(errno);
 }
 
 Exit init(const Session& session) {
@@ -253,19 +266,21 @@ Exit init(const Session& session) {
   const auto report = scan_cluster(session, Duration(0));
   if (!report) return session.fail(report.error().message);
   if (report->services.empty()) return session.fail(text_of(*report));
+  // A second profile for a target, or one of the same name that only recommends, would take the first one's place.
+  if (!report->profiles_unknown.empty()) return session.fail(report->profiles_unknown);
   Exit exit = Exit::kOk;
   for (const ServiceStory& service : report->services) {
-    if (session.options.directory.empty()) {
-      session.print(profile_yaml(service));
-      continue;
-    }
     const ObjectKey& key = service.workload.key;
-    const std::string path = session.options.directory + "/" + key.ns + "-" + key.name + ".yaml";
-    const std::string trouble = write_new(path, profile_yaml(service));
-    if (trouble.empty()) {
-      session.print(path + "\n");
+    if (!service.profile.empty()) {
+      session.surface.err << key.text() << " has profile " << service.profile << " and is left out\n";
+    } else if (session.options.directory.empty()) {
+      session.print(profile_yaml(service));
     } else {
-      exit = session.fail(trouble);
+      // A namespace has no dots, so that no two have the same name.
+      const std::string path = session.options.directory + "/" + key.ns + "." + key.name + ".yaml";
+      const std::string trouble = write_new(path, profile_yaml(service));
+      if (trouble.empty()) session.print(path + "\n");
+      if (!trouble.empty()) exit = session.fail(trouble);
     }
   }
   return exit;
@@ -293,6 +308,7 @@ class Commands {
     getting->add_flag("-A,--all-namespaces", options.all_namespaces, "Of all namespaces");
     getting->add_flag("-w,--watch", options.watch, "Show it again when it changes, until interrupted")->needs("NAME");
     with_output(*getting, options);
+    getting->get_option("--watch")->excludes("--output");
     CLI::App* const waiting = of_one("status",
                                      "Wait until nothing is under way. Exit status 0: as asked; 1: rolled back, or "
                                      "blocked; 3: still under way",
@@ -364,11 +380,11 @@ class Commands {
     undoing->add_option("--to-trial", options_.trial, "The trial")->required();
     CLI::App* const resuming = order("resume", "Let trials begin again", resume);
     fleet_flags(*resuming, "All profiles that `stop --all` has paused")->excludes("NAME");
-    CLI::App* const stopping =
-        add("stop", "Pause every profile of the namespace, or of all with -A; recommendations go on",
-            [](const Session& session) {
-              return told(session, stop_all(session.api, session.fleet(), session.surface.clock.now()));
-            });
+    CLI::App* const stopping = add(
+        "stop", "Pause every profile of the namespace, or of all with -A; recommendations go on",
+        [](const Session& session) {
+          return told(session, stop_all(session.api, session.fleet(), session.surface.clock.now(), telling(session)));
+        });
     fleet_flags(*stopping, "Yes, all of them")->required();
   }
 

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <utility>
 
 #include "cli/plugin/listing.h"
 #include "cli/plugin/pages.h"
@@ -31,6 +32,7 @@ constexpr Duration kYoung = std::chrono::minutes(5);
 constexpr Duration kProbeTime = seconds(40);
 constexpr Duration kProbeTimeout = seconds(3);
 constexpr std::size_t kHeadOfProfile = 32;
+constexpr int kAtOnce = 16;  ///< pages that are asked for
 constexpr std::size_t kMostMeasured = 100;
 /// So many are read twelve times, more of them six times.
 constexpr std::size_t kFew = 10;
@@ -80,58 +82,86 @@ Result<std::map<std::string, Candidate>> read_workloads(ApiServer& api, const Sc
   return by_uid;
 }
 
-/// One page of one pod.
+/// One page of one pod, and what was found on it.
 struct Probe {
   std::size_t candidate = 0;
+  std::string address;
   int port = 0;
   bool of_pprof = false;
-  std::string body;
-  bool answered = false;  ///< well
+  std::string body;  ///< while it comes
+  bool is_heap = false;
+  MetricsLook metrics = {};
 };
 
-/// What is asked, and by whom it is awaited. A late answer finds it still there.
+/// What is asked, a few at a time, and by whom it is awaited. A late answer finds it still there.
 struct Probes {
   std::mutex mutex;
   std::condition_variable changed;
   std::vector<Probe> all;
+  std::size_t asked = 0;
   std::size_t awaited = 0;
+  bool over = false;  ///< nothing more is asked, and answers come too late
+
+  void take(Probe& probe, bool good) {
+    if (good && !over) {
+      probe.is_heap = probe.of_pprof && is_heap_profile(probe.body);
+      if (!probe.of_pprof) probe.metrics = look_at_metrics(probe.body);
+    }
+    probe.body = {};
+    --awaited;
+    changed.notify_all();
+  }
 };
 
-void ask(HttpFetcher& fetcher, const std::string& address, const std::shared_ptr<Probes>& probes, std::size_t index) {
-  const Probe& probe = probes->all[index];
+/// Asks for the next page that nobody has asked for, and goes on with the one after it when the answer is there.
+void ask_next(HttpFetcher& fetcher, const std::shared_ptr<Probes>& probes) {
+  std::size_t index = 0;
   HttpRequest request;
-  request.address = address;
-  request.port = probe.port;
-  request.target = probe.of_pprof ? "/debug/pprof/heap?debug=1" : "/metrics";
+  {
+    const std::lock_guard lock(probes->mutex);
+    if (probes->over || probes->asked == probes->all.size()) return;
+    index = probes->asked++;
+    const Probe& probe = probes->all[index];
+    request.address = probe.address;
+    request.port = probe.port;
+    request.target = probe.of_pprof ? "/debug/pprof/heap?debug=1" : "/metrics";
+  }
   request.timeout = kProbeTimeout;
   request.most_bytes = 2 * kLongestPage;
-  const std::size_t enough = probe.of_pprof ? kHeadOfProfile : kLongestPage;
+  const std::size_t enough = request.target == "/metrics" ? kLongestPage : kHeadOfProfile;
   fetcher.fetch(
       std::move(request),
       [probes, index, enough](std::string_view piece) {
         const std::lock_guard lock(probes->mutex);
         std::string& body = probes->all[index].body;
         body.append(piece.substr(0, enough - body.size()));
-        return body.size() < enough;
+        return body.size() < enough && !probes->over;
       },
-      [probes, index](const tl::expected<HttpAnswer, FetchError>& answer) {
-        const std::lock_guard lock(probes->mutex);
-        probes->all[index].answered = answer.has_value() && answer->status < 300;
-        --probes->awaited;
-        probes->changed.notify_all();
+      [&fetcher, probes, index](const tl::expected<HttpAnswer, FetchError>& answer) {
+        {
+          const std::lock_guard lock(probes->mutex);
+          probes->take(probes->all[index], answer.has_value() && answer->status < 300);
+        }
+        ask_next(fetcher, probes);
       });
 }
 
+std::vector<int> ports_of(const Candidate& candidate) {
+  std::set<int> ports(kUsualPorts.begin(), kUsualPorts.end());
+  for (const auto& [port, container] : candidate.port_of) {
+    if (ports.size() < kMostPorts) ports.insert(port);
+  }
+  return {ports.begin(), ports.end()};
+}
+
+/// The first port of each, then the second: where there is no time for all, each was asked for something.
 std::vector<Probe> probes_of(const std::vector<Candidate>& candidates) {
   std::vector<Probe> all;
-  for (std::size_t i = 0; i < candidates.size(); ++i) {
-    std::set<int> ports(kUsualPorts.begin(), kUsualPorts.end());
-    for (const auto& [port, container] : candidates[i].port_of) {
-      if (ports.size() < kMostPorts) ports.insert(port);
-    }
-    for (const int port : ports) {
-      all.push_back({i, port, true, {}, false});
-      all.push_back({i, port, false, {}, false});
+  for (std::size_t round = 0; round < kMostPorts; ++round) {
+    for (std::size_t i = 0; i < candidates.size(); ++i) {
+      const std::vector<int> ports = ports_of(candidates[i]);
+      if (round >= ports.size()) continue;
+      for (const bool of_pprof : {true, false}) all.push_back({i, candidates[i].pod.ip, ports[round], of_pprof, {}});
     }
   }
   return all;
@@ -143,9 +173,7 @@ std::vector<Probe> probe(const ScanPorts& ports, const std::vector<Candidate>& c
   for (const Candidate& candidate : candidates) ports.know(candidate.pod.ip, candidate.pod.key);
   probes->all = probes_of(candidates);
   probes->awaited = probes->all.size();
-  for (std::size_t i = 0; i < probes->all.size(); ++i) {
-    ask(ports.fetcher, candidates[probes->all[i].candidate].pod.ip, probes, i);
-  }
+  for (int i = 0; i < kAtOnce; ++i) ask_next(ports.fetcher, probes);
   const auto end = std::chrono::steady_clock::now() + kProbeTime;
   std::unique_lock lock(probes->mutex);
   while (probes->awaited > 0 && std::chrono::steady_clock::now() < end) {
@@ -155,31 +183,33 @@ std::vector<Probe> probe(const ScanPorts& ports, const std::vector<Candidate>& c
     lock.lock();
     probes->changed.wait_for(lock, seconds(1), [&] { return probes->awaited == 0; });
   }
+  probes->over = true;
   report.unasked = static_cast<int>(probes->awaited);
   return probes->all;
 }
 
+/// Of a port that no container speaks of, the first one.
 std::string container_at(const Candidate& candidate, int port) {
   const auto declared = candidate.port_of.find(port);
   if (declared != candidate.port_of.end()) return declared->second;
-  return candidate.pod.containers.empty() ? "" : candidate.pod.containers.front().name;
+  const auto& containers = candidate.workload.containers;
+  return containers.empty() ? "" : containers.front().name;
 }
 
-/// Puts what one page said into the service.
+/// Puts what one page said into the service. Containers that are in the pod only were injected and are nobody's to
+/// tune; and a page of Go's metrics that is another container's tells nothing of the one that serves pprof.
 void take_page(const Candidate& candidate, const Probe& probe, ServiceStory& service) {
-  if (!probe.answered) return;
-  if (probe.of_pprof) {
-    if (service.pprof || !is_heap_profile(probe.body)) return;
+  const std::string container = container_at(candidate, probe.port);
+  if (container_named(candidate.workload.containers, container) == nullptr) return;
+  if (probe.is_heap && !service.pprof) {
     service.pprof = PageAddress{probe.port, "/debug/pprof"};
-    service.container = container_at(candidate, probe.port);
-    return;
+    service.container = container;
   }
-  MetricsLook look = look_at_metrics(probe.body);
-  if (service.metrics || !look.is_go) return;
+  if (!probe.metrics.is_go || service.metrics || (service.pprof && container != service.container)) return;
   service.metrics = PageAddress{probe.port, "/metrics"};
-  service.go_version = std::move(look.go_version);
-  service.histograms = std::move(look.histograms);
-  if (!service.pprof) service.container = container_at(candidate, probe.port);
+  service.go_version = probe.metrics.go_version;
+  service.histograms = probe.metrics.histograms;
+  service.container = container;
 }
 
 std::string joined(const std::set<std::string>& words) {
@@ -194,8 +224,9 @@ void find_obstacles(const Candidate& candidate, ServiceStory& service) {
     service.obstacles.push_back(
         "it serves no pprof: import net/http/pprof and serve it, or let node agents read it (docs/live.md)");
   }
-  if (candidate.pod.containers.size() > 1 && !candidate.port_of.contains(service.pprof ? service.pprof->port : 0)) {
-    service.obstacles.push_back("of its " + std::to_string(candidate.pod.containers.size()) + " containers '" +
+  const auto& page = service.pprof ? service.pprof : service.metrics;
+  if (page && workload.containers.size() > 1 && !candidate.port_of.contains(page->port)) {
+    service.obstacles.push_back("of its " + std::to_string(workload.containers.size()) + " containers '" +
                                 service.container + "' is a guess: give containerName");
   }
   const ContainerSpec* const container = container_named(workload.containers, service.container);
@@ -219,7 +250,12 @@ void find_obstacles(const Candidate& candidate, ServiceStory& service) {
 
 std::vector<ServiceStory> services_of(const std::vector<Candidate>& candidates, const std::vector<Probe>& probes) {
   std::vector<ServiceStory> all(candidates.size());
-  for (const Probe& probe : probes) take_page(candidates[probe.candidate], probe, all[probe.candidate]);
+  // Whose metrics count is known once pprof was looked for everywhere.
+  for (const bool of_pprof : {true, false}) {
+    for (const Probe& probe : probes) {
+      if (probe.of_pprof == of_pprof) take_page(candidates[probe.candidate], probe, all[probe.candidate]);
+    }
+  }
   for (std::size_t i = 0; i < candidates.size(); ++i) {
     all[i].workload = candidates[i].workload;
     all[i].pod = candidates[i].pod.key;
@@ -335,15 +371,19 @@ void measure(const ScanPorts& ports, Duration duration, const std::map<ObjectKey
   }
 }
 
-void note_profiles(ApiServer& api, const std::string& ns, std::vector<ServiceStory>& services) {
-  // Where gopacer is not installed there are none.
+void note_profiles(ApiServer& api, const std::string& ns, ScanReport& report) {
   const auto profiles = read_profiles(api, ns);
-  if (!profiles) return;
-  for (ServiceStory& service : services) {
-    for (const ProfileStory& profile : *profiles) {
-      if (profile.key.ns == service.workload.key.ns && profile.target == "Deployment/" + service.workload.key.name)
-        service.profile = profile.key.name;
-    }
+  if (!profiles) {
+    // Where gopacer is not installed there are none.
+    if (profiles.error().kind != ErrorKind::kNotFound) report.profiles_unknown = profiles.error().message;
+    return;
+  }
+  std::map<std::pair<std::string, std::string>, std::string> profile_of;
+  for (const ProfileStory& profile : *profiles) profile_of[{profile.key.ns, profile.target}] = profile.key.name;
+  for (ServiceStory& service : report.services) {
+    const ObjectKey& target = service.workload.key;
+    const auto found = profile_of.find({target.ns, "Deployment/" + target.name});
+    if (found != profile_of.end()) service.profile = found->second;
   }
 }
 
@@ -396,7 +436,7 @@ Result<ScanReport> scan(const ScanPorts& ports, const ScanOptions& options) {
                                       [](const ServiceStory& one) { return one.pprof || one.metrics; });
   report.without_go = static_cast<int>(report.services.end() - without);
   report.services.erase(without, report.services.end());
-  note_profiles(ports.api, options.ns, report.services);
+  note_profiles(ports.api, options.ns, report);
   std::map<ObjectKey, const Pod*> pods;
   for (const Candidate& candidate : candidates) pods[candidate.pod.key] = &candidate.pod;
   if (options.duration > Duration(0)) measure(ports, options.duration, pods, report.services);

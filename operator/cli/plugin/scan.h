@@ -50,9 +50,11 @@ const Settings& advised(const ServiceStory& service);
 struct ScanReport {
   std::vector<ServiceStory> services;  ///< by saved cores, the most first
   int deployments = 0;
-  int without_pods = 0;  ///< none of their pods is ready
-  int without_go = 0;    ///< no page of Go's runtime was found
-  int unasked = 0;       ///< pages that nobody had the time to ask for
+  int without_pods = 0;               ///< none of their pods is ready
+  int without_go = 0;                 ///< no page of Go's runtime was seen
+  int unasked = 0;                    ///< pages that nobody had the time to ask for
+  std::string profiles_unknown = {};  ///< why it is not known which profiles there are; empty: it is
+  std::string refusal = {};           ///< the API server's, to ask pods; empty: there was none
 };
 
 /// What a scan asks of the world.

@@ -60,12 +60,16 @@ std::string summary_of(const ScanReport& report) {
   std::string text = std::to_string(report.services.size()) + " of " + std::to_string(report.deployments) +
                      " Deployments show that they run Go";
   if (report.without_pods > 0) text += "; " + std::to_string(report.without_pods) + " have no ready pod to ask";
-  if (report.without_go > 0)
-    text += "; " + std::to_string(report.without_go) + " answered with no page of Go's runtime";
+  if (report.without_go > 0) text += "; " + std::to_string(report.without_go) + " showed no page of Go's runtime";
   if (report.unasked > 0) {
     text += "; " + std::to_string(report.unasked) + " pages were not asked for in time: scan one namespace at a time";
   }
   text += ".";
+  if (!report.refusal.empty()) {
+    text += " Not all pods could be asked: " + report.refusal + ". Needed is the right to get pods/proxy.";
+  }
+  if (!report.profiles_unknown.empty())
+    text += " Which of them have a profile is not known: " + report.profiles_unknown + ".";
   const Sums sums = sums_of(report);
   if (sums.advised > 0) {
     text += " Together the advice would save " + format_fixed(sums.cores, 2) + " of " + format_fixed(sums.cpu, 2) +

@@ -67,10 +67,13 @@ std::string now_of(const ProfileStory& story) {
   };
   const std::string peak = story.figure("peakMemory");
   const std::string limit = story.figure("memoryLimit");
-  return joined({describe(story.current), story.figure("podsScraped") + " of " + story.figure("pods") + " pods read",
-                 with(story.figure("gcCpuPercent"), "collection takes "),
-                 with(peak, "peak memory ") + (peak.empty() ? "" : with(limit, " of "))},
-                "; ");
+  if (story.phase.empty()) return {};
+  const std::string pods = story.figure("pods");
+  return joined(
+      {describe(story.current), pods.empty() ? "" : story.figure("podsScraped") + " of " + pods + " pods read",
+       with(story.figure("gcCpuPercent"), "collection takes "),
+       with(peak, "peak memory ") + (peak.empty() ? "" : with(limit, " of "))},
+      "; ");
 }
 
 std::string advice_of(const ProfileStory& story) {
@@ -176,7 +179,8 @@ std::string list(const std::vector<ProfileStory>& all, bool with_namespace) {
   std::vector<std::vector<std::string>> rows{{"NAME", "PHASE", "NOW", "ADVICE", "GC-CPU", "SAVING", "READY"}};
   for (const ProfileStory& story : all) {
     const ConditionStory* const ready = story.condition("Ready");
-    rows.push_back({with_namespace ? story.key.text() : story.key.name, story.phase, describe(story.current),
+    rows.push_back({with_namespace ? story.key.text() : story.key.name, story.phase,
+                    story.phase.empty() ? "" : describe(story.current),
                     story.recommends ? describe(story.recommended) : "", story.figure("gcCpuPercent"), story.saving,
                     ready == nullptr ? "" : yes_or_no(ready->holds)});
   }
@@ -221,6 +225,7 @@ std::string explanation(const ProfileStory& story) {
 }
 
 std::string difference(const ProfileStory& story) {
+  if (story.phase.empty()) return "Nothing is known of " + story.target + " yet: is the operator running?\n";
   const std::string place = story.target + ", container " + story.container;
   if (!story.recommends || story.recommended == story.current) {
     return "Nothing would change of " + place + ".\n";

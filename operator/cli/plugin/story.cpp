@@ -23,6 +23,7 @@ using nlohmann::json;
 /// Of status.observed, in the order in which they are shown.
 constexpr std::array kFigures{"gcCpuPercent", "gcCyclesPerMinute", "allocRate",      "liveHeap",
                               "peakMemory",   "memoryLimit",       "containerSource"};
+
 std::vector<std::pair<std::string, std::string>> texts_of(const json& object) {
   std::vector<std::pair<std::string, std::string>> texts;
   if (!object.is_object()) return texts;
@@ -54,7 +55,11 @@ void read_recommendation(const json& status, ProfileStory& story) {
   const json& from = child(status, "recommendation");
   story.recommends = from.is_object() && !from.empty();
   if (!story.recommends) return;
-  if (from.contains("gogc")) story.recommended.gogc = Gogc(codec::small(from, "gogc"));
+  // The status has a number or nothing: a GOGC that is off stays so.
+  const bool stays_off = story.current.gogc && story.current.gogc->is_off();
+  if (from.contains("gogc") || stays_off) {
+    story.recommended.gogc = from.contains("gogc") ? Gogc(codec::small(from, "gogc")) : Gogc::off();
+  }
   if (const auto limit = parse_go_size(text(from, "goMemLimit"))) story.recommended.go_mem_limit = *limit;
   story.recommendation_why = text(from, "reason");
   story.binding = text(from, "binding");
@@ -97,6 +102,10 @@ ProfileStory profile_of(const json& object) {
   story.up_to_date = codec::integer(status, "observedGeneration", -1) == codec::integer(metadata, "generation");
   story.conditions = conditions_of(status);
   story.current = codec::decode_settings(child(status, "current"));
+  const json& applied = child(status, "applied");
+  story.applied = codec::decode_settings(applied);
+  story.applied_container = text(applied, "container");
+  story.applied_live = applied.contains("beside");
   story.cool_down_until = codec::time(status, "coolDownUntil");
   story.undone_to = text(status, "undoneTo");
   story.undo_wanted = text(child(metadata, "annotations"), kUndoAnnotation);

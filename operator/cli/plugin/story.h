@@ -108,6 +108,9 @@ struct ProfileStory {
   std::vector<std::pair<std::string, std::string>> observed;
   std::vector<std::pair<std::string, std::string>> sources;
   std::vector<std::string> tradeoff;
+  Settings applied;               ///< what gopacer has put in force, and into which container
+  std::string applied_container;  ///< empty: nothing
+  bool applied_live = false;      ///< by node agents, beside the template
   std::optional<Time> cool_down_until;
   std::string undone_to;
   std::string undo_wanted;

@@ -215,6 +215,15 @@ TEST_F(KubectlGopacer, FailsWhereTheLatestTrialWasRolledBack) {
   EXPECT_EQ(run({"status", "checkout"}), Exit::kFailed);
 }
 
+TEST_F(KubectlGopacer, IsContentWhereTheRolledBackTrialWasUndone) {
+  put(ended(1, TrialVerdict::kPromote));
+  put(ended(2, TrialVerdict::kRollBack));
+  ASSERT_TRUE(api_.merge_patch(objects::profile_path(),
+                               {{"metadata", {{"annotations", {{kUndoAnnotation, "checkout-1"}}}}}}, ""));
+  set_status({{"phase", "Tuned"}, {"undoneTo", "checkout-1"}, {"observedGeneration", generation()}});
+  EXPECT_EQ(run({"status", "checkout"}), Exit::kOk);
+}
+
 TEST_F(KubectlGopacer, DoesNotTakeAnOldStatusForAnAnswer) {
   set_status({{"phase", "Tuned"}, {"observedGeneration", generation() - 1}});
   EXPECT_EQ(run({"status", "checkout"}), Exit::kTimedOut);
@@ -247,6 +256,22 @@ TEST_F(KubectlGopacer, ShowsWhatWouldChange) {
   set_status({{"recommendation", nullptr}});
   run({"diff", "checkout"});
   EXPECT_THAT(text(), HasSubstr("Nothing would change"));
+}
+
+TEST_F(KubectlGopacer, KeepsAGogcThatIsOffOff) {
+  set_status({{"current", {{"gogc", "off"}}}, {"recommendation", {{"gogc", nullptr}, {"goMemLimit", "348MiB"}}}});
+  run({"diff", "checkout"});
+  EXPECT_THAT(text(), AllOf(HasSubstr(" - {name: GOGC, value: \"off\"}"), Not(HasSubstr("-- {name: GOGC"))));
+}
+
+TEST_F(KubectlGopacer, DoesNotTakeAProfileThatNobodyLookedAtForOneThatIsKnown) {
+  json fresh = objects::profile_object();
+  fresh["metadata"] = {{"namespace", "bank"}, {"name", "ledger"}};
+  ASSERT_TRUE(api_.create(resources::kProfiles, "bank", fresh));
+  run({"get", "ledger", "-n", "bank"});
+  EXPECT_THAT(text(), AllOf(HasSubstr("not looked at yet"), Not(HasSubstr("Go's defaults"))));
+  run({"diff", "ledger", "-n", "bank"});
+  EXPECT_THAT(text(), HasSubstr("Nothing is known of Deployment/checkout yet"));
 }
 
 TEST_F(KubectlGopacer, SaysWhatThereIsWhereTheProfileIsNot) {
@@ -354,13 +379,13 @@ TEST(RoughTime, HasTwoUnitsAtMost) {
 /// A pod of the target.
 class TracedPod : public KubectlGopacer {
  protected:
-  void make_pod(const json& env) {
-    const json deployment = api_.peek(objects::deployment_path(objects::kTarget));
+  void make_pod(const json& env, const ObjectKey& of = objects::kTarget) {
+    const json deployment = api_.peek(objects::deployment_path(of));
     ASSERT_TRUE(api_.create(kReplicaSets, "shop",
                             {{"metadata",
                               {{"name", "checkout-5d"},
                                {"ownerReferences", json::array({{{"kind", "Deployment"},
-                                                                 {"name", "checkout"},
+                                                                 {"name", of.name},
                                                                  {"uid", deployment["metadata"]["uid"]},
                                                                  {"controller", true}}})}}}}));
     const json set = api_.peek({kReplicaSets, "shop", "checkout-5d"});
@@ -410,7 +435,7 @@ TEST_F(TracedPod, SaysThatTheTemplateHasSomethingElseByNow) {
   apply_env("kubectl-set", env("75"));
   make_pod(env("50"));
   run({"trace", "checkout-5d-x"});
-  EXPECT_THAT(text(), HasSubstr("the template has 75 now"));
+  EXPECT_THAT(text(), AllOf(HasSubstr("the template has 75 now"), Not(HasSubstr("kubectl-set"))));
 }
 
 TEST_F(TracedPod, SaysWhatNodeAgentsKeepInForce) {
@@ -422,6 +447,15 @@ TEST_F(TracedPod, SaysWhatNodeAgentsKeepInForce) {
   run({"trace", "checkout-5d-x"});
   EXPECT_THAT(text(),
               AllOf(HasSubstr("GOGC  not set, and node agents keep 300 in force"), HasSubstr("trial checkout-1")));
+}
+
+TEST_F(TracedPod, OfAnArmIsItsTrials) {
+  Trial trial = builders::trial(TrialPhase::kMeasuring);
+  trial.spec.reason = "It saves 8.1 %.";
+  put(trial);
+  make_pod(json::array(), objects::kCanary);
+  EXPECT_EQ(run({"trace", "checkout-5d-x"}), Exit::kOk) << err_.str();
+  EXPECT_THAT(text(), HasSubstr("of Deployment shop/checkout-gopacer-canary; profile shop/checkout"));
 }
 
 TEST_F(TracedPod, IsNamedWhereItIsNotThere) {

@@ -115,7 +115,7 @@ TEST_F(Scan, DoesNotTakeAnotherProgramForGo) {
   EXPECT_EQ(report["services"], json::array());
   EXPECT_EQ(report["withoutGo"], 1);
   EXPECT_EQ(run({"scan", "--for", "0s"}), Exit::kOk);
-  EXPECT_THAT(out_.str(), HasSubstr("1 answered with no page of Go's runtime"));
+  EXPECT_THAT(out_.str(), HasSubstr("1 showed no page of Go's runtime"));
 }
 
 TEST_F(Scan, SaysWhatStandsInTheWay) {
@@ -147,6 +147,72 @@ TEST_F(Scan, GetsNoMoreThanTheBeginningOfAPageWithoutEnd) {
   pod_.on("/metrics", Drip{kMetricsPage, std::string(10'000, '#') + "\n"});
   deploy("checkout", pod_.port());
   EXPECT_EQ(scanned()["services"].size(), 1U);
+}
+
+TEST_F(Scan, IsNotUpsetByALineThatIsNearlyATypes) {
+  EXPECT_THAT(look_at_metrics("# TYPE histogram\n# TYPE  histogram\ngo_goroutines 7").histograms, ::testing::IsEmpty());
+}
+
+TEST_F(Scan, LeavesContainersThatWereInjectedOut) {
+  pod_.on("/debug/pprof/heap", Page{kHeapPage});
+  deploy("legacy", pod_.port());
+  json pod = api_.peek({resources::kPods, "shop", "legacy-5d-x"});
+  json proxy{{"name", "proxy"}, {"ports", pod["spec"]["containers"][0]["ports"]}};
+  pod["spec"]["containers"][0].erase("ports");
+  pod["spec"]["containers"].push_back(proxy);
+  ASSERT_TRUE(api_.replace({resources::kPods, "shop", "legacy-5d-x"}, pod));
+  EXPECT_EQ(scanned()["services"], json::array());
+}
+
+TEST_F(Scan, TakesNoMetricsOfAnotherContainer) {
+  PodImposter sidecar;
+  pod_.on("/debug/pprof/heap", Page{kHeapPage});
+  sidecar.on("/metrics", Page{kMetricsPage});
+  deploy("checkout", pod_.port());
+  const ObjectPath deployment = objects::deployment_path({"shop", "checkout"});
+  json changed = api_.peek(deployment);
+  changed["spec"]["template"]["spec"]["containers"].push_back({{"name", "sidecar"}});
+  ASSERT_TRUE(api_.replace(deployment, changed));
+  json pod = api_.peek({resources::kPods, "shop", "checkout-5d-x"});
+  pod["spec"]["containers"].push_back(
+      {{"name", "sidecar"}, {"ports", json::array({{{"containerPort", sidecar.port()}}})}});
+  ASSERT_TRUE(api_.replace({resources::kPods, "shop", "checkout-5d-x"}, pod));
+  const json service = scanned()["services"][0];
+  EXPECT_EQ(service["container"], "app");
+  EXPECT_EQ(service["metrics"], nullptr);
+}
+
+TEST_F(Scan, AsksAFewPagesAtATime) {
+  pod_.on("/debug/pprof/heap", Page{kHeapPage});
+  for (int i = 0; i < 40; ++i) deploy("service-" + std::to_string(i), pod_.port());
+  EXPECT_EQ(scanned()["services"].size(), 40U);
+  EXPECT_LE(pod_.most_at_once(), 16);
+}
+
+TEST_F(Scan, SaysThatNotAllPodsCouldBeAsked) {
+  pod_.on("/debug/pprof/heap", Page{kHeapPage});
+  deploy("checkout", pod_.port());
+  refusal_ = "pods is forbidden in bank";
+  EXPECT_EQ(run({"scan", "--for", "0s"}), Exit::kOk);
+  EXPECT_THAT(out_.str(), HasSubstr("Not all pods could be asked: pods is forbidden in bank. Needed is the right"));
+}
+
+TEST_F(Scan, MakesNoSecondProfileForATarget) {
+  pod_.on("/debug/pprof/heap", Page{kHeapPage});
+  deploy("checkout", pod_.port());
+  ASSERT_TRUE(api_.create(resources::kProfiles, "shop", objects::profile_object()));
+  EXPECT_EQ(run({"init", "--all"}), Exit::kOk);
+  EXPECT_EQ(out_.str(), "");
+  EXPECT_THAT(err_.str(), HasSubstr("shop/checkout has profile checkout and is left out"));
+  api_.fail_next("list", {ErrorKind::kTerminal, "profiles is forbidden"}, 1, "goruntimeprofiles");
+  EXPECT_EQ(run({"init", "--all"}), Exit::kFailed);
+}
+
+TEST_F(Scan, SaysWhyAFileCantBeWritten) {
+  pod_.on("/debug/pprof/heap", Page{kHeapPage});
+  deploy("checkout", pod_.port());
+  EXPECT_EQ(run({"init", "checkout", "--dir", "/proc/none"}), Exit::kFailed);
+  EXPECT_THAT(err_.str(), HasSubstr("/proc/none/shop.checkout.yaml can't be written: No such file"));
 }
 
 TEST_F(Scan, NamesTheRightToAskPods) {
@@ -195,7 +261,7 @@ TEST_F(Scan, OverwritesNoFile) {
   const testing::TemporaryDirectory directory;
   pod_.on("/debug/pprof/heap", Page{kHeapPage});
   deploy("checkout", pod_.port());
-  const std::string path = directory.path().string() + "/shop-checkout.yaml";
+  const std::string path = directory.path().string() + "/shop.checkout.yaml";
   EXPECT_EQ(run({"init", "--all", "--dir", directory.path().string()}), Exit::kOk) << err_.str();
   EXPECT_EQ(out_.str(), path + "\n");
   std::ofstream(path) << "mine\n";
