@@ -43,7 +43,7 @@ struct Row {
   std::string expected;
 };
 
-std::vector<Row> rows_of(const Estimate& estimate, const std::optional<Prediction>& predicted) {
+std::vector<Row> rows_of(const Estimate& estimate, const Prediction* predicted) {
   const auto around = [](const std::string& value, const std::string& low, const std::string& high) {
     return value + " (" + low + " to " + high + ")";
   };
@@ -54,7 +54,7 @@ std::vector<Row> rows_of(const Estimate& estimate, const std::optional<Predictio
       {"allocated per second", format_bytes(Bytes::of(estimate.alloc_rate)), ""},
       {"allocated per collection", format_bytes(estimate.cycle_volume), ""},
       {"live heap", format_bytes(estimate.live_heap), ""}};
-  if (!predicted) return rows;
+  if (predicted == nullptr) return rows;
   rows[0].expected = around(percent(predicted->gc_cpu_fraction), percent(predicted->gc_cpu_fraction_low),
                             percent(predicted->gc_cpu_fraction_high));
   rows[1].expected = around(format_bytes(predicted->peak_memory), format_bytes(predicted->peak_memory_low),
@@ -77,11 +77,6 @@ std::string table(const std::vector<Row>& rows) {
   std::string text = line({"", "now", "expected (low to high)"});
   for (const Row& row : rows) text += line(row);
   return text;
-}
-
-/// What is expected of the advised settings.
-std::optional<Prediction> predicted_of(const Decision& decision) {
-  return decision.destination ? std::optional(decision.destination->predicted) : decision.predicted;
 }
 
 /// What keeps them from going further.
@@ -132,9 +127,14 @@ std::string env_lines(const Settings& settings, const std::string& indent) {
 
 }  // namespace
 
-const Settings& advised(const Advice& advice) {
-  if (advice.decision.destination) return advice.decision.destination->settings;
-  return advice.decision.recommended ? *advice.decision.recommended : advice.decision.settings;
+const Settings& advised(const Decision& decision) {
+  if (decision.destination) return decision.destination->settings;
+  return decision.recommended ? *decision.recommended : decision.settings;
+}
+
+const Prediction* predicted_of(const Decision& decision) {
+  if (decision.destination) return &decision.destination->predicted;
+  return decision.predicted ? &*decision.predicted : nullptr;
 }
 
 std::string advice_text(const Advice& advice) {
@@ -146,7 +146,7 @@ std::string advice_text(const Advice& advice) {
   }
   text += "\n\n  current       " + describe(advice.input.current) + " (" + advice.settings_source + ")\n";
   const bool change = decision.kind == Decision::Kind::kChange;
-  text += "  recommended   " + (change ? describe(advised(advice)) : std::string("no change")) + "\n";
+  text += "  recommended   " + (change ? describe(advised(advice.decision)) : std::string("no change")) + "\n";
   if (decision.destination)
     text += "  first step    " + describe(decision.settings) + ", as far as a trial would go at once\n";
   if (const std::string& binding = binding_of(decision); !binding.empty()) text += "  held by       " + binding + "\n";
@@ -154,7 +154,7 @@ std::string advice_text(const Advice& advice) {
   if (decision.estimate) text += "\n" + table(rows_of(*decision.estimate, predicted_of(decision)));
   if (!decision.tradeoff.empty()) text += "\n" + choices_table(decision.tradeoff);
   if (change) {
-    text += "\nIn the container of your Deployment:\n\n" + env_lines(advised(advice), "        ");
+    text += "\nIn the container of your Deployment:\n\n" + env_lines(advised(advice.decision), "        ");
   }
   for (const std::string& note : advice.notes) text += "\nnote: " + note;
   if (!advice.notes.empty()) text += "\n";
@@ -180,8 +180,8 @@ std::string advice_json(const Advice& advice) {
             {"needsMemoryBytes", decision.needs_memory ? Json(decision.needs_memory->count()) : Json(nullptr)},
             {"readings", readings(advice)},
             {"notes", advice.notes}};
-  if (decision.kind != Decision::Kind::kNoData) json["recommended"] = settings_json(advised(advice));
-  if (const auto predicted = predicted_of(decision)) json["predicted"] = prediction_json(*predicted);
+  if (decision.kind != Decision::Kind::kNoData) json["recommended"] = settings_json(advised(advice.decision));
+  if (const Prediction* const predicted = predicted_of(decision)) json["predicted"] = prediction_json(*predicted);
   if (decision.kind == Decision::Kind::kChange) {
     json["firstStep"] = outlook_json(decision.settings, decision.predicted);
     json["firstStep"]["binding"] = decision.binding;
@@ -236,7 +236,7 @@ std::string advice_yaml(const Advice& advice) {
   std::string text;
   const bool change = advice.decision.kind == Decision::Kind::kChange;
   text += "# " + advice.decision.reason + ": " +
-          (change ? describe(advised(advice)) : describe(advice.input.current) + " stays") + "\n";
+          (change ? describe(advised(advice.decision)) : describe(advice.input.current) + " stays") + "\n";
   text +=
       "# updateMode \"Off\" only recommends; Canary tries new settings on canary pods and applies what is better.\n";
   text += "apiVersion: gopacer.dev/v1alpha1\nkind: GoRuntimeProfile\nmetadata:\n  name: " + name + "\nspec:\n";

@@ -19,7 +19,9 @@ struct Advice {
 
 /// The settings to use: where the steps of a trial would lead, else the recommended ones, or those in force where
 /// nothing better is known.
-const Settings& advised(const Advice& advice);
+const Settings& advised(const Decision& decision);
+/// What is expected of them; null where nothing is.
+const Prediction* predicted_of(const Decision& decision);
 
 /// For people.
 std::string advice_text(const Advice& advice);

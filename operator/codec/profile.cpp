@@ -127,9 +127,6 @@ class Reader {
 /// One more than these still has a number that a trial may have.
 constexpr int kMostTrials = 999'999'999;
 
-constexpr std::array<std::pair<const char*, UpdateMode>, 3> kUpdateModes{
-    {{"Off", UpdateMode::kOff}, {"Canary", UpdateMode::kCanary}, {"Continuous", UpdateMode::kContinuous}}};
-
 /// Milliseconds where the metric's name says so and the person nothing.
 constexpr std::array<std::pair<const char*, double>, 3> kUnits{{{"", 1}, {"Seconds", 1}, {"Milliseconds", 1e-3}}};
 
@@ -226,7 +223,7 @@ ProfileSpec decode_spec(const json& from, Reader& reader) {
   if (spec.target.empty()) reader.complain("spec.targetRef.name is missing");
   spec.container = reader.text(from, spec_field("containerName"));
 
-  spec.update_mode = reader.choice(from, spec_field("updatePolicy.updateMode"), kUpdateModes);
+  spec.update_mode = reader.choice(from, spec_field("updatePolicy.updateMode"), kUpdateModeNames);
   spec.apply = reader.choice(from, spec_field("updatePolicy.apply"), kApplyModeNames);
   if (spec.update_mode == UpdateMode::kContinuous && spec.apply != ApplyMode::kLive) {
     reader.complain(

@@ -28,6 +28,26 @@ const T* named(const std::vector<T>& all, const std::string& name) {
 
 }  // namespace
 
+PodTarget pod_target(const Pod& pod, const ContainerSpec& container) {
+  PodTarget target;
+  target.pod = pod.key;
+  target.uid = pod.uid;
+  target.created = pod.created.value_or(Time{});
+  target.node = pod.node;
+  target.container = container.name;
+  target.ready = pod.ready;
+  // What can't be read was already told of the target's template; the pod runs with whatever Go made of it.
+  target.settings = readable_settings(env_of(container));
+  target.memory_limit = container.memory_limit;
+  target.cpu_limit = container.cpu_limit;
+  if (const ContainerState* const state = named(pod.states, container.name)) {
+    target.started = state->started.value_or(Time{});
+    target.restarts = state->restarts;
+    target.oom_killed = state->last_termination_reason == "OOMKilled";
+  }
+  return target;
+}
+
 ScrapePlan scrape_plan(const Desired& desired) {
   ScrapePlan plan;
   plan.in_trial = desired.trial != nullptr;
@@ -59,10 +79,7 @@ ScrapePlan scrape_plan(const Desired& desired) {
   for (const auto& [pod, track] : desired.pods) {
     const ContainerSpec* const container = named(pod->containers, desired.container);
     if (container == nullptr || pod->deleting || pod->phase != "Running") continue;
-    PodTarget target;
-    target.pod = pod->key;
-    target.uid = pod->uid;
-    target.created = pod->created.value_or(Time{});
+    PodTarget target = pod_target(*pod, *container);
     if (pod->host_network && !plan.endpoint.allow_host_network) {
       target.unasked = pod->key.text() +
                        " uses its node's network (hostNetwork), so that a request would go to whatever listens at the "
@@ -70,21 +87,9 @@ ScrapePlan scrape_plan(const Desired& desired) {
     } else {
       target.ip = pod->ip;
     }
-    target.node = pod->node;
-    target.container = container->name;
     target.track = track;
-    target.ready = pod->ready;
-    // What can't be read was already told of the target's template; the pod runs with whatever Go made of it.
-    target.settings = readable_settings(env_of(*container));
     if (track == Track::kStable) target.settings = in_force(desired, *container);
-    target.memory_limit = container->memory_limit;
-    target.cpu_limit = container->cpu_limit;
     target.every = reading_of_turns(desired.trial.get(), pod->uid);
-    if (const ContainerState* const state = named(pod->states, container->name)) {
-      target.started = state->started.value_or(Time{});
-      target.restarts = state->restarts;
-      target.oom_killed = state->last_termination_reason == "OOMKilled";
-    }
     plan.pods.push_back(std::move(target));
   }
   return plan;

@@ -12,6 +12,9 @@ namespace gopacer {
 
 class Scraper;
 
+/// A container of a pod, as the API server tells of it. Where it may be asked, and as what, is the caller's to say.
+PodTarget pod_target(const Pod& pod, const ContainerSpec& container);
+
 /// What of a profile's pods is to be read, and how often: during a trial at least once per window, and with CPU
 /// profiles.
 ScrapePlan scrape_plan(const Desired& desired);

@@ -15,6 +15,7 @@ std::string name_of(const Names& names, Value value) {
 
 }  // namespace
 
+std::string to_string(UpdateMode mode) { return name_of(kUpdateModeNames, mode); }
 std::string to_string(Objective objective) { return name_of(kObjectiveNames, objective); }
 std::string to_string(Strategy strategy) { return name_of(kStrategyNames, strategy); }
 

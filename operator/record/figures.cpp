@@ -11,8 +11,12 @@ constexpr double kLeastLeft = 0.05;
 
 class Figures {
  public:
+  /// Nothing where it is no number, or one without end.
   void add(const char* family, double value, ProfileFigure::Labels labels = {}) {
-    if (std::isfinite(value)) all_.push_back({family, std::move(labels), value});
+    if (std::isfinite(value)) put(family, value, std::move(labels));
+  }
+  void put(const char* family, double value, ProfileFigure::Labels labels = {}) {
+    all_.push_back({family, std::move(labels), value});
   }
   void add(const char* family, std::optional<double> value) {
     if (value) add(family, *value);
@@ -22,22 +26,6 @@ class Figures {
  private:
   std::vector<ProfileFigure> all_;
 };
-
-const char* mode_of(const ProfileSpec& spec) {
-  switch (spec.update_mode) {
-    case UpdateMode::kOff:
-      return "Off";
-    case UpdateMode::kCanary:
-      return "Canary";
-    case UpdateMode::kContinuous:
-      return "Continuous";
-  }
-  return "";
-}
-
-bool recommends(const Decision& decision) {
-  return decision.recommended.has_value() || decision.kind == Decision::Kind::kChange;
-}
 
 std::optional<double> busiest_pod(const Observation& observed) {
   std::optional<double> highest;
@@ -65,22 +53,39 @@ std::optional<double> fullest_heap(const Observation& observed) {
   return highest;
 }
 
+void add_pods(const Observation& observed, Figures& figures) {
+  int read = 0;
+  int failed = 0;
+  for (const PodSeries& pod : observed.pods) {
+    if (pod.track != Track::kStable) continue;
+    if (!pod.error.empty()) ++failed;
+    if (pod.error.empty() && !pod.samples.empty()) ++read;
+  }
+  figures.add("gopacer_target_pods", read, {{"result", "read"}});
+  figures.add("gopacer_target_pods", failed, {{"result", "failed"}});
+}
+
 void add_target(const Pass& pass, Figures& figures) {
   const Facts& facts = pass.facts;
+  add_pods(facts.observed, figures);
+  // Prometheus has a word for what is off: +Inf.
+  figures.put("gopacer_target_gogc_percent", facts.desired.current.gamma() * 100);
+  figures.add("gopacer_target_gomemlimit_bytes", facts.desired.current.go_mem_limit.value_or(Bytes(0)).value());
   figures.add("gopacer_target_collections_per_second", busiest_pod(facts.observed));
   figures.add("gopacer_target_heap_in_use_ratio", fullest_heap(facts.observed));
   figures.add("gopacer_saved_cores", saved_cores(facts));
   if (!facts.decision.estimate) return;
   const Estimate& estimate = *facts.decision.estimate;
   const int replicas = facts.desired.target ? std::max(1, facts.desired.target->replicas) : 1;
+  figures.add("gopacer_target_gc_cpu_ratio", estimate.gc_cpu_fraction);
   figures.add("gopacer_target_cpu_cores", estimate.cpu * replicas);
   if (estimate.container_limit) {
     figures.add("gopacer_target_peak_memory_ratio", estimate.peak_memory / *estimate.container_limit);
   }
-  if (!recommends(facts.decision)) return;
-  const Settings& settings = facts.decision.recommended ? *facts.decision.recommended : facts.decision.settings;
-  figures.add("gopacer_recommended_gogc_percent", settings.gamma() * 100);
-  figures.add("gopacer_recommended_gomemlimit_bytes", settings.go_mem_limit.value_or(Bytes(0)).value());
+  const Settings* const settings = recommended(facts.decision);
+  if (settings == nullptr) return;
+  figures.add("gopacer_recommended_gogc_percent", settings->gamma() * 100);
+  figures.add("gopacer_recommended_gomemlimit_bytes", settings->go_mem_limit.value_or(Bytes(0)).value());
   if (!facts.decision.predicted) return;
   figures.add("gopacer_recommended_saving_ratio", facts.decision.predicted->saving);
   figures.add("gopacer_recommended_saving_cores", facts.decision.predicted->saving * estimate.cpu * replicas);
@@ -124,21 +129,21 @@ void add_trial(const Pass& pass, Figures& figures) {
 
 }  // namespace
 
-std::vector<ProfileFigure> figures_of(const Pass& pass) {
+std::vector<ProfileFigure> figures_of(const Pass& pass, const std::vector<Condition>& conditions) {
   const Desired& desired = pass.facts.desired;
   if (!desired.profile) return {};
   const ProfileSpec& spec = desired.profile->spec;
   Figures figures;
   bool ready = false;
   std::string reason;
-  for (const Condition& condition : conditions(pass)) {
+  for (const Condition& condition : conditions) {
     if (condition.type != "Ready") continue;
     ready = condition.status;
     reason = condition.reason;
   }
   figures.add("gopacer_profile_info", 1,
               {{"target", spec.target},
-               {"mode", mode_of(spec)},
+               {"mode", to_string(spec.update_mode)},
                {"phase", phase(pass)},
                {"reason", reason},
                {"objective", to_string(spec.objective)},

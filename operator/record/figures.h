@@ -11,8 +11,8 @@
 namespace gopacer::record {
 
 /// What a pass shows of its profile, of the target and of the running trial, for /metrics. What is not known is left
-/// out.
-std::vector<ProfileFigure> figures_of(const Pass& pass);
+/// out. `conditions` are those of the pass.
+std::vector<ProfileFigure> figures_of(const Pass& pass, const std::vector<Condition>& conditions);
 
 /// Cores that the target's settings save against those before gopacer's, as the trials that promoted them measured it:
 /// each that is kept and led to the settings of the next, up to those in force. None where no such trial is kept.

@@ -20,9 +20,13 @@ using Labels = std::map<std::string, std::string>;
 void raise(prometheus::Counter& counter, double to) { counter.Increment(to - counter.Value()); }
 
 /// Of show(): names and help texts.
-constexpr std::array<std::pair<const char*, const char*>, 17> kProfileFamilies{{
+constexpr std::array<std::pair<const char*, const char*>, 21> kProfileFamilies{{
     {"gopacer_profile_info", "1; the labels say what the profile asks for and what is done for it"},
     {"gopacer_profile_ready", "Whether the profile works as asked"},
+    {"gopacer_target_pods", "Pods of the target, by whether they could be read"},
+    {"gopacer_target_gogc_percent", "GOGC in the target's pod template"},
+    {"gopacer_target_gomemlimit_bytes", "GOMEMLIMIT in the target's pod template; 0 when it is not set"},
+    {"gopacer_target_gc_cpu_ratio", "Share of the target's CPU that garbage collection takes"},
     {"gopacer_target_cpu_cores", "CPU that all pods of the target use"},
     {"gopacer_target_peak_memory_ratio", "Highest memory of a container of the target, of its limit"},
     {"gopacer_target_collections_per_second", "Collections of the pod that collects most often"},
@@ -58,23 +62,6 @@ struct OperatorMetrics::Impl {
       prometheus::BuildCounter().Name("gopacer_steps_total").Help("Steps taken, by kind").Register(registry);
   prometheus::Family<prometheus::Counter>& trials =
       prometheus::BuildCounter().Name("gopacer_trials_total").Help("Ended trials, by verdict").Register(registry);
-  prometheus::Family<prometheus::Gauge>& gc_share = prometheus::BuildGauge()
-                                                        .Name("gopacer_target_gc_cpu_ratio")
-                                                        .Help("Share of the target's CPU that garbage collection takes")
-                                                        .Register(registry);
-  prometheus::Family<prometheus::Gauge>& pods = prometheus::BuildGauge()
-                                                    .Name("gopacer_target_pods")
-                                                    .Help("Pods of the target, by whether they could be read")
-                                                    .Register(registry);
-  prometheus::Family<prometheus::Gauge>& gogc = prometheus::BuildGauge()
-                                                    .Name("gopacer_target_gogc_percent")
-                                                    .Help("GOGC in the target's pod template")
-                                                    .Register(registry);
-  prometheus::Family<prometheus::Gauge>& limit =
-      prometheus::BuildGauge()
-          .Name("gopacer_target_gomemlimit_bytes")
-          .Help("GOMEMLIMIT in the target's pod template; 0 when it is not set")
-          .Register(registry);
   prometheus::Family<prometheus::Gauge>& leader = prometheus::BuildGauge()
                                                       .Name("gopacer_leader")
                                                       .Help("1 in the replica that acts, 0 in the others")
@@ -160,26 +147,6 @@ void OperatorMetrics::trial_ended(const ObjectKey& profile, const std::string& v
   impl_->trials.Add(labels).Increment();
 }
 
-void OperatorMetrics::observed(const ObjectKey& profile, std::optional<double> gc_cpu_fraction, int pods_read,
-                               int pods_failed) {
-  auto& gc_share = impl_->gc_share.Add(of(profile));
-  if (gc_cpu_fraction) {
-    gc_share.Set(*gc_cpu_fraction);
-  } else {
-    impl_->gc_share.Remove(&gc_share);
-  }
-  Labels labels = of(profile);
-  labels["result"] = "read";
-  impl_->pods.Add(labels).Set(pods_read);
-  labels["result"] = "failed";
-  impl_->pods.Add(labels).Set(pods_failed);
-}
-
-void OperatorMetrics::settings(const ObjectKey& profile, double gogc, double go_mem_limit_bytes) {
-  impl_->gogc.Add(of(profile)).Set(gogc);
-  impl_->limit.Add(of(profile)).Set(go_mem_limit_bytes);
-}
-
 void OperatorMetrics::show(const ObjectKey& profile, const std::vector<ProfileFigure>& figures) {
   const std::lock_guard lock(impl_->mutex);
   std::set<std::pair<Impl::Gauges*, prometheus::Gauge*>> now;
@@ -207,21 +174,14 @@ void OperatorMetrics::pauses(const ObjectKey& profile, int all, int long_ones) {
 void OperatorMetrics::forget(const ObjectKey& profile) {
   show(profile, {});
   const auto drop = [&](auto& family, const Labels& labels) { family.Remove(&family.Add(labels)); };
-  drop(impl_->gc_share, of(profile));
-  drop(impl_->gogc, of(profile));
-  drop(impl_->limit, of(profile));
   drop(impl_->failed_passes, of(profile));
   drop(impl_->pauses, of(profile));
   drop(impl_->long_pauses, of(profile));
-  const auto drop_each = [&](auto& family, const char* label, std::initializer_list<const char*> values) {
-    for (const char* const value : values) {
-      Labels labels = of(profile);
-      labels[label] = value;
-      drop(family, labels);
-    }
-  };
-  drop_each(impl_->pods, "result", {"read", "failed"});
-  drop_each(impl_->trials, "verdict", {"Promote", "RollBack", "Inconclusive", "Superseded", "Aborted"});
+  for (const char* const verdict : {"Promote", "RollBack", "Inconclusive", "Superseded", "Aborted"}) {
+    Labels labels = of(profile);
+    labels["verdict"] = verdict;
+    drop(impl_->trials, labels);
+  }
 }
 
 void OperatorMetrics::leading(bool is_leader) { impl_->leader.Add({}).Set(is_leader ? 1 : 0); }

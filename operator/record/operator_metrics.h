@@ -28,9 +28,6 @@ class OperatorMetrics {
   void pass_done(const ObjectKey& profile, Duration took, bool failed);
   void step_taken(const std::string& step);
   void trial_ended(const ObjectKey& profile, const std::string& verdict);
-  /// Of the target's pods. `gc_cpu_fraction`: none while nothing is known of it, and then it is not shown.
-  void observed(const ObjectKey& profile, std::optional<double> gc_cpu_fraction, int pods_read, int pods_failed);
-  void settings(const ObjectKey& profile, double gogc, double go_mem_limit_bytes);
   /// In place of all that was shown of the profile before: a series that is not among them is gone.
   void show(const ObjectKey& profile, const std::vector<ProfileFigure>& figures);
   /// Of the target's pods, since they were last counted.

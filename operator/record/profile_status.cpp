@@ -36,14 +36,6 @@ int stable_pods(const Observation& observed) {
                                         [](const PodSeries& pod) { return pod.track == Track::kStable; }));
 }
 
-bool has_recommendation(const Decision& decision) {
-  return decision.recommended.has_value() || decision.kind == Decision::Kind::kChange;
-}
-
-const Settings& recommended(const Decision& decision) {
-  return decision.recommended ? *decision.recommended : decision.settings;
-}
-
 /// Whether the target is another profile's. Nothing is told of it then: else each of its changes would be written once
 /// for every profile that waits for it.
 bool waits_for_rival(const Pass& pass) { return pass.facts.desired.rival != nullptr; }
@@ -125,7 +117,7 @@ Verdicts progressing(const Pass& pass) {
 }
 
 Verdicts recommendation_provided(const Pass& pass) {
-  if (has_recommendation(pass.facts.decision)) return {true, "Recommended", pass.facts.decision.message};
+  if (recommended(pass.facts.decision) != nullptr) return {true, "Recommended", pass.facts.decision.message};
   if (pass.facts.decision.kind == Decision::Kind::kKeep)
     return {true, pass.facts.decision.reason, pass.facts.decision.message};
   return {false, pass.facts.decision.reason.empty() ? "NoData" : pass.facts.decision.reason,
@@ -197,11 +189,11 @@ json observed_part(const Pass& pass) {
 
 json recommendation_part(const Pass& pass) {
   const Decision& decision = pass.facts.decision;
-  if (!has_recommendation(decision)) return nullptr;
-  const Settings& settings = recommended(decision);
+  const Settings* const settings = recommended(decision);
+  if (settings == nullptr) return nullptr;
   json part{{"reason", codec::clipped(decision.message, kLongestMessage)}, {"binding", decision.binding}};
-  part["gogc"] = settings.gogc && !settings.gogc->is_off() ? json(settings.gogc->percent()) : json(nullptr);
-  part["goMemLimit"] = settings.go_mem_limit ? json(format_go_size(*settings.go_mem_limit)) : json(nullptr);
+  part["gogc"] = settings->gogc && !settings->gogc->is_off() ? json(settings->gogc->percent()) : json(nullptr);
+  part["goMemLimit"] = settings->go_mem_limit ? json(format_go_size(*settings->go_mem_limit)) : json(nullptr);
   part["destination"] = decision.destination ? json(describe(decision.destination->settings)) : json(nullptr);
   part["expectedSavingPercent"] = nullptr;
   part["predicted"] = nullptr;
@@ -249,6 +241,11 @@ json putting_back_or_null(const std::optional<PutBack>& put_back) {
 
 }  // namespace
 
+const Settings* recommended(const Decision& decision) {
+  if (decision.recommended) return &*decision.recommended;
+  return decision.kind == Decision::Kind::kChange ? &decision.settings : nullptr;
+}
+
 std::string phase(const Pass& pass) {
   const bool trial_goes_on =
       pass.facts.desired.trial && pass.step.trial && pass.step.trial->phase != TrialPhase::kEnded;
@@ -257,7 +254,7 @@ std::string phase(const Pass& pass) {
   if (policy::first_objection(policy::may_be_tuned(), pass.facts) ||
       pass.facts.decision.kind == Decision::Kind::kRefuse)
     return "Blocked";
-  if (has_recommendation(pass.facts.decision)) return "Recommended";
+  if (recommended(pass.facts.decision) != nullptr) return "Recommended";
   if (pass.facts.decision.kind == Decision::Kind::kNoData) return "Observing";
   return "Tuned";
 }

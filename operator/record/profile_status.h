@@ -16,6 +16,9 @@ struct Pass {
   const std::optional<Error>& error;  ///< why the step was not taken
 };
 
+/// What is recommended, whether or not something holds it back; null where nothing is.
+const Settings* recommended(const Decision& decision);
+
 /// The one word for `kubectl get grp`.
 std::string phase(const Pass& pass);
 

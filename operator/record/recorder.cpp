@@ -258,14 +258,12 @@ void Recorder::tell(const Pass& pass) {
     const Profile& profile = *pass.facts.desired.profile;
     const std::shared_ptr<Written> last = written(profile.key);
     const Decision& decision = pass.facts.decision;
-    const std::optional<Settings> recommended = decision.recommended ? decision.recommended
-                                                : decision.kind == Decision::Kind::kChange
-                                                    ? std::optional(decision.settings)
-                                                    : std::nullopt;
-    if (recommended && (!last->told_recommendation || notably_different(*recommended, *last->told_recommendation))) {
+    const Settings* const recommended = record::recommended(decision);
+    if (recommended != nullptr &&
+        (!last->told_recommendation || notably_different(*recommended, *last->told_recommendation))) {
       events_.post(event_about(profile, false, "RecommendationUpdated",
                                describe(*recommended) + ": " + decision.message, "Recommend"));
-      last->told_recommendation = recommended;
+      last->told_recommendation = *recommended;
     }
     if (pass.step.kind == StepKind::kStartTrial && !pass.error) {
       events_.post(event_about(
@@ -318,19 +316,7 @@ void Recorder::tell(const Pass& pass) {
       events_.post(event_about(profile, true, "MetricsUnavailable", read_now.message, "Observe"));
     }
 
-    int read = 0;
-    int failed = 0;
-    for (const PodSeries& pod : pass.facts.observed.pods) {
-      if (pod.track != Track::kStable) continue;
-      if (!pod.error.empty()) ++failed;
-      if (pod.error.empty() && !pod.samples.empty()) ++read;
-    }
-    std::optional<double> gc_cpu_fraction;
-    if (decision.estimate) gc_cpu_fraction = decision.estimate->gc_cpu_fraction;
-    metrics_.observed(profile.key, gc_cpu_fraction, read, failed);
-    metrics_.show(profile.key, record::figures_of(pass));
-    metrics_.settings(profile.key, pass.facts.desired.current.gamma() * 100,
-                      pass.facts.desired.current.go_mem_limit.value_or(Bytes(0)).value());
+    metrics_.show(profile.key, record::figures_of(pass, now));
   }
 
   if (pass.facts.desired.trial && pass.step.trial && !pass.error &&

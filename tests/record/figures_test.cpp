@@ -16,7 +16,8 @@ using ::testing::Not;
 /// The page that a pass shows.
 std::string page(PassScene& scene) {
   OperatorMetrics metrics;
-  metrics.show({"shop", "checkout"}, figures_of(scene.pass()));
+  const Pass pass = scene.pass();
+  metrics.show({"shop", "checkout"}, figures_of(pass, conditions(pass)));
   return metrics.text();
 }
 

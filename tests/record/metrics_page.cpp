@@ -15,7 +15,12 @@ namespace {
 const ObjectKey kCheckout{"shop", "checkout"};
 
 std::vector<ProfileFigure> of_the_target() {
-  return {{"gopacer_profile_info",
+  return {{"gopacer_target_gc_cpu_ratio", {}, 0.19},
+          {"gopacer_target_pods", {{"result", "read"}}, 3},
+          {"gopacer_target_pods", {{"result", "failed"}}, 1},
+          {"gopacer_target_gogc_percent", {}, 100},
+          {"gopacer_target_gomemlimit_bytes", {}, 400e6},
+          {"gopacer_profile_info",
            {{"target", "checkout"},
             {"mode", "Canary"},
             {"phase", "Trial"},
@@ -61,8 +66,6 @@ std::string page(int rounds) {
   OperatorMetrics metrics;
   metrics.leading(true);
   for (int i = 0; i < rounds; ++i) go_on(metrics);
-  metrics.observed(kCheckout, 0.19, 3, 1);
-  metrics.settings(kCheckout, 100, 400e6);
   std::vector<ProfileFigure> figures = of_the_target();
   for (const ProfileFigure& figure : of_the_trial()) figures.push_back(figure);
   metrics.show(kCheckout, figures);

@@ -45,8 +45,10 @@ TEST(OperatorMetrics, CountTheEventsThatWereDropped) {
 TEST(OperatorMetrics, ForgetAProfileAndNoOther) {
   OperatorMetrics metrics;
   for (const ObjectKey& key : {kCheckout, kCart}) {
-    metrics.observed(key, 0.1, 3, 0);
-    metrics.settings(key, 200, 430e6);
+    metrics.show(key, {{"gopacer_target_gc_cpu_ratio", {}, 0.1},
+                       {"gopacer_target_pods", {{"result", "read"}}, 3},
+                       {"gopacer_target_gogc_percent", {}, 200},
+                       {"gopacer_target_gomemlimit_bytes", {}, 430e6}});
     metrics.pass_done(key, std::chrono::milliseconds(1), true);
     metrics.trial_ended(key, "Promote");
   }

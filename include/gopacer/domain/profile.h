@@ -20,6 +20,10 @@ enum class UpdateMode {
   kCanary,      ///< tries a recommendation, and applies what is better
   kContinuous,  ///< applies each recommendation at once, in the running processes
 };
+/// As the CRD writes them.
+inline constexpr std::array<std::pair<const char*, UpdateMode>, 3> kUpdateModeNames{
+    {{"Off", UpdateMode::kOff}, {"Canary", UpdateMode::kCanary}, {"Continuous", UpdateMode::kContinuous}}};
+std::string to_string(UpdateMode mode);
 
 /// How settings get into force.
 enum class ApplyMode {

@@ -10,12 +10,14 @@
 #include <set>
 #include <utility>
 
+#include "cli/advice.h"
 #include "cli/plugin/listing.h"
 #include "cli/plugin/pages.h"
 #include "codec/pod.h"
 #include "codec/resources.h"
 #include "codec/workload.h"
 #include "control/metrics_api.h"
+#include "control/observation_feed.h"
 #include "gopacer/domain/settings.h"
 #include "observe/scraper.h"
 
@@ -283,26 +285,10 @@ ScrapePlan plan_of(const ServiceStory& service, const Pod& pod, Duration interva
   plan.process_page = service.metrics;
   plan.interval = interval;
   plan.keep = std::max(plan.keep, keep);
-  PodTarget target;
-  target.pod = pod.key;
-  target.uid = pod.uid;
-  target.ip = pod.ip;
-  target.node = pod.node;
-  target.container = service.container;
-  target.ready = true;
-  target.created = pod.created.value_or(Time());
-  target.settings = service.current;
   if (const ContainerSpec* const container = container_named(pod.containers, service.container)) {
-    target.settings = readable_settings(env_of(*container));
-    target.memory_limit = container->memory_limit;
-    target.cpu_limit = container->cpu_limit;
+    plan.pods = {pod_target(pod, *container)};
+    plan.pods.front().ip = pod.ip;
   }
-  for (const ContainerState& state : pod.states) {
-    if (state.name != service.container) continue;
-    target.started = state.started.value_or(target.created);
-    target.restarts = state.restarts;
-  }
-  plan.pods = {std::move(target)};
   return plan;
 }
 
@@ -389,29 +375,18 @@ void note_profiles(ApiServer& api, const std::string& ns, ScanReport& report) {
 
 }  // namespace
 
-const Settings& advised(const ServiceStory& service) {
-  if (!service.decision || service.decision->kind != Decision::Kind::kChange) return service.current;
-  return service.decision->destination ? service.decision->destination->settings : service.decision->settings;
+bool advises(const ServiceStory& service) {
+  return service.decision && service.decision->kind == Decision::Kind::kChange;
 }
-
-namespace {
-
-const Prediction* predicted(const ServiceStory& service) {
-  if (!service.decision || service.decision->kind != Decision::Kind::kChange) return nullptr;
-  if (service.decision->destination) return &service.decision->destination->predicted;
-  return service.decision->predicted ? &*service.decision->predicted : nullptr;
-}
-
-}  // namespace
 
 double saved_cores(const ServiceStory& service) {
-  const Prediction* const expected = predicted(service);
+  const Prediction* const expected = advises(service) ? predicted_of(*service.decision) : nullptr;
   if (expected == nullptr || !service.decision->estimate) return 0;
   return expected->saving * service.decision->estimate->cpu * service.workload.replicas;
 }
 
 double more_memory(const ServiceStory& service) {
-  const Prediction* const expected = predicted(service);
+  const Prediction* const expected = advises(service) ? predicted_of(*service.decision) : nullptr;
   if (expected == nullptr || !service.decision->estimate) return 0;
   return (expected->peak_memory - service.decision->estimate->peak_memory) / gib(1) * service.workload.replicas;
 }

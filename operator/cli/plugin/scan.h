@@ -41,11 +41,12 @@ struct ServiceStory {
   std::optional<Decision> decision;    ///< none: it was not read
 };
 
-/// Of all pods of the Deployment.
+/// Whether other settings than those in force are advised: advised(*decision).
+bool advises(const ServiceStory& service);
+/// Of all pods of the Deployment; 0 where nothing is advised.
 double saved_cores(const ServiceStory& service);
 /// GiB that the recommendation takes more, less if negative.
 double more_memory(const ServiceStory& service);
-const Settings& advised(const ServiceStory& service);
 
 struct ScanReport {
   std::vector<ServiceStory> services;  ///< by saved cores, the most first

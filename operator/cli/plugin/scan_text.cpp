@@ -1,5 +1,6 @@
 #include <nlohmann/json.hpp>
 
+#include "cli/advice.h"
 #include "cli/plugin/scan.h"
 #include "cli/text_plot.h"
 #include "gopacer/base/text.h"
@@ -21,10 +22,6 @@ std::string page(const std::optional<PageAddress>& address) {
 
 std::string collection_of(const ServiceStory& service) {
   return service.decision && service.decision->estimate ? percent(service.decision->estimate->gc_cpu_fraction) : "";
-}
-
-bool advises(const ServiceStory& service) {
-  return service.decision && service.decision->kind == Decision::Kind::kChange;
 }
 
 /// Why nothing else is advised, and what stands in the way; a sentence each.
@@ -87,7 +84,7 @@ std::vector<std::string> row_of(const ServiceStory& service) {
           page(service.pprof),
           describe(service.current),
           collection_of(service),
-          change ? describe(advised(service)) : "",
+          change ? describe(advised(*service.decision)) : "",
           change ? signed_fixed(-saved_cores(service), 2) : "",
           change ? signed_fixed(more_memory(service), 2) : ""};
 }
@@ -145,7 +142,7 @@ json service_json(const ServiceStory& service) {
   if (!service.decision) return object;
   object["advice"] = {{"reason", service.decision->reason},
                       {"message", service.decision->message},
-                      {"settings", advises(service) ? json(describe(advised(service))) : json(nullptr)},
+                      {"settings", advises(service) ? json(describe(advised(*service.decision))) : json(nullptr)},
                       {"savedCores", saved_cores(service)},
                       {"moreMemoryGiB", more_memory(service)}};
   if (service.decision->estimate) {

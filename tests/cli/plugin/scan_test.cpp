@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "cli/advice.h"
 #include "cli/plugin/pages.h"
 #include "cli/plugin/plugin_command.h"
 #include "codec/resources.h"
@@ -319,7 +320,7 @@ TEST(ScanReport, GivesTheDestinationAndNotTheFirstStep) {
   ServiceStory service = advised_service("checkout", 0.1);
   service.decision->destination = Outlook{Settings{Gogc(400), std::nullopt}, *service.decision->predicted, ""};
   service.decision->destination->predicted.saving = 0.15;
-  EXPECT_EQ(describe(advised(service)), "GOGC=400");
+  EXPECT_EQ(describe(advised(*service.decision)), "GOGC=400");
   EXPECT_DOUBLE_EQ(saved_cores(service), 0.75);
 }
 
