@@ -291,6 +291,17 @@ std::optional<PutBack> decode_put_back(const json& status) {
                  text(object, "banReason")};
 }
 
+std::optional<MarkingCost> decode_marking(const json& object) {
+  const auto number_of = [&](const char* member) {
+    const auto found = object.find(member);
+    return found != object.end() && found->is_number() ? found->get<double>() : -1;
+  };
+  const MarkingCost cost{number_of("nanosecondsPerByte"), number_of("relativeError"), text(object, "templateHash")};
+  const bool known = cost.nanoseconds_per_byte > 0 && cost.nanoseconds_per_byte <= MarkingCost::kMost &&
+                     cost.rel_error >= 0 && cost.rel_error <= 1;
+  return known ? std::optional(cost) : std::nullopt;
+}
+
 /// Trials after which a ban lasts: what a version that did not count them had banned, it had for good.
 constexpr int kLasting = 2;
 
@@ -317,9 +328,11 @@ ProfileMemory decode_memory(const json& status) {
     memory.changes.push_back({time(change, "at").value_or(Time()), decode_settings(child(change, "from")),
                               decode_settings(child(change, "to")), text(change, "why")});
   }
+  memory.marking = decode_marking(child(status, "marking"));
   memory.missed_predictions = small(status, "missedPredictions");
   memory.missed_template = text(status, "missedTemplate");
   memory.undone_to = text(status, "undoneTo");
+  memory.retried = text(status, "retried");
   return memory;
 }
 

@@ -18,7 +18,8 @@ constexpr Duration kIdleAfter = std::chrono::minutes(5);
 /// Outside the Go heap of a plain Go program: text, runtime, cgo's share of nothing.
 constexpr double kGuessedNonGo = 16.0 * 1024 * 1024;
 
-Estimate combine(const std::vector<PodEstimate>& pods, const std::vector<PodEstimate>& with_cpu, bool by_agent) {
+Estimate combine(const std::vector<PodEstimate>& pods, const std::vector<PodEstimate>& with_cpu,
+                 const GcCpuContext& context) {
   Estimate all;
   const double count = static_cast<double>(pods.size());
   double volume = 0, live = 0, cycles_per_second = 0;
@@ -80,7 +81,7 @@ Estimate combine(const std::vector<PodEstimate>& pods, const std::vector<PodEsti
   }
   for (const PodEstimate& pod : with_cpu) all.cpu += *pod.cpu / static_cast<double>(with_cpu.size());
   if (!with_cpu.empty()) {
-    const std::vector<GcCpu> by_source = gc_cpu_of(with_cpu, all.cpu, by_agent);
+    const std::vector<GcCpu> by_source = gc_cpu_of(with_cpu, all.cpu, context);
     const GcCpu& gc = by_source.front();
     all.gc_cpu = gc.cores;
     all.gc_cpu_rel_error = gc.rel_error;
@@ -187,7 +188,7 @@ Estimation estimate(const DecideInput& input, Time now) {
     return nothing("CollectingSamples", "Collecting samples: " + wanting + (error.empty() ? "." : ". " + error));
   }
   const bool by_agent = input.spec.apply == ApplyMode::kLive || input.spec.metrics.source == RuntimeSource::kAgent;
-  result.estimate = combine(pods, with_cpu, by_agent);
+  result.estimate = combine(pods, with_cpu, {by_agent, input.memory.marking, input.template_hash});
   if (with_cpu.empty()) {
     result.reason = "NoCpuMetrics";
     result.message =

@@ -21,12 +21,19 @@ constexpr double kRuntimeMetricsError = 0.25;
 /// Of collection's CPU by profiles.
 constexpr double kUsualSweepPart = 0.1;
 constexpr double kUsualStacks = 30;
+constexpr const char* kByProfile = "CPU profile";
 constexpr const char* kRuntimeMetrics = "runtime metrics";
 /// Of what with_idle_marking() makes of it.
 constexpr double kFractionError = 0.3;
 /// 0.4 ns for each byte of live heap with pointers in it: all that is left without any source.
 constexpr double kSecondsPerLiveByte = 0.4e-9;
 constexpr double kLiveHeapError = 0.5;
+/// Of what earlier processes' profiles told: what lives in the heap may be something else now, and more so in another
+/// version of the program.
+constexpr double kKnownError = 0.15;
+constexpr double kOtherTemplateError = 0.3;
+/// A cost that is known less well is not worth remembering.
+constexpr double kWellKnown = 0.25;
 
 /// What the profiles say counts as if so many stacks had said before what is usual.
 double sweep_part(const ProfiledGc& profiled) {
@@ -38,53 +45,78 @@ double sweep_part(const ProfiledGc& profiled) {
 /// edges may cut one in two. Marking takes the part `duty` of the time, and begins anywhere.
 double cut_at_edges(double duty) { return std::sqrt(2 * (duty / 3 - duty * duty / 4)); }
 
-GcCpu by_profile(const ProfiledGc& profiled, double cpu, double cycles_per_second, double max_procs) {
-  const auto each = profiled.per_collection();
+/// Of `counted` where these hold enough collections, else of the share in `profiled`.
+GcCpu by_profile(const ProfiledGc& profiled, const ProfiledGc& counted, double cpu, double cycles_per_second,
+                 double max_procs) {
+  const auto each = counted.per_collection();
+  const ProfiledGc& basis = each ? counted : profiled;
   const double cores = each ? *each * cycles_per_second : profiled.share() * cpu;
-  const double expected = std::max(1.0, cycles_per_second * profiled.seconds());
+  const double expected = std::max(1.0, each ? counted.collections() : cycles_per_second * profiled.seconds());
   const double duty = std::min(1.0, cores / (kMarkingShare * std::max(1.0, max_procs)));
   const double edge = each ? std::min(kEdge, cut_at_edges(duty)) : kEdge;
-  const double bursts = edge * std::sqrt(profiled.profiles()) / expected;
-  const double scatter = kProfileScatter * profiled.rel_error();
-  return {std::min(cores, cpu), std::min(1.0, std::hypot(scatter, kProfileBias, bursts)), "CPU profile",
-          sweep_part(profiled)};
+  const double bursts = edge * std::sqrt(basis.profiles()) / expected;
+  const double scatter = kProfileScatter * basis.rel_error();
+  return {std::min(cores, cpu), std::min(1.0, std::hypot(scatter, kProfileBias, bursts)), kByProfile,
+          sweep_part(basis)};
+}
+
+GcCpu by_marking(double scanned_per_second, const std::optional<MarkingCost>& known, const std::string& template_hash) {
+  if (!known) return {kSecondsPerLiveByte * scanned_per_second, kLiveHeapError, kGuessed};
+  const double doubt = known->template_hash == template_hash ? kKnownError : kOtherTemplateError;
+  return {1e-9 * known->nanoseconds_per_byte * scanned_per_second, std::hypot(known->rel_error, doubt),
+          "earlier CPU profiles", kUsualSweepPart};
 }
 
 }  // namespace
 
-std::vector<GcCpu> gc_cpu_of(const std::vector<PodEstimate>& pods, double cpu, bool by_agent) {
+std::vector<GcCpu> gc_cpu_of(const std::vector<PodEstimate>& pods, double cpu, const GcCpuContext& context) {
   const double count = static_cast<double>(pods.size());
-  ProfiledGc profiled;
-  double by_metrics = 0, by_fraction = 0, by_heap = 0;
+  ProfiledGc profiled, counted;
+  double by_metrics = 0, by_fraction = 0, scanned = 0;
   double cycles_per_second = 0;
   double max_procs = 0;
   bool has_metrics = true, has_fraction = true;
   for (const PodEstimate& pod : pods) {
     profiled.add(pod.profiled);
+    counted.add(pod.counted);
     max_procs = std::max(max_procs, pod.max_procs);
     has_metrics = has_metrics && pod.gc_by_metrics;
     has_fraction = has_fraction && pod.gc_by_fraction;
     by_metrics += pod.gc_by_metrics.value_or(0) / count;
     by_fraction += with_idle_marking(pod.gc_by_fraction.value_or(0), pod.cpu.value_or(cpu), pod.max_procs) / count;
     cycles_per_second += pod.cycles / pod.seconds / count;
-    by_heap += kSecondsPerLiveByte * pod.live * pod.cycles / pod.seconds / count;
+    scanned += pod.live * pod.cycles / pod.seconds / count;
   }
   std::vector<GcCpu> found;
-  if (!profiled.empty()) found.push_back(by_profile(profiled, cpu, cycles_per_second, max_procs));
+  if (!profiled.empty() || counted.per_collection()) {
+    found.push_back(by_profile(profiled, counted, cpu, cycles_per_second, max_procs));
+  }
   // They count time on a processor as the runtime sees it: where threads wait for CPUs, it may be more than there was.
   if (has_metrics && by_metrics < cpu) {
     // A trial that goes by what agents count measures without it, too.
-    const double swept = by_agent ? 0 : profiled.empty() ? kUsualSweepPart : sweep_part(profiled);
+    const double swept = context.by_agent ? 0 : profiled.empty() ? kUsualSweepPart : sweep_part(profiled);
     found.push_back({std::min(cpu, by_metrics / (1 - swept)), kRuntimeMetricsError, kRuntimeMetrics, swept});
   }
   if (has_fraction && by_fraction < cpu) found.push_back({by_fraction, kFractionError, "GCCPUFraction"});
-  found.push_back({std::min(by_heap, cpu), kLiveHeapError, kGuessed});
+  found.push_back(by_marking(scanned, context.known, context.template_hash));
+  found.back().cores = std::min(found.back().cores, cpu);
   std::stable_sort(found.begin(), found.end(),
                    [](const GcCpu& one, const GcCpu& other) { return one.rel_error < other.rel_error; });
-  if (by_agent) {
+  if (context.by_agent) {
     std::stable_partition(found.begin(), found.end(), [](const GcCpu& one) { return one.source == kRuntimeMetrics; });
   }
   return found;
 }
 
 }  // namespace gopacer::deciding
+
+namespace gopacer {
+
+std::optional<MarkingCost> marking_cost(const Estimate& seen, const std::string& template_hash) {
+  const double each = 1e9 * seen.gc_cpu_per_cycle / std::max(1.0, seen.mean_live_heap.value());
+  const bool well_known = seen.gc_cpu_source == deciding::kByProfile && seen.gc_cpu_rel_error <= deciding::kWellKnown;
+  if (!well_known || !(each > 0) || each > MarkingCost::kMost) return std::nullopt;
+  return MarkingCost{each, seen.gc_cpu_rel_error, template_hash};
+}
+
+}  // namespace gopacer

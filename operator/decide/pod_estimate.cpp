@@ -67,8 +67,8 @@ std::string advice() {
 }  // namespace
 
 SeriesReader::SeriesReader(const PodSeries& pod, const DecideInput& input, Time now)
-    : pod_(pod), env_from_(input.env_from) {
-  const Time from = std::max(now - kLongestWindow, pod.started + input.spec.canary.warm_up);
+    : pod_(pod), env_from_(input.env_from), warm_from_(pod.started + input.spec.canary.warm_up) {
+  const Time from = std::max(now - kLongestWindow, warm_from_);
   for (const Sample& sample : pod.samples) {
     if (sample.at >= from && sample.at <= now) samples_.push_back(&sample);
   }
@@ -378,41 +378,15 @@ void SeriesReader::read_cpu_in_use() {
        "runtime metrics", kBusyClassError);
 }
 
-/// A sample has those that ended since the one before, or the whole ring; where there were more than it has, what lies
-/// between is a hole.
-void SeriesReader::note_collections() {
-  const Sample* before = nullptr;
-  for (const Sample* sample : with_mem_) {
-    const Time known = ends_.empty() ? Time{} : ends_.back();
-    const std::size_t first = ends_.size();
-    for (const GcPause& pause : sample->mem->pauses) {
-      if (ends_.empty() || pause.end > ends_.back()) ends_.push_back(pause.end);
-    }
-    const std::size_t found = ends_.size() - first;
-    const bool is_whole = before != nullptr && found >= sample->mem->num_gc - before->mem->num_gc;
-    if (!is_whole) holes_.push_back({known, found > 0 ? ends_[first] : sample->at});
-    before = sample;
-  }
-}
-
-/// Collections that ended while the sample's profile was taken; none where some may be missing.
-std::optional<int> SeriesReader::collections_in(const Sample& sample) const {
-  if (!sample.profile->began || with_mem_.empty() || with_mem_.back()->at < sample.at) return std::nullopt;
-  const Time from = *sample.profile->began;
-  const Time to = from + sample.profile->length;
-  const bool is_whole =
-      std::none_of(holes_.begin(), holes_.end(), [&](const Hole& hole) { return hole.from < to && from < hole.to; });
-  if (!is_whole) return std::nullopt;
-  return static_cast<int>(std::upper_bound(ends_.begin(), ends_.end(), to) -
-                          std::upper_bound(ends_.begin(), ends_.end(), from));
-}
-
 void SeriesReader::read_profiles() {
+  for (const GcProfile& profile : pod_.earlier_profiles) {
+    if (profile.began && *profile.began >= warm_from_) found_.counted.add(profile, std::nullopt);
+  }
   for (const Sample* sample : samples_) {
     if (!sample->profile) continue;
-    if (ends_.empty()) note_collections();
-    std::optional<double> cores = rate_over(cpu_readings_, sample->at - sample->profile->length, sample->at);
-    found_.profiled.add(*sample->profile, cores ? cores : found_.cpu, collections_in(*sample));
+    const std::optional<double> cores = rate_over(cpu_readings_, sample->at - sample->profile->length, sample->at);
+    found_.profiled.add(*sample->profile, cores ? cores : found_.cpu);
+    if (sample->profile->collections) found_.counted.add(*sample->profile, std::nullopt);
   }
 }
 

@@ -40,6 +40,9 @@ struct PodEstimate {
   std::optional<double> gc_by_metrics;  ///< cores
   std::optional<double> gc_by_fraction;
   ProfiledGc profiled;
+  /// The profiles whose collections are counted, older ones as well: what a collection costs does not change with the
+  /// load.
+  ProfiledGc counted;
   double max_procs = 0;
   std::optional<double> non_go;
   double non_go_growth = 0;  ///< bytes a second
@@ -83,28 +86,21 @@ class SeriesReader {
   void read_cpu();
   void read_cpu_in_use();
   void read_profiles();
-  void note_collections();
-  std::optional<int> collections_in(const Sample& sample) const;
   void read_memory();
   const Sample* nearest_mem(Time at) const;
   std::optional<double> cycle_seconds() const;
-  struct Hole {
-    Time from;
-    Time to;
-  };
   bool tells_settings() const { return process_ != nullptr && process_->gogc; }
   std::string from_env_from() const;
   std::optional<int> contradicting_gogc() const;
 
   const PodSeries& pod_;
   const std::string& env_from_;
+  Time warm_from_;
   Samples samples_;
   Samples with_mem_;
   const ProcessMetrics* process_ = nullptr;
   std::string clock_trouble_;
   std::vector<Moment> cpu_readings_;  ///< CPU seconds by the kernel's account
-  std::vector<Time> ends_;            ///< of the collections that samples tell of, in their order
-  std::vector<Hole> holes_;           ///< in which there may have been others
   double rate_scatter_ = 0;           ///< relative standard deviation of A between readings
   PodEstimate found_;
 };

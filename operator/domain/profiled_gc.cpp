@@ -12,7 +12,17 @@ constexpr int kFewestCollections = 5;
 
 }  // namespace
 
-void ProfiledGc::add(const GcProfile& profile, std::optional<double> cores, std::optional<int> collections) {
+std::optional<int> collections_during(const GcProfile& profile, const MemStats& mem) {
+  if (!profile.began) return std::nullopt;
+  const Time from = *profile.began;
+  const Time to = from + profile.length;
+  const bool has_all = mem.pauses.size() >= mem.num_gc || (!mem.pauses.empty() && mem.pauses.front().end <= from);
+  if (!has_all) return std::nullopt;
+  return static_cast<int>(
+      std::ranges::count_if(mem.pauses, [&](const GcPause& pause) { return pause.end > from && pause.end <= to; }));
+}
+
+void ProfiledGc::add(const GcProfile& profile, std::optional<double> cores) {
   const auto is_amount = [](double value) { return std::isfinite(value) && value >= 0; };
   if (!is_amount(profile.gc_cpu_seconds) || !is_amount(profile.total_cpu_seconds)) return;
   const double seconds = to_seconds(profile.length);
@@ -23,7 +33,7 @@ void ProfiledGc::add(const GcProfile& profile, std::optional<double> cores, std:
   used_ += cores ? *cores * seconds : profile.total_cpu_seconds;
   stacks_ += static_cast<double>(profile.stacks);
   ++profiles_;
-  if (collections) collections_ += *collections, counted_gc_ += profile.gc_cpu_seconds;
+  if (profile.collections) collections_ += *profile.collections, counted_gc_ += profile.gc_cpu_seconds;
 }
 
 void ProfiledGc::add(const ProfiledGc& other) {

@@ -85,13 +85,37 @@ void PodHistory::drop_fallen(Sample& sample) {
 void PodHistory::append(Sample sample, Duration keep) {
   if (!samples_.empty() && is_another_process(samples_.back(), sample)) clear();
   drop_fallen(sample);
+  note_settings(sample);
+  if (sample.profile && sample.mem) sample.profile->collections = collections_during(*sample.profile, *sample.mem);
   if (sample.mem) forget_known_cycles();
   share_bounds(sample);
   if (!first_read_) first_read_ = sample.at;
   // One that is older stays, so that there is something to compare the oldest of the others with.
-  while (samples_.size() > 1 && sample.at - samples_[1].at > keep) samples_.pop_front();
+  while (samples_.size() > 1 && sample.at - samples_[1].at > keep) {
+    keep_profile(samples_.front());
+    samples_.pop_front();
+  }
   samples_.push_back(std::move(sample));
   weigh();
+}
+
+/// What a collection costs depends on how much there is to sweep, and that on the settings.
+void PodHistory::note_settings(const Sample& next) {
+  const auto told = [](const Sample& sample) { return sample.process && sample.process->gogc; };
+  if (!told(next)) return;
+  const auto before = std::find_if(samples_.rbegin(), samples_.rend(), told);
+  if (before == samples_.rend()) return;
+  if (before->process->gogc == next.process->gogc && before->process->go_mem_limit == next.process->go_mem_limit)
+    return;
+  earlier_.clear();
+  settings_since_ = next.at;
+}
+
+void PodHistory::keep_profile(const Sample& leaving) {
+  const auto& profile = leaving.profile;
+  if (!profile || !profile->collections || leaving.at - profile->length < settings_since_) return;
+  if (earlier_.size() == kEarlierProfiles) earlier_.erase(earlier_.begin());
+  earlier_.push_back(*profile);
 }
 
 bool PodHistory::is_bare() const {
@@ -110,7 +134,11 @@ std::size_t PodHistory::thin() {
     std::fill_n(given_up.begin(), before / 2, true);
   }
   std::size_t at = 0;
-  samples_.erase_if([&](const Sample&) { return given_up[at++]; });
+  samples_.erase_if([&](const Sample& sample) {
+    const bool goes = given_up[at++];
+    if (goes) keep_profile(sample);
+    return goes;
+  });
   samples_.shrink_to_fit();
   for (std::size_t i = 0; i + kWhole < samples_.size(); ++i) {
     if (!samples_[i].mem || samples_[i].mem->pauses.size() <= 1) continue;
@@ -164,6 +192,9 @@ void PodHistory::share_bounds(Sample& sample) const {
 void PodHistory::clear() {
   samples_.clear();
   samples_.shrink_to_fit();
+  earlier_.clear();
+  earlier_.shrink_to_fit();
+  settings_since_ = Time{};
   fallen_.clear();
   known_until_ = Time{};
   first_read_.reset();
@@ -177,7 +208,7 @@ void PodHistory::forget(const std::string& slo) {
 }
 
 void PodHistory::weigh() {
-  bytes_ = allocated(samples_.capacity() * sizeof(SampleRow::Shared));
+  bytes_ = allocated(samples_.capacity() * sizeof(SampleRow::Shared)) + bytes_of(earlier_);
   const Sample* before = nullptr;
   for (const Sample& sample : samples_) {
     bytes_ += bytes_of(sample, before);

@@ -43,6 +43,10 @@ class PodHistory {
   void forget(const std::string& slo);
 
   const SampleRow& samples() const { return samples_; }
+  /// So many profiles outlive their samples.
+  static constexpr std::size_t kEarlierProfiles = 16;
+  /// As PodSeries::earlier_profiles.
+  const std::vector<GcProfile>& earlier_profiles() const { return earlier_; }
   /// When the first sample of the process was taken, whether it is still kept or not.
   std::optional<Time> first_read() const { return first_read_; }
   /// What all of it takes of the heap, with what malloc() adds.
@@ -50,12 +54,16 @@ class PodHistory {
 
  private:
   void forget_known_cycles();
+  void note_settings(const Sample& next);
+  void keep_profile(const Sample& leaving);
   void share_bounds(Sample& sample) const;
   void drop_fallen(Sample& sample);
   std::vector<bool> to_spare() const;
   void weigh();
 
   SampleRow samples_;
+  std::vector<GcProfile> earlier_;
+  Time settings_since_;                ///< when the process told other settings than before
   std::map<std::string, int> fallen_;  ///< by SLO: readings in a row below what was read before
   /// End of the newest GC cycle that the sample before the newest had.
   Time known_until_;

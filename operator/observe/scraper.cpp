@@ -373,6 +373,7 @@ class Scraper::Impl {
     series.memory_limit = pod.target.memory_limit;
     series.cpu_limit = pod.target.cpu_limit;
     series.samples = pod.kept.history().samples();
+    series.earlier_profiles = pod.kept.history().earlier_profiles();
     series.error = pod.error;
     if (pod.target.ip.empty()) {
       series.error = pod.target.pod.text() + " has no IP address yet: it is read once it has one";

@@ -40,19 +40,6 @@ std::optional<double> busiest_pod(const Observation& observed) {
   return highest;
 }
 
-std::optional<double> fullest_heap(const Observation& observed) {
-  std::optional<double> highest;
-  for (const PodSeries& pod : observed.pods) {
-    if (pod.track != Track::kStable || pod.samples.empty() || !pod.samples.back().mem) continue;
-    const Sample& last = pod.samples.back();
-    const auto told = last.process ? last.process->go_mem_limit : std::nullopt;
-    const std::optional<Bytes> limit = told ? told : pod.settings.go_mem_limit;
-    if (!limit || *limit <= Bytes(0)) continue;
-    highest = std::max(highest.value_or(0), last.mem->heap_in_use / *limit);
-  }
-  return highest;
-}
-
 void add_pods(const Observation& observed, Figures& figures) {
   int read = 0;
   int failed = 0;
@@ -72,7 +59,7 @@ void add_target(const Pass& pass, Figures& figures) {
   figures.put("gopacer_target_gogc_percent", facts.desired.current.gamma() * 100);
   figures.add("gopacer_target_gomemlimit_bytes", facts.desired.current.go_mem_limit.value_or(Bytes(0)).value());
   figures.add("gopacer_target_collections_per_second", busiest_pod(facts.observed));
-  figures.add("gopacer_target_heap_in_use_ratio", fullest_heap(facts.observed));
+  figures.add("gopacer_target_heap_in_use_ratio", fullest_heap(facts.observed, Duration(0)));
   figures.add("gopacer_saved_cores", saved_cores(facts));
   if (!facts.decision.estimate) return;
   const Estimate& estimate = *facts.decision.estimate;
@@ -128,6 +115,21 @@ void add_trial(const Pass& pass, Figures& figures) {
 }
 
 }  // namespace
+
+std::optional<double> fullest_heap(const Observation& observed, Duration within) {
+  std::optional<double> highest;
+  for (const PodSeries& pod : observed.pods) {
+    if (pod.track != Track::kStable || pod.samples.empty()) continue;
+    const Time latest = pod.samples.back().at;
+    for (auto sample = pod.samples.rbegin(); sample != pod.samples.rend() && latest - sample->at <= within; ++sample) {
+      const auto told = sample->process ? sample->process->go_mem_limit : std::nullopt;
+      const std::optional<Bytes> limit = told ? told : pod.settings.go_mem_limit;
+      if (!sample->mem || !limit || *limit <= Bytes(0)) continue;
+      highest = std::max(highest.value_or(0), sample->mem->heap_in_use / *limit);
+    }
+  }
+  return highest;
+}
 
 std::vector<ProfileFigure> figures_of(const Pass& pass, const std::vector<Condition>& conditions) {
   const Desired& desired = pass.facts.desired;

@@ -14,6 +14,10 @@ namespace gopacer::record {
 /// out. `conditions` are those of the pass.
 std::vector<ProfileFigure> figures_of(const Pass& pass, const std::vector<Condition>& conditions);
 
+/// The heap in use over GOMEMLIMIT, of the target's pod where it is highest, in the time `within` before its latest
+/// reading. None where no pod has a GOMEMLIMIT.
+std::optional<double> fullest_heap(const Observation& observed, Duration within);
+
 /// Cores that the target's settings save against those before gopacer's, as the trials that promoted them measured it:
 /// each that is kept and led to the settings of the next, up to those in force. None where no such trial is kept.
 std::optional<double> saved_cores(const Facts& facts);

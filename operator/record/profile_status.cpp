@@ -6,6 +6,7 @@
 
 #include "codec/fields.h"
 #include "codec/settings.h"
+#include "record/figures.h"
 
 namespace gopacer::record {
 
@@ -143,6 +144,30 @@ Verdicts field_conflict(const Pass& pass) {
   return {false, "NoConflict", "Nobody else sets GOGC or GOMEMLIMIT on the target."};
 }
 
+/// What people's own alarms on MemStats look for. It stands against nothing: the recommendation says what to do.
+Verdicts heap_pressure(const Pass& pass) {
+  // The heap fills up before each collection: the moment of a reading says little.
+  constexpr Duration kLately = std::chrono::minutes(2);
+  constexpr double kNearLimit = 0.8;
+  constexpr double kOften = 8;
+  if (waits_for_rival(pass)) return {false, "Unknown", "It is not looked at: another profile tunes the target."};
+  const auto fullest = fullest_heap(pass.facts.observed, kLately);
+  if (fullest && *fullest > kNearLimit) {
+    return {true, "HeapNearLimit",
+            "In the latest two minutes the heap in use was " + percent(*fullest) +
+                " of GOMEMLIMIT in the pod where it was highest. Nearer to it Go collects more often: see the "
+                "recommendation, or raise the container's memory limit."};
+  }
+  const auto& seen = pass.facts.decision.estimate;
+  if (!seen) return {false, "Unknown", "Too little is known of the target's pods."};
+  const std::string rate = format_fixed(seen->cycles_per_minute, 1) + " collections a minute in each pod";
+  if (seen->cycles_per_minute > kOften) {
+    return {true, "CollectsOften", rate + ", more than 8: what they cost is under observed.gcCpuPercent."};
+  }
+  return {false, "EnoughRoom",
+          rate + (fullest ? ", and the heap in use is " + percent(*fullest) + " of GOMEMLIMIT at most." : ".")};
+}
+
 /// Where a figure comes from and its relative standard error; null where it is not known.
 json sourced(const std::string& source, double rel_error) {
   if (source.empty()) return nullptr;
@@ -275,7 +300,15 @@ std::vector<Condition> conditions(const Pass& pass) {
   add("RecommendationProvided", recommendation_provided(pass));
   add("FieldConflict", field_conflict(pass));
   add("ConfigUnsupported", config_unsupported(pass));
+  add("HeapPressure", heap_pressure(pass));
   return all;
+}
+
+json marking_or_null(const std::optional<MarkingCost>& marking) {
+  if (!marking) return nullptr;
+  return {{"nanosecondsPerByte", marking->nanoseconds_per_byte},
+          {"relativeError", marking->rel_error},
+          {"templateHash", marking->template_hash}};
 }
 
 json profile_status(const Pass& pass) {
@@ -294,9 +327,11 @@ json profile_status(const Pass& pass) {
               {"applied", applied_or_null(memory)},
               {"puttingBack", putting_back_or_null(memory.putting_back)},
               {"coolDownUntil", nullptr},
+              {"marking", marking_or_null(memory.marking)},
               {"missedPredictions", memory.missed_predictions},
               {"missedTemplate", memory.missed_template},
-              {"undoneTo", memory.undone_to}};
+              {"undoneTo", memory.undone_to},
+              {"retried", memory.retried}};
   if (memory.cool_down_until) status["coolDownUntil"] = format_time(*memory.cool_down_until);
   json banned = json::array();
   for (const BannedRegion& region : memory.banned) {
@@ -344,6 +379,7 @@ json lasting_part(const json& status) {
 json troubles_of(const json& status) {
   json troubles = json::array();
   for (const json& condition : status["conditions"]) {
+    if (condition["type"] == "HeapPressure") continue;  // figures that change with each reading
     static const std::set<std::string> kTellWhenTrue{"ConfigUnsupported", "FieldConflict", "Progressing"};
     const bool tells_when_true = kTellWhenTrue.contains(condition["type"].get<std::string>());
     if (condition["status"] == (tells_when_true ? "True" : "False")) troubles.push_back(condition["message"]);

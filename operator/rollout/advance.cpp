@@ -125,6 +125,10 @@ Step note_trial(const Facts& facts) {
   step.memory->trial_count = number;
   step.memory->active_trial = trial_name(facts.desired.key.name, number);
   return step;
+  // The pods that the trial and its promotion make have no profile of their own for a while.
+  if (const auto& seen = facts.decision.estimate) {
+    if (auto cost = marking_cost(*seen, facts.desired.target->template_hash)) step.memory->marking = std::move(cost);
+  }
 }
 
 Step start_trial(const Facts& facts) {

@@ -123,6 +123,8 @@ void Pod::sample() {
   for (const double end : process_.cycle_ends()) {
     mem.pauses.push_back({kBegin + started_ + of_seconds(end), std::chrono::microseconds(100)});
   }
+  sample.profile = std::exchange(profile_, std::nullopt);
+  if (sample.profile) sample.profile->collections = collections_during(*sample.profile, mem);
   // As histories keep them: each collection in one sample, and the last one of each.
   if (!series_.samples.empty()) {
     series_.samples.change_last([&](Sample& old) {
@@ -145,7 +147,6 @@ void Pod::sample() {
     sample.process = process;
   }
   sample.usage = usage_;
-  sample.profile = std::exchange(profile_, std::nullopt);
   series_.samples.push_back(std::move(sample));
   series_.samples.erase_if([&](const Sample& one) { return one.at < kBegin + now_ - kKept; });
   sample_due_ += interval_;

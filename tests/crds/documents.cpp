@@ -156,6 +156,8 @@ json profile_status() {
   memory.missed_predictions = 1;
   memory.missed_template = "hash-1";
   memory.undone_to = "checkout-6";
+  memory.retried = "checkout-5";
+  memory.marking = MarkingCost{0.75, 0.125, "hash-1"};
   for (int i = 0; i < 10; ++i)
     profile.memory.banned.push_back({settings(10 + i, 400), "0123456789abcdef", "GcShare", at(i)});
 
@@ -246,6 +248,13 @@ json changes_of(const ProfileMemory& memory) {
   return all;
 }
 
+json marking_of(const ProfileMemory& memory) {
+  if (!memory.marking) return nullptr;
+  return {{"nanosecondsPerByte", memory.marking->nanoseconds_per_byte},
+          {"relativeError", memory.marking->rel_error},
+          {"templateHash", memory.marking->template_hash}};
+}
+
 json read_profile(const json& object) {
   const Result<Profile> profile = codec::decode_profile(object);
   if (!profile) return {{"error", profile.error().message}};
@@ -256,6 +265,8 @@ json read_profile(const json& object) {
           {"puttingBack", putting_back_of(memory)},
           {"coolDownUntil", memory.cool_down_until ? json(format_time(*memory.cool_down_until)) : json(nullptr)},
           {"missedPredictions", memory.missed_predictions},
+          {"retried", memory.retried},
+          {"marking", marking_of(memory)},
           {"bannedRegions", memory.banned.size()},
           {"changes", changes_of(memory)},
           {"conditions", profile->conditions.size()}};

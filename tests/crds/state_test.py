@@ -88,7 +88,7 @@ class State(unittest.TestCase):
         self.assertEqual(kept["status"], without_nulls(state))
         read = documents("read-profile", self.server.send("GET", path)[1])
         for field in ("trialCount", "activeTrial", "applied", "puttingBack", "changes", "coolDownUntil",
-                      "missedPredictions"):
+                      "missedPredictions", "retried", "marking"):
             self.assertEqual(read[field], state[field], field)
         self.assertEqual(read["bannedRegions"], len(state["bannedRegions"]))
         self.assertEqual(read["conditions"], len(state["conditions"]))

@@ -59,17 +59,63 @@ TEST(GcCpu, OfProfilesWhoseCollectionsAreCountedIsTheirNumberTimesWhatEachCosts)
   three_of_eight.total_cpu_seconds = 4;
   three_of_eight.gc_cpu_seconds = 0.25;
   three_of_eight.stacks = 1600;
-  for (int i = 0; i < 2; ++i) pod.profiled.add(three_of_eight, std::nullopt, 3);
+  three_of_eight.collections = 3;
+  for (int i = 0; i < 2; ++i) pod.profiled.add(three_of_eight, std::nullopt);
+  pod.counted = pod.profiled;
   const GcCpu gc = gc_cpu_of({pod}, 0.6).front();
   EXPECT_NEAR(gc.cores, 2 * 0.5 / 6, 1e-12) << "two a second, though the profiles happen to hold fewer";
-  EXPECT_NEAR(gc.rel_error, std::hypot(0.6 / std::sqrt(200), 0.06, 0.4 * std::sqrt(2) / 16), 1e-9)
+  EXPECT_NEAR(gc.rel_error, std::hypot(0.6 / std::sqrt(200), 0.06, 0.4 * std::sqrt(2) / 6), 1e-9)
       << "marking takes much of the time: edges cut collections in two";
   pod.max_procs = 16;
   const double duty = gc.cores / 4;
   EXPECT_NEAR(gc_cpu_of({pod}, 0.6).front().rel_error,
-              std::hypot(0.6 / std::sqrt(200), 0.06, std::sqrt(2 * (duty / 3 - duty * duty / 4)) * std::sqrt(2) / 16),
+              std::hypot(0.6 / std::sqrt(200), 0.06, std::sqrt(2 * (duty / 3 - duty * duty / 4)) * std::sqrt(2) / 6),
               1e-9);
   EXPECT_EQ(gc_cpu_of({pod}, 0.1).front().cores, 0.1) << "never more than there is";
+}
+
+TEST(GcCpu, OfEarlierProfilesOfTheProcessNeedsNoneOfTheLatestMinutes) {
+  PodEstimate pod = collecting();
+  GcProfile earlier;
+  earlier.length = std::chrono::seconds(4);
+  earlier.total_cpu_seconds = 4;
+  earlier.gc_cpu_seconds = 0.4;
+  earlier.stacks = 1600;
+  earlier.collections = 8;
+  pod.counted.add(earlier, std::nullopt);
+  const GcCpu gc = gc_cpu_of({pod}, 0.6).front();
+  EXPECT_EQ(gc.source, "CPU profile");
+  EXPECT_NEAR(gc.cores, 2 * 0.05, 1e-12);
+}
+
+TEST(GcCpu, GoesByWhatMarkingCostEarlierProcessesUntilThereIsAProfile) {
+  const MarkingCost known{0.8, 0.1, "hash"};
+  const GcCpuContext same{.known = known, .template_hash = "hash"};
+  const GcCpu gc = gc_cpu_of({collecting()}, 0.5, same).front();
+  EXPECT_EQ(gc.source, "earlier CPU profiles");
+  EXPECT_NEAR(gc.cores, 0.16, 1e-12) << "0.8 ns · 10⁸ bytes · 2 a second";
+  EXPECT_NEAR(gc.rel_error, std::hypot(0.1, 0.15), 1e-12);
+  const GcCpuContext other{.known = known, .template_hash = "another"};
+  EXPECT_NEAR(gc_cpu_of({collecting()}, 0.5, other).front().rel_error, std::hypot(0.1, 0.3), 1e-12);
+  EXPECT_EQ(gc_cpu_of({collecting()}, 0.1, same).front().cores, 0.1) << "never more than there is";
+  PodEstimate profiled_well = collecting();
+  profiled_well.profiled = profile(4000);
+  EXPECT_EQ(gc_cpu_of({profiled_well}, 0.6, same).front().source, "CPU profile");
+}
+
+TEST(MarkingCost, IsRememberedWhereProfilesTellItWell) {
+  Estimate seen;
+  seen.gc_cpu_per_cycle = 0.08;
+  seen.mean_live_heap = Bytes(100'000'000);
+  seen.gc_cpu_source = "CPU profile";
+  seen.gc_cpu_rel_error = 0.1;
+  EXPECT_NEAR(marking_cost(seen, "hash")->nanoseconds_per_byte, 0.8, 1e-9);
+  EXPECT_EQ(marking_cost(seen, "hash")->template_hash, "hash");
+  seen.gc_cpu_rel_error = 0.3;
+  EXPECT_FALSE(marking_cost(seen, "hash"));
+  seen.gc_cpu_rel_error = 0.1;
+  seen.gc_cpu_source = "earlier CPU profiles";
+  EXPECT_FALSE(marking_cost(seen, "hash")) << "it must not confirm itself";
 }
 
 TEST(GcCpu, KnowsThePartOfSweepingAsFarAsStacksTell) {
@@ -105,8 +151,8 @@ TEST(GcCpu, ComesFromTheSourceWithTheLeastError) {
 TEST(GcCpu, OfAnAgentIsWithoutSweepingAsTheTrialMeasuresIt) {
   PodEstimate pod = collecting();
   pod.gc_by_metrics = 0.2;
-  EXPECT_EQ(gc_cpu_of({pod}, 0.6, true).front().cores, 0.2);
-  EXPECT_EQ(gc_cpu_of({pod}, 0.6, true).front().sweep_part, 0);
+  EXPECT_EQ(gc_cpu_of({pod}, 0.6, {.by_agent = true}).front().cores, 0.2);
+  EXPECT_EQ(gc_cpu_of({pod}, 0.6, {.by_agent = true}).front().sweep_part, 0);
   EXPECT_NEAR(gc_cpu_of({pod}, 0.6).front().cores, 0.2 / 0.9, 1e-12);
 }
 
@@ -140,12 +186,12 @@ TEST(GcCpu, IsWhatAnAgentCountsWhereATrialGoesByThat) {
   PodEstimate pod = collecting();
   pod.gc_by_metrics = 0.01;
   pod.profiled = profile(400);
-  const std::vector<GcCpu> found = gc_cpu_of({pod}, 0.5, true);
+  const std::vector<GcCpu> found = gc_cpu_of({pod}, 0.5, {.by_agent = true});
   ASSERT_GE(found.size(), 2U);
   EXPECT_EQ(found[0].source, "runtime metrics");
   EXPECT_EQ(found[1].source, gc_cpu_of({pod}, 0.5).front().source) << "and the others are shown beside it";
   pod.gc_by_metrics.reset();
-  EXPECT_EQ(gc_cpu_of({pod}, 0.5, true).front().source, gc_cpu_of({pod}, 0.5).front().source);
+  EXPECT_EQ(gc_cpu_of({pod}, 0.5, {.by_agent = true}).front().source, gc_cpu_of({pod}, 0.5).front().source);
 }
 
 }  // namespace

@@ -418,39 +418,31 @@ TEST(PodEstimate, KnowsFromWhichGoOnGomaxprocsFollowsTheLimit) {
   EXPECT_EQ(procs_of("go1.24.7"), 0) << "the node's number of CPUs, which nobody tells";
 }
 
-/// A collection ends each ten seconds, five before each sample; the tenth sample and every fifth after it bring a
-/// profile of the thirty seconds before it.
-PodSeries profiled() {
-  return changed([](Sample& sample, int i) {
-    sample.mem->pauses.clear();
-    for (int ago = 395; ago > 0; ago -= 10) sample.mem->pauses.push_back({sample.at - seconds(ago), milliseconds(1)});
-    if (i < 10 || i % 5 != 0) return;
-    GcProfile& profile = sample.profile.emplace();
-    profile.length = seconds(30);
-    profile.total_cpu_seconds = 15;
-    profile.gc_cpu_seconds = 1.5;
-    profile.stacks = 1500;
-    profile.began = sample.at - seconds(31);
-  });
+GcProfile counted_profile(double gc_cpu_seconds, std::optional<int> collections) {
+  GcProfile profile;
+  profile.length = seconds(30);
+  profile.total_cpu_seconds = 15;
+  profile.gc_cpu_seconds = gc_cpu_seconds;
+  profile.stacks = 1500;
+  profile.collections = collections;
+  return profile;
 }
 
-TEST(PodEstimate, CountsTheCollectionsOfAProfile) {
-  EXPECT_NEAR(*read(profiled()).profiled.per_collection(), 1.5 / 3, 1e-9) << "from whole rings";
-  const PodSeries kept =
-      changed(profiled(), [](Sample& sample, int) { sample.mem->pauses = {sample.mem->pauses.back()}; });
-  EXPECT_NEAR(*read(kept).profiled.per_collection(), 1.5 / 3, 1e-9) << "as histories keep them: each in one sample";
-}
-
-TEST(PodEstimate, CountsNoCollectionsWhereSomeMayBeMissing) {
-  PodSeries all_but_one = changed(profiled(), [](Sample& sample, int i) {
-    if (i >= 13) sample.mem->num_gc += 300;  // more than a ring holds, just before the fourteenth sample
-    if (i == 15) sample.profile->gc_cpu_seconds = 9;
-    sample.mem->pauses = {sample.mem->pauses.back()};
+TEST(PodEstimate, PoolsTheProfilesWhoseCollectionsAreCounted) {
+  PodSeries pod = changed([](Sample& sample, int i) {
+    if (i == 12) sample.profile = counted_profile(1.5, 3);
+    if (i == 15) sample.profile = counted_profile(9, std::nullopt);
   });
-  EXPECT_NEAR(*read(all_but_one).profiled.per_collection(), 1.5 / 3, 1e-9) << "by the others";
-  EXPECT_FALSE(read(changed(profiled(), [](Sample& sample, int) {
-                 if (sample.profile) sample.profile->began.reset();
-               })).profiled.per_collection());
+  EXPECT_EQ(read(pod).profiled.profiles(), 2);
+  EXPECT_EQ(read(pod).counted.profiles(), 1);
+  EXPECT_FALSE(read(pod).counted.per_collection()) << "three collections say little";
+  GcProfile warm = counted_profile(2.5, 5);
+  warm.began = pod.started + std::chrono::hours(1);
+  GcProfile cold = counted_profile(20, 5);
+  cold.began = pod.started + seconds(1);
+  pod.earlier_profiles = {cold, warm};
+  EXPECT_NEAR(*read(pod).counted.per_collection(), 4.0 / 8, 1e-9) << "but for what was taken in the warm-up";
+  EXPECT_EQ(read(pod).profiled.profiles(), 2) << "how the CPU is shared is of now";
 }
 
 TEST(PodEstimate, SeesWhatGrowsOutsideGo) {

@@ -28,11 +28,32 @@ TEST(ProfiledGc, KeepsToTheProfileWhereItHoldsMoreThanTheKernelsAccount) {
   EXPECT_DOUBLE_EQ(profiled.share(), 0.25);
 }
 
+GcProfile counted(double gc, int collections) {
+  GcProfile profile = profile_of(gc, 5, 500);
+  profile.collections = collections;
+  return profile;
+}
+
+TEST(CollectionsDuring, AreThoseThatEndedWhileTheProfileWasTaken) {
+  GcProfile profile = profile_of(1, 5, 500);
+  MemStats mem;
+  for (const int second : {5, 10, 11, 20, 21}) mem.pauses.push_back({Time(seconds(second)), Duration(1)});
+  mem.num_gc = 400;
+  EXPECT_FALSE(collections_during(profile, mem)) << "it does not tell when it began";
+  profile.began = Time(seconds(10));
+  EXPECT_EQ(collections_during(profile, mem), 2) << "after its begin, and up to its end";
+  profile.began = Time(seconds(4));
+  EXPECT_FALSE(collections_during(profile, mem)) << "the ring may have lost some";
+  mem.num_gc = 5;
+  EXPECT_EQ(collections_during(profile, mem), 3) << "there never were any others";
+  EXPECT_EQ(collections_during(profile, MemStats{}), 0);
+}
+
 TEST(ProfiledGc, TellsWhatACollectionCostsWhereAllAreCounted) {
   ProfiledGc profiled;
-  profiled.add(profile_of(0.4, 5, 500), std::nullopt, 4);
+  profiled.add(counted(0.4, 4), std::nullopt);
   EXPECT_FALSE(profiled.per_collection()) << "too few for a mean";
-  profiled.add(profile_of(0.2, 5, 500), std::nullopt, 2);
+  profiled.add(counted(0.2, 2), std::nullopt);
   EXPECT_NEAR(*profiled.per_collection(), 0.1, 1e-12);
   ProfiledGc both = profiled;
   both.add(profiled);

@@ -65,6 +65,43 @@ std::vector<int> seconds_of(const PodHistory& history) {
   return found;
 }
 
+/// With a profile of the ten seconds before.
+Sample profiled(int second) {
+  Sample out = sample(second);
+  GcProfile& profile = out.profile.emplace();
+  profile.length = seconds(10);
+  profile.began = at(second - 10);
+  return out;
+}
+
+TEST(PodHistory, KeepsProfilesLongerThanTheirSamples) {
+  PodHistory history;
+  for (int i = 20; i <= 20 * 40; i += 20) history.append(profiled(i), seconds(40));
+  ASSERT_EQ(history.earlier_profiles().size(), PodHistory::kEarlierProfiles);
+  EXPECT_EQ(history.earlier_profiles().back().began, history.samples().front().at - seconds(30));
+  EXPECT_EQ(history.earlier_profiles().back().collections, 10);
+  EXPECT_EQ(history.samples().front().profile->collections, 10) << "counted while the ring was whole";
+  history.clear();
+  EXPECT_TRUE(history.earlier_profiles().empty());
+}
+
+TEST(PodHistory, ForgetsProfilesThatWereTakenWithOtherSettings) {
+  const auto with = [](int second, int gogc) {
+    Sample out = profiled(second);
+    out.process.emplace().gogc = Gogc(gogc);
+    return out;
+  };
+  PodHistory history;
+  for (int i = 20; i <= 100; i += 20) history.append(with(i, 100), seconds(40));
+  EXPECT_FALSE(history.earlier_profiles().empty());
+  history.append(with(120, 200), seconds(40));
+  EXPECT_TRUE(history.earlier_profiles().empty());
+  for (int i = 140; i <= 180; i += 20) history.append(with(i, 200), seconds(40));
+  ASSERT_EQ(history.earlier_profiles().size(), 0U) << "that of 120 was taken before it was told, half of it at least";
+  for (int i = 200; i <= 220; i += 20) history.append(with(i, 200), seconds(40));
+  EXPECT_EQ(history.earlier_profiles().size(), 1U);
+}
+
 TEST(PodHistory, GivesUpEverySecondOfItsOlderSamples) {
   PodHistory history;
   for (int i = 1; i <= 12; ++i) history.append(sample(i), kLong);

@@ -95,7 +95,31 @@ TEST(Conditions, AreAlwaysAllThereAndNeverWithoutAReason) {
     EXPECT_FALSE(found.reason.empty()) << found.type;
   }
   EXPECT_THAT(types, testing::ElementsAre("Ready", "Progressing", "MetricsAvailable", "RecommendationProvided",
-                                          "FieldConflict", "ConfigUnsupported"));
+                                          "FieldConflict", "ConfigUnsupported", "HeapPressure"));
+}
+
+TEST(HeapPressure, IsAHeapNearItsLimitOrManyCollections) {
+  PassScene scene;
+  scene.decision.estimate.emplace().cycles_per_minute = 2;
+  EXPECT_EQ(condition(scene, "HeapPressure").reason, "EnoughRoom");
+  scene.decision.estimate->cycles_per_minute = 8.5;
+  EXPECT_EQ(condition(scene, "HeapPressure").reason, "CollectsOften");
+  PodSeries pod;
+  pod.settings.go_mem_limit = mib(100);
+  for (const int seconds_ago : {300, 60, 0}) {
+    Sample sample;
+    sample.at = scene.now - std::chrono::seconds(seconds_ago);
+    sample.mem.emplace().heap_in_use = mib(seconds_ago == 300 ? 99 : seconds_ago == 60 ? 85 : 50);
+    pod.samples.push_back(sample);
+  }
+  scene.observed.pods = {pod};
+  const Condition near = condition(scene, "HeapPressure");
+  EXPECT_TRUE(near.status);
+  EXPECT_EQ(near.reason, "HeapNearLimit");
+  EXPECT_THAT(near.message, HasSubstr("85.0% of GOMEMLIMIT")) << "not of five minutes ago";
+  scene.decision.estimate.reset();
+  scene.observed.pods.clear();
+  EXPECT_FALSE(condition(scene, "HeapPressure").status) << "no data is no alarm";
 }
 
 TEST(Conditions, KeepTheirTimeUntilTheirStatusChanges) {
@@ -360,6 +384,8 @@ TEST(Status, KeepsTheMemoryUntilAStepChangesIt) {
   scene.profile.memory.banned = {{settings(400), "hash-1", "GcShare", builders::kStart}};
   scene.profile.memory.missed_predictions = 1;
   scene.profile.memory.missed_template = "hash-1";
+  scene.profile.memory.retried = "checkout-2";
+  scene.profile.memory.marking = MarkingCost{0.75, 0.125, "hash-1"};
   const json status = record::profile_status(scene.pass());
   EXPECT_EQ(status["trialCount"], 3);
   EXPECT_EQ(status["applied"], (json{{"gogc", "200"},
@@ -385,6 +411,9 @@ TEST(Status, KeepsTheMemoryUntilAStepChangesIt) {
                                                        {"trials", 1}}}));
   EXPECT_EQ(status["missedPredictions"], 1);
   EXPECT_EQ(status["missedTemplate"], "hash-1");
+  EXPECT_EQ(status["retried"], "checkout-2");
+  EXPECT_EQ(status["marking"],
+            (json{{"nanosecondsPerByte", 0.75}, {"relativeError", 0.125}, {"templateHash", "hash-1"}}));
 }
 
 TEST(Status, HasTheMemoryOfAStepThatWasTaken) {

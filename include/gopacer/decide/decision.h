@@ -45,7 +45,8 @@ struct Estimate {
   double gc_cpu_per_cycle = 0;  ///< m, CPU seconds
   double gc_cpu_fraction = 0;   ///< gc_cpu / cpu
   double gc_cpu_rel_error = 0;  ///< relative standard error of gc_cpu
-  std::string gc_cpu_source;    ///< "CPU profile", "runtime metrics", "GCCPUFraction" or "live heap"
+  std::string
+      gc_cpu_source;  ///< one of "CPU profile", "runtime metrics", "GCCPUFraction", "earlier CPU profiles", "live heap"
   /// What the other sources say of gc_cpu_fraction, where there are any: "runtime metrics 3.5%, GCCPUFraction 1.0%".
   std::string gc_cpu_others;
   /// Of gc_cpu, what sweeping takes: by CPU profiles, drawn to what is usual where these are few. 0 where the source of
@@ -156,6 +157,9 @@ Decision decide(const DecideInput& input, Time now);
 /// Whether what is seen now differs from what was predicted by more than 25 % in GC CPU or V. Differences of GC CPU
 /// below one point are noise.
 bool prediction_missed(const Prediction& predicted, const Estimate& seen);
+
+/// What collection costs a byte of live heap by these figures; none where CPU profiles do not tell it well.
+std::optional<MarkingCost> marking_cost(const Estimate& seen, const std::string& template_hash);
 
 std::string to_string(Decision::Kind kind);
 

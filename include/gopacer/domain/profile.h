@@ -318,6 +318,15 @@ struct AppliedChange {
 
 inline constexpr std::size_t kMostChanges = 20;
 
+/// What a collection was seen to cost, by a target's CPU profiles.
+struct MarkingCost {
+  double nanoseconds_per_byte = 0;  ///< CPU time for each byte of live heap; in (0, kMost]
+  double rel_error = 0;             ///< relative standard error, in [0, 1]
+  std::string template_hash;        ///< Deployment::template_hash that it was seen on
+  static constexpr double kMost = 1000;
+  bool operator==(const MarkingCost&) const = default;
+};
+
 /// The part of a profile's status that gopacer reads back: its memory between passes and across restarts.
 struct ProfileMemory {
   int trial_count = 0;
@@ -338,7 +347,11 @@ struct ProfileMemory {
   std::vector<BannedRegion> banned;
   int missed_predictions = 0;   ///< in a row
   std::string missed_template;  ///< hash of the pod template that they were missed on: another is another program
-  std::string undone_to;        ///< the trial that `undo_to` named when it was obeyed last
+  std::string undone_to;        ///< the trial that Wishes::undo_to named when it was obeyed last
+  std::string retried;          ///< the same of Wishes::retry
+
+  /// For processes that no profile has been taken of yet.
+  std::optional<MarkingCost> marking;
 
   /// Predictions in a row that were missed on this pod template.
   int missed_on(const std::string& template_hash) const {

@@ -16,8 +16,7 @@ namespace gopacer {
 class ProfiledGc {
  public:
   /// `cores`: in use while the profile was taken, by the kernel's account; none where that is not known.
-  /// `collections`: that ended in that time; none where nothing tells.
-  void add(const GcProfile& profile, std::optional<double> cores, std::optional<int> collections = std::nullopt);
+  void add(const GcProfile& profile, std::optional<double> cores);
   void add(const ProfiledGc& other);
 
   bool empty() const { return profiled_ <= 0; }
@@ -25,6 +24,7 @@ class ProfiledGc {
   /// holds whole collections, so that their share of its CPU is as much chance as how many happened to begin in it.
   std::optional<double> per_collection() const;
   int profiles() const { return profiles_; }
+  int collections() const { return collections_; }
   double seconds() const { return seconds_; }
   /// Within 0 and 1. The whole is the profile's own where it holds more than the kernel's account says.
   double share() const;

@@ -108,7 +108,12 @@ struct GcProfile {
   CpuUses uses{};             ///< CPU seconds
   /// By the program's clock, as GcPause::end; none where the profile does not tell.
   std::optional<Time> began = std::nullopt;
+  std::optional<int> collections = std::nullopt;  ///< that ended meanwhile; none where nothing tells
 };
+
+/// How many collections ended while the profile was taken, by MemStats that were read after it. None where their ring
+/// does not reach back so far, or the profile does not tell when it began.
+std::optional<int> collections_during(const GcProfile& profile, const MemStats& mem);
 
 /// What the kernel charges a container with.
 /// Sources: the kubelet's /metrics/cadvisor, or metrics.k8s.io.
@@ -265,6 +270,9 @@ struct PodSeries {
   std::optional<Bytes> memory_limit;  ///< as the pod's spec or status has it
   std::optional<double> cpu_limit;    ///< cores
   SampleRow samples;
+  /// Of the same process with the same settings, whose samples are kept no longer: those of which it is known how many
+  /// collections they hold, oldest first.
+  std::vector<GcProfile> earlier_profiles;
   /// Why the latest attempt to read the pod gave nothing; empty when it went well.
   std::string error;
   /// What else could not be read at the latest attempt, a sentence each: a histogram, the CPU profile, the container.
