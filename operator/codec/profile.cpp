@@ -362,7 +362,10 @@ Result<Profile> decode_profile(const json& object) {
   out.created = time(metadata, "creationTimestamp").value_or(Time());
   out.deleting = codec::deleting(object);
   out.finalizers = std::move(*finalizers);
-  out.undo_to = strange(child(metadata, "annotations"), kUndoAnnotation, kLongestName);
+  const auto wish = [&](const char* annotation) {
+    return strange(child(metadata, "annotations"), annotation, kLongestName);
+  };
+  out.wishes = {wish(kUndoAnnotation), wish(kPromoteAnnotation), wish(kRetryAnnotation)};
   Reader reader;
   out.spec = decode_spec(child(object, "spec"), reader);
   if (!reader.complaints().none()) {

@@ -257,7 +257,7 @@ class Controller::Impl final : public ClusterView {
     // What we write into the status is no news to us.
     const bool only_status = before && after && before->uid == after->uid && before->generation == after->generation &&
                              before->deleting == after->deleting && before->finalizers == after->finalizers &&
-                             before->undo_to == after->undo_to;
+                             before->wishes == after->wishes;
     if (only_status) return;
     queue_.add(key);
     // A profile that goes may free its target for another one.

@@ -55,11 +55,12 @@ Answer picture_old(const Facts& facts) {
 
 const Trial* wanted_back(const Facts& facts) {
   const auto& profile = facts.desired.profile;
-  if (!profile || profile->undo_to.empty() || profile->undo_to == profile->memory.undone_to) return nullptr;
+  if (!profile || profile->wishes.undo_to.empty() || profile->wishes.undo_to == profile->memory.undone_to)
+    return nullptr;
   for (const auto& trial : facts.desired.ended_trials) {
     const bool of_this =
         trial->spec.target.name == facts.desired.target_name && trial->spec.container == facts.desired.container;
-    if (of_this && trial->key.name == profile->undo_to) return trial.get();
+    if (of_this && trial->key.name == profile->wishes.undo_to) return trial.get();
   }
   return nullptr;
 }

@@ -345,11 +345,13 @@ void Recorder::prune(const Desired& desired) {
     for (const auto& trial : desired.ended_trials) {
       if ((trial->status.verdict == TrialVerdict::kPromote) == successful) kept.push_back(trial);
     }
-    // Until its settings are back a person's wish needs the trial.
+    // Until it is fulfilled a person's wish needs the trial that it names.
     const Profile& profile = *desired.profile;
-    if (profile.undo_to != profile.memory.undone_to) {
-      std::erase_if(kept, [&](const auto& trial) { return trial->key.name == profile.undo_to; });
-    }
+    const auto is_needed = [&](const std::string& name) {
+      return (name == profile.wishes.undo_to && name != profile.memory.undone_to) ||
+             (name == profile.wishes.retry && name != profile.memory.retried);
+    };
+    std::erase_if(kept, [&](const auto& trial) { return is_needed(trial->key.name); });
     // While its settings are guarded, it says which promises the baseline did not keep either.
     if (successful && profile.spec.guards() && !kept.empty() && kept.back()->spec.to == profile.memory.applied) {
       kept.pop_back();

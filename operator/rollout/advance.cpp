@@ -6,6 +6,7 @@
 #include "rollout/continuous.h"
 #include "rollout/live.h"
 #include "rollout/put_back.h"
+#include "rollout/retry.h"
 #include "rollout/running_trial.h"
 #include "rollout/steps.h"
 #include "rollout/undo.h"
@@ -124,11 +125,11 @@ Step note_trial(const Facts& facts) {
   step.memory = facts.desired.profile->memory;
   step.memory->trial_count = number;
   step.memory->active_trial = trial_name(facts.desired.key.name, number);
-  return step;
   // The pods that the trial and its promotion make have no profile of their own for a while.
   if (const auto& seen = facts.decision.estimate) {
     if (auto cost = marking_cost(*seen, facts.desired.target->template_hash)) step.memory->marking = std::move(cost);
   }
+  return step;
 }
 
 Step start_trial(const Facts& facts) {
@@ -244,7 +245,8 @@ bool noted_in_vain(const Facts& facts) {
 /// Of what was promised to be done at once; a sentence's begin with a space, or empty.
 std::string what_waits(const Profile& profile) {
   std::string waits;
-  if (profile.undo_to != profile.memory.undone_to && !profile.undo_to.empty()) waits += " The undo waits for that.";
+  if (profile.wishes.undo_to != profile.memory.undone_to && !profile.wishes.undo_to.empty())
+    waits += " The undo waits for that.";
   if (profile.memory.applied && profile.spec.guards()) waits += " Nothing guards the settings until then.";
   return waits;
 }
@@ -288,6 +290,7 @@ Step advance_idle(const Facts& facts) {
     if (auto step = applied_elsewhere(facts)) return *step;
     if (*profile.memory.applied != facts.desired.current) return yield_to_person(facts);
   }
+  if (const auto again = retry(facts)) return *again;
   const auto against = policy::first_objection(policy::may_start(), facts);
   // What a person decided comes first, then what the model says, then what stands against carrying it out.
   const bool noted = !profile.memory.active_trial.empty();

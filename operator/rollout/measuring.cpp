@@ -85,19 +85,30 @@ bool time_is_over(const TrialPass& pass) {
   return longest > Duration(0) && pass.now - pass.trial.status.measuring_since.value_or(pass.now) >= longest;
 }
 
+/// A person does not wait for the verdict, and stands in for it. Harm that was seen stands against that all the same.
+bool is_wanted(const TrialPass& pass) {
+  return pass.known() && pass.facts.desired.profile->wishes.promote == pass.trial.key.name;
+}
+
 /// Promoted, unless a rule stands against it.
-Step better(TrialPass& pass) {
+Step to_promote(TrialPass& pass) {
+  const bool better = pass.verdict.outcome == Outcome::kBetter;
+  const std::string what = better ? "Better" : "Somebody wants it";
   const auto against = policy::first_objection(policy::may_be_promoted(), pass.facts);
-  if (!against) return promote(pass);
+  if (!against && better) return promote(pass, "Canary passed", pass.verdict.reason);
+  if (!against) {
+    return promote(pass, "Promoted without a verdict, as the annotation " + std::string(kPromoteAnnotation) + " asks",
+                   "PromotionAsked");
+  }
   if (against->rule->verdict != TrialVerdict::kNone) {
     return pass.end(against->rule->verdict, against->reason(), against->message);
   }
   if (time_is_over(pass)) {
     return pass.end(TrialVerdict::kInconclusive, against->reason(),
-                    "Better, but the trial's time was over before it could be promoted. " + against->message);
+                    what + ", but the trial's time was over before it could be promoted. " + against->message);
   }
   Step step = pass.record(against->reason());
-  step.message = "Better, but not promoted yet. " + against->message;
+  step.message = what + ", but not promoted yet. " + against->message;
   return step;
 }
 
@@ -127,9 +138,10 @@ Step measuring(TrialPass& pass) {
   if (pass.is_live()) take_turns(pass);
   pass.take_evidence();
   if (pass.verdict.outcome == Outcome::kWorse) return end_badly(pass);
+  if (is_wanted(pass)) return to_promote(pass);
   if (pass.verdict.outcome == Outcome::kPointless) return end_pointless(pass);
   if (!pass.trial.at_last_step()) return compare_for_a_while(pass);
-  if (pass.verdict.outcome == Outcome::kBetter) return better(pass);
+  if (pass.verdict.outcome == Outcome::kBetter) return to_promote(pass);
   if (time_is_over(pass)) return timed_out(pass);
   Step step = pass.record("Measuring");
   step.message = pass.verdict.message;

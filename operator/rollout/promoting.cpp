@@ -37,11 +37,11 @@ Step put_into_target(TrialPass& pass) {
 
 }  // namespace
 
-Step promote(TrialPass& pass) {
+Step promote(TrialPass& pass, const std::string& why, const std::string& reason) {
   pass.next.verdict = TrialVerdict::kPromote;
-  pass.next.reason = pass.verdict.reason;
+  pass.next.reason = reason;
   pass.next.message = pass.verdict.message;
-  pass.enter(TrialPhase::kPromoting, "Canary passed: " + pass.verdict.message);
+  pass.enter(TrialPhase::kPromoting, why + ": " + pass.verdict.message);
   if (pass.is_live()) pass.next.live = growing_turn(pass.facts, 0, {}, pass.now);
   return pass.record("Promoting");
 }

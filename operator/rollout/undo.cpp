@@ -21,7 +21,7 @@ Step unknown(const Facts& facts) {
   for (const auto& trial : facts.desired.ended_trials) kept += (kept.empty() ? "" : ", ") + trial->key.name;
   return refuse("UndoUnknown",
                 "The annotation " + std::string(kUndoAnnotation) + " asks for the settings of trial '" +
-                    facts.desired.profile->undo_to + "', which is not kept, or is not about container '" +
+                    facts.desired.profile->wishes.undo_to + "', which is not kept, or is not about container '" +
                     facts.desired.container + "' of " + describe(*facts.desired.target) + ". " +
                     (kept.empty() ? "No trial is kept: remove the annotation."
                                   : "Kept are " + kept + ": name one of these, or remove the annotation."));
@@ -58,7 +58,7 @@ Step fulfilled(const Trial& trial, const Facts& facts) {
     ban_as_undone(*step.memory, *replaced, facts);
   }
   note_applied(*step.memory, trial.spec.to, trial.spec.from, facts.desired.target->uid, facts.desired.container, facts);
-  step.memory->undone_to = profile.undo_to;
+  step.memory->undone_to = profile.wishes.undo_to;
   step.memory->cool_down_until = facts.now + profile.spec.rollback.cool_down;
   return step;
 }
@@ -66,8 +66,8 @@ Step fulfilled(const Trial& trial, const Facts& facts) {
 /// What the wish asks for, or why it is refused.
 std::optional<Step> asked_for(const Facts& facts) {
   const Profile& profile = *facts.desired.profile;
-  if (profile.undo_to == profile.memory.undone_to) return std::nullopt;
-  if (profile.undo_to.empty()) {
+  if (profile.wishes.undo_to == profile.memory.undone_to) return std::nullopt;
+  if (profile.wishes.undo_to.empty()) {
     Step step =
         hold("Observing", "The annotation of an undo is gone: the same one may be asked for again.", seconds(1));
     step.memory = profile.memory;

@@ -90,7 +90,7 @@ void Invariants::settings_written(const Objects& objects, const Settings& from, 
     expect(!trial || trial->spec.target.uid != after.uid, what + ", which a trial is about");
   } else if (!trial) {
     const auto wanted = std::find_if(objects.trials.begin(), objects.trials.end(),
-                                     [&](const auto& one) { return one->key.name == profile.undo_to; });
+                                     [&](const auto& one) { return one->key.name == profile.wishes.undo_to; });
     expect(wanted != objects.trials.end() && (*wanted)->spec.to == to, what + ", and no trial runs");
   } else if (trial->status.phase == TrialPhase::kPromoting) {
     expect(trial->status.verdict == TrialVerdict::kPromote && to == trial->spec.to,

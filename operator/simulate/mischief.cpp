@@ -1,5 +1,6 @@
 #include "simulate/mischief.h"
 
+#include <array>
 #include <utility>
 
 namespace gopacer::simulating {
@@ -14,6 +15,7 @@ constexpr const char* kPerson = "kubectl-set";
 constexpr int kLongSteps = 3;
 /// Probability of more, right after something has gone wrong.
 constexpr double kInTrouble = 0.5;
+constexpr std::array kWishes{&Wishes::undo_to, &Wishes::promote, &Wishes::retry};
 
 }  // namespace
 
@@ -181,7 +183,8 @@ void Mischief::change_profile() {
   const bool model = api_.objects.profile->spec.strategy == Strategy::kModel;
   const std::string wanted =
       trials.empty() ? "" : trials[static_cast<std::size_t>(any(0, static_cast<int>(trials.size()) - 1))]->key.name;
-  const bool undo = any(0, 1) == 0;
+  const bool wish = any(0, 1) == 0;
+  const int kind = any(0, 2);
   if (live_ && any(0, 3) == 0) {
     const bool was_live = api_.objects.profile->spec.apply == ApplyMode::kLive;
     api_.edit_profile(
@@ -189,8 +192,9 @@ void Mischief::change_profile() {
     return on_settings_by_person();
   }
   api_.edit_profile([&](Profile& profile) {
-    if (undo) {
-      profile.undo_to = profile.undo_to.empty() ? wanted : "";
+    if (wish) {
+      std::string& name = profile.wishes.*kWishes[static_cast<std::size_t>(kind)];
+      name = name.empty() ? wanted : "";
     } else if (model) {
       profile.spec.strategy = Strategy::kFixed;
       profile.spec.fixed = {Gogc(150), mib(300)};

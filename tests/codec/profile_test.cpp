@@ -32,7 +32,8 @@ json profile() {
     "status": {"trialCount": 3, "activeTrial": "checkout-3", "applied": {"gogc": "180"}, "coolDownUntil": "2024-05-01T11:00:00Z",
       "bannedRegions": [{"gogc": "10", "templateHash": "abc", "reason": "SloBreach", "at": "2024-05-01T10:30:00Z"},
                         {"gogc": "20", "templateHash": "abc", "reason": "NoBenefit", "at": "2024-05-01T10:30:00Z", "trials": 2}],
-      "missedTemplate": "abc", "missedPredictions": 1,
+      "missedTemplate": "abc", "missedPredictions": 1, "retried": "checkout-2",
+      "marking": {"nanosecondsPerByte": 0.75, "relativeError": 0.125, "templateHash": "abc"},
       "conditions": [{"type": "Ready", "status": "True", "reason": "AsExpected", "message": "all is well", "lastTransitionTime": "2024-05-01T10:00:00Z"}]}})");
 }
 
@@ -87,8 +88,27 @@ TEST(DecodeProfile, ReadsItsMemory) {
   EXPECT_EQ(got.memory.banned[0].settings, (Settings{Gogc(10), std::nullopt}));
   EXPECT_EQ(got.memory.banned[0].template_hash, "abc");
   EXPECT_EQ(got.memory.missed_predictions, 1);
+  EXPECT_EQ(got.memory.retried, "checkout-2");
+  EXPECT_EQ(got.memory.marking, (MarkingCost{0.75, 0.125, "abc"}));
   ASSERT_EQ(got.conditions.size(), 1);
   EXPECT_TRUE(got.conditions[0].status);
+}
+
+TEST(DecodeProfile, ReadsWhatAPersonWantsDone) {
+  json object = profile();
+  object["metadata"]["annotations"] = {
+      {kUndoAnnotation, "checkout-1"}, {kPromoteAnnotation, "checkout-2"}, {kRetryAnnotation, "checkout-3"}};
+  EXPECT_EQ(codec::decode_profile(object)->wishes, (Wishes{"checkout-1", "checkout-2", "checkout-3"}));
+}
+
+TEST(DecodeProfile, LeavesACostThatCantBeOut) {
+  for (const char* const bad : {R"({"nanosecondsPerByte": 0, "relativeError": 0.1})", R"({"nanosecondsPerByte": 1})",
+                                R"({"nanosecondsPerByte": 2000, "relativeError": 0.1})", R"(7)",
+                                R"({"nanosecondsPerByte": "1", "relativeError": 0.1})"}) {
+    json object = profile();
+    object["status"]["marking"] = json::parse(bad);
+    EXPECT_FALSE(codec::decode_profile(object)->memory.marking) << bad;
+  }
 }
 
 TEST(DecodeProfile, ReadsStepsAndRefusesThoseThatDoNotGrow) {

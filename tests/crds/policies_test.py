@@ -165,8 +165,16 @@ class Policies(unittest.TestCase):
         self.allowed(self.server.send("PATCH", path, {"metadata": {"labels": {"a": "b"}}}, MERGE, user=GUEST))
 
     def test_a_guest_may_not_ask_for_the_settings_of_an_earlier_trial(self):
+        self.guest_may_not_ask("undo-to")
+
+    def test_a_guest_may_not_ask_for_a_promotion_or_another_trial(self):
+        for wish in ("promote", "retry"):
+            with self.subTest(wish):
+                self.guest_may_not_ask(wish)
+
+    def guest_may_not_ask(self, wish):
         def asks(trial):
-            return {"metadata": {"annotations": {"gopacer.dev/undo-to": trial}}}
+            return {"metadata": {"annotations": {f"gopacer.dev/{wish}": trial}}}
         path = self.made(f"{GOPACER}/goruntimeprofiles", profile(), GUEST)
         self.refused(self.server.send("PATCH", path, asks("checkout-1"), MERGE, user=GUEST), "guest may not patch Deployment checkout")
         self.allowed(self.server.send("PATCH", path, asks("checkout-1"), MERGE, user=AUTHOR))

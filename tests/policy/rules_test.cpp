@@ -288,7 +288,7 @@ const Ending kEnding[] = {
     {"UndoAsked", TrialVerdict::kAborted,
      [](World& world) {
        Trial kept = *world.trial;
-       kept.key.name = world.profile.undo_to = "checkout-0";
+       kept.key.name = world.profile.wishes.undo_to = "checkout-0";
        world.facts.desired.ended_trials = {std::make_shared<Trial>(kept)};
      }},
     {"SloViolated", TrialVerdict::kInconclusive,

@@ -605,6 +605,19 @@ TEST(History, KeepsTheTrialWhoseSettingsAPersonWantsBack) {
   EXPECT_THAT(desk.api.writes(), testing::Contains("delete GoRuntimeTrial shop/checkout-1"));
 }
 
+TEST(History, KeepsTheTrialThatIsToBeRetried) {
+  Desk desk;
+  desk.scene.profile.spec.history = {0, 0};
+  desk.scene.desired.ended_trials = {ended_trial(desk, 1, TrialVerdict::kRollBack)};
+  const json asks{{"metadata", {{"annotations", {{kRetryAnnotation, "checkout-1"}}}}}};
+  ASSERT_TRUE(desk.api.merge_patch(objects::profile_path(), asks, ""));
+  ASSERT_TRUE(desk.write());
+  EXPECT_THAT(desk.api.writes(), testing::Not(testing::Contains("delete GoRuntimeTrial shop/checkout-1")));
+  ASSERT_TRUE(desk.api.merge_patch(objects::profile_path(), {{"status", {{"retried", "checkout-1"}}}}, "status"));
+  ASSERT_TRUE(desk.write());
+  EXPECT_THAT(desk.api.writes(), testing::Contains("delete GoRuntimeTrial shop/checkout-1"));
+}
+
 TEST(History, KeepsTheTrialThatTheGuardGoesBy) {
   for (const bool guards : {true, false}) {
     Desk desk;

@@ -108,7 +108,7 @@ TEST(LiveProfile, UndoesNothingThatTheAgentsWouldTakeBack) {
   kept.key.name = "checkout-3";
   kept.spec.to = settings(600);
   live.scene.ended_trials = {kept};
-  live.scene.profile.undo_to = "checkout-3";
+  live.scene.profile.wishes.undo_to = "checkout-3";
   Step step = live.step();
   EXPECT_EQ(step.reason, "UndoUnsafe");
   EXPECT_THAT(step.message, HasSubstr("bounds allow a GOGC of 50 to 400): widen them, or remove the annotation"));
@@ -148,7 +148,7 @@ TEST(LiveProfile, UndoesBesideTheTemplate) {
   kept.spec.from = settings(80);
   kept.spec.to = settings(150);
   live.scene.ended_trials = {kept};
-  live.scene.profile.undo_to = "checkout-3";
+  live.scene.profile.wishes.undo_to = "checkout-3";
   EXPECT_EQ(live.pass().kind, StepKind::kPutBack);
   EXPECT_EQ(live.memory().applied, settings(150));
   EXPECT_EQ(live.memory().applied_beside, settings(80));

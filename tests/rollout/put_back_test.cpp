@@ -143,7 +143,7 @@ TEST(PutBack, BansTheSameWhoeverNotesItAndHoweverOften) {
 
 TEST(PutBack, GoesBeforeAWishThatCanNotBeFulfilled) {
   Scene scene = breach();
-  scene.profile.undo_to = "checkout-33";
+  scene.profile.wishes.undo_to = "checkout-33";
   EXPECT_TRUE(scene.step().memory->putting_back) << "no such trial is kept, and the promise is broken";
   scene.guarded = {};
   EXPECT_EQ(scene.step().reason, "UndoUnknown");
@@ -247,10 +247,10 @@ TEST(PutBack, SaysThatNothingIsGuardedWhereTheTargetCannotBeRead) {
   scene.target.rollout.paused = true;
   EXPECT_EQ(scene.step().reason, "TargetPaused");
   EXPECT_THAT(scene.step().message, HasSubstr("Nothing guards the settings until then."));
-  scene.profile.undo_to = "checkout-1";
+  scene.profile.wishes.undo_to = "checkout-1";
   EXPECT_THAT(scene.step().message, HasSubstr("The undo waits for that. Nothing guards"));
   scene.profile.spec.rollback.guard = false;
-  scene.profile.undo_to.clear();
+  scene.profile.wishes.undo_to.clear();
   EXPECT_THAT(scene.step().message, testing::EndsWith("checkout."));
 }
 
@@ -375,7 +375,7 @@ TEST(PutBack, GivesWayToAPersonsUndo) {
   scene.profile.memory = *scene.step().memory;
   Trial kept = promoted("checkout-3", kBefore, 150);
   scene.ended_trials = {kept};
-  scene.profile.undo_to = "checkout-3";
+  scene.profile.wishes.undo_to = "checkout-3";
   const Step step = scene.step();
   EXPECT_EQ(step.settings, settings(150));
   EXPECT_FALSE(step.memory->putting_back);

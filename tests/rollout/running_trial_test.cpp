@@ -367,6 +367,40 @@ TEST(RunningTrial, WaitsWithThePromotionUntilNothingStandsAgainstIt) {
   EXPECT_EQ(scene.end().trial->reason, "TargetRolling");
 }
 
+/// Nothing is decided yet, and a person does not want to wait for it.
+Scene wanted() {
+  Scene scene = in(TrialPhase::kMeasuring);
+  scene.verdict.outcome = Outcome::kUndecided;
+  scene.verdict.message = "Nothing is decided.";
+  scene.profile.wishes.promote = scene.trial->key.name;
+  return scene;
+}
+
+TEST(RunningTrial, IsPromotedWithoutAVerdictWhereAPersonAsksForThat) {
+  Scene scene = wanted();
+  const Step step = scene.step();
+  EXPECT_EQ(step.trial->phase, TrialPhase::kPromoting);
+  EXPECT_EQ(step.trial->verdict, TrialVerdict::kPromote);
+  EXPECT_EQ(step.trial->reason, "PromotionAsked");
+  EXPECT_EQ(step.trial->steps.back().message,
+            "Promoted without a verdict, as the annotation gopacer.dev/promote asks: Nothing is decided.");
+  scene.profile.wishes.promote = "checkout-77";
+  EXPECT_EQ(scene.step().trial->phase, TrialPhase::kMeasuring) << "another trial's";
+}
+
+TEST(RunningTrial, IsNotPromotedOnRequestWhereHarmIsSeenOrARuleStandsAgainstIt) {
+  Scene scene = wanted();
+  scene.target = builders::unsettled_deployment();
+  EXPECT_THAT(scene.step().message, testing::StartsWith("Somebody wants it, but not promoted yet. Waiting for the"));
+  Scene harmful = wanted();
+  harmful.verdict.outcome = Outcome::kWorse;
+  harmful.verdict.reason = "Latency";
+  EXPECT_EQ(harmful.end().trial->verdict, TrialVerdict::kRollBack);
+  Scene cold = wanted();
+  cold.trial->status.phase = TrialPhase::kWarmUp;
+  EXPECT_NE(cold.step().trial->phase, TrialPhase::kPromoting) << "it waits until its pods are warm";
+}
+
 TEST(RunningTrial, PromotesNothingThatWasMeasuredOnUnequalWork) {
   Scene scene = in(TrialPhase::kMeasuring);
   scene.verdict = better();

@@ -21,7 +21,7 @@ Scene asked(const Settings& to = settings(150)) {
   kept.key.name = "checkout-3";
   kept.spec.to = to;
   scene.ended_trials = {kept};
-  scene.profile.undo_to = "checkout-3";
+  scene.profile.wishes.undo_to = "checkout-3";
   return scene;
 }
 
@@ -72,13 +72,13 @@ TEST(Undo, OfGosDefaultsLeavesNothingThatCouldBeTakenForOurs) {
 TEST(Undo, MayBeAskedForAgainOnceTheAnnotationIsGone) {
   Scene scene = asked();
   scene.profile.memory.undone_to = "checkout-3";
-  scene.profile.undo_to.clear();
+  scene.profile.wishes.undo_to.clear();
   EXPECT_THAT(scene.step().memory->undone_to, IsEmpty());
 }
 
 TEST(Undo, NamesTheTrialsThatAreKept) {
   Scene scene = asked();
-  scene.profile.undo_to = "checkout-2";
+  scene.profile.wishes.undo_to = "checkout-2";
   const Step step = scene.step();
   EXPECT_EQ(step.kind, StepKind::kHold);
   EXPECT_TRUE(step.refused);
@@ -190,7 +190,7 @@ TEST(Undo, ThatWillBeRefusedEndsNoTrial) {
   kept.key.name = "checkout-0";
   kept.status.verdict = TrialVerdict::kRollBack;
   scene.ended_trials = {kept};
-  scene.profile.undo_to = "checkout-0";
+  scene.profile.wishes.undo_to = "checkout-0";
   const Step step = scene.step();
   EXPECT_EQ(step.trial ? step.trial->verdict : TrialVerdict::kNone, TrialVerdict::kNone) << step.message;
 }
@@ -199,10 +199,10 @@ TEST(Undo, EndsARunningTrialFirst) {
   Scene scene = in(TrialPhase::kMeasuring);
   Trial kept = *scene.trial;
   kept.key.name = "checkout-0";
-  scene.profile.undo_to = "checkout-9";
+  scene.profile.wishes.undo_to = "checkout-9";
   EXPECT_NE(scene.step().reason, "UndoAsked") << "a slip of the pen ends nothing";
   scene.ended_trials = {kept};
-  scene.profile.undo_to = "checkout-0";
+  scene.profile.wishes.undo_to = "checkout-0";
   const Step step = scene.end();
   EXPECT_EQ(step.trial->verdict, TrialVerdict::kAborted);
   EXPECT_EQ(step.trial->reason, "UndoAsked");

@@ -381,6 +381,18 @@ struct Condition {
 
 /// On a profile: the name of the trial whose settings are to be put back without another trial.
 inline constexpr const char* kUndoAnnotation = "gopacer.dev/undo-to";
+/// On a profile: the name of the running trial whose settings are to be promoted without a verdict.
+inline constexpr const char* kPromoteAnnotation = "gopacer.dev/promote";
+/// On a profile: the name of the trial after which another one may begin at once, with the same settings, too.
+inline constexpr const char* kRetryAnnotation = "gopacer.dev/retry";
+
+/// What a person wants done once: names of trials, empty where nobody wants it.
+struct Wishes {
+  std::string undo_to;  ///< by kUndoAnnotation
+  std::string promote;  ///< by kPromoteAnnotation
+  std::string retry;    ///< by kRetryAnnotation
+  bool operator==(const Wishes&) const = default;
+};
 
 struct Profile {
   ObjectKey key;
@@ -390,8 +402,7 @@ struct Profile {
   Time created;
   bool deleting = false;
   std::vector<std::string> finalizers;
-  /// Name of the trial whose settings a person wants back at once, by kUndoAnnotation; empty when nobody does.
-  std::string undo_to;
+  Wishes wishes;
   /// Why the spec can't be used, as a sentence; empty when it can. Then `spec` has only what could be read.
   std::string unreadable;
   ProfileSpec spec;

@@ -26,6 +26,12 @@ Result<void> patch(ApiServer& api, const ObjectKey& profile, const json& change)
 
 json suspension(bool suspended) { return {{"spec", {{"updatePolicy", {{"suspend", suspended}}}}}}; }
 
+/// An annotation of the profile; taken away where `trial` is empty.
+Result<void> wish(ApiServer& api, const ObjectKey& profile, const char* annotation, const std::string& trial) {
+  const json value = trial.empty() ? json(nullptr) : json(trial);
+  return patch(api, profile, {{"metadata", {{"annotations", {{annotation, value}}}}}});
+}
+
 std::string names_of(const std::vector<TrialStory>& trials) {
   std::string names;
   for (const TrialStory& trial : trials) names += (names.empty() ? "" : ", ") + trial.name;
@@ -93,9 +99,8 @@ Result<std::string> abort_trial(ApiServer& api, const ObjectKey& profile) {
 Result<std::string> undo_to(ApiServer& api, const ObjectKey& profile, const std::string& trial) {
   const Result<ProfileStory> story = read_profile(api, profile);
   if (!story) return tl::unexpected(story.error());
-  const auto known = std::find_if(story->trials.begin(), story->trials.end(),
-                                  [&](const TrialStory& one) { return one.name == trial; });
-  if (known == story->trials.end()) {
+  const TrialStory* const known = story->trial_named(trial);
+  if (known == nullptr) {
     return invalid(profile.text() + " has no trial '" + trial + "': " + names_of(story->trials));
   }
   if (known->running()) return invalid("trial " + trial + " is still running: abort it, and its settings go");
@@ -104,10 +109,48 @@ Result<std::string> undo_to(ApiServer& api, const ObjectKey& profile, const std:
                    "annotation away: kubectl annotate grp " + profile.name + " -n " + profile.ns + " " +
                    kUndoAnnotation + "-");
   }
-  const auto written = patch(api, profile, {{"metadata", {{"annotations", {{kUndoAnnotation, trial}}}}}});
+  const auto written = wish(api, profile, kUndoAnnotation, trial);
   if (!written) return tl::unexpected(written.error());
   return "The settings of trial " + trial + ", " + known->to + ", are put back into " + story->target +
          " without another trial; `kubectl gopacer status " + profile.name + "` waits for it.";
+}
+
+Result<std::string> promote(ApiServer& api, const ObjectKey& profile) {
+  const Result<ProfileStory> story = read_profile(api, profile);
+  if (!story) return tl::unexpected(story.error());
+  const TrialStory* const trial = story->running_trial();
+  if (trial == nullptr) {
+    return invalid("no trial of " + profile.text() + " is running: there is nothing to promote. For the settings of " +
+                   "an ended one: kubectl gopacer undo " + profile.name + " --to-trial TRIAL");
+  }
+  if (!trial->verdict.empty()) return invalid("trial " + trial->name + " has its verdict already: " + trial->verdict);
+  if (auto written = wish(api, profile, kPromoteAnnotation, trial->name); !written) {
+    return tl::unexpected(written.error());
+  }
+  return "The settings of trial " + trial->name + ", " + trial->to +
+         ", are promoted without a verdict as soon as its "
+         "pods are warm, unless harm is seen. The watch follows as usual.";
+}
+
+Result<std::string> retry(ApiServer& api, const ObjectKey& profile, const std::string& trial) {
+  const Result<ProfileStory> story = read_profile(api, profile);
+  if (!story) return tl::unexpected(story.error());
+  if (const TrialStory* const running = story->running_trial()) {
+    return invalid("trial " + running->name + " of " + profile.text() + " is running: wait for it, or abort it");
+  }
+  const TrialStory* const known = trial.empty() ? story->latest_trial() : story->trial_named(trial);
+  if (known == nullptr && trial.empty()) return invalid(profile.text() + " has had no trial that is kept");
+  if (known == nullptr) return invalid(profile.text() + " has no trial '" + trial + "': " + names_of(story->trials));
+  if (story->retried == known->name) {
+    // The same word again is another wish.
+    if (auto taken = wish(api, profile, kRetryAnnotation, ""); !taken) return tl::unexpected(taken.error());
+    return "Trial " + known->name + " was retried already: the annotation is taken away. Ask once more in a moment.";
+  }
+  if (auto written = wish(api, profile, kRetryAnnotation, known->name); !written) {
+    return tl::unexpected(written.error());
+  }
+  return "The next trial of " + profile.text() + " begins as soon as something is worth one, and may try " + known->to +
+         " of trial " + known->name + " again: no cool-down, and nothing that it was found bad for, stands against it.";
 }
 
 Result<FleetOrder> stop_all(ApiServer& api, const std::string& ns, Time now, const Told& tell) {

@@ -24,6 +24,13 @@ Result<std::string> abort_trial(ApiServer& api, const ObjectKey& profile);
 /// Puts the settings of an earlier trial back. Error: the trial is not kept, or is what was undone to last.
 Result<std::string> undo_to(ApiServer& api, const ObjectKey& profile, const std::string& trial);
 
+/// Puts the settings of the running trial in force without its verdict. Error: none runs, or it has promoted already.
+Result<std::string> promote(ApiServer& api, const ObjectKey& profile);
+
+/// Lets another trial begin at once, with the settings of `trial`, too; the latest one where it is empty. Error: it is
+/// not kept, or one is running.
+Result<std::string> retry(ApiServer& api, const ObjectKey& profile, const std::string& trial);
+
 /// Profiles of a fleet, by what became of the order.
 struct FleetOrder {
   int done = 0;

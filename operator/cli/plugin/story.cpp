@@ -109,6 +109,9 @@ ProfileStory profile_of(const json& object) {
   story.cool_down_until = codec::time(status, "coolDownUntil");
   story.undone_to = text(status, "undoneTo");
   story.undo_wanted = text(child(metadata, "annotations"), kUndoAnnotation);
+  const std::string retry = text(child(metadata, "annotations"), kRetryAnnotation);
+  story.retried = text(status, "retried");
+  story.waits_for_retry = !retry.empty() && retry != story.retried;
   story.changes = changes_of(status);
   read_recommendation(status, story);
   read_observed(status, story);
@@ -210,6 +213,12 @@ std::string ProfileStory::figure(const std::string& name) const {
 const TrialStory* ProfileStory::running_trial() const {
   const auto found = std::find_if(trials.rbegin(), trials.rend(), [](const TrialStory& one) { return one.running(); });
   return found == trials.rend() ? nullptr : &*found;
+}
+
+const TrialStory* ProfileStory::trial_named(const std::string& name) const {
+  const auto found =
+      std::find_if(trials.begin(), trials.end(), [&](const TrialStory& one) { return one.name == name; });
+  return found == trials.end() ? nullptr : &*found;
 }
 
 const TrialStory* ProfileStory::latest_trial() const { return trials.empty() ? nullptr : &trials.back(); }

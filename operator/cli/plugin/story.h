@@ -114,6 +114,8 @@ struct ProfileStory {
   std::optional<Time> cool_down_until;
   std::string undone_to;
   std::string undo_wanted;
+  std::string retried;
+  bool waits_for_retry = false;  ///< somebody has asked for another trial, and gopacer has not seen it yet
   std::vector<ChangeStory> changes;
   std::vector<TrialStory> trials;  ///< that are kept, oldest first
   std::vector<ArmStory> arms;      ///< of the running trial
@@ -124,6 +126,8 @@ struct ProfileStory {
   std::string figure(const std::string& name) const;
   const TrialStory* running_trial() const;
   const TrialStory* latest_trial() const;
+  /// Null where none of this name is kept.
+  const TrialStory* trial_named(const std::string& name) const;
 };
 
 /// The profile with its trials and the arms of the one that runs. Error: it can't be read, with what is needed.
