@@ -15,10 +15,15 @@
 #include <system_error>
 #include <thread>
 
+#include "cli/plugin/completion.h"
+#include "cli/plugin/listing.h"
 #include "cli/plugin/orders.h"
 #include "cli/plugin/owners.h"
 #include "cli/plugin/scan.h"
 #include "cli/plugin/screens.h"
+#include "cli/plugin/support_bundle.h"
+#include "codec/fields.h"
+#include "codec/resources.h"
 #include "gopacer/base/text.h"
 #include "kube/client.h"
 #include "kube/config.h"
@@ -35,6 +40,8 @@ constexpr Duration kLongestTimeout = std::chrono::hours(24);
 constexpr Duration kLongestScan = std::chrono::minutes(10);
 constexpr const char* kClearLine = "\r\x1b[K";
 constexpr const char* kClearScreen = "\x1b[H\x1b[2J";
+/// What stands before the words of a command line that is to be completed.
+constexpr const char* kComplete = "__complete";
 constexpr const char* kFieldManagerOfPeople = "kubectl-gopacer";
 
 /// What all commands are told.
@@ -141,7 +148,9 @@ Exit get(const Session& session) {
 
 /// Whether nothing is under way, and nothing will be without somebody's doing or a long wait.
 bool settled(const ProfileStory& story, Time now) {
-  if (!story.up_to_date || (!story.undo_wanted.empty() && story.undo_wanted != story.undone_to)) return false;
+  if (!story.up_to_date || story.waits_for_retry ||
+      (!story.undo_wanted.empty() && story.undo_wanted != story.undone_to))
+    return false;
   if (story.phase == "Tuned" || story.phase == "Blocked" || story.phase == "Suspended") return true;
   const bool waits = story.cool_down_until && *story.cool_down_until > now;
   return story.phase == "Recommended" && (story.mode == "Off" || waits);
@@ -323,6 +332,15 @@ class Commands {
     CLI::App* const tracing = add("trace", "Who set GOGC and GOMEMLIMIT of a pod, since when and why", trace);
     tracing->add_option("POD", options.name, "The pod")->required();
     with_output(*tracing, options);
+    CLI::App* const bundling = add("support-bundle",
+                                   "Print what somebody who helps from afar needs to see, as JSON without values of "
+                                   "other variables",
+                                   [](const Session& session) {
+                                     const auto bundle =
+                                         support_bundle(session.api, session.fleet(), session.surface.clock.now());
+                                     return bundle ? session.print(*bundle) : session.fail(bundle.error().message);
+                                   });
+    bundling->add_flag("-A,--all-namespaces", options.all_namespaces, "Of all namespaces");
     add_discovery();
     add_orders();
   }
@@ -378,6 +396,15 @@ class Commands {
         });
     undoing->get_option("NAME")->required();
     undoing->add_option("--to-trial", options_.trial, "The trial")->required();
+    order("promote", "Put the settings of the running trial in force without its verdict",
+          [](const Session& session) { return told(session, promote(session.api, session.key())); })
+        ->get_option("NAME")
+        ->required();
+    CLI::App* const retrying = order(
+        "retry", "Let another trial begin at once, in spite of a cool-down or of what was learned",
+        [](const Session& session) { return told(session, retry(session.api, session.key(), session.options.trial)); });
+    retrying->get_option("NAME")->required();
+    retrying->add_option("--trial", options_.trial, "Whose settings may be tried again; default: the latest one's");
     CLI::App* const resuming = order("resume", "Let trials begin again", resume);
     fleet_flags(*resuming, "All profiles that `stop --all` has paused")->excludes("NAME");
     CLI::App* const stopping = add(
@@ -398,6 +425,35 @@ class Commands {
   std::map<const CLI::App*, Command> run_;
 };
 
+/// More names than anybody chooses from.
+constexpr std::size_t kMostCandidates = 500;
+
+std::vector<std::string> names_of(const ResourceType& type, ApiServer& api, const std::string& ns) {
+  std::vector<std::string> names;
+  const auto page = api.list({type, ns, "", "", true}, "");
+  if (!page) return {};
+  for (const nlohmann::json& object : page->items) {
+    if (names.size() < kMostCandidates) names.push_back(codec::key_of(object).name);
+  }
+  return names;
+}
+
+/// A shell asks while somebody types: what can't be told is left out, and nothing else is said.
+Exit complete(CLI::App& app, const std::vector<std::string>& words, const OpenCluster& open, const Surface& surface) {
+  const auto names = [&](Named named, const Place& place) -> std::vector<std::string> {
+    const Cluster cluster = open(place.kubeconfig, place.context);
+    if (cluster.api == nullptr) return {};
+    const std::string ns = place.ns.empty() ? cluster.ns : place.ns;
+    const ResourceType& type = named == Named::kProfile ? resources::kProfiles
+                               : named == Named::kTrial ? resources::kTrials
+                               : named == Named::kPod   ? resources::kPods
+                                                        : resources::kDeployments;
+    return names_of(type, *cluster.api, ns);
+  };
+  surface.out << completion_lines(completions(app, words, names)) << std::flush;
+  return Exit::kOk;
+}
+
 Cluster no_cluster(const Error& error) { return {nullptr, "", error.message, nullptr, {}, {}}; }
 
 /// Columns of the terminal that `out` is; 0 where it is none.
@@ -410,7 +466,12 @@ std::size_t terminal_width() {
 }  // namespace
 
 bool is_plugin_name(const std::string& program) {
-  return std::filesystem::path(program).filename().string().starts_with("kubectl-gopacer");
+  return std::filesystem::path(program).filename().string().starts_with("kubectl-gopacer") ||
+         is_completion_name(program);
+}
+
+bool is_completion_name(const std::string& program) {
+  return std::filesystem::path(program).filename().string().starts_with("kubectl_complete-gopacer");
 }
 
 Exit run_plugin(const std::vector<std::string>& arguments, const OpenCluster& open, const Surface& surface) {
@@ -419,6 +480,9 @@ Exit run_plugin(const std::vector<std::string>& arguments, const OpenCluster& op
   app.require_subcommand(1);
   Options options;
   const Commands commands(app, options);
+  if (!arguments.empty() && arguments.front() == kComplete) {
+    return complete(app, {arguments.begin() + 1, arguments.end()}, open, surface);
+  }
   try {
     // CLI11 takes them from the end.
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
@@ -467,7 +531,9 @@ int run_plugin(int argc, char** argv) {
       std::cout, std::cerr, clock, [](Duration time) { std::this_thread::sleep_for(time); }, terminal_width(), {[] {
         return true;
       }}};
-  return static_cast<int>(run_plugin(std::vector<std::string>(argv + 1, argv + argc), open, surface));
+  std::vector<std::string> arguments(argv + 1, argv + argc);
+  if (is_completion_name(argv[0])) arguments.insert(arguments.begin(), kComplete);
+  return static_cast<int>(run_plugin(arguments, open, surface));
 }
 
 }  // namespace gopacer::plugin

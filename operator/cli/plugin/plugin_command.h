@@ -53,7 +53,9 @@ Exit run_plugin(const std::vector<std::string>& arguments, const OpenCluster& op
 /// The same on the terminal and the cluster that the kubeconfig names.
 int run_plugin(int argc, char** argv);
 
-/// Whether the program was started under the name that kubectl calls its plugins by.
+/// Whether the program was started under a name that kubectl calls its plugins by.
 bool is_plugin_name(const std::string& program);
+/// Whether that is the one by which it asks what may follow in a command line.
+bool is_completion_name(const std::string& program);
 
 }  // namespace gopacer::plugin

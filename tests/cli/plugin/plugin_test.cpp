@@ -326,6 +326,29 @@ TEST_F(KubectlGopacer, AsksForTheSettingsOfAnEarlierTrial) {
   EXPECT_THAT(err_.str(), HasSubstr("gopacer.dev/undo-to-"));
 }
 
+TEST_F(KubectlGopacer, PromotesTheRunningTrialOnly) {
+  EXPECT_EQ(run({"promote", "checkout"}), Exit::kFailed);
+  EXPECT_THAT(err_.str(), HasSubstr("no trial of shop/checkout is running: there is nothing to promote"));
+  put(builders::trial(TrialPhase::kMeasuring));
+  EXPECT_EQ(run({"promote", "checkout"}), Exit::kOk) << err_.str();
+  EXPECT_EQ(objects::annotation(profile(), kPromoteAnnotation), "checkout-1");
+}
+
+TEST_F(KubectlGopacer, RetriesTheLatestTrialOrTheNamedOne) {
+  EXPECT_EQ(run({"retry", "checkout"}), Exit::kFailed);
+  EXPECT_THAT(err_.str(), HasSubstr("shop/checkout has had no trial that is kept"));
+  put(ended(1, TrialVerdict::kRollBack));
+  put(ended(2, TrialVerdict::kInconclusive));
+  EXPECT_EQ(run({"retry", "checkout"}), Exit::kOk) << err_.str();
+  EXPECT_EQ(objects::annotation(profile(), kRetryAnnotation), "checkout-2");
+  EXPECT_EQ(run({"retry", "checkout", "--trial", "checkout-1"}), Exit::kOk) << err_.str();
+  EXPECT_EQ(objects::annotation(profile(), kRetryAnnotation), "checkout-1");
+  EXPECT_EQ(run({"retry", "checkout", "--trial", "checkout-9"}), Exit::kFailed);
+  set_status({{"retried", "checkout-1"}});
+  EXPECT_EQ(run({"retry", "checkout", "--trial", "checkout-1"}), Exit::kOk);
+  EXPECT_EQ(objects::annotation(profile(), kRetryAnnotation), "") << "the same word again is another wish";
+}
+
 TEST_F(KubectlGopacer, StopsAFleetAndLetsOnlyThoseGoOnThatItStopped) {
   json other = objects::profile_object();
   other["metadata"] = {{"namespace", "bank"}, {"name", "ledger"}};
@@ -358,6 +381,60 @@ TEST_F(KubectlGopacer, DoesNotStopAFleetByMistake) {
   EXPECT_THAT(err_.str(), HasSubstr("give the NAME of a profile, or --all"));
 }
 
+TEST_F(KubectlGopacer, CompletesCommandsOptionsAndNames) {
+  put(ended(1, TrialVerdict::kPromote));
+  const auto completed = [this](std::vector<std::string> words) {
+    words.insert(words.begin(), "__complete");
+    EXPECT_EQ(run(words), Exit::kOk);
+    return text();
+  };
+  EXPECT_EQ(completed({"re"}), "resume\nretry\n:4\n");
+  EXPECT_EQ(completed({"get", ""}), "checkout\n:4\n");
+  EXPECT_EQ(completed({"get", "-n", "shop", "ch"}), "checkout\n:4\n");
+  EXPECT_EQ(completed({"get", "-n", "elsewhere", ""}), ":4\n");
+  EXPECT_EQ(completed({"get", "checkout", ""}), ":4\n") << "it takes one name";
+  EXPECT_EQ(completed({"get", "--al"}), "--all-namespaces\n:4\n");
+  EXPECT_EQ(completed({"scan", "-o", "h"}), "html\n:4\n");
+  EXPECT_EQ(completed({"scan", ""}), "checkout\n:4\n") << "a Deployment";
+  EXPECT_EQ(completed({"undo", "checkout", "--to-trial", ""}), "checkout-1\n:4\n");
+  EXPECT_EQ(completed({"nothing", ""}), ":4\n");
+  EXPECT_EQ(completed({}), ":4\n");
+  EXPECT_EQ(err_.str(), "");
+}
+
+TEST_F(KubectlGopacer, BundlesWhatHelpNeedsAndNoSecrets) {
+  put(ended(1, TrialVerdict::kPromote));
+  json change{
+      {"spec",
+       {{"slos", json::array({{{"name", "rt"},
+                               {"prometheus", {{"query", "up"}, {"headers", {{"X-Scope-OrgID", "hunter2"}}}}}}})}}},
+      {"metadata", {{"annotations", {{"gopacer.dev/retry", "checkout-1"}, {"team", "hunter2"}}}}}};
+  ASSERT_TRUE(api_.merge_patch(objects::profile_path(), change, ""));
+  json target = api_.peek(objects::deployment_path(objects::kTarget));
+  json& container = target["spec"]["template"]["spec"]["containers"][0];
+  container["env"] = json::array({{{"name", "PASSWORD"}, {"value", "hunter2"}}, {{"name", "GOGC"}, {"value", "150"}}});
+  container["args"] = json::array({"--password=hunter2"});
+  ASSERT_TRUE(api_.merge_patch(objects::deployment_path(objects::kTarget), {{"spec", target["spec"]}}, ""));
+  EXPECT_EQ(run({"support-bundle"}), Exit::kOk) << err_.str();
+  EXPECT_THAT(text(), Not(HasSubstr("hunter2")));
+  const json bundle = printed();
+  ASSERT_EQ(bundle["profiles"].size(), 1U);
+  EXPECT_EQ(bundle["profiles"][0]["status"]["phase"], "Recommended");
+  EXPECT_EQ(bundle["profiles"][0]["metadata"]["annotations"], (json{{"gopacer.dev/retry", "checkout-1"}}));
+  EXPECT_EQ(bundle["trials"][0]["metadata"]["name"], "checkout-1");
+  ASSERT_EQ(bundle["targets"].size(), 1U);
+  const json& env = bundle["targets"][0]["spec"]["containers"][0]["env"];
+  EXPECT_EQ(env[0], (json{{"name", "PASSWORD"}, {"value", "(withheld)"}}));
+  EXPECT_EQ(env[1], (json{{"name", "GOGC"}, {"value", "150"}}));
+  EXPECT_TRUE(bundle["missing"].empty()) << bundle["missing"];
+}
+
+TEST_F(KubectlGopacer, BundlesTheRestWhereARightIsMissing) {
+  api_.fail_next("get", {ErrorKind::kTerminal, "forbidden"}, 1);
+  EXPECT_EQ(run({"support-bundle"}), Exit::kOk) << err_.str();
+  EXPECT_THAT(printed()["missing"].dump(), HasSubstr("forbidden. Needed is the right to get deployments"));
+}
+
 TEST_F(KubectlGopacer, HelpsWithoutACluster) {
   EXPECT_EQ(run({"--help"}), Exit::kOk);
   EXPECT_THAT(text(), AllOf(HasSubstr("kubectl gopacer"), HasSubstr("trace")));
@@ -367,6 +444,9 @@ TEST_F(KubectlGopacer, HelpsWithoutACluster) {
 TEST(KubectlName, IsWhatKubectlCalls) {
   EXPECT_TRUE(is_plugin_name("/usr/local/bin/kubectl-gopacer"));
   EXPECT_FALSE(is_plugin_name("/usr/local/bin/gopacer"));
+  EXPECT_TRUE(is_plugin_name("/usr/local/bin/kubectl_complete-gopacer"));
+  EXPECT_TRUE(is_completion_name("/usr/local/bin/kubectl_complete-gopacer"));
+  EXPECT_FALSE(is_completion_name("/usr/local/bin/kubectl-gopacer"));
 }
 
 TEST(RoughTime, HasTwoUnitsAtMost) {
