@@ -28,10 +28,12 @@ constexpr double kFractionError = 0.3;
 /// 0.4 ns for each byte of live heap with pointers in it: all that is left without any source.
 constexpr double kSecondsPerLiveByte = 0.4e-9;
 constexpr double kLiveHeapError = 0.5;
-/// Of what earlier processes' profiles told: what lives in the heap may be something else now, and more so in another
-/// version of the program.
-constexpr double kKnownError = 0.15;
-constexpr double kOtherTemplateError = 0.3;
+/// Profiles that differ by more than so many standard errors are not of the same.
+constexpr double kDiffers = 2;
+/// Of what earlier processes' profiles told: in one of the lab's programs a collection costs three times as much after
+/// five minutes as after half a minute, with as much live heap. And another version may keep other things.
+constexpr double kKnownError = 0.3;
+constexpr double kOtherTemplateError = 0.4;
 /// A cost that is known less well is not worth remembering.
 constexpr double kWellKnown = 0.25;
 
@@ -45,19 +47,38 @@ double sweep_part(const ProfiledGc& profiled) {
 /// edges may cut one in two. Marking takes the part `duty` of the time, and begins anywhere.
 double cut_at_edges(double duty) { return std::sqrt(2 * (duty / 3 - duty * duty / 4)); }
 
-/// Of `counted` where these hold enough collections, else of the share in `profiled`.
-GcCpu by_profile(const ProfiledGc& profiled, const ProfiledGc& counted, double cpu, double cycles_per_second,
+/// What chance makes of the profiles' figure, where `collections` ended in them.
+double chance_of(const ProfiledGc& profiles, double collections, double edge) {
+  const double bursts = edge * std::sqrt(profiles.profiles()) / std::max(1.0, collections);
+  return std::hypot(kProfileScatter * profiles.rel_error(), bursts);
+}
+
+/// All profiles that tell the same of a collection as those of the window do; those of the window where they differ. A
+/// heap that grows or whose objects get scattered in memory costs more than it did.
+ProfiledGc alike(const ProfiledGc& window, const ProfiledGc& earlier) {
+  const auto now = window.per_collection();
+  const auto before = earlier.per_collection();
+  if (now && before) {
+    const double chance =
+        std::hypot(chance_of(window, window.collections(), kEdge), chance_of(earlier, earlier.collections(), kEdge));
+    if (std::abs(std::log(*now / *before)) > kDiffers * chance) return window;
+  }
+  ProfiledGc all = window;
+  all.add(earlier);
+  return all;
+}
+
+/// By the collection where enough of them are counted, else by the share in the window's profiles.
+GcCpu by_profile(const ProfiledGc& window, const ProfiledGc& earlier, double cpu, double cycles_per_second,
                  double max_procs) {
-  const auto each = counted.per_collection();
-  const ProfiledGc& basis = each ? counted : profiled;
-  const double cores = each ? *each * cycles_per_second : profiled.share() * cpu;
-  const double expected = std::max(1.0, each ? counted.collections() : cycles_per_second * profiled.seconds());
+  const ProfiledGc all = alike(window, earlier);
+  const auto each = all.per_collection();
+  const ProfiledGc& basis = each ? all : window;
+  const double cores = each ? *each * cycles_per_second : window.share() * cpu;
   const double duty = std::min(1.0, cores / (kMarkingShare * std::max(1.0, max_procs)));
-  const double edge = each ? std::min(kEdge, cut_at_edges(duty)) : kEdge;
-  const double bursts = edge * std::sqrt(basis.profiles()) / expected;
-  const double scatter = kProfileScatter * basis.rel_error();
-  return {std::min(cores, cpu), std::min(1.0, std::hypot(scatter, kProfileBias, bursts)), kByProfile,
-          sweep_part(basis)};
+  const double chance = each ? chance_of(all, all.collections(), std::min(kEdge, cut_at_edges(duty)))
+                             : chance_of(window, cycles_per_second * window.seconds(), kEdge);
+  return {std::min(cores, cpu), std::min(1.0, std::hypot(chance, kProfileBias)), kByProfile, sweep_part(basis)};
 }
 
 GcCpu by_marking(double scanned_per_second, const std::optional<MarkingCost>& known, const std::string& template_hash) {
@@ -71,14 +92,14 @@ GcCpu by_marking(double scanned_per_second, const std::optional<MarkingCost>& kn
 
 std::vector<GcCpu> gc_cpu_of(const std::vector<PodEstimate>& pods, double cpu, const GcCpuContext& context) {
   const double count = static_cast<double>(pods.size());
-  ProfiledGc profiled, counted;
+  ProfiledGc profiled, earlier;
   double by_metrics = 0, by_fraction = 0, scanned = 0;
   double cycles_per_second = 0;
   double max_procs = 0;
   bool has_metrics = true, has_fraction = true;
   for (const PodEstimate& pod : pods) {
     profiled.add(pod.profiled);
-    counted.add(pod.counted);
+    earlier.add(pod.earlier);
     max_procs = std::max(max_procs, pod.max_procs);
     has_metrics = has_metrics && pod.gc_by_metrics;
     has_fraction = has_fraction && pod.gc_by_fraction;
@@ -88,8 +109,8 @@ std::vector<GcCpu> gc_cpu_of(const std::vector<PodEstimate>& pods, double cpu, c
     scanned += pod.live * pod.cycles / pod.seconds / count;
   }
   std::vector<GcCpu> found;
-  if (!profiled.empty() || counted.per_collection()) {
-    found.push_back(by_profile(profiled, counted, cpu, cycles_per_second, max_procs));
+  if (!profiled.empty() || earlier.per_collection()) {
+    found.push_back(by_profile(profiled, earlier, cpu, cycles_per_second, max_procs));
   }
   // They count time on a processor as the runtime sees it: where threads wait for CPUs, it may be more than there was.
   if (has_metrics && by_metrics < cpu) {

@@ -380,13 +380,12 @@ void SeriesReader::read_cpu_in_use() {
 
 void SeriesReader::read_profiles() {
   for (const GcProfile& profile : pod_.earlier_profiles) {
-    if (profile.began && *profile.began >= warm_from_) found_.counted.add(profile, std::nullopt);
+    if (profile.began && *profile.began >= warm_from_) found_.earlier.add(profile, std::nullopt);
   }
   for (const Sample* sample : samples_) {
     if (!sample->profile) continue;
     const std::optional<double> cores = rate_over(cpu_readings_, sample->at - sample->profile->length, sample->at);
     found_.profiled.add(*sample->profile, cores ? cores : found_.cpu);
-    if (sample->profile->collections) found_.counted.add(*sample->profile, std::nullopt);
   }
 }
 

@@ -40,9 +40,7 @@ struct PodEstimate {
   std::optional<double> gc_by_metrics;  ///< cores
   std::optional<double> gc_by_fraction;
   ProfiledGc profiled;
-  /// The profiles whose collections are counted, older ones as well: what a collection costs does not change with the
-  /// load.
-  ProfiledGc counted;
+  ProfiledGc earlier;  ///< PodSeries::earlier_profiles but those of the warm-up
   double max_procs = 0;
   std::optional<double> non_go;
   double non_go_growth = 0;  ///< bytes a second

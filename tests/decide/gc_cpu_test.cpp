@@ -61,7 +61,6 @@ TEST(GcCpu, OfProfilesWhoseCollectionsAreCountedIsTheirNumberTimesWhatEachCosts)
   three_of_eight.stacks = 1600;
   three_of_eight.collections = 3;
   for (int i = 0; i < 2; ++i) pod.profiled.add(three_of_eight, std::nullopt);
-  pod.counted = pod.profiled;
   const GcCpu gc = gc_cpu_of({pod}, 0.6).front();
   EXPECT_NEAR(gc.cores, 2 * 0.5 / 6, 1e-12) << "two a second, though the profiles happen to hold fewer";
   EXPECT_NEAR(gc.rel_error, std::hypot(0.6 / std::sqrt(200), 0.06, 0.4 * std::sqrt(2) / 6), 1e-9)
@@ -82,10 +81,29 @@ TEST(GcCpu, OfEarlierProfilesOfTheProcessNeedsNoneOfTheLatestMinutes) {
   earlier.gc_cpu_seconds = 0.4;
   earlier.stacks = 1600;
   earlier.collections = 8;
-  pod.counted.add(earlier, std::nullopt);
+  pod.earlier.add(earlier, std::nullopt);
   const GcCpu gc = gc_cpu_of({pod}, 0.6).front();
   EXPECT_EQ(gc.source, "CPU profile");
   EXPECT_NEAR(gc.cores, 2 * 0.05, 1e-12);
+}
+
+TEST(GcCpu, PoolsEarlierProfilesOnlyWhereTheyTellTheSame) {
+  const auto counted = [](double gc_cpu_seconds) {
+    GcProfile profile;
+    profile.length = std::chrono::seconds(20);
+    profile.total_cpu_seconds = 10;
+    profile.gc_cpu_seconds = gc_cpu_seconds;
+    profile.stacks = 1000;
+    profile.collections = 40;
+    return profile;
+  };
+  PodEstimate pod = collecting();
+  pod.profiled.add(counted(2), std::nullopt);
+  pod.earlier.add(counted(2.2), std::nullopt);
+  EXPECT_NEAR(gc_cpu_of({pod}, 0.6).front().cores, 2 * 4.2 / 80, 1e-12);
+  pod.earlier = {};
+  pod.earlier.add(counted(0.7), std::nullopt);
+  EXPECT_NEAR(gc_cpu_of({pod}, 0.6).front().cores, 2 * 2.0 / 40, 1e-12) << "its objects are more scattered by now";
 }
 
 TEST(GcCpu, GoesByWhatMarkingCostEarlierProcessesUntilThereIsAProfile) {
@@ -94,9 +112,9 @@ TEST(GcCpu, GoesByWhatMarkingCostEarlierProcessesUntilThereIsAProfile) {
   const GcCpu gc = gc_cpu_of({collecting()}, 0.5, same).front();
   EXPECT_EQ(gc.source, "earlier CPU profiles");
   EXPECT_NEAR(gc.cores, 0.16, 1e-12) << "0.8 ns · 10⁸ bytes · 2 a second";
-  EXPECT_NEAR(gc.rel_error, std::hypot(0.1, 0.15), 1e-12);
+  EXPECT_NEAR(gc.rel_error, std::hypot(0.1, 0.3), 1e-12);
   const GcCpuContext other{.known = known, .template_hash = "another"};
-  EXPECT_NEAR(gc_cpu_of({collecting()}, 0.5, other).front().rel_error, std::hypot(0.1, 0.3), 1e-12);
+  EXPECT_NEAR(gc_cpu_of({collecting()}, 0.5, other).front().rel_error, std::hypot(0.1, 0.4), 1e-12);
   EXPECT_EQ(gc_cpu_of({collecting()}, 0.1, same).front().cores, 0.1) << "never more than there is";
   PodEstimate profiled_well = collecting();
   profiled_well.profiled = profile(4000);

@@ -428,20 +428,20 @@ GcProfile counted_profile(double gc_cpu_seconds, std::optional<int> collections)
   return profile;
 }
 
-TEST(PodEstimate, PoolsTheProfilesWhoseCollectionsAreCounted) {
+TEST(PodEstimate, KeepsEarlierProfilesApartFromThoseOfTheWindow) {
   PodSeries pod = changed([](Sample& sample, int i) {
     if (i == 12) sample.profile = counted_profile(1.5, 3);
     if (i == 15) sample.profile = counted_profile(9, std::nullopt);
   });
   EXPECT_EQ(read(pod).profiled.profiles(), 2);
-  EXPECT_EQ(read(pod).counted.profiles(), 1);
-  EXPECT_FALSE(read(pod).counted.per_collection()) << "three collections say little";
+  EXPECT_EQ(read(pod).profiled.collections(), 3);
+  EXPECT_TRUE(read(pod).earlier.empty());
   GcProfile warm = counted_profile(2.5, 5);
   warm.began = pod.started + std::chrono::hours(1);
   GcProfile cold = counted_profile(20, 5);
   cold.began = pod.started + seconds(1);
   pod.earlier_profiles = {cold, warm};
-  EXPECT_NEAR(*read(pod).counted.per_collection(), 4.0 / 8, 1e-9) << "but for what was taken in the warm-up";
+  EXPECT_NEAR(*read(pod).earlier.per_collection(), 2.5 / 5, 1e-9) << "but for what was taken in the warm-up";
   EXPECT_EQ(read(pod).profiled.profiles(), 2) << "how the CPU is shared is of now";
 }
 

@@ -163,13 +163,23 @@ def missing(records, programs):
     return [name for name in programs if not its[name] or is_cut(its[name])]
 
 
-def run(bench, name, rounds, wanted, seed):
-    """Yields the records of one program's blocks, those of a round one after the other."""
+def grow_old(server, seconds):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        server.check()
+        time.sleep(min(1.0, seconds))
+
+
+def run(bench, name, rounds, wanted, age, seed):
+    """Yields the records of one program's blocks, those of a round one after the other. Before anything is asked or measured the
+    program is under load for `age` seconds: while a cache's entries are replaced its objects get scattered in memory, and
+    marking them costs up to three times as much after some minutes as at first."""
     program = BLOCK_PROGRAMS[name]
     rates = program.rates or (program.rate,)
     with contextlib.ExitStack() as stack:
         server, load, ends = bench.start(program, tuners.TUNERS[DEFAULT], {}, rates)
         stack.push(ends)
+        grow_old(server, age)
         asked = ask_at_each(bench, program, server, load, rates)
         non_go = max(0, server.group.memory() - int(server.stats()["mappedBytes"] - server.stats()["releasedBytes"]))
         arms, stands_for = distinct(arms_of(program, non_go, [{who: advice.settings_of(said) for who, said in one.items()} for one in asked]))
@@ -182,7 +192,7 @@ def run(bench, name, rounds, wanted, seed):
                     effect = tune(bench.tools["gopacer"], server, arm.options(level))
                     seconds = round(length_of(settle(server), wanted), 3)
                     done[arm.name].append({
-                        "program": name, "arm": arm.name, "round": number, "rounds": rounds, "settings": arm.in_words(), "limitBytes": program.limit,
+                        "program": name, "arm": arm.name, "round": number, "rounds": rounds, "ageSeconds": age, "settings": arm.in_words(), "limitBytes": program.limit,
                         "alsoOf": sorted(one for one, by in stands_for.items() if by == arm.name and one != arm.name),
                         "effectMs": effect.get("effectMilliseconds"), "startedAt": int(time.time()), "rates": [rates[level]],
                         **trial.measure(server, load, (rates[level],), seconds, bench.tools)})

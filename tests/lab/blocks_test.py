@@ -115,7 +115,7 @@ class Run(unittest.TestCase):
 
         with mock.patch.multiple(blocks, ask=ask, tune=tune, settle=lambda server: 1.0), mock.patch.object(blocks.trial, "measure", measure), \
                 mock.patch.object(blocks.time, "sleep"):
-            return list(blocks.run(bench, name, rounds, 6, 1)), told
+            return list(blocks.run(bench, name, rounds, 6, 0, 1)), told
 
     def test_each_round_has_each_arm_once(self):
         records, _ = self.run_of("checkout", 2)
@@ -163,7 +163,7 @@ class Resume(unittest.TestCase):
         """The programs that were measured, the data then and the report."""
         measured = []
 
-        def run(bench, name, rounds, wanted, seed):
+        def run(bench, name, rounds, wanted, age, seed):
             measured.append(name)
             yield from self.whole(name, rounds, rounds=rounds)
 

@@ -48,6 +48,7 @@ def read_arguments(argv):
                         "for each trial: writes blocks.md")
     parser.add_argument("--rounds", type=int, default=10, help="of blocks; default: 10")
     parser.add_argument("--block-seconds", type=float, default=6, help="about so long is a block; default: 6")
+    parser.add_argument("--age", type=float, default=300, help="seconds under load before the first block; default: 300")
     parser.add_argument("--seed", type=int, default=1, help="of the order of trials; default: 1")
     parser.add_argument("--quick", action="store_true", help="a thin run: " + ", ".join(f"{k} {v}" for k, v in QUICK.items()))
     parser.add_argument("--resume", action="store_true", help="go on with the data that is there, where it stopped")
@@ -71,7 +72,7 @@ def read_arguments(argv):
     if options.quick and "changing" in options.scenarios:
         options.scenarios.remove("changing")
     for name, low, high in (("repetitions", 1, 100), ("seconds", 2, 600), ("warm", 2, 600), ("advise_seconds", 20, 600),
-                            ("rounds", blocks.FEWEST_ROUNDS, 1000), ("block_seconds", 2, 30)):
+                            ("rounds", blocks.FEWEST_ROUNDS, 1000), ("age", 0, 3600), ("block_seconds", 2, 30)):
         if not low <= getattr(options, name) <= high:
             raise SystemExit(f"lab: --{name.replace('_', '-')} must be {low} to {high}")
     return options
@@ -179,7 +180,7 @@ def run_blocks(options, data):
         bench = trial.Bench(options.binaries, {"load": options.binaries / "load", "gcshare": options.binaries / "gcshare",
                                                "gopacer": options.gopacer}, work, options.warm, {}, options.advise_seconds)
         for name in wanted:
-            for record in blocks.run(bench, name, options.rounds, options.block_seconds, options.seed):
+            for record in blocks.run(bench, name, options.rounds, options.block_seconds, options.age, options.seed):
                 records.append(record)
                 out.write(as_line(record))
                 out.flush()

@@ -61,7 +61,7 @@ class Smoke(unittest.TestCase):
         with tempfile.TemporaryDirectory() as directory:
             out = pathlib.Path(directory)
             subprocess.run([sys.executable, "-B", HERE / "main.py", "--binaries", self.binaries, "--out", out, "--programs", "checkout",
-                            "--gopacer", os.environ["GOPACER_BINARY"], "--blocks", "--rounds", "2", "--block-seconds", "2", "--warm", "2",
+                            "--gopacer", os.environ["GOPACER_BINARY"], "--blocks", "--rounds", "2", "--block-seconds", "2", "--warm", "2", "--age", "0",
                             "--advise-seconds", "20"], check=True)
             records = [json.loads(line) for line in (out / "data" / "blocks.jsonl").read_text().splitlines()]
             for record in records:

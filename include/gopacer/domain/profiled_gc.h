@@ -24,6 +24,7 @@ class ProfiledGc {
   /// holds whole collections, so that their share of its CPU is as much chance as how many happened to begin in it.
   std::optional<double> per_collection() const;
   int profiles() const { return profiles_; }
+  /// In the profiles of which that is known.
   int collections() const { return collections_; }
   double seconds() const { return seconds_; }
   /// Within 0 and 1. The whole is the profile's own where it holds more than the kernel's account says.
