@@ -130,6 +130,12 @@ def errors(what, rows):
             f"{within} of {len(rows)} within the interval; " + "; ".join(f"{name} {said['value'] / came - 1:+.1%}" for name, said, came in rows if came) + " |"]
 
 
+def aged(records, program):
+    """How long it had been under load before anything was asked."""
+    ages = {r.get("ageSeconds", 0) for r in records if r["program"] == program}
+    return f", after {min(ages):.0f} s under load" if min(ages) else ""
+
+
 def change(found):
     return "–" if found is None else f"{100 * (found[0] - 1):+.1f} % ({100 * (found[1] - 1):+.1f} to {100 * (found[2] - 1):+.1f})"
 
@@ -206,5 +212,5 @@ def document(records, command):
     lines += ["", f"Arms with fewer than {ENOUGH_CYCLES} collections: {', '.join(short) or 'none'}.", ""]
     for program in programs:
         lines += [f"## {program}", f"{BLOCK_PROGRAMS[program].what}; {' and '.join(map(str, BLOCK_PROGRAMS[program].rates or (BLOCK_PROGRAMS[program].rate,)))} requests a second, "
-                  f"{BLOCK_PROGRAMS[program].limit // MIB} MiB.", "", program_table(records, program)]
+                  f"{BLOCK_PROGRAMS[program].limit // MIB} MiB{aged(records, program)}.", "", program_table(records, program)]
     return "\n".join(lines)
