@@ -224,6 +224,14 @@ Result<void> find_current(const Request& request, const Subject& subject, Advice
   return {};
 }
 
+/// For how long the process had run when it was read last; none where nothing tells when it began.
+std::optional<Duration> age_of(const PodSeries& series) {
+  if (series.samples.empty()) return std::nullopt;
+  const Sample& last = series.samples.back();
+  const Time began = last.process && last.process->started ? *last.process->started : series.started;
+  return began == Time{} || last.at < began ? std::nullopt : std::optional(last.at - began);
+}
+
 /// What a person should know of the answer besides.
 void add_notes(const Request& request, Advice& advice) {
   const PodSeries& series = advice.input.observed.pods.front();
@@ -243,6 +251,12 @@ void add_notes(const Request& request, Advice& advice) {
     advice.notes.push_back(
         "Files in memory (an emptyDir of medium Memory, /dev/shm) can't be told from page cache here, so all of the "
         "working set counts as used.");
+  }
+  constexpr Duration kYoung = std::chrono::minutes(5);
+  if (const auto age = age_of(series); age && *age < kYoung) {
+    advice.notes.push_back("The process began " + format_duration(std::chrono::floor<seconds>(*age)) +
+                           " ago. What a collection costs may still rise: where old objects are replaced by new ones, "
+                           "they get scattered in memory. Ask again in some minutes.");
   }
   if (advice.settings_source == "assumed" && advice.decision.reason == "SelfTuned") {
     advice.notes.push_back("If the process was started with other settings than Go's defaults, give --current-gogc.");

@@ -20,6 +20,7 @@ using std::chrono::seconds;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using testing::kNow;
+using ::testing::Not;
 using testing::RecordedService;
 using testing::TemporaryDirectory;
 using testing::write_file;
@@ -185,6 +186,17 @@ TEST_F(AdviseOnARecording, SetsGogcOnlyForGoBefore119AndSaysSo) {
   EXPECT_TRUE(answer["recommended"]["goMemLimit"].is_null());
   EXPECT_EQ(answer["binding"], "Go older than 1.19");
   EXPECT_EQ(answer["observed"]["goVersion"], "go1.18.10");
+}
+
+TEST_F(AdviseOnARecording, SaysThatTheProcessIsYoung) {
+  recorded_.write(directory());
+  const auto began = [&](Time started) {
+    write_file(directory() / "target.json",
+               R"({"format": 1, "subject": "pid 7", "interval": "5s", "started": ")" + format_time(started) + "\"}");
+    return advise_json()["notes"].dump();
+  };
+  EXPECT_THAT(began(kNow - seconds(60)), HasSubstr("The process began 2m5s ago"));
+  EXPECT_THAT(began(kNow - hours(1)), Not(HasSubstr("The process began")));
 }
 
 TEST_F(AdviseOnARecording, SaysThatALimitBelowTheLiveHeapIsTooSmall) {
