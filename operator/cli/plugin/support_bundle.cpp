@@ -78,6 +78,16 @@ json deployment_of(const json& object) {
   return out;
 }
 
+/// Without messages: Kubernetes may put the end of a container's log there.
+json state_of(const json& from) {
+  json out = json::object();
+  for (const char* const kind : {"waiting", "running", "terminated"}) {
+    if (!from.contains(kind)) continue;
+    out[kind] = chosen(from[kind], {"reason", "exitCode", "signal", "startedAt", "finishedAt"});
+  }
+  return out;
+}
+
 json pod_of(const json& object) {
   json out{{"metadata", metadata_of(object)},
            {"spec", chosen(child(object, "spec"), {"nodeName", "hostNetwork", "priorityClassName"})}};
@@ -86,7 +96,10 @@ json pod_of(const json& object) {
   out["status"] = chosen(status, {"phase", "conditions", "startTime", "reason"});
   json containers = json::array();
   for (const json& from : elements(status, "containerStatuses")) {
-    containers.push_back(chosen(from, {"name", "ready", "restartCount", "state", "lastState", "resources"}));
+    json container = chosen(from, {"name", "ready", "restartCount", "resources"});
+    container["state"] = state_of(child(from, "state"));
+    container["lastState"] = state_of(child(from, "lastState"));
+    containers.push_back(std::move(container));
   }
   out["status"]["containerStatuses"] = containers;
   return out;
@@ -104,11 +117,14 @@ json profile_of(const json& object) {
 }
 
 /// Of profiles and trials alike.
-void withhold_headers(json& object) {
+void withhold_credentials(json& object) {
   if (!child(object, "spec").contains("slos") || !object["spec"]["slos"].is_array()) return;
   for (json& slo : object["spec"]["slos"]) {
-    if (!slo.contains("prometheus") || !slo["prometheus"].contains("headers")) continue;
-    for (auto& [name, value] : slo["prometheus"]["headers"].items()) value = kWithheld;
+    if (!slo.is_object() || !slo.contains("prometheus") || !slo["prometheus"].is_object()) continue;
+    json& query = slo["prometheus"];
+    if (text(query, "address").find('@') != std::string::npos) query["address"] = kWithheld;
+    if (!query.contains("headers") || !query["headers"].is_object()) continue;
+    for (auto& [name, value] : query["headers"].items()) value = kWithheld;
   }
 }
 
@@ -175,7 +191,7 @@ Result<json> support_bundle(ApiServer& api, const std::string& ns, Time now) {
   std::set<std::pair<std::string, std::string>> targets;
   const auto listed = each_of(api, {resources::kProfiles, ns, "", ""}, [&](const json& object) {
     json profile = profile_of(object);
-    withhold_headers(profile);
+    withhold_credentials(profile);
     profiles.push_back(std::move(profile));
     targets.emplace(codec::key_of(object).ns, text(child(child(object, "spec"), "targetRef"), "name"));
   });
@@ -187,7 +203,7 @@ Result<json> support_bundle(ApiServer& api, const std::string& ns, Time now) {
               {"profiles", std::move(profiles)}};
   bundle["trials"] = bundler.list({resources::kTrials, ns, "", ""}, [](const json& object) {
     json trial = profile_of(object);
-    withhold_headers(trial);
+    withhold_credentials(trial);
     return trial;
   });
   bundle["targets"] = json::array();

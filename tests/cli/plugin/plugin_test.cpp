@@ -415,6 +415,14 @@ TEST_F(KubectlGopacer, BundlesWhatHelpNeedsAndNoSecrets) {
   container["env"] = json::array({{{"name", "PASSWORD"}, {"value", "hunter2"}}, {{"name", "GOGC"}, {"value", "150"}}});
   container["args"] = json::array({"--password=hunter2"});
   ASSERT_TRUE(api_.merge_patch(objects::deployment_path(objects::kTarget), {{"spec", target["spec"]}}, ""));
+  const json killed{{"reason", "OOMKilled"}, {"exitCode", 137}, {"message", "password is hunter2"}};
+  const json labels = target["spec"]["selector"]["matchLabels"];
+  ASSERT_TRUE(api_.create(
+      resources::kPods, "shop",
+      {{"metadata", {{"name", "checkout-x"}, {"labels", labels}}}, {"spec", target["spec"]["template"]["spec"]}}));
+  const json statuses = json::array({{{"name", "app"}, {"lastState", {{"terminated", killed}}}}});
+  ASSERT_TRUE(api_.merge_patch({resources::kPods, "shop", "checkout-x"},
+                               {{"status", {{"containerStatuses", statuses}}}}, "status"));
   EXPECT_EQ(run({"support-bundle"}), Exit::kOk) << err_.str();
   EXPECT_THAT(text(), Not(HasSubstr("hunter2")));
   const json bundle = printed();
@@ -426,6 +434,11 @@ TEST_F(KubectlGopacer, BundlesWhatHelpNeedsAndNoSecrets) {
   const json& env = bundle["targets"][0]["spec"]["containers"][0]["env"];
   EXPECT_EQ(env[0], (json{{"name", "PASSWORD"}, {"value", "(withheld)"}}));
   EXPECT_EQ(env[1], (json{{"name", "GOGC"}, {"value", "150"}}));
+  ASSERT_EQ(bundle["targets"][0]["pods"].size(), 1U);
+  const json& pod = bundle["targets"][0]["pods"][0];
+  ASSERT_EQ(pod["status"]["containerStatuses"].size(), 1U);
+  EXPECT_EQ(pod["status"]["containerStatuses"][0]["lastState"]["terminated"],
+            (json{{"reason", "OOMKilled"}, {"exitCode", 137}}));
   EXPECT_TRUE(bundle["missing"].empty()) << bundle["missing"];
 }
 
