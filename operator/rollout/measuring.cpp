@@ -85,9 +85,10 @@ bool time_is_over(const TrialPass& pass) {
   return longest > Duration(0) && pass.now - pass.trial.status.measuring_since.value_or(pass.now) >= longest;
 }
 
-/// A person does not wait for the verdict, and stands in for it. Harm that was seen stands against that all the same.
+/// A person does not wait for the verdict, and stands in for it. Harm that was seen stands against that all the same, so
+/// something has to be seen first.
 bool is_wanted(const TrialPass& pass) {
-  return pass.known() && pass.facts.desired.profile->wishes.promote == pass.trial.key.name;
+  return pass.known() && pass.next.evidence.windows >= kFewestOfAStep && pass.facts.desired.profile->wishes.promote == pass.trial.key.name;
 }
 
 /// Promoted, unless a rule stands against it.
@@ -138,8 +139,8 @@ Step measuring(TrialPass& pass) {
   if (pass.is_live()) take_turns(pass);
   pass.take_evidence();
   if (pass.verdict.outcome == Outcome::kWorse) return end_badly(pass);
-  if (is_wanted(pass)) return to_promote(pass);
   if (pass.verdict.outcome == Outcome::kPointless) return end_pointless(pass);
+  if (is_wanted(pass)) return to_promote(pass);
   if (!pass.trial.at_last_step()) return compare_for_a_while(pass);
   if (pass.verdict.outcome == Outcome::kBetter) return to_promote(pass);
   if (time_is_over(pass)) return timed_out(pass);

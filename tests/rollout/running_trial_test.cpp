@@ -372,6 +372,7 @@ Scene wanted() {
   Scene scene = in(TrialPhase::kMeasuring);
   scene.verdict.outcome = Outcome::kUndecided;
   scene.verdict.message = "Nothing is decided.";
+  scene.verdict.evidence.windows = 4;
   scene.profile.wishes.promote = scene.trial->key.name;
   return scene;
 }
@@ -396,6 +397,12 @@ TEST(RunningTrial, IsNotPromotedOnRequestWhereHarmIsSeenOrARuleStandsAgainstIt) 
   harmful.verdict.outcome = Outcome::kWorse;
   harmful.verdict.reason = "Latency";
   EXPECT_EQ(harmful.end().trial->verdict, TrialVerdict::kRollBack);
+  Scene blind = wanted();
+  blind.verdict.evidence.windows = 3;
+  EXPECT_EQ(blind.step().trial->phase, TrialPhase::kMeasuring) << "nothing could have been seen yet";
+  Scene pointless = wanted();
+  pointless.verdict.outcome = Outcome::kPointless;
+  EXPECT_EQ(pointless.end().trial->verdict, TrialVerdict::kInconclusive);
   Scene cold = wanted();
   cold.trial->status.phase = TrialPhase::kWarmUp;
   EXPECT_NE(cold.step().trial->phase, TrialPhase::kPromoting) << "it waits until its pods are warm";
