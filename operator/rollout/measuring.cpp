@@ -85,10 +85,11 @@ bool time_is_over(const TrialPass& pass) {
   return longest > Duration(0) && pass.now - pass.trial.status.measuring_since.value_or(pass.now) >= longest;
 }
 
-/// A person does not wait for the verdict, and stands in for it. Harm that was seen stands against that all the same, so
-/// something has to be seen first.
+/// A person does not wait for the verdict, and stands in for it. Harm that was seen stands against that all the same,
+/// so something has to be seen first.
 bool is_wanted(const TrialPass& pass) {
-  return pass.known() && pass.next.evidence.windows >= kFewestOfAStep && pass.facts.desired.profile->wishes.promote == pass.trial.key.name;
+  return pass.known() && pass.next.evidence.windows >= kFewestOfAStep &&
+         pass.facts.desired.profile->wishes.promote == pass.trial.key.name;
 }
 
 /// Promoted, unless a rule stands against it.

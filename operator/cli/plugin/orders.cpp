@@ -124,6 +124,7 @@ Result<std::string> promote(ApiServer& api, const ObjectKey& profile) {
                    "an ended one: kubectl gopacer undo " + profile.name + " --to-trial TRIAL");
   }
   if (!trial->verdict.empty()) return invalid("trial " + trial->name + " has its verdict already: " + trial->verdict);
+  if (trial->phase == "RollingBack") return invalid("trial " + trial->name + " is being rolled back");
   if (auto written = wish(api, profile, kPromoteAnnotation, trial->name); !written) {
     return tl::unexpected(written.error());
   }
