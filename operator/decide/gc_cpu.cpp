@@ -31,7 +31,7 @@ constexpr double kLiveHeapError = 0.5;
 /// Profiles that differ by more than so many standard errors are not of the same.
 constexpr double kDiffers = 2;
 /// Of what earlier processes' profiles told: in one of the lab's programs a collection costs three times as much after
-/// five minutes as after half a minute, with as much live heap. And another version may keep other things.
+/// four minutes as at first, with as much live heap. And another version may keep other things.
 constexpr double kKnownError = 0.3;
 constexpr double kOtherTemplateError = 0.4;
 /// A cost that is known less well is not worth remembering.
@@ -53,16 +53,17 @@ double chance_of(const ProfiledGc& profiles, double collections, double edge) {
   return std::hypot(kProfileScatter * profiles.rel_error(), bursts);
 }
 
-/// All profiles that tell the same of a collection as those of the window do; those of the window where they differ. A
-/// heap that grows or whose objects get scattered in memory costs more than it did.
+/// All profiles that tell the same of a collection as those of the window do; those of the window alone where they
+/// differ, or where it has too few collections to tell. A heap that grows or whose objects get scattered in memory
+/// costs more than it did. The earlier ones stand for a window without any.
 ProfiledGc alike(const ProfiledGc& window, const ProfiledGc& earlier) {
+  if (window.empty()) return earlier;
   const auto now = window.per_collection();
   const auto before = earlier.per_collection();
-  if (now && before) {
-    const double chance =
-        std::hypot(chance_of(window, window.collections(), kEdge), chance_of(earlier, earlier.collections(), kEdge));
-    if (std::abs(std::log(*now / *before)) > kDiffers * chance) return window;
-  }
+  if (!now || !before) return window;
+  const double chance =
+      std::hypot(chance_of(window, window.collections(), kEdge), chance_of(earlier, earlier.collections(), kEdge));
+  if (std::abs(std::log(*now / *before)) > kDiffers * chance) return window;
   ProfiledGc all = window;
   all.add(earlier);
   return all;

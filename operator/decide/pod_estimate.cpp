@@ -14,6 +14,8 @@ namespace {
 
 /// The runtime collects every two minutes when nothing else makes it.
 constexpr Duration kForcedPeriod = std::chrono::seconds(118);
+/// A collection's cost of before that is history, where nothing newer tells it.
+constexpr Duration kOldestProfile = std::chrono::hours(1);
 /// Below it the heap's least goal, stacks and rounding hide what GOGC does.
 constexpr double kSmallHeap = 32.0 * 1024 * 1024;
 /// Below it assists and the CPU limiter decide when a collection ends.
@@ -67,8 +69,10 @@ std::string advice() {
 }  // namespace
 
 SeriesReader::SeriesReader(const PodSeries& pod, const DecideInput& input, Time now)
-    : pod_(pod), env_from_(input.env_from), warm_from_(pod.started + input.spec.canary.warm_up) {
-  const Time from = std::max(now - kLongestWindow, warm_from_);
+    : pod_(pod), env_from_(input.env_from) {
+  const Time warm_from = pod.started + input.spec.canary.warm_up;
+  const Time from = std::max(now - kLongestWindow, warm_from);
+  earlier_from_ = std::max(now - kOldestProfile, warm_from);
   for (const Sample& sample : pod.samples) {
     if (sample.at >= from && sample.at <= now) samples_.push_back(&sample);
   }
@@ -380,7 +384,7 @@ void SeriesReader::read_cpu_in_use() {
 
 void SeriesReader::read_profiles() {
   for (const GcProfile& profile : pod_.earlier_profiles) {
-    if (profile.began && *profile.began >= warm_from_) found_.earlier.add(profile, std::nullopt);
+    if (profile.began && *profile.began >= earlier_from_) found_.earlier.add(profile, std::nullopt);
   }
   for (const Sample* sample : samples_) {
     if (!sample->profile) continue;

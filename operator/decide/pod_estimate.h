@@ -40,7 +40,7 @@ struct PodEstimate {
   std::optional<double> gc_by_metrics;  ///< cores
   std::optional<double> gc_by_fraction;
   ProfiledGc profiled;
-  ProfiledGc earlier;  ///< PodSeries::earlier_profiles but those of the warm-up
+  ProfiledGc earlier;  ///< PodSeries::earlier_profiles of the latest hour but those of the warm-up
   double max_procs = 0;
   std::optional<double> non_go;
   double non_go_growth = 0;  ///< bytes a second
@@ -93,7 +93,7 @@ class SeriesReader {
 
   const PodSeries& pod_;
   const std::string& env_from_;
-  Time warm_from_;
+  Time earlier_from_;
   Samples samples_;
   Samples with_mem_;
   const ProcessMetrics* process_ = nullptr;

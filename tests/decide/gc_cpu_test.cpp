@@ -28,6 +28,13 @@ ProfiledGc profile(std::int64_t stacks) {
   return out;
 }
 
+/// Of as many seconds as it holds of CPU.
+GcProfile counted(int seconds, double gc, std::int64_t stacks, int collections) {
+  GcProfile profile{std::chrono::seconds(seconds), static_cast<double>(seconds), gc, stacks};
+  profile.collections = collections;
+  return profile;
+}
+
 TEST(GcCpu, IsGuessedFromTheLiveHeapWhereNothingElseTells) {
   const GcCpu gc = gc_cpu_of({collecting()}, 0.5).front();
   // 0.4 ns · 10⁸ bytes · 2 a second.
@@ -54,12 +61,7 @@ TEST(GcCpu, OfAProfileHasTheErrorOfItsStacks) {
 
 TEST(GcCpu, OfProfilesWhoseCollectionsAreCountedIsTheirNumberTimesWhatEachCosts) {
   PodEstimate pod = collecting();
-  GcProfile three_of_eight;
-  three_of_eight.length = std::chrono::seconds(4);
-  three_of_eight.total_cpu_seconds = 4;
-  three_of_eight.gc_cpu_seconds = 0.25;
-  three_of_eight.stacks = 1600;
-  three_of_eight.collections = 3;
+  const GcProfile three_of_eight = counted(4, 0.25, 1600, 3);
   for (int i = 0; i < 2; ++i) pod.profiled.add(three_of_eight, std::nullopt);
   const GcCpu gc = gc_cpu_of({pod}, 0.6).front();
   EXPECT_NEAR(gc.cores, 2 * 0.5 / 6, 1e-12) << "two a second, though the profiles happen to hold fewer";
@@ -75,35 +77,28 @@ TEST(GcCpu, OfProfilesWhoseCollectionsAreCountedIsTheirNumberTimesWhatEachCosts)
 
 TEST(GcCpu, OfEarlierProfilesOfTheProcessNeedsNoneOfTheLatestMinutes) {
   PodEstimate pod = collecting();
-  GcProfile earlier;
-  earlier.length = std::chrono::seconds(4);
-  earlier.total_cpu_seconds = 4;
-  earlier.gc_cpu_seconds = 0.4;
-  earlier.stacks = 1600;
-  earlier.collections = 8;
-  pod.earlier.add(earlier, std::nullopt);
+  pod.earlier.add(counted(4, 0.4, 1600, 8), std::nullopt);
   const GcCpu gc = gc_cpu_of({pod}, 0.6).front();
   EXPECT_EQ(gc.source, "CPU profile");
   EXPECT_NEAR(gc.cores, 2 * 0.05, 1e-12);
 }
 
 TEST(GcCpu, PoolsEarlierProfilesOnlyWhereTheyTellTheSame) {
-  const auto counted = [](double gc_cpu_seconds) {
-    GcProfile profile;
-    profile.length = std::chrono::seconds(20);
-    profile.total_cpu_seconds = 10;
-    profile.gc_cpu_seconds = gc_cpu_seconds;
-    profile.stacks = 1000;
-    profile.collections = 40;
-    return profile;
-  };
   PodEstimate pod = collecting();
-  pod.profiled.add(counted(2), std::nullopt);
-  pod.earlier.add(counted(2.2), std::nullopt);
+  pod.profiled.add(counted(10, 2, 1000, 40), std::nullopt);
+  pod.earlier.add(counted(10, 2.2, 1000, 40), std::nullopt);
   EXPECT_NEAR(gc_cpu_of({pod}, 0.6).front().cores, 2 * 4.2 / 80, 1e-12);
   pod.earlier = {};
-  pod.earlier.add(counted(0.7), std::nullopt);
+  pod.earlier.add(counted(10, 0.7, 1000, 40), std::nullopt);
   EXPECT_NEAR(gc_cpu_of({pod}, 0.6).front().cores, 2 * 2.0 / 40, 1e-12) << "its objects are more scattered by now";
+}
+
+TEST(GcCpu, GoesByTheWindowWhereItHasTooFewCollectionsToCompareEarlierOnesWith) {
+  PodEstimate pod = collecting();
+  pod.profiled.add(counted(10, 4, 1000, 4), std::nullopt);
+  const double alone = gc_cpu_of({pod}, 0.6).front().cores;
+  pod.earlier.add(counted(10, 0.7, 1000, 40), std::nullopt);
+  EXPECT_EQ(gc_cpu_of({pod}, 0.6).front().cores, alone);
 }
 
 TEST(GcCpu, GoesByWhatMarkingCostEarlierProcessesUntilThereIsAProfile) {

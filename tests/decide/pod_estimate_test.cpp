@@ -442,6 +442,9 @@ TEST(PodEstimate, KeepsEarlierProfilesApartFromThoseOfTheWindow) {
   cold.began = pod.started + seconds(1);
   pod.earlier_profiles = {cold, warm};
   EXPECT_NEAR(*read(pod).earlier.per_collection(), 2.5 / 5, 1e-9) << "but for what was taken in the warm-up";
+  pod.started = kNow - std::chrono::hours(9);
+  pod.earlier_profiles[0].began = kNow - std::chrono::hours(2);
+  EXPECT_NEAR(*read(pod).earlier.per_collection(), 2.5 / 5, 1e-9) << "nor what is older than an hour";
   EXPECT_EQ(read(pod).profiled.profiles(), 2) << "how the CPU is shared is of now";
 }
 
