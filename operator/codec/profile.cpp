@@ -292,11 +292,8 @@ std::optional<PutBack> decode_put_back(const json& status) {
 }
 
 std::optional<MarkingCost> decode_marking(const json& object) {
-  const auto number_of = [&](const char* member) {
-    const auto found = object.find(member);
-    return found != object.end() && found->is_number() ? found->get<double>() : -1;
-  };
-  const MarkingCost cost{number_of("nanosecondsPerByte"), number_of("relativeError"), text(object, "templateHash")};
+  const MarkingCost cost{number(object, "nanosecondsPerByte", -1), number(object, "relativeError", -1),
+                         text(object, "templateHash")};
   const bool known = cost.nanoseconds_per_byte > 0 && cost.nanoseconds_per_byte <= MarkingCost::kMost &&
                      cost.rel_error >= 0 && cost.rel_error <= 1;
   return known ? std::optional(cost) : std::nullopt;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "gopacer/domain/histogram.h"
+#include "gopacer/domain/profiled_gc.h"
 
 namespace gopacer {
 namespace {

@@ -53,16 +53,21 @@ Answer picture_old(const Facts& facts) {
          "kind.";
 }
 
-const Trial* wanted_back(const Facts& facts) {
-  const auto& profile = facts.desired.profile;
-  if (!profile || profile->wishes.undo_to.empty() || profile->wishes.undo_to == profile->memory.undone_to)
-    return nullptr;
+const Trial* kept_trial(const std::string& name, const Facts& facts) {
   for (const auto& trial : facts.desired.ended_trials) {
     const bool of_this =
         trial->spec.target.name == facts.desired.target_name && trial->spec.container == facts.desired.container;
-    if (of_this && trial->key.name == profile->wishes.undo_to) return trial.get();
+    if (of_this && trial->key.name == name) return trial.get();
   }
   return nullptr;
+}
+
+const Trial* wanted_back(const Facts& facts) {
+  const auto& profile = facts.desired.profile;
+  if (!profile || profile->wishes.undo_to.empty() || profile->wishes.undo_to == profile->memory.undone_to) {
+    return nullptr;
+  }
+  return kept_trial(profile->wishes.undo_to, facts);
 }
 
 Answer promise_broken(const Facts& facts) {

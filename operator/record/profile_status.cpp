@@ -306,8 +306,8 @@ std::vector<Condition> conditions(const Pass& pass) {
 
 json marking_or_null(const std::optional<MarkingCost>& marking) {
   if (!marking) return nullptr;
-  return {{"nanosecondsPerByte", marking->nanoseconds_per_byte},
-          {"relativeError", marking->rel_error},
+  return {{"nanosecondsPerByte", codec::exact(marking->nanoseconds_per_byte)},
+          {"relativeError", codec::exact(marking->rel_error)},
           {"templateHash", marking->template_hash}};
 }
 

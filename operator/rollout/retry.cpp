@@ -9,15 +9,6 @@ namespace {
 
 using std::chrono::seconds;
 
-const Trial* named_trial(const Facts& facts) {
-  const Desired& desired = facts.desired;
-  for (const auto& trial : desired.ended_trials) {
-    const bool of_this = trial->spec.target.name == desired.target_name && trial->spec.container == desired.container;
-    if (of_this && trial->key.name == desired.profile->wishes.retry) return trial.get();
-  }
-  return nullptr;
-}
-
 }  // namespace
 
 std::optional<Step> retry(const Facts& facts) {
@@ -31,7 +22,7 @@ std::optional<Step> retry(const Facts& facts) {
     step.memory->retried.clear();
     return step;
   }
-  const Trial* const trial = named_trial(facts);
+  const Trial* const trial = policy::kept_trial(wanted, facts);
   if (trial == nullptr) {
     Step step = hold("RetryUnknown",
                      "The annotation " + std::string(kRetryAnnotation) + " asks for another trial after '" + wanted +

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "gopacer/domain/profiled_gc.h"
+
 namespace gopacer::simulate {
 namespace {
 

@@ -33,7 +33,7 @@ json profile() {
       "bannedRegions": [{"gogc": "10", "templateHash": "abc", "reason": "SloBreach", "at": "2024-05-01T10:30:00Z"},
                         {"gogc": "20", "templateHash": "abc", "reason": "NoBenefit", "at": "2024-05-01T10:30:00Z", "trials": 2}],
       "missedTemplate": "abc", "missedPredictions": 1, "retried": "checkout-2",
-      "marking": {"nanosecondsPerByte": 0.75, "relativeError": 0.125, "templateHash": "abc"},
+      "marking": {"nanosecondsPerByte": "0.75", "relativeError": "0.125", "templateHash": "abc"},
       "conditions": [{"type": "Ready", "status": "True", "reason": "AsExpected", "message": "all is well", "lastTransitionTime": "2024-05-01T10:00:00Z"}]}})");
 }
 
@@ -102,9 +102,11 @@ TEST(DecodeProfile, ReadsWhatAPersonWantsDone) {
 }
 
 TEST(DecodeProfile, LeavesACostThatCantBeOut) {
-  for (const char* const bad : {R"({"nanosecondsPerByte": 0, "relativeError": 0.1})", R"({"nanosecondsPerByte": 1})",
-                                R"({"nanosecondsPerByte": 2000, "relativeError": 0.1})", R"(7)",
-                                R"({"nanosecondsPerByte": "1", "relativeError": 0.1})"}) {
+  for (const char* const bad :
+       {R"({"nanosecondsPerByte": "0", "relativeError": "0.1"})", R"({"nanosecondsPerByte": "1"})",
+        R"({"nanosecondsPerByte": "2000", "relativeError": "0.1"})", R"(7)",
+        R"({"nanosecondsPerByte": "nan", "relativeError": "0.1"})",
+        R"({"nanosecondsPerByte": 1, "relativeError": "0.1"})"}) {
     json object = profile();
     object["status"]["marking"] = json::parse(bad);
     EXPECT_FALSE(codec::decode_profile(object)->memory.marking) << bad;

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 
+#include "codec/fields.h"
 #include "codec/profile.h"
 #include "codec/settings.h"
 #include "codec/trial.h"
@@ -250,8 +251,8 @@ json changes_of(const ProfileMemory& memory) {
 
 json marking_of(const ProfileMemory& memory) {
   if (!memory.marking) return nullptr;
-  return {{"nanosecondsPerByte", memory.marking->nanoseconds_per_byte},
-          {"relativeError", memory.marking->rel_error},
+  return {{"nanosecondsPerByte", codec::exact(memory.marking->nanoseconds_per_byte)},
+          {"relativeError", codec::exact(memory.marking->rel_error)},
           {"templateHash", memory.marking->template_hash}};
 }
 

@@ -413,7 +413,7 @@ TEST(Status, KeepsTheMemoryUntilAStepChangesIt) {
   EXPECT_EQ(status["missedTemplate"], "hash-1");
   EXPECT_EQ(status["retried"], "checkout-2");
   EXPECT_EQ(status["marking"],
-            (json{{"nanosecondsPerByte", 0.75}, {"relativeError", 0.125}, {"templateHash", "hash-1"}}));
+            (json{{"nanosecondsPerByte", "0.75"}, {"relativeError", "0.125"}, {"templateHash", "hash-1"}}));
 }
 
 TEST(Status, HasTheMemoryOfAStepThatWasTaken) {

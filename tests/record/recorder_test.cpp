@@ -592,30 +592,26 @@ TEST(History, MayBeEmpty) {
                                                         "delete GoRuntimeTrial shop/checkout-2"}));
 }
 
-TEST(History, KeepsTheTrialWhoseSettingsAPersonWantsBack) {
+/// A trial beyond the history's limits stays while the annotation names it, until the status has it as well.
+void expect_kept_for_a_wish(const char* annotation, const char* fulfilled, TrialVerdict verdict) {
   Desk desk;
   desk.scene.profile.spec.history = {0, 0};
-  desk.scene.desired.ended_trials = {ended_trial(desk, 1, TrialVerdict::kPromote)};
-  const json asks{{"metadata", {{"annotations", {{kUndoAnnotation, "checkout-1"}}}}}};
+  desk.scene.desired.ended_trials = {ended_trial(desk, 1, verdict)};
+  const json asks{{"metadata", {{"annotations", {{annotation, "checkout-1"}}}}}};
   ASSERT_TRUE(desk.api.merge_patch(objects::profile_path(), asks, ""));
   ASSERT_TRUE(desk.write());
   EXPECT_THAT(desk.api.writes(), testing::Not(testing::Contains("delete GoRuntimeTrial shop/checkout-1")));
-  ASSERT_TRUE(desk.api.merge_patch(objects::profile_path(), {{"status", {{"undoneTo", "checkout-1"}}}}, "status"));
+  ASSERT_TRUE(desk.api.merge_patch(objects::profile_path(), {{"status", {{fulfilled, "checkout-1"}}}}, "status"));
   ASSERT_TRUE(desk.write());
   EXPECT_THAT(desk.api.writes(), testing::Contains("delete GoRuntimeTrial shop/checkout-1"));
 }
 
+TEST(History, KeepsTheTrialWhoseSettingsAPersonWantsBack) {
+  expect_kept_for_a_wish(kUndoAnnotation, "undoneTo", TrialVerdict::kPromote);
+}
+
 TEST(History, KeepsTheTrialThatIsToBeRetried) {
-  Desk desk;
-  desk.scene.profile.spec.history = {0, 0};
-  desk.scene.desired.ended_trials = {ended_trial(desk, 1, TrialVerdict::kRollBack)};
-  const json asks{{"metadata", {{"annotations", {{kRetryAnnotation, "checkout-1"}}}}}};
-  ASSERT_TRUE(desk.api.merge_patch(objects::profile_path(), asks, ""));
-  ASSERT_TRUE(desk.write());
-  EXPECT_THAT(desk.api.writes(), testing::Not(testing::Contains("delete GoRuntimeTrial shop/checkout-1")));
-  ASSERT_TRUE(desk.api.merge_patch(objects::profile_path(), {{"status", {{"retried", "checkout-1"}}}}, "status"));
-  ASSERT_TRUE(desk.write());
-  EXPECT_THAT(desk.api.writes(), testing::Contains("delete GoRuntimeTrial shop/checkout-1"));
+  expect_kept_for_a_wish(kRetryAnnotation, "retried", TrialVerdict::kRollBack);
 }
 
 TEST(History, KeepsTheTrialThatTheGuardGoesBy) {

@@ -45,8 +45,8 @@ struct Estimate {
   double gc_cpu_per_cycle = 0;  ///< m, CPU seconds
   double gc_cpu_fraction = 0;   ///< gc_cpu / cpu
   double gc_cpu_rel_error = 0;  ///< relative standard error of gc_cpu
-  std::string
-      gc_cpu_source;  ///< one of "CPU profile", "runtime metrics", "GCCPUFraction", "earlier CPU profiles", "live heap"
+  /// "CPU profile", "runtime metrics", "GCCPUFraction", "earlier CPU profiles" or "live heap"
+  std::string gc_cpu_source;
   /// What the other sources say of gc_cpu_fraction, where there are any: "runtime metrics 3.5%, GCCPUFraction 1.0%".
   std::string gc_cpu_others;
   /// Of gc_cpu, what sweeping takes: by CPU profiles, drawn to what is usual where these are few. 0 where the source of

@@ -7,6 +7,10 @@
 
 namespace gopacer {
 
+/// How many collections ended while the profile was taken, by MemStats that were read after it. None where their ring
+/// does not reach back so far, or the profile does not tell when it began.
+std::optional<int> collections_during(const GcProfile& profile, const MemStats& mem);
+
 /// GC's share of the CPU in use, from one CPU profile or several.
 ///
 /// What a profile counts is not all CPU that was used: the kernel looks at a thread's timer only at its own ticks, and

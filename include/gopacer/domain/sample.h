@@ -111,10 +111,6 @@ struct GcProfile {
   std::optional<int> collections = std::nullopt;  ///< that ended meanwhile; none where nothing tells
 };
 
-/// How many collections ended while the profile was taken, by MemStats that were read after it. None where their ring
-/// does not reach back so far, or the profile does not tell when it began.
-std::optional<int> collections_during(const GcProfile& profile, const MemStats& mem);
-
 /// What the kernel charges a container with.
 /// Sources: the kubelet's /metrics/cadvisor, or metrics.k8s.io.
 struct ContainerUsage {

@@ -55,6 +55,9 @@ inline constexpr const char* kBothArmsKilled = "BothArmsKilled";
 /// The running trial is none that the profile's status names, or none that this version can read.
 bool nobody_knows(const Facts& facts);
 
+/// The ended trial of this target and container that has the name; null when no such trial is kept.
+const Trial* kept_trial(const std::string& name, const Facts& facts);
+
 /// The ended trial of this target and container whose settings a person wants back; null when there is no such wish, it
 /// was fulfilled, or no such trial is kept.
 const Trial* wanted_back(const Facts& facts);

@@ -6,13 +6,6 @@
 namespace gopacer::plugin {
 namespace {
 
-/// Of what the option's value is one, where these are few.
-const std::set<std::string>& outputs_of(const std::string& command) {
-  static const std::set<std::string> kUsual{"text", "json"};
-  static const std::set<std::string> kOfScan{"text", "json", "html"};
-  return command == "scan" ? kOfScan : kUsual;
-}
-
 Named named_by(const std::string& command) {
   if (command == "trace") return Named::kPod;
   return command == "scan" || command == "init" ? Named::kDeployment : Named::kProfile;
@@ -45,7 +38,17 @@ CommandLine taken_apart(CLI::App& command, const std::vector<std::string>& words
   return line;
 }
 
+/// Its only word that is no option says what it is about.
+bool takes_name(const CLI::App& command) {
+  return command.get_option_no_throw("NAME") != nullptr || command.get_option_no_throw("POD") != nullptr;
+}
+
 }  // namespace
+
+std::vector<std::string> outputs_of(const std::string& command) {
+  if (command == "scan") return {"text", "json", "html"};
+  return {"text", "json"};
+}
 
 std::vector<std::string> completions(CLI::App& app, const std::vector<std::string>& words, const NamesOf& names_of) {
   if (words.empty()) return {};
@@ -71,10 +74,8 @@ std::vector<std::string> completions(CLI::App& app, const std::vector<std::strin
     for (const CLI::Option* const option : command->get_options()) {
       for (const std::string& name : option->get_lnames()) offer("--" + name);
     }
-  } else if (line.names == 0 && command->get_option_no_throw("NAME") != nullptr) {
+  } else if (line.names == 0 && takes_name(*command)) {
     std::ranges::for_each(names_of(named_by(words.front()), line.place), offer);
-  } else if (line.names == 0 && command->get_option_no_throw("POD") != nullptr) {
-    std::ranges::for_each(names_of(Named::kPod, line.place), offer);
   }
   return {found.begin(), found.end()};
 }

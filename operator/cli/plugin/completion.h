@@ -7,6 +7,9 @@
 
 namespace gopacer::plugin {
 
+/// What a command's --output may be.
+std::vector<std::string> outputs_of(const std::string& command);
+
 /// Of what the names in a command line are.
 enum class Named { kProfile, kTrial, kPod, kDeployment };
 

@@ -129,8 +129,8 @@ Result<std::string> promote(ApiServer& api, const ObjectKey& profile) {
     return tl::unexpected(written.error());
   }
   return "The settings of trial " + trial->name + ", " + trial->to +
-         ", are promoted without a verdict as soon as its "
-         "pods are warm, unless harm is seen. The watch follows as usual.";
+         ", are promoted without a verdict once its pods are warm and four windows were compared, unless harm is seen. "
+         "The watch follows as usual.";
 }
 
 Result<std::string> retry(ApiServer& api, const ObjectKey& profile, const std::string& trial) {

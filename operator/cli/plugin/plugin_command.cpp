@@ -16,7 +16,6 @@
 #include <thread>
 
 #include "cli/plugin/completion.h"
-#include "cli/plugin/listing.h"
 #include "cli/plugin/orders.h"
 #include "cli/plugin/owners.h"
 #include "cli/plugin/scan.h"
@@ -305,7 +304,7 @@ CLI::App* add_command(CLI::App& app, const std::string& name, const std::string&
 
 void with_output(CLI::App& command, Options& options) {
   command.add_option("-o,--output", options.output, "text, or json: all that is known")
-      ->check(CLI::IsMember({"text", "json"}));
+      ->check(CLI::IsMember(outputs_of(command.get_name())));
 }
 
 /// The commands by name.
@@ -372,7 +371,7 @@ class Commands {
     scanning->add_flag("-A,--all-namespaces", options_.all_namespaces, "Of all namespaces");
     scanning->add_option("--for", options_.duration, "Read each service so long; 0s: look only")->capture_default_str();
     scanning->add_option("-o,--output", options_.output, "text, json or html")
-        ->check(CLI::IsMember({"text", "json", "html"}));
+        ->check(CLI::IsMember(outputs_of("scan")));
     CLI::App* const making =
         add("init", "Print a profile for a Deployment that runs Go; the cluster is left alone", init);
     making->add_option("NAME", options_.name, "The Deployment");
